@@ -1,0 +1,89 @@
+/**
+ * The error base of the whole package.
+ *
+ * Every error that the library throws on purpose is a {@link ComposefsError}: it has a stable `code` to match on, a
+ * message that names the thing concerned, an optional `hint` that says what the user can do, and a `cause`.
+ */
+
+export interface ErrorDetails {
+  /** What went wrong underneath. */
+  readonly cause?: unknown;
+  /** One sentence that tells the user what to do about it. */
+  readonly hint?: string;
+}
+
+export class ComposefsError extends Error {
+  /** Stable, for programs: `EOPNOTSUPP`, `INVALID_IMAGE`, `REF_NOT_FOUND`, … Never localised, never reused. */
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = details.hint;
+  }
+}
+
+/** Adds an outer context message to an error; the code stays that of the innermost typed error. */
+export class ContextError extends ComposefsError {
+  constructor(message: string, cause: unknown) {
+    super(errorCode(cause), message, { cause });
+  }
+}
+
+/** Runs `action`; an error that it throws is wrapped in a {@link ContextError} with `message`. */
+export function withContext<T>(message: string | (() => string), action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new ContextError(typeof message === 'string' ? message : message(), cause);
+  }
+}
+
+/** {@link withContext} for asynchronous actions. */
+export async function withContextAsync<T>(message: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new ContextError(message, cause);
+  }
+}
+
+/** The stable code of any thrown value: the typed code, the errno name of a system error, else `INTERNAL`. */
+export function errorCode(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string') {
+    return error.code;
+  }
+  return 'INTERNAL';
+}
+
+/** The messages of an error and its causes, outermost first. */
+export function errorChain(error: unknown): string[] {
+  const messages: string[] = [];
+  const seen = new Set<unknown>();
+  let current: unknown = error;
+  while (current !== undefined && current !== null && !seen.has(current)) {
+    seen.add(current);
+    messages.push(current instanceof Error ? current.message : String(current));
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return messages;
+}
+
+/** The whole chain on one line, outermost first, joined by `: ` (spec 10 §1). */
+export function fullMessage(error: unknown): string {
+  return errorChain(error).join(': ');
+}
+
+/** The first error of the chain, outermost first, that is an instance of `type`. */
+export function findCause<T extends Error>(error: unknown, type: abstract new (...args: never[]) => T): T | undefined {
+  const seen = new Set<unknown>();
+  let current: unknown = error;
+  while (current instanceof Error && !seen.has(current)) {
+    if (current instanceof type) return current;
+    seen.add(current);
+    current = current.cause;
+  }
+  return undefined;
+}

@@ -1,0 +1,39 @@
+/** Progress as a typed event stream (spec 10 §19, spec 40 §13). */
+
+/** Names the thing that progresses: a diff_id, a path. Compared by value; may be empty. */
+export type ComponentId = string;
+
+export type ProgressUnit = 'bytes' | 'items';
+
+/**
+ * - `plan`: the overall total, in bytes, known before the first blob is read; `present` of it is already there.
+ * - `started` … `progress`* … `done`: one component. `fetched` is cumulative and in the unit of `started`.
+ * - `skipped`: nothing to do for the component; may come without `started`.
+ * - `message`: free text for people.
+ *
+ * New kinds may appear; consumers ignore the ones they do not know.
+ */
+export type ProgressEvent =
+  | { readonly type: 'plan'; readonly total: number; readonly present: number; readonly unit: ProgressUnit }
+  | { readonly type: 'started'; readonly id: ComponentId; readonly total?: number; readonly unit: ProgressUnit }
+  | { readonly type: 'progress'; readonly id: ComponentId; readonly fetched: number; readonly total?: number }
+  | { readonly type: 'skipped'; readonly id: ComponentId }
+  | { readonly type: 'done'; readonly id: ComponentId; readonly transferred: number }
+  | { readonly type: 'message'; readonly text: string };
+
+export interface ProgressReporter {
+  /** Must return at once and must not throw. */
+  report(event: ProgressEvent): void;
+}
+
+/** Ignores every event. */
+export const nullReporter: ProgressReporter = { report: () => undefined };
+
+/** Keeps the events in order, for tests. */
+export class RecordingReporter implements ProgressReporter {
+  readonly events: ProgressEvent[] = [];
+
+  report(event: ProgressEvent): void {
+    this.events.push(event);
+  }
+}
