@@ -1,0 +1,125 @@
+import { createRequire } from 'node:module';
+import type { LibraryHandle } from 'koffi';
+import { ComposefsError } from '../errors.js';
+
+/**
+ * Foreign functions: the only module that knows koffi.
+ *
+ * koffi is loaded when the first function is needed, and synchronously: listings and `--help` never pay for it, and
+ * where it has no build for the platform everything that needs no such call still works.
+ */
+export type NativeLibrary = LibraryHandle;
+
+type Koffi = typeof import('koffi');
+
+let koffi: Koffi | undefined;
+const libraries = new Map<string | null, NativeLibrary>();
+
+/** The C library: that of the running process. */
+export function loadLibc(): NativeLibrary {
+  return loadLibrary([null]);
+}
+
+/**
+ * The first library that can be loaded. `null` stands for the process itself with all that is linked into it.
+ *
+ * @param names file names as for `dlopen(3)`: `libzstd.so.1`.
+ * @throws ComposefsError `FFI_UNAVAILABLE` with the reasons.
+ */
+export function loadLibrary(names: readonly (string | null)[]): NativeLibrary {
+  const { load } = loadKoffi();
+  const causes: unknown[] = [];
+  for (const name of names) {
+    const known = libraries.get(name);
+    if (known !== undefined) return known;
+    try {
+      const library = load(name);
+      libraries.set(name, library);
+      return library;
+    } catch (cause) {
+      causes.push(cause);
+    }
+  }
+  const wanted = names.map((name) => name ?? 'the running process').join(' or ');
+  throw unavailable(`cannot load ${wanted}: ${causes.map(reason).join('; ')}`, causes[0]);
+}
+
+/**
+ * A function of the C library that is looked up when it is called for the first time.
+ *
+ * @param name the symbol; several functions may share one, for calls that take arguments of different types.
+ * @param result and @param parameters types as koffi names them.
+ * @throws ComposefsError `FFI_UNAVAILABLE`, by the returned function, where it cannot be called.
+ */
+export function libcFunction<Arguments extends unknown[], Result>(
+  name: string,
+  result: string,
+  parameters: readonly string[],
+): (...args: Arguments) => Result {
+  let bound: ((...args: Arguments) => Result) | undefined;
+  return (...args) => {
+    bound ??= bind<Arguments, Result>(name, result, parameters);
+    return bound(...args);
+  };
+}
+
+/** `errno` of the last foreign call of this thread. */
+export function lastErrno(): number {
+  return loadKoffi().errno();
+}
+
+/** Names and numbers as the C library's headers have them. */
+export function errnoNumbers(): Readonly<Record<string, number>> {
+  return loadKoffi().os.errno;
+}
+
+/** Where the bytes of a buffer are. The caller keeps the buffer alive as long as the address is in use. */
+export function addressOf(buffer: Uint8Array): bigint {
+  return loadKoffi().address(buffer);
+}
+
+/** A path or name as C wants it. Text is UTF-8. */
+export function cString(text: string | Uint8Array): Buffer {
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
+  if (bytes.includes(0)) {
+    throw new ComposefsError('EINVAL', `${JSON.stringify(Buffer.from(bytes).toString('utf8'))} contains a NUL byte`);
+  }
+  const result = Buffer.alloc(bytes.length + 1);
+  result.set(bytes);
+  return result;
+}
+
+function bind<Arguments extends unknown[], Result>(
+  name: string,
+  result: string,
+  parameters: readonly string[],
+): (...args: Arguments) => Result {
+  try {
+    return loadLibc().func(name, result, [...parameters]);
+  } catch (cause) {
+    if (cause instanceof ComposefsError) throw cause;
+    throw unavailable(`the C library has no function ${name}: ${reason(cause)}`, cause);
+  }
+}
+
+function loadKoffi(): Koffi {
+  if (koffi !== undefined) return koffi;
+  try {
+    const loaded: Koffi = createRequire(import.meta.url)('koffi');
+    koffi = loaded;
+    return loaded;
+  } catch (cause) {
+    throw unavailable(`cannot load koffi: ${reason(cause)}`, cause);
+  }
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function unavailable(why: string, cause: unknown): ComposefsError {
+  return new ComposefsError('FFI_UNAVAILABLE', `system calls are not available: ${why}`, {
+    cause,
+    hint: `install the optional package @koromix/koffi-linux-${process.arch} of koffi`,
+  });
+}

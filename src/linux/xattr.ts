@@ -1,0 +1,61 @@
+import { type ByteString, byteStringFrom, splitBytes } from '../bytes/byte-string.js';
+import { checkCall } from './errno.js';
+import { cString, libcFunction } from './ffi.js';
+
+/** `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of linux/limits.h: no list and no value is longer. */
+const MAX_SIZE = 65536;
+
+const llistxattr = libcFunction<[path: Buffer, list: Buffer, size: number], number>('llistxattr', 'long', [
+  'const void *',
+  'void *',
+  'size_t',
+]);
+const lgetxattr = libcFunction<[path: Buffer, name: Buffer, value: Buffer, size: number], number>('lgetxattr', 'long', [
+  'const void *',
+  'const void *',
+  'void *',
+  'size_t',
+]);
+const lsetxattr = libcFunction<[path: Buffer, name: Buffer, value: Buffer, size: number, flags: number], number>(
+  'lsetxattr',
+  'int',
+  ['const void *', 'const void *', 'const void *', 'size_t', 'int'],
+);
+
+/** Used between two calls only; a scan of a large tree would otherwise allocate gigabytes. */
+let scratch: Buffer | undefined;
+
+/**
+ * All extended attributes of a file, sorted by nothing: in the order of the file system. Of a symlink, those of the
+ * symlink itself.
+ *
+ * @throws SystemError also EOPNOTSUPP where the file system has no such attributes.
+ */
+export function readXattrs(path: Buffer | string): Map<ByteString, ByteString> {
+  scratch ??= Buffer.allocUnsafeSlow(MAX_SIZE);
+  const cPath = cString(path);
+  const listSize = checkCall(llistxattr(cPath, scratch, MAX_SIZE), 'llistxattr', path);
+  const xattrs = new Map<ByteString, ByteString>();
+  if (listSize === 0) return xattrs;
+  // Every name ends with a NUL.
+  const names = splitBytes(byteStringFrom(scratch.subarray(0, listSize - 1)), '\0');
+  for (const name of names) {
+    const size = checkCall(lgetxattr(cPath, cName(name), scratch, MAX_SIZE), 'lgetxattr', path);
+    xattrs.set(name, byteStringFrom(scratch.subarray(0, size)));
+  }
+  return xattrs;
+}
+
+/**
+ * Sets one extended attribute, of a symlink itself rather than of its target.
+ *
+ * @throws SystemError
+ */
+export function setXattr(path: Buffer | string, name: ByteString, value: ByteString): void {
+  const bytes = Buffer.from(value, 'latin1');
+  checkCall(lsetxattr(cString(path), cName(name), bytes, bytes.length, 0), 'lsetxattr', path);
+}
+
+function cName(name: ByteString): Buffer {
+  return cString(Buffer.from(name, 'latin1'));
+}
