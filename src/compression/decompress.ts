@@ -1,0 +1,57 @@
+import { gunzip } from './gunzip.js';
+import { loadLibZstd } from './libzstd.js';
+import { ReadAhead } from './read-ahead.js';
+import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from './unzstd.js';
+
+export type CompressionFormat = 'none' | 'gzip' | 'zstd';
+
+/**
+ * Decompresses all members or frames of `source`. Where the platform allows it the work is done on other threads:
+ * while the caller works on one piece the next one is decoded and a chunk of the source is read ahead.
+ *
+ * Pieces are at most 1 MiB (those of `none` are the source's own) and belong to the caller. Leaving the iteration
+ * early closes the source.
+ *
+ * @throws CompressionError on damaged, truncated or trailing data; what the source throws is passed on as it is.
+ */
+export async function* decompress(source: AsyncIterable<Buffer>, format: CompressionFormat): AsyncGenerator<Buffer> {
+  const input = new ReadAhead(source);
+  try {
+    yield* decode(input, format);
+  } finally {
+    await input.close();
+  }
+}
+
+function decode(input: ReadAhead, format: CompressionFormat): AsyncGenerator<Buffer> {
+  switch (format) {
+    case 'none':
+      return passThrough(input);
+    case 'gzip':
+      return gunzip(input);
+    case 'zstd':
+      return decodeZstd(input);
+  }
+}
+
+/** The one place that decides which Zstandard decoder streams use: libzstd, else node:zlib, else JavaScript. */
+function decodeZstd(input: ReadAhead): AsyncGenerator<Buffer> {
+  const library = loadLibZstd();
+  if (library !== null) return unzstdNative(input, library);
+  const create = zlibZstd();
+  return create === null ? unzstdSync(input) : unzstdZlib(input, create);
+}
+
+async function* passThrough(input: ReadAhead): AsyncGenerator<Buffer> {
+  for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
+}
+
+/** The format that the first bytes announce; four are enough to tell. */
+export function detectCompression(firstBytes: Uint8Array): CompressionFormat {
+  const [a, b, c, d] = firstBytes;
+  if (a === 0x1f && b === 0x8b) return 'gzip';
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return 'zstd';
+  // A skippable frame: it may come first in Zstandard data.
+  if (a !== undefined && (a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18) return 'zstd';
+  return 'none';
+}

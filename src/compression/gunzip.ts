@@ -1,0 +1,45 @@
+import { createGunzip } from 'node:zlib';
+import { errorCode } from '../errors.js';
+import { invalidData, trailingData, truncatedData } from './compression-error.js';
+import type { ReadAhead } from './read-ahead.js';
+import { pump, ZLIB_CHUNK_SIZE } from './zlib-stream.js';
+
+/**
+ * Decodes gzip data with all its members (RFC 1952), checking CRC and length of each. Zero padding after the last
+ * member is allowed, as gzip(1) allows it; anything else there is an error.
+ */
+export async function* gunzip(input: ReadAhead): AsyncGenerator<Buffer> {
+  let magic = '';
+  const next = async (): Promise<Buffer | undefined> => {
+    const chunk = await input.next();
+    if (magic.length < 4 && chunk !== undefined) magic += chunk.toString('hex', 0, 2);
+    return chunk;
+  };
+  try {
+    // node:zlib goes through the members by itself and stops at a zero byte after one.
+    let rest = yield* pump(createGunzip({ chunkSize: ZLIB_CHUNK_SIZE }), next);
+    for (; rest !== undefined; rest = await input.next()) {
+      if (rest.some((byte) => byte !== 0)) throw trailingData('gzip');
+    }
+  } catch (error) {
+    throw explain(error, magic.startsWith('1f8b'));
+  }
+}
+
+function explain(error: unknown, startedWell: boolean): unknown {
+  if (!(error instanceof Error)) return error;
+  switch (errorCode(error)) {
+    case 'Z_BUF_ERROR':
+      return truncatedData('gzip');
+    case 'Z_DATA_ERROR':
+      // The header check of the first member passed, so it is what follows a member that has no header.
+      if (startedWell && error.message === 'incorrect header check') return trailingData('gzip');
+      return invalidData('gzip', error.message, error);
+    case 'Z_NEED_DICT':
+    case 'Z_MEM_ERROR':
+    case 'Z_STREAM_ERROR':
+      return invalidData('gzip', error.message, error);
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,105 @@
+import * as zlib from 'node:zlib';
+import { errorCode } from '../errors.js';
+import { invalidData, truncatedData } from './compression-error.js';
+import type { LibZstd } from './libzstd.js';
+import type { ReadAhead } from './read-ahead.js';
+import { pump, ZLIB_CHUNK_SIZE, type ZlibStream } from './zlib-stream.js';
+import { ZstdDecoder } from './zstd-decode.js';
+import { type FramePart, ZstdFrameSplitter } from './zstd-frame.js';
+
+const OUTPUT_SIZE = 512 * 1024;
+/** `ZSTD_d_windowLogMax`, and the limit of libzstd itself. */
+const ZSTD_D_WINDOW_LOG_MAX = 100;
+const WINDOW_LOG_MAX = 27;
+
+/** Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before. */
+export async function* unzstdNative(input: ReadAhead, library: LibZstd): AsyncGenerator<Buffer> {
+  const decoder = library.createDecoder();
+  let chunk: Buffer | undefined;
+  let position = 0;
+  let frameDone = false;
+
+  const decodePiece = async (): Promise<Buffer> => {
+    const output = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
+    let filled = 0;
+    while (filled < output.length) {
+      if (chunk === undefined) {
+        chunk = await input.next();
+        position = 0;
+        if (chunk === undefined) break;
+      }
+      const step = await decoder.stepAsync(chunk, position, output, filled);
+      position = step.inputEnd;
+      filled = step.outputEnd;
+      frameDone = step.frameDone;
+      // With room left in the output, libzstd holds nothing back of the input that it has taken.
+      if (position === chunk.length && filled < output.length) chunk = undefined;
+    }
+    return output.subarray(0, filled);
+  };
+
+  let ahead = decodePiece();
+  try {
+    for (;;) {
+      const piece = await ahead;
+      if (piece.length === 0) break;
+      ahead = decodePiece();
+      // Reported when its turn comes; it must not count as unhandled until then.
+      ahead.catch(() => undefined);
+      yield piece;
+    }
+    if (!frameDone) throw truncatedData('zstd');
+  } finally {
+    const free = (): void => decoder.free();
+    // The thread pool may still be using it.
+    ahead.then(free, free);
+  }
+}
+
+/** `zlib.createZstdDecompress`, which Node has from 22.15 on. It stops after one frame, at least up to Node 24. */
+export type CreateZstdStream = () => ZlibStream;
+
+export function zlibZstd(): CreateZstdStream | null {
+  const create: unknown = Reflect.get(zlib, 'createZstdDecompress');
+  if (typeof create !== 'function') return null;
+  return () =>
+    create({ chunkSize: ZLIB_CHUNK_SIZE, params: { [ZSTD_D_WINDOW_LOG_MAX]: WINDOW_LOG_MAX } }) satisfies ZlibStream;
+}
+
+/** Decodes with node:zlib, one stream per frame. */
+export async function* unzstdZlib(input: ReadAhead, create: CreateZstdStream): AsyncGenerator<Buffer> {
+  const parts = frameParts(input);
+  for (let first = await parts.next(); first.done !== true; first = await parts.next()) {
+    let part: FramePart | undefined = first.value;
+    const next = async (): Promise<Buffer | undefined> => {
+      const data = part?.data;
+      part = part === undefined || part.last ? undefined : ((await parts.next()).value ?? undefined);
+      return data;
+    };
+    try {
+      yield* pump(create(), next);
+    } catch (error) {
+      throw errorCode(error).startsWith('ZSTD_') && error instanceof Error
+        ? invalidData('zstd', error.message, error)
+        : error;
+    }
+  }
+}
+
+async function* frameParts(input: ReadAhead): AsyncGenerator<FramePart, undefined> {
+  const splitter = new ZstdFrameSplitter();
+  for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield* splitter.push(chunk);
+  splitter.finish();
+  return undefined;
+}
+
+/** Decodes on the calling thread. */
+export async function* unzstdSync(input: ReadAhead): AsyncGenerator<Buffer> {
+  const decoder = new ZstdDecoder();
+  try {
+    for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield* decoder.push(chunk);
+    decoder.finish();
+  } finally {
+    decoder.close();
+  }
+}

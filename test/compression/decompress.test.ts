@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { CompressionError } from '../../src/compression/compression-error.js';
+import { type CompressionFormat, decompress, detectCompression } from '../../src/compression/decompress.js';
+import { ReadAhead } from '../../src/compression/read-ahead.js';
+import { unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
+import { loadZstdEncode } from '../../src/compression/zstd-encode.js';
+import { cutAt, rawFrame, releaseCheckInput, repeatFrame, skippableFrame } from './zstd-fixtures.js';
+
+const encode = await loadZstdEncode();
+const frameOf = (data: Uint8Array): Buffer => Buffer.concat([...encode([data])]);
+
+async function* sourceOf(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
+  for (const chunk of chunks) yield chunk;
+}
+
+async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
+
+type Decode = (chunks: readonly Buffer[]) => AsyncIterable<Buffer>;
+const decoderOf =
+  (format: CompressionFormat): Decode =>
+  (chunks) =>
+    decompress(sourceOf(chunks), format);
+
+/** Every way to decode zstd: what `decompress` chose here, and the ones it falls back to. */
+function zstdDecoders(): [string, Decode][] {
+  const create = zlibZstd();
+  const all: [string, Decode][] = [
+    ['zstd', decoderOf('zstd')],
+    ['zstd in JavaScript or sync', (chunks) => unzstdSync(new ReadAhead(sourceOf(chunks)))],
+  ];
+  if (create !== null) all.push(['zstd by node:zlib', (chunks) => unzstdZlib(new ReadAhead(sourceOf(chunks)), create)]);
+  return all;
+}
+
+const parts = [releaseCheckInput(700), Buffer.alloc(0), releaseCheckInput(150_000), Buffer.alloc(1_300_000, 9)];
+const expected = Buffer.concat(parts);
+const gzip = Buffer.concat(parts.map((part, level) => gzipSync(part, { level: level * 3 })));
+const zstd = Buffer.concat([
+  skippableFrame(Buffer.from('first')),
+  ...parts.map(frameOf),
+  skippableFrame(Buffer.alloc(9), 7),
+]);
+
+const cases: [string, Decode, Buffer][] = [
+  ['gzip', decoderOf('gzip'), gzip],
+  ...zstdDecoders().map(([name, decode]): [string, Decode, Buffer] => [name, decode, zstd]),
+];
+
+for (const [name, decode, input] of cases) {
+  test(`${name}: all members or frames are decoded, however the source cuts them`, async () => {
+    assert.ok((await collect(decode([input]))).equals(expected));
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(input.length), { maxLength: 20 }), async (cuts) => {
+        assert.ok((await collect(decode(cutAt(input, cuts)))).equals(expected));
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  test(`${name}: byte by byte`, async () => {
+    const bytes = Array.from(input.subarray(0, input.length), (byte) => Buffer.of(byte));
+    assert.ok((await collect(decode(bytes))).equals(expected));
+  });
+
+  test(`${name}: truncated input is an error`, async () => {
+    const first = name === 'gzip' ? gzipSync(releaseCheckInput(700)) : frameOf(releaseCheckInput(700));
+    for (let length = 0; length < first.length; length++) {
+      await assert.rejects(collect(decode([first.subarray(0, length)])), { code: 'COMPRESSED_DATA_TRUNCATED' });
+    }
+    const second = Buffer.concat([first, first.subarray(0, 12)]);
+    await assert.rejects(collect(decode([second])), { code: 'COMPRESSED_DATA_TRUNCATED' });
+    await assert.rejects(collect(decode([first, first.subarray(0, 12)])), { code: 'COMPRESSED_DATA_TRUNCATED' });
+    await assert.rejects(collect(decode([])), { code: 'COMPRESSED_DATA_TRUNCATED' });
+  });
+
+  test(`${name}: what is not of the format is an error`, async () => {
+    await assert.rejects(collect(decode([Buffer.from('plain text, nothing else')])), {
+      code: 'COMPRESSED_DATA_INVALID',
+    });
+  });
+
+  test(`${name}: damaged input is an error that can be caught, or decodes`, async () => {
+    const seed = name === 'gzip' ? gzipSync(releaseCheckInput(5000)) : frameOf(releaseCheckInput(5000));
+    await fc.assert(
+      fc.asyncProperty(fc.nat(seed.length - 1), fc.nat(255), fc.nat(seed.length), async (at, value, cut) => {
+        const damaged = Buffer.from(seed);
+        damaged[at] = value;
+        await collect(decode(cutAt(damaged, [cut]))).catch((error: unknown) => {
+          assert.ok(error instanceof CompressionError, String(error));
+        });
+      }),
+      { numRuns: Number(process.env['COMPOSEFS_TEST_FUZZ'] ?? 100) },
+    );
+  });
+
+  test(`${name}: an error of the source is passed on as it is`, async () => {
+    const failure = new Error('connection lost');
+    const source = async function* (): AsyncGenerator<Buffer> {
+      yield input.subarray(0, 500);
+      throw failure;
+    };
+    await assert.rejects(
+      collect(decompress(source(), name === 'gzip' ? 'gzip' : 'zstd')),
+      (error) => error === failure,
+    );
+  });
+
+  test(`${name}: leaving early closes the source and leaves nothing behind`, async () => {
+    let closed = false;
+    const source = async function* (): AsyncGenerator<Buffer> {
+      try {
+        for (;;) yield input;
+      } finally {
+        closed = true;
+      }
+    };
+    for await (const _ of decompress(source(), name === 'gzip' ? 'gzip' : 'zstd')) break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(closed);
+  });
+
+  test(`${name}: a damaged stream fails at once, even if the source never goes on`, async () => {
+    const source = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.alloc(100, 1);
+      await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+    };
+    const started = performance.now();
+    await assert.rejects(collect(decompress(source(), name === 'gzip' ? 'gzip' : 'zstd')), CompressionError);
+    assert.ok(performance.now() - started < 5000);
+  });
+}
+
+test('gzip: zero padding after the last member is allowed, anything else is trailing data', async () => {
+  const decode = decoderOf('gzip');
+  const member = gzipSync('content');
+  for (const padding of [Buffer.alloc(1), Buffer.alloc(100_000)]) {
+    assert.equal((await collect(decode([Buffer.concat([member, padding])]))).toString(), 'content');
+    assert.equal((await collect(decode([member, padding, padding]))).toString(), 'content');
+    const bytes = Array.from(Buffer.concat([member, padding.subarray(0, 9)]), (byte) => Buffer.of(byte));
+    assert.equal((await collect(decode(bytes))).toString(), 'content');
+  }
+  const trailing = { code: 'COMPRESSED_TRAILING_DATA', message: 'trailing data after the gzip stream' };
+  for (const chunks of [
+    [Buffer.concat([member, Buffer.from('garbage')])],
+    [member, Buffer.from('garbage')],
+    [Buffer.concat([member, Buffer.from([0, 0, 5])])],
+    [member, Buffer.from([0]), Buffer.alloc(1000), Buffer.from([0, 1])],
+    [member, Buffer.from([0]), member],
+  ]) {
+    await assert.rejects(collect(decode(chunks)), trailing);
+  }
+});
+
+test('gzip: CRC and length are checked', async () => {
+  const member = gzipSync('content');
+  for (const at of [member.length - 8, member.length - 4]) {
+    const damaged = Buffer.from(member);
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
+    await assert.rejects(collect(decoderOf('gzip')([damaged])), { code: 'COMPRESSED_DATA_INVALID' });
+  }
+});
+
+test('zstd: output of a bomb is never held as a whole', async () => {
+  const bomb = repeatFrame(0, 4000);
+  let total = 0;
+  for await (const piece of decompress(sourceOf([bomb]), 'zstd')) {
+    assert.ok(piece.length <= 1024 * 1024);
+    total += piece.length;
+    if (total > 64 * 1024 * 1024) break;
+  }
+  assert.ok(total > 64 * 1024 * 1024);
+});
+
+test('no compression: the source as it is, empty chunks left out', async () => {
+  const chunks = [Buffer.from('a'), Buffer.alloc(0), Buffer.from('bc')];
+  assert.equal((await collect(decompress(sourceOf(chunks), 'none'))).toString(), 'abc');
+  assert.equal((await collect(decompress(sourceOf([]), 'none'))).length, 0);
+});
+
+test('the source is read one chunk ahead, and no further', async () => {
+  let given = 0;
+  const source = async function* (): AsyncGenerator<Buffer> {
+    for (; given < 10; ) {
+      given++;
+      yield Buffer.of(given);
+    }
+  };
+  const pieces = decompress(source(), 'none');
+  await pieces.next();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(given, 2);
+  await pieces.return(undefined);
+});
+
+test('a format is known by its first bytes', () => {
+  assert.equal(detectCompression(gzipSync('x')), 'gzip');
+  assert.equal(detectCompression(rawFrame(Buffer.of(1))), 'zstd');
+  assert.equal(detectCompression(skippableFrame(Buffer.of(1), 15)), 'zstd');
+  assert.equal(detectCompression(Buffer.from('usr/')), 'none');
+  assert.equal(detectCompression(Buffer.of(0x28, 0xb5)), 'none');
+  assert.equal(detectCompression(Buffer.alloc(0)), 'none');
+});
