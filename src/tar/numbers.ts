@@ -1,0 +1,92 @@
+/**
+ * Numbers in tar headers (spec 30 §5.3).
+ *
+ * The functions take the place of the field in a block; they throw {@link InvalidOctalError}, which the caller gives a
+ * context.
+ */
+
+/** Thrown by {@link readOctal}; never leaves `src/tar`. */
+export class InvalidOctalError extends Error {
+  constructor(field: Uint8Array) {
+    super(`invalid octal field: [${field.join(', ')}]`);
+  }
+}
+
+const NUL = 0;
+const DIGIT_0 = 0x30;
+const DIGIT_7 = 0x37;
+const PLUS = 0x2b;
+
+/**
+ * An octal field: up to the first NUL, with white space at both ends; nothing is 0.
+ *
+ * The fields of a header have at most 12 bytes, so the value is below 2^36.
+ */
+export function readOctal(block: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end && isSpace(block[position])) position++;
+  if (position === end || block[position] === NUL) return 0;
+  if (block[position] === PLUS) position++;
+  const firstDigit = position;
+  let value = 0;
+  for (; position < end; position++) {
+    const byte = block[position] ?? NUL;
+    if (byte < DIGIT_0 || byte > DIGIT_7) break;
+    value = value * 8 + (byte - DIGIT_0);
+  }
+  const digits = position - firstDigit;
+  while (position < end && isSpace(block[position])) position++;
+  if (digits === 0 || (position < end && block[position] !== NUL)) {
+    throw new InvalidOctalError(block.subarray(start, end));
+  }
+  return value;
+}
+
+/**
+ * A numeric field: octal, or base-256 where the first byte has its top bit set.
+ *
+ * Of a base-256 number the low 64 bits count, as in the reference; so a negative number gives its two's complement.
+ * The result is a bigint only beyond 2^53 - 1.
+ */
+export function readNumeric(block: Uint8Array, start: number, end: number): number | bigint {
+  return ((block[start] ?? 0) & 0x80) === 0 ? readOctal(block, start, end) : readBase256(block, start, end);
+}
+
+function readBase256(block: Uint8Array, start: number, end: number): number | bigint {
+  let value = BigInt((block[start] ?? 0) & 0x7f);
+  for (let position = start + 1; position < end; position++) value = (value << 8n) | BigInt(block[position] ?? 0);
+  return narrow(BigInt.asUintN(64, value));
+}
+
+/** The low 32 bits of an unsigned number. */
+export function low32(value: number | bigint): number {
+  return typeof value === 'number' ? value >>> 0 : Number(BigInt.asUintN(32, value));
+}
+
+/** An unsigned 64-bit value read as a signed one; a negative number is itself. */
+export function signed64(value: number | bigint): number | bigint {
+  return typeof value === 'number' ? value : narrow(BigInt.asIntN(64, value));
+}
+
+/** A number where that is exact. */
+export function narrow(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+const U64_MAX = 2n ** 64n - 1n;
+
+/** Decimal digits with an optional `+`, up to 2^64 - 1; undefined for any other text. */
+export function parseDecimal(text: string): number | bigint | undefined {
+  // Leading zeros are fine at any number, but a huge run of digits must not become a huge bigint.
+  const match = /^\+?0*([0-9]{0,20})$/.exec(text);
+  if (match === null || text === '' || text === '+') return undefined;
+  const digits = match[1] ?? '';
+  if (digits.length < 16) return Number(digits);
+  const value = BigInt(digits);
+  return value > U64_MAX ? undefined : narrow(value);
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
+}
