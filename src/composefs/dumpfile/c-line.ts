@@ -1,0 +1,230 @@
+/** Parsing single lines as the C tools do (spec 30 §13.2, checked against mkcomposefs 1.0.8). */
+
+import { type ByteString, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
+import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
+import { DumpfileError } from './dumpfile-error.js';
+import { unescapeBytesC } from './escape.js';
+import { LineFields } from './lines.js';
+import { XattrCache } from './xattr-cache.js';
+
+/** The longest path, symlink target and payload, in bytes. */
+export const C_PATH_MAX = 4095;
+/** The longest content, in bytes. */
+export const C_INLINE_MAX = 5000;
+const XATTR_NAME_MAX = 255;
+const XATTR_SIZE_MAX = 65535;
+const XATTR_FIELDS_MAX = 65535;
+/** Bytes of the xattrs of an inode in an image, at most. */
+const XATTR_AREA_MAX = 32767;
+const XATTR_AREA_HEADER = 12;
+const XATTR_ENTRY_OVERHEAD = 7;
+
+/** A 64-bit number: a bigint where a number might not be exact. */
+export type U64 = number | bigint;
+
+/** The start of a line: all that is read of it before the node is put in its place. */
+export interface CLineHead {
+  readonly path: ByteString;
+  readonly isHardlink: boolean;
+  /** All 32 bits of MODE. */
+  readonly mode: number;
+  /** SIZE, not read yet. */
+  readonly sizeField: ByteString;
+  /** The fields after MODE. */
+  readonly fields: LineFields;
+}
+
+/** The rest of a line that is no hard link. */
+export interface CLineBody {
+  readonly size: U64;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  readonly mtimeSec: U64;
+  readonly mtimeNsec: number;
+  readonly payload: ByteString | undefined;
+  readonly content: ByteString | undefined;
+  readonly digest: ByteString | undefined;
+  readonly xattrs: Xattrs;
+}
+
+export interface CLineOptions {
+  readonly strict: boolean;
+  /** One for all lines of a dumpfile. */
+  readonly xattrCache: XattrCache;
+}
+
+export function parseCHead(line: ByteString): CLineHead {
+  const nul = line.indexOf('\0');
+  if (nul >= 0) throw new DumpfileError(`Invalid embedded NUL character at position ${nul}`);
+  const fields = new LineFields(line);
+  const path = cString(unescapeBytesC(next(fields)));
+  if (path === '') throw new DumpfileError('Invalid empty path');
+  const sizeField = next(fields);
+  const modeField = next(fields);
+  const isHardlink = modeField.startsWith('@');
+  const mode = low32(parseU64(isHardlink ? sliceBytes(modeField, 1) : modeField, 8));
+  if (!FILE_TYPES.has(mode & 0o170000)) throw new DumpfileError(`Invalid mode ${mode.toString(8)}`);
+  return { path, isHardlink, mode, sizeField, fields };
+}
+
+const FILE_TYPES: ReadonlySet<number> = new Set([0o100000, 0o040000, 0o120000, 0o060000, 0o020000, 0o010000, 0o140000]);
+
+/** The target path, unescaped, of a hard link: all that counts of its line. Undefined if absent. */
+export function parseCLinkTarget({ fields }: CLineHead): ByteString | undefined {
+  for (let i = 0; i < 5; i++) next(fields);
+  const target = optional(next(fields));
+  return target === undefined ? undefined : cString(unescapeBytesC(target));
+}
+
+export function parseCBody({ mode, sizeField, fields }: CLineHead, options: CLineOptions): CLineBody {
+  const { strict } = options;
+  const size = parseU64(sizeField, 10);
+  const nlink = low32(parseU64(next(fields), 10));
+  const uid = low32(parseU64(next(fields), 10));
+  // The C parser looks at uid where it means gid and rdev: with any other uid than 0 an invalid number is 0 there.
+  const gid = low32(parseLenient(next(fields), uid !== 0));
+  const rdev = low32(parseLenient(next(fields), uid !== 0));
+  const type = mode & 0o170000;
+  const isDevice = type === 0o060000 || type === 0o020000;
+  if (strict && rdev !== 0 && !isDevice) throw new DumpfileError('Non-zero devnum on non-device');
+  const [mtimeSec, mtimeNsec] = parseMtime(next(fields));
+  const payloadField = optional(next(fields));
+  const payload = payloadField === undefined ? undefined : cString(unescapeBytesC(payloadField));
+  const contentField = optional(next(fields));
+  const content = contentField === undefined ? undefined : unescapeBytesC(contentField);
+  checkContent(type === 0o120000, size, payload, content, strict);
+  const digestField = optional(next(fields));
+  const digest = digestField === undefined ? undefined : cString(unescapeBytesC(digestField));
+  const xattrs = options.xattrCache.get(fields.rest());
+  return {
+    size,
+    nlink,
+    uid,
+    gid,
+    rdev: isDevice ? rdev : 0,
+    mtimeSec,
+    mtimeNsec,
+    payload,
+    content,
+    digest,
+    xattrs,
+  };
+}
+
+function checkContent(
+  isSymlink: boolean,
+  size: U64,
+  payload: ByteString | undefined,
+  content: ByteString | undefined,
+  strict: boolean,
+): void {
+  if (content !== undefined && !isSame(content.length, size)) {
+    throw new DumpfileError(`Invalid content size ${content.length}, must match size ${size}`);
+  }
+  if (isSymlink) {
+    if (payload === undefined || payload === '' || payload.length > C_PATH_MAX) {
+      throw new DumpfileError('Invalid symlink');
+    }
+    if (!strict) return;
+    if (!isSame(payload.length, size)) {
+      throw new DumpfileError(`Invalid symlink size ${payload.length}, must match size ${size}`);
+    }
+    if (content !== undefined) throw new DumpfileError('Symlink cannot have content');
+    return;
+  }
+  if (payload !== undefined && payload.length > C_PATH_MAX) throw new DumpfileError('Invalid payload');
+  if (content !== undefined && content.length > C_INLINE_MAX) {
+    throw new DumpfileError(`Inline content size ${content.length} exceeds maximum ${C_INLINE_MAX}`);
+  }
+}
+
+/** Small numbers are numbers. */
+function isSame(length: number, size: U64): boolean {
+  return length === (typeof size === 'number' ? size : Number(size));
+}
+
+export function newCXattrCache(): XattrCache {
+  return new XattrCache(parseXattrs);
+}
+
+/** One space too many at the end is fine. */
+function parseXattrs(text: ByteString): Xattrs {
+  if (text.length > XATTR_FIELDS_MAX) throw new DumpfileError('Too many xattrs');
+  if (text === '') return NO_XATTRS;
+  const fields = new LineFields(text.endsWith(' ') ? sliceBytes(text, 0, -1) : text);
+  const xattrs = new Map<ByteString, ByteString>();
+  let areaSize = XATTR_AREA_HEADER;
+  for (let field = fields.next(); field !== undefined; field = fields.next()) {
+    const equals = field.indexOf('=');
+    if (equals < 0) throw new DumpfileError('Missing = in xattr');
+    const name = cString(unescapeBytesC(sliceBytes(field, 0, equals)));
+    const value = unescapeBytesC(sliceBytes(field, equals + 1));
+    const replaced = xattrs.get(name);
+    if (replaced !== undefined) areaSize -= XATTR_ENTRY_OVERHEAD + name.length + replaced.length;
+    areaSize += XATTR_ENTRY_OVERHEAD + name.length + value.length;
+    const isNameValid = name.length >= 1 && name.length <= XATTR_NAME_MAX;
+    if (!isNameValid || value.length > XATTR_SIZE_MAX || areaSize > XATTR_AREA_MAX) {
+      throw new DumpfileError("Can't set xattr");
+    }
+    xattrs.delete(name);
+    xattrs.set(name, value);
+  }
+  return xattrs;
+}
+
+/** Missing fields are empty. */
+function next(fields: LineFields): ByteString {
+  return fields.next() ?? ('' as ByteString);
+}
+
+function optional(field: ByteString): ByteString | undefined {
+  return field === '-' ? undefined : field;
+}
+
+/** A C string ends at its first NUL, which an escape can write. */
+function cString(bytes: ByteString): ByteString {
+  const nul = bytes.indexOf('\0');
+  return nul < 0 ? bytes : sliceBytes(bytes, 0, nul);
+}
+
+function parseMtime(field: ByteString): [seconds: U64, nanoseconds: number] {
+  const dot = field.indexOf('.');
+  const seconds = parseU64(dot < 0 ? field : sliceBytes(field, 0, dot), 10);
+  const nanoseconds = parseU64(dot < 0 ? ('' as ByteString) : sliceBytes(field, dot + 1), 10);
+  return [typeof seconds === 'number' ? seconds : BigInt.asIntN(64, seconds), low32(nanoseconds)];
+}
+
+function parseLenient(field: ByteString, zeroIfInvalid: boolean): U64 {
+  return zeroIfInvalid && !isInteger(field, 10) ? 0 : parseU64(field, 10);
+}
+
+/** `strtoull` over the whole field: white space and a sign are fine, a minus wraps, what is too large is the maximum. */
+function parseU64(field: ByteString, base: 8 | 10): U64 {
+  if (!isInteger(field, base)) throw new DumpfileError(`Invalid integer ${byteStringToText(field)}`);
+  const text = field.trimStart();
+  const isNegative = text.startsWith('-');
+  const digits = isNegative || text.startsWith('+') ? text.slice(1) : text;
+  if (!isNegative && digits.length <= 15) return Number.parseInt(digits, base);
+  const value = largeU64(digits, base);
+  if (value === undefined) return U64_MAX;
+  return isNegative ? BigInt.asUintN(64, -value) : value;
+}
+
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
+
+function isInteger(field: ByteString, base: 8 | 10): boolean {
+  return base === 8 ? /^[\t-\r]*[+-]?[0-7]+$/.test(field) : /^[\t-\r]*[+-]?[0-9]+$/.test(field);
+}
+
+function largeU64(digits: string, base: 8 | 10): bigint | undefined {
+  const significant = digits.replace(/^0+/, '') || '0';
+  if (significant.length > 22) return undefined;
+  const value = BigInt(base === 8 ? `0o${significant}` : significant);
+  return value > U64_MAX ? undefined : value;
+}
+
+function low32(value: U64): number {
+  return typeof value === 'number' ? value % 0x1_0000_0000 : Number(BigInt.asUintN(32, value));
+}

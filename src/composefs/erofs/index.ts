@@ -1,0 +1,17 @@
+export { debugImage, debugImageText, dumpUnassigned } from './debug/debug-image.js';
+export * from './format.js';
+export { collectObjects } from './reader/collect-objects.js';
+export { countEntries, type DirectoryEntry, directoryEntries } from './reader/directory-block.js';
+export { ErofsReaderError, type ErofsReaderErrorKind } from './reader/errors.js';
+export { fsckMetadata } from './reader/fsck-metadata.js';
+export { type BlockRange, DEFAULT_MAX_IMAGE_SIZE, ErofsImage } from './reader/image.js';
+export { ErofsInode } from './reader/inode.js';
+export { readErofsTree } from './reader/read-tree.js';
+export { type CTree, readCTree, type StoredCounts } from './reader/read-tree-c.js';
+export { Xattr } from './reader/xattr.js';
+export { InvalidTreeError, type InvalidTreeKind } from './writer/invalid-tree-error.js';
+export type { ErofsOptions } from './writer/options.js';
+export { STUB_NAMES } from './writer/stubs.js';
+export { type ValidationOptions, validateTree } from './writer/validate.js';
+export { hasWhiteout, selectEpoch1Version, type VersionRange } from './writer/version-selection.js';
+export { writeErofs } from './writer/write.js';

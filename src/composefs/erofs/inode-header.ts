@@ -1,0 +1,74 @@
+import { COMPACT_INODE_SIZE, type DataLayout, EXTENDED_INODE_SIZE } from './format.js';
+import { encodeInt64 } from './int64.js';
+
+/** The header of an inode, in either form (spec 20 §1.4). */
+export interface InodeHeader {
+  readonly layout: DataLayout;
+  readonly xattrCount: number;
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly size: number;
+  /** First block address, chunk format or device number. */
+  readonly u: number;
+  readonly ino: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Extended form only; the compact form takes the image's build time. */
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+}
+
+/** Byte offsets that are the same in both forms. */
+export const INODE_FORMAT = 0;
+export const INODE_XATTR_COUNT = 2;
+export const INODE_MODE = 4;
+export const INODE_SIZE = 8;
+export const INODE_U = 16;
+export const INODE_INO = 20;
+export const INODE_UID = 24;
+
+/** Compact form: nlink and gid are 16 bits here, as is uid; size is 32 bits. */
+export const COMPACT_NLINK = 6;
+export const COMPACT_GID = 26;
+
+/** Extended form: size is 64 bits, uid, gid and nlink 32. */
+export const EXTENDED_GID = 28;
+export const EXTENDED_MTIME = 32;
+export const EXTENDED_MTIME_NSEC = 40;
+export const EXTENDED_NLINK = 44;
+
+/** Bit 0 of the format field. */
+export const FORMAT_EXTENDED = 1;
+/** Bits 1 to 3 of the format field. */
+export const FORMAT_LAYOUT_MASK = 0x0e;
+
+/** Writes 32 bytes into zeroed bytes; every value must fit its narrow field. Returns the size of the header. */
+export function encodeCompactInode(target: Buffer, offset: number, header: InodeHeader): number {
+  encodeCommon(target, offset, header, 0);
+  target.writeUInt16LE(header.nlink, offset + COMPACT_NLINK);
+  target.writeUInt32LE(header.size, offset + INODE_SIZE);
+  target.writeUInt16LE(header.uid, offset + INODE_UID);
+  target.writeUInt16LE(header.gid, offset + COMPACT_GID);
+  return COMPACT_INODE_SIZE;
+}
+
+/** Writes 64 bytes into zeroed bytes. Returns the size of the header. */
+export function encodeExtendedInode(target: Buffer, offset: number, header: InodeHeader): number {
+  encodeCommon(target, offset, header, FORMAT_EXTENDED);
+  encodeInt64(target, header.size, offset + INODE_SIZE);
+  target.writeUInt32LE(header.uid, offset + INODE_UID);
+  target.writeUInt32LE(header.gid, offset + EXTENDED_GID);
+  encodeInt64(target, header.mtimeSec, offset + EXTENDED_MTIME);
+  target.writeUInt32LE(header.mtimeNsec, offset + EXTENDED_MTIME_NSEC);
+  target.writeUInt32LE(header.nlink, offset + EXTENDED_NLINK);
+  return EXTENDED_INODE_SIZE;
+}
+
+function encodeCommon(target: Buffer, offset: number, header: InodeHeader, form: number): void {
+  target.writeUInt16LE(header.layout | form, offset + INODE_FORMAT);
+  target.writeUInt16LE(header.xattrCount, offset + INODE_XATTR_COUNT);
+  target.writeUInt16LE(header.mode, offset + INODE_MODE);
+  target.writeUInt32LE(header.u, offset + INODE_U);
+  target.writeUInt32LE(header.ino, offset + INODE_INO);
+}

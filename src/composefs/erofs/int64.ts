@@ -1,0 +1,20 @@
+const WORD = 2 ** 32;
+
+/** Writes a safe integer as 64-bit two's complement: much faster than by way of a bigint. */
+export function encodeInt64(target: Buffer, value: number, offset: number): void {
+  target.writeUInt32LE(value >>> 0, offset);
+  target.writeInt32LE(Math.floor(value / WORD), offset + 4);
+}
+
+/**
+ * An unsigned 64-bit field as a number. Beyond 2^53 the result is rounded, and not a safe integer: who needs it exact
+ * must check that.
+ */
+export function decodeUint64(source: Buffer, offset: number): number {
+  return source.readUInt32LE(offset) + source.readUInt32LE(offset + 4) * WORD;
+}
+
+/** {@link decodeUint64} for two's complement. */
+export function decodeInt64(source: Buffer, offset: number): number {
+  return source.readUInt32LE(offset) + source.readInt32LE(offset + 4) * WORD;
+}

@@ -1,0 +1,46 @@
+import type { HashAlgorithm } from '../../fsverity/algorithm.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+import { decodeMetacopy } from '../metacopy.js';
+import { fsckMetadata } from './fsck-metadata.js';
+import { ErofsImage } from './image.js';
+import { METACOPY_SUFFIX, parseRedirect, REDIRECT_SUFFIX } from './inode-xattrs.js';
+import { walkInodes } from './walk.js';
+import type { Xattr } from './xattr.js';
+
+/**
+ * The objects that an image refers to (spec 20 §11): by digest and by path, normally the same.
+ *
+ * @throws ErofsReaderError if the image is not a composefs image, breaks the rules of its version, or cannot be read
+ *   completely: a reference that was missed would let garbage collection delete an object in use.
+ */
+export function collectObjects(image: Buffer, algorithm: HashAlgorithm): Set<ObjectId> {
+  const erofs = ErofsImage.open(image).restrictToComposefs();
+  fsckMetadata(erofs);
+  const objects = new Set<ObjectId>();
+  const add = (xattr: Xattr): void => {
+    const id = objectOf(xattr, algorithm);
+    if (id !== undefined) objects.add(id);
+  };
+  const sharedSeen = new Set<number>();
+  walkInodes(
+    erofs,
+    {
+      inode: (inode) => {
+        for (const id of inode.sharedXattrIds()) {
+          if (sharedSeen.has(id)) continue;
+          sharedSeen.add(id);
+          add(erofs.sharedXattr(id));
+        }
+        for (const xattr of inode.localXattrs()) add(xattr);
+      },
+    },
+    { isTolerant: false },
+  );
+  return objects;
+}
+
+function objectOf(xattr: Xattr, algorithm: HashAlgorithm): ObjectId | undefined {
+  if (xattr.isTrusted(METACOPY_SUFFIX)) return decodeMetacopy(xattr.value, algorithm);
+  if (xattr.isTrusted(REDIRECT_SUFFIX)) return parseRedirect(xattr, algorithm);
+  return undefined;
+}

@@ -1,0 +1,235 @@
+import {
+  COMPACT_INODE_SIZE,
+  type DataLayout,
+  EXTENDED_INODE_SIZE,
+  LAYOUT_CHUNK_BASED,
+  LAYOUT_FLAT_INLINE,
+  LAYOUT_FLAT_PLAIN,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from '../format.js';
+import {
+  COMPACT_GID,
+  COMPACT_NLINK,
+  EXTENDED_GID,
+  EXTENDED_MTIME,
+  EXTENDED_MTIME_NSEC,
+  EXTENDED_NLINK,
+  FORMAT_EXTENDED,
+  FORMAT_LAYOUT_MASK,
+  INODE_FORMAT,
+  INODE_INO,
+  INODE_MODE,
+  INODE_SIZE,
+  INODE_U,
+  INODE_UID,
+  INODE_XATTR_COUNT,
+} from '../inode-header.js';
+import { decodeInt64, decodeUint64 } from '../int64.js';
+import { XATTR_AREA_HEADER_SIZE, xattrAreaSize } from '../xattr-format.js';
+import { invalidImage, invalidInode, outOfBounds } from './errors.js';
+import type { ErofsImage } from './image.js';
+import { Xattr } from './xattr.js';
+
+/** Bytes after the xattrs of every chunk-based inode, whatever the number of chunks (spec 20 §9.3, §16.14). */
+const CHUNK_TAIL_SIZE = 4;
+const WORD = 2 ** 32;
+
+/** An inode in an image: its extent is checked when it is made, its fields are read when asked for. */
+export class ErofsInode {
+  readonly image: ErofsImage;
+  readonly nid: number;
+  /** Offset of the header in the image. */
+  readonly offset: number;
+  readonly isExtended: boolean;
+  readonly layout: DataLayout;
+  /** Bytes of the xattr area. */
+  readonly xattrSize: number;
+  /** Bytes after the xattr area. */
+  readonly tailSize: number;
+
+  constructor(image: ErofsImage, nid: number, offset: number) {
+    const { bytes } = image;
+    this.image = image;
+    this.nid = nid;
+    this.offset = offset;
+    if (offset >= bytes.length) throw invalidInode(nid);
+    this.isExtended = (bytes.readUInt8(offset + INODE_FORMAT) & FORMAT_EXTENDED) !== 0;
+    if (offset + this.headerSize > bytes.length) throw invalidInode(nid);
+    this.layout = dataLayout(bytes.readUInt16LE(offset + INODE_FORMAT));
+    this.xattrSize = xattrAreaSize(bytes.readUInt16LE(offset + INODE_XATTR_COUNT));
+    const room = bytes.length - offset - this.headerSize - this.xattrSize;
+    this.tailSize = this.#tailSize(room);
+    if (room < 0 || this.tailSize > room) throw invalidInode(nid);
+  }
+
+  get headerSize(): number {
+    return this.isExtended ? EXTENDED_INODE_SIZE : COMPACT_INODE_SIZE;
+  }
+
+  /** Header, xattrs and tail. */
+  get extent(): number {
+    return this.headerSize + this.xattrSize + this.tailSize;
+  }
+
+  get mode(): number {
+    return this.image.bytes.readUInt16LE(this.offset + INODE_MODE);
+  }
+
+  get type(): number {
+    return this.mode & S_IFMT;
+  }
+
+  get isDirectory(): boolean {
+    return this.type === S_IFDIR;
+  }
+
+  get isRegular(): boolean {
+    return this.type === S_IFREG;
+  }
+
+  get isSymlink(): boolean {
+    return this.type === S_IFLNK;
+  }
+
+  /** A character device 0:0 as it is, not escaped. */
+  get isWhiteout(): boolean {
+    return this.type === S_IFCHR && this.u === 0;
+  }
+
+  /** `i_size`, rounded if beyond 2^53: {@link ErofsInode.exactSize} refuses that. */
+  get size(): number {
+    const { bytes } = this.image;
+    return this.isExtended
+      ? decodeUint64(bytes, this.offset + INODE_SIZE)
+      : bytes.readUInt32LE(this.offset + INODE_SIZE);
+  }
+
+  /** @throws ErofsReaderError if the size is not a safe integer. */
+  get exactSize(): number {
+    return exact(this.size, 'inode size');
+  }
+
+  /** First block address, chunk format or device number. */
+  get u(): number {
+    return this.image.bytes.readUInt32LE(this.offset + INODE_U);
+  }
+
+  get ino(): number {
+    return this.image.bytes.readUInt32LE(this.offset + INODE_INO);
+  }
+
+  get uid(): number {
+    const at = this.offset + INODE_UID;
+    return this.isExtended ? this.image.bytes.readUInt32LE(at) : this.image.bytes.readUInt16LE(at);
+  }
+
+  get gid(): number {
+    const { bytes } = this.image;
+    return this.isExtended
+      ? bytes.readUInt32LE(this.offset + EXTENDED_GID)
+      : bytes.readUInt16LE(this.offset + COMPACT_GID);
+  }
+
+  get nlink(): number {
+    const { bytes } = this.image;
+    return this.isExtended
+      ? bytes.readUInt32LE(this.offset + EXTENDED_NLINK)
+      : bytes.readUInt16LE(this.offset + COMPACT_NLINK);
+  }
+
+  /** Seconds; compact inodes have the image's build time. @throws ErofsReaderError if beyond ±2^53. */
+  get mtimeSec(): number {
+    return this.isExtended
+      ? exact(decodeInt64(this.image.bytes, this.offset + EXTENDED_MTIME), 'mtime')
+      : exact(Number(this.image.superblock.buildTime), 'build time');
+  }
+
+  get mtimeNsec(): number {
+    return this.isExtended
+      ? this.image.bytes.readUInt32LE(this.offset + EXTENDED_MTIME_NSEC)
+      : this.image.superblock.buildTimeNsec;
+  }
+
+  /** The bytes after the xattr area, a view; undefined if there are none. */
+  inline(): Buffer | undefined {
+    if (this.tailSize === 0) return undefined;
+    const start = this.offset + this.headerSize + this.xattrSize;
+    return this.image.bytes.subarray(start, start + this.tailSize);
+  }
+
+  get #xattrsEnd(): number {
+    return this.offset + this.headerSize + this.xattrSize;
+  }
+
+  /** Offset of the local entries. @throws ErofsReaderError if the shared ids do not fit in the xattr area. */
+  get #localXattrs(): number {
+    const start = this.offset + this.headerSize;
+    const local = start + XATTR_AREA_HEADER_SIZE + 4 * this.image.bytes.readUInt8(start + 4);
+    if (local > this.#xattrsEnd) throw outOfBounds();
+    return local;
+  }
+
+  get xattrFilter(): number {
+    return this.xattrSize === 0 ? 0xffffffff : this.image.bytes.readUInt32LE(this.offset + this.headerSize);
+  }
+
+  /** @throws ErofsReaderError */
+  sharedXattrIds(): number[] {
+    if (this.xattrSize === 0) return [];
+    const ids: number[] = [];
+    const end = this.#localXattrs;
+    for (let at = this.offset + this.headerSize + XATTR_AREA_HEADER_SIZE; at < end; at += 4) {
+      ids.push(this.image.bytes.readUInt32LE(at));
+    }
+    return ids;
+  }
+
+  /** @throws ErofsReaderError at the first entry that does not fit. */
+  *localXattrs(): Generator<Xattr> {
+    if (this.xattrSize === 0) return;
+    const end = this.#xattrsEnd;
+    let at = this.#localXattrs;
+    while (at < end) {
+      const xattr = new Xattr(this.image.bytes, at, end);
+      yield xattr;
+      at = xattr.end;
+    }
+  }
+
+  /** Shared, then local. @throws ErofsReaderError */
+  *xattrs(): Generator<Xattr> {
+    for (const id of this.sharedXattrIds()) yield this.image.sharedXattr(id);
+    yield* this.localXattrs();
+  }
+
+  /** `i_size` modulo the block size, exact for any size. */
+  #sizeInLastBlock(): number {
+    const { bytes, blockSize } = this.image;
+    const at = this.offset + INODE_SIZE;
+    const low = bytes.readUInt32LE(at);
+    if (!this.isExtended || blockSize <= WORD) return low % blockSize;
+    return low + (bytes.readUInt32LE(at + 4) % (blockSize / WORD)) * WORD;
+  }
+
+  #tailSize(room: number): number {
+    if (this.layout === LAYOUT_FLAT_INLINE) return this.#sizeInLastBlock();
+    // Files without data in V2 images have no chunk address at all: such an inode may end with the image.
+    if (this.layout === LAYOUT_CHUNK_BASED) return Math.min(CHUNK_TAIL_SIZE, Math.max(room, 0));
+    return 0;
+  }
+}
+
+function dataLayout(format: number): DataLayout {
+  const layout = format & FORMAT_LAYOUT_MASK;
+  if (layout === LAYOUT_FLAT_PLAIN || layout === LAYOUT_FLAT_INLINE || layout === LAYOUT_CHUNK_BASED) return layout;
+  throw invalidImage('invalid data layout in inode format');
+}
+
+function exact(value: number, what: string): number {
+  if (!Number.isSafeInteger(value)) throw invalidImage(`${what} ${BigInt(value)} is beyond the supported range`);
+  return value;
+}

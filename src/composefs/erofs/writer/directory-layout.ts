@@ -1,0 +1,48 @@
+import type { ByteString } from '../../../bytes/byte-string.js';
+import { DIRENT_SIZE, encodeDirent } from '../dirent.js';
+import { BLOCK_SIZE } from '../format.js';
+import type { ImageInode } from './image-inode.js';
+import { writeBytes } from './write-bytes.js';
+
+/** A last group up to this size follows the inode; a larger one is a block of its own. */
+const TAIL_MAX = 2048;
+
+/** How the entries of a directory are split up (spec 20 §5). */
+export interface DirectoryGroups {
+  /** For each block, the index of the entry after its last one. */
+  readonly blockEnds: readonly number[];
+  /** Bytes of the entries after the last block. */
+  readonly tailSize: number;
+}
+
+/** Fills blocks greedily with the sorted entries. */
+export function groupEntries(names: readonly ByteString[]): DirectoryGroups {
+  const blockEnds: number[] = [];
+  let size = 0;
+  names.forEach((name, index) => {
+    const entrySize = DIRENT_SIZE + name.length;
+    if (size + entrySize > BLOCK_SIZE) {
+      blockEnds.push(index);
+      size = 0;
+    }
+    size += entrySize;
+  });
+  if (size <= TAIL_MAX) return { blockEnds, tailSize: size };
+  blockEnds.push(names.length);
+  return { blockEnds, tailSize: 0 };
+}
+
+/** Writes the entries `start` to `end` (exclusive) of a directory: the fixed parts, then the names. */
+export function writeEntries(target: Buffer, offset: number, directory: ImageInode, start: number, end: number): void {
+  let header = offset;
+  let nameOffset = DIRENT_SIZE * (end - start);
+  for (let index = start; index < end; index++) {
+    const name = directory.names[index];
+    const inode = directory.targets[index];
+    if (name === undefined || inode === undefined) throw new Error('directory entries out of step with their names');
+    encodeDirent(target, header, inode.nid, nameOffset, inode.fileType);
+    writeBytes(target, offset + nameOffset, name);
+    header += DIRENT_SIZE;
+    nameOffset += name.length;
+  }
+}

@@ -1,0 +1,130 @@
+import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
+import { withContext } from '../../../errors.js';
+import { digestSize } from '../../fsverity/algorithm.js';
+import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
+import type { RegularFile } from '../../tree/inode.js';
+import type { Xattrs } from '../../tree/stat.js';
+import { formatEpoch } from '../format.js';
+import {
+  ESCAPED_OPAQUE,
+  ESCAPED_WHITEOUT,
+  ESCAPED_WHITEOUTS,
+  OVERLAY_METACOPY,
+  OVERLAY_OPAQUE,
+  OVERLAY_REDIRECT,
+  USER_OPAQUE,
+  USER_WHITEOUT,
+  USER_WHITEOUTS,
+} from '../overlay-names.js';
+import type { ImageInode } from './image-inode.js';
+import { InvalidTreeError } from './invalid-tree-error.js';
+import type { ErofsOptions } from './options.js';
+import type { StoredName, XattrEntry, XattrTable } from './xattr-table.js';
+import { metacopyValue, REDIRECT_VALUE } from './xattr-value.js';
+
+const EMPTY: ByteString = byteStringFromText('');
+const OPAQUE_WITH_WHITEOUTS: ByteString = byteStringFromText('x');
+const OPAQUE: ByteString = byteStringFromText('y');
+
+/** Gives every inode its stored xattrs (spec 20 §3.3 to §3.6, §6), counted in `table`. */
+export function assignXattrs(inodes: readonly ImageInode[], table: XattrTable, options: ErofsOptions): void {
+  const assigner = new Assigner(table, options);
+  for (const inode of inodes) {
+    const entries = assigner.entries(inode, inode === inodes[0]);
+    for (const entry of entries) entry.users++;
+    inode.xattrs = entries;
+  }
+}
+
+class Assigner {
+  readonly #table: XattrTable;
+  readonly #options: ErofsOptions;
+  readonly #metacopy: StoredName;
+  readonly #redirect: StoredName;
+
+  constructor(table: XattrTable, options: ErofsOptions) {
+    this.#table = table;
+    this.#options = options;
+    this.#metacopy = table.internalName(OVERLAY_METACOPY, metacopyValue(options.algorithm));
+    this.#redirect = table.internalName(OVERLAY_REDIRECT, REDIRECT_VALUE);
+  }
+
+  /** V2: overlay xattrs first, then the tree's in order of their unescaped names. V0 and V1: by stored name. */
+  entries(inode: ImageInode, isRoot: boolean): XattrEntry[] {
+    const entries: XattrEntry[] = [];
+    const { content, stat } = inode;
+    if (content?.type === 'regular') this.#addFile(entries, content.file);
+    const { xattrs } = stat;
+    for (const name of sortedNames(xattrs)) {
+      entries.push(this.#table.entry(this.#table.treeName(name), xattrs.get(name) ?? EMPTY));
+    }
+    if (formatEpoch(this.#options.version) === 1) {
+      this.#addMarkers(entries, inode, isRoot);
+      if (entries.length > 1) entries.sort(byName);
+    }
+    return entries;
+  }
+
+  #addFile(entries: XattrEntry[], file: RegularFile): void {
+    if (file.storage === 'inline') return;
+    // C makes a plain empty file of it, composefs-rs a chunk-based one (spec 20 §16.8).
+    if (file.size === 0 && this.#options.origins !== undefined) return;
+    entries.push(this.#table.entry(this.#metacopy, file.storage === 'external' ? this.#checked(file.id) : ''));
+    const redirect = this.#redirectKey(file);
+    if (redirect !== undefined) entries.push(this.#table.entry(this.#redirect, redirect));
+  }
+
+  #checked(id: ObjectId): ObjectId {
+    const { algorithm } = this.#options;
+    if (id.length === 2 * digestSize(algorithm)) return id;
+    throw new InvalidTreeError('digest', `object id ${id} is not a ${algorithm} digest`);
+  }
+
+  /** The object: by its digest; by path where the dumpfile says something else, and the image is C's (spec 20 §16.9). */
+  #redirectKey(file: Exclude<RegularFile, { storage: 'inline' }>): string | undefined {
+    if (file.storage === 'sparse') return undefined;
+    const { payload } = file;
+    const { algorithm, origins } = this.#options;
+    if (file.storage === 'external' && (payload === undefined || origins === undefined)) return file.id;
+    if (payload === undefined || payload === '') return undefined;
+    if (origins === undefined) {
+      return withContext('invalid object pathname', () => objectIdFromPathname(algorithm, payload));
+    }
+    const digits = payload.replace('/', '');
+    const isObjectPath = digits.length === 2 * digestSize(algorithm) && /^[0-9a-f]{2}\/[0-9a-f]+$/.test(payload);
+    return isObjectPath ? digits : `/${payload}`;
+  }
+
+  #addMarkers(entries: XattrEntry[], inode: ImageInode, isRoot: boolean): void {
+    if (inode.role === 'escaped-whiteout') {
+      this.#set(entries, ESCAPED_WHITEOUT, EMPTY);
+      this.#set(entries, USER_WHITEOUT, EMPTY);
+    }
+    if (inode.hasWhiteouts) {
+      this.#set(entries, ESCAPED_WHITEOUTS, EMPTY);
+      this.#set(entries, USER_WHITEOUTS, EMPTY);
+      if (this.#options.version === 1) {
+        this.#set(entries, ESCAPED_OPAQUE, OPAQUE_WITH_WHITEOUTS);
+        this.#set(entries, USER_OPAQUE, OPAQUE_WITH_WHITEOUTS);
+      }
+    }
+    if (isRoot) this.#set(entries, OVERLAY_OPAQUE, OPAQUE);
+  }
+
+  /** Replaces a value of the tree's own: an inode that has one name twice is malformed (spec 20 §16.4). */
+  #set(entries: XattrEntry[], name: ByteString, value: ByteString): void {
+    const stored = this.#table.internalName(name);
+    const entry = this.#table.entry(stored, value);
+    const existing = entries.findIndex((other) => other.name === stored);
+    if (existing < 0) entries.push(entry);
+    else entries[existing] = entry;
+  }
+}
+
+function sortedNames(xattrs: Xattrs): Iterable<ByteString> {
+  return xattrs.size < 2 ? xattrs.keys() : [...xattrs.keys()].sort();
+}
+
+function byName(a: XattrEntry, b: XattrEntry): number {
+  return a.name.name < b.name.name ? -1 : a.name.name > b.name.name ? 1 : 0;
+}

@@ -1,0 +1,63 @@
+import { type ByteString, compareBytes } from '../../../bytes/byte-string.js';
+import { type FormatVersion, formatEpoch } from '../format.js';
+import { XATTR_AREA_HEADER_SIZE, XATTR_COUNT_MAX, XATTR_SHARED_MAX, xattrAreaCount } from '../xattr-format.js';
+import type { ImageInode } from './image-inode.js';
+import { InvalidTreeError } from './invalid-tree-error.js';
+import type { XattrEntry, XattrTable } from './xattr-table.js';
+
+/** The C tools share the first 128 of an inode in V0 and V1; composefs-rs agrees up to there (spec 20 §16.5). */
+const EPOCH_1_SHARED_MAX = 128;
+
+/** Whether an entry of an inode is written by reference: it is shared, and `sharedSoFar` leaves room. */
+export function isReferenced(entry: XattrEntry, sharedSoFar: number, sharedCount: number): boolean {
+  return entry.users > 1 && sharedSoFar < sharedCount;
+}
+
+/**
+ * Decides which xattrs each inode holds by reference, and with that the size of its xattr area (spec 20 §3.8, §6.2).
+ * Returns the shared entries in the order of the shared area.
+ */
+export function shareXattrs(inodes: readonly ImageInode[], table: XattrTable, version: FormatVersion): XattrEntry[] {
+  const limit = formatEpoch(version) === 1 ? EPOCH_1_SHARED_MAX : XATTR_SHARED_MAX;
+  for (const inode of inodes) {
+    if (inode.xattrs.length > 0) measureArea(inode, limit, formatEpoch(version) === 2);
+  }
+  return table.sharedEntries().sort(formatEpoch(version) === 1 ? byKeyDescending : byStoredFormAscending);
+}
+
+function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): void {
+  let shared = 0;
+  let size = XATTR_AREA_HEADER_SIZE;
+  for (const entry of inode.xattrs) {
+    if (entry.users > 1 && (shared < limit || refusesMore)) {
+      shared++;
+      size += 4;
+    } else {
+      size += entry.size;
+    }
+  }
+  if (shared > limit) throw new InvalidTreeError('xattr', `an inode has ${shared} shared xattrs (max ${limit})`);
+  if (xattrAreaCount(size) > XATTR_COUNT_MAX) {
+    throw new InvalidTreeError('xattr', `the xattrs of an inode need ${size} bytes (max 262148)`);
+  }
+  inode.sharedCount = shared;
+  inode.xattrSize = size;
+}
+
+/** Full name, then length of the value, then value; the whole order reversed. */
+function byKeyDescending(a: XattrEntry, b: XattrEntry): number {
+  const [valueA, valueB] = [valueBytes(a), valueBytes(b)];
+  return compareBytes(b.name.name, a.name.name) || valueB.length - valueA.length || compareBytes(valueB, valueA);
+}
+
+function byStoredFormAscending(a: XattrEntry, b: XattrEntry): number {
+  return (
+    a.name.index - b.name.index ||
+    compareBytes(a.name.suffix, b.name.suffix) ||
+    compareBytes(valueBytes(a), valueBytes(b))
+  );
+}
+
+function valueBytes({ name, key }: XattrEntry): ByteString {
+  return name.form.bytes(key);
+}

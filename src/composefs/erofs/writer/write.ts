@@ -1,0 +1,92 @@
+import { constants } from 'node:buffer';
+import type { Directory } from '../../tree/directory.js';
+import { BLOCK_SIZE, FLAG_HAS_ACL, formatEpoch } from '../format.js';
+import { encodeHeader } from '../header.js';
+import { encodeSuperblock } from '../superblock.js';
+import { XATTR_INDEX_ACL_ACCESS, XATTR_INDEX_ACL_DEFAULT } from '../xattr-format.js';
+import { collectDepthFirst, orderBreadthFirst } from './collect.js';
+import { planEpoch1 } from './content-epoch1.js';
+import { emitInode, emitXattrEntry } from './emit.js';
+import type { ImageInode } from './image-inode.js';
+import { assignXattrs } from './inode-xattrs.js';
+import { InvalidTreeError } from './invalid-tree-error.js';
+import { type ImageLayout, layOut } from './layout.js';
+import { placeEpoch2, planEpoch2 } from './layout-epoch2.js';
+import { type Mtime, minimumMtime } from './minimum-mtime.js';
+import type { ErofsOptions } from './options.js';
+import { placeEpoch1 } from './placement-epoch1.js';
+import { shareXattrs } from './share-xattrs.js';
+import { validateTree } from './validate.js';
+import { XattrTable } from './xattr-table.js';
+
+/**
+ * The composefs image of a tree (spec 20 §3 to §6): a pure function of tree, version and digest algorithm, which does
+ * not change the tree.
+ *
+ * @throws InvalidTreeError if the tree cannot be written.
+ */
+export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
+  validateTree(root, { isCCompatible: options.origins !== undefined });
+  const isEpoch1 = formatEpoch(options.version) === 1;
+
+  const depthFirst = collectDepthFirst(root, options);
+  const [rootInode] = depthFirst;
+  if (rootInode === undefined) throw new Error('a tree has at least its root');
+  const inodes = isEpoch1 ? orderBreadthFirst(rootInode) : depthFirst;
+
+  const table = new XattrTable(formatEpoch(options.version));
+  assignXattrs(inodes, table, options);
+  const shared = shareXattrs(inodes, table, options.version);
+
+  let buildTime: Mtime = { sec: 0, nsec: 0 };
+  if (isEpoch1) {
+    buildTime = minimumMtime(inodes, options.origins !== undefined);
+    for (const inode of inodes) planEpoch1(inode, buildTime, options);
+  } else {
+    for (const inode of inodes) planEpoch2(inode);
+  }
+  const layout = layOut(inodes, shared, isEpoch1 ? placeEpoch1 : placeEpoch2);
+
+  const image = allocate(layout);
+  const xattrBlock = isEpoch1 ? Math.floor(layout.inodesEnd / BLOCK_SIZE) : 0;
+  encodeHeader(image, isEpoch1 && hasAcl(table, options) ? FLAG_HAS_ACL : 0, options.version);
+  encodeSuperblock(image, {
+    rootNid: rootInode.nid,
+    inodeCount: inodes.length,
+    buildTime: buildTime.sec,
+    buildTimeNsec: buildTime.nsec,
+    blockCount: layout.size / BLOCK_SIZE,
+    xattrBlock,
+  });
+  emitInodes(image, inodes, layout, options, xattrBlock * BLOCK_SIZE);
+  for (const entry of shared) emitXattrEntry(image, entry.position, entry);
+  return image;
+}
+
+function emitInodes(
+  image: Buffer,
+  inodes: readonly ImageInode[],
+  layout: ImageLayout,
+  options: ErofsOptions,
+  xattrBase: number,
+): void {
+  let blockPosition = layout.dataStart;
+  for (const inode of inodes) blockPosition = emitInode(image, inode, options.version, xattrBase, blockPosition);
+  if (blockPosition !== layout.size) throw new Error('layout and emission of an image disagree');
+}
+
+function allocate(layout: ImageLayout): Buffer {
+  if (layout.size > constants.MAX_LENGTH) {
+    throw new InvalidTreeError('image-size', `the image would have ${layout.size} bytes (max ${constants.MAX_LENGTH})`);
+  }
+  return Buffer.alloc(layout.size);
+}
+
+/** composefs-rs goes by the stored prefix, C by the exact name (spec 20 §3.7, §16.10). */
+function hasAcl(table: XattrTable, { origins }: ErofsOptions): boolean {
+  return table.usesName(
+    ({ index, suffix }) =>
+      (index === XATTR_INDEX_ACL_ACCESS || index === XATTR_INDEX_ACL_DEFAULT) &&
+      (origins === undefined || suffix === ''),
+  );
+}

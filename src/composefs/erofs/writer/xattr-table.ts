@@ -1,0 +1,103 @@
+import { type ByteString, quoteBytes } from '../../../bytes/byte-string.js';
+import type { FormatEpoch } from '../format.js';
+import { escapeOverlayName } from '../overlay-names.js';
+import { splitXattrName, XATTR_SUFFIX_MAX, XATTR_VALUE_MAX, xattrEntrySize, xattrFilterBit } from '../xattr-format.js';
+import { InvalidTreeError } from './invalid-tree-error.js';
+import { PLAIN_VALUE, type ValueForm } from './xattr-value.js';
+
+/** A stored name, with all that follows from it. One object for equal names. */
+export interface StoredName {
+  readonly name: ByteString;
+  readonly index: number;
+  readonly suffix: ByteString;
+  /** The bit of the name filter, as a mask. */
+  readonly filterMask: number;
+  readonly form: ValueForm;
+  /** By the key of the value. */
+  readonly entries: Map<string, XattrEntry>;
+}
+
+/** A name with a value. One object for equal pairs, so that they can be counted and shared. */
+export interface XattrEntry {
+  readonly name: StoredName;
+  /** Stands for the value, see {@link ValueForm}. */
+  readonly key: string;
+  /** Bytes in the image. */
+  readonly size: number;
+  /** Number of inodes that have it. */
+  users: number;
+  /** Absolute offset of a shared entry. */
+  position: number;
+}
+
+/** All xattrs of an image, each distinct name and pair once. */
+export class XattrTable {
+  readonly #epoch: FormatEpoch;
+  readonly #names = new Map<ByteString, StoredName>();
+  readonly #treeNames = new Map<ByteString, StoredName>();
+
+  constructor(epoch: FormatEpoch) {
+    this.#epoch = epoch;
+  }
+
+  /** A name of the writer's own, stored as it is. */
+  internalName(name: ByteString, form: ValueForm = PLAIN_VALUE): StoredName {
+    let stored = this.#names.get(name);
+    if (stored === undefined) {
+      stored = storedName(name, this.#epoch, form);
+      this.#names.set(name, stored);
+    }
+    return stored;
+  }
+
+  /** A name of the tree, stored escaped where overlayfs would act on it (spec 20 §3.4). */
+  treeName(name: ByteString): StoredName {
+    let stored = this.#treeNames.get(name);
+    if (stored === undefined) {
+      stored = this.internalName(escapeOverlayName(name));
+      this.#treeNames.set(name, stored);
+    }
+    return stored;
+  }
+
+  /** The entry of a pair; its users are counted by the caller. */
+  entry(name: StoredName, key: string): XattrEntry {
+    let entry = name.entries.get(key);
+    if (entry === undefined) {
+      const valueSize = name.form.size(key);
+      if (valueSize > XATTR_VALUE_MAX) {
+        throw new InvalidTreeError(
+          'xattr',
+          `value of xattr ${quoteBytes(name.name)} has ${valueSize} bytes (max 65535)`,
+        );
+      }
+      entry = { name, key, size: xattrEntrySize(name.suffix.length, valueSize), users: 0, position: 0 };
+      name.entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  /** The pairs that more than one inode has. */
+  sharedEntries(): XattrEntry[] {
+    const shared: XattrEntry[] = [];
+    for (const { entries } of this.#names.values()) {
+      for (const entry of entries.values()) if (entry.users > 1) shared.push(entry);
+    }
+    return shared;
+  }
+
+  /** Whether any inode has a name that `matches`. */
+  usesName(matches: (name: StoredName) => boolean): boolean {
+    for (const name of this.#names.values()) if (name.entries.size > 0 && matches(name)) return true;
+    return false;
+  }
+}
+
+function storedName(name: ByteString, epoch: FormatEpoch, form: ValueForm): StoredName {
+  const split = splitXattrName(name, epoch);
+  if (name === '') throw new InvalidTreeError('xattr', 'xattr with an empty name');
+  if (split.suffix.length > XATTR_SUFFIX_MAX) {
+    throw new InvalidTreeError('xattr', `xattr name too long: ${quoteBytes(name)}`);
+  }
+  return { name, ...split, filterMask: 1 << xattrFilterBit(split), form, entries: new Map() };
+}

@@ -1,0 +1,87 @@
+import { type ByteString, byteStringFromText, byteStringToBuffer, sliceBytes } from '../../bytes/byte-string.js';
+import { roundUp } from '../../bytes/integer.js';
+import type { FormatEpoch } from './format.js';
+import { xxh32 } from './xxh32.js';
+
+/** Sizes of spec 20 §1.5. */
+export const XATTR_AREA_HEADER_SIZE = 12;
+export const XATTR_ENTRY_HEADER_SIZE = 4;
+export const XATTR_FILTER_SEED = 0x25bbe08f;
+
+export const XATTR_SUFFIX_MAX = 255;
+export const XATTR_VALUE_MAX = 65535;
+/** The field that counts an inode's shared xattrs is one byte. */
+export const XATTR_SHARED_MAX = 255;
+/** The field that gives the size of an inode's xattr area is 16 bits. */
+export const XATTR_COUNT_MAX = 65535;
+
+export const XATTR_INDEX_ACL_ACCESS = 2;
+export const XATTR_INDEX_ACL_DEFAULT = 3;
+export const XATTR_INDEX_TRUSTED = 4;
+export const XATTR_INDEX_LUSTRE = 5;
+
+/** Prefixes by `name_index`. */
+export const XATTR_PREFIXES: readonly ByteString[] = [
+  '',
+  'user.',
+  'system.posix_acl_access',
+  'system.posix_acl_default',
+  'trusted.',
+  'lustre.',
+  'security.',
+].map(byteStringFromText);
+
+/** A name as stored: a prefix by number and the rest. */
+export interface XattrName {
+  readonly index: number;
+  readonly suffix: ByteString;
+}
+
+/** Epoch 1 never uses the prefix `lustre.`. */
+export function splitXattrName(name: ByteString, epoch: FormatEpoch): XattrName {
+  for (let index = 1; index < XATTR_PREFIXES.length; index++) {
+    if (index === XATTR_INDEX_LUSTRE && epoch === 1) continue;
+    const prefix = XATTR_PREFIXES[index];
+    if (prefix !== undefined && name.startsWith(prefix)) return { index, suffix: sliceBytes(name, prefix.length) };
+  }
+  return { index: 0, suffix: name };
+}
+
+/** The bit of the inode's name filter that a name clears. */
+export function xattrFilterBit({ index, suffix }: XattrName): number {
+  return xxh32(byteStringToBuffer(suffix), XATTR_FILTER_SEED + index) & 31;
+}
+
+/** Bytes of an entry, shared or local. */
+export function xattrEntrySize(suffixLength: number, valueLength: number): number {
+  return roundUp(XATTR_ENTRY_HEADER_SIZE + suffixLength + valueLength, 4);
+}
+
+/** `xattr_icount` of an area of `size` bytes; 0 means that there is none. */
+export function xattrAreaCount(size: number): number {
+  return size === 0 ? 0 : 1 + (size - XATTR_AREA_HEADER_SIZE) / 4;
+}
+
+/** The inverse of {@link xattrAreaCount}. */
+export function xattrAreaSize(count: number): number {
+  return count === 0 ? 0 : XATTR_AREA_HEADER_SIZE + 4 * (count - 1);
+}
+
+/** Writes the 12 bytes before an inode's xattrs into zeroed bytes. */
+export function encodeXattrAreaHeader(target: Buffer, offset: number, filterBits: number, sharedCount: number): void {
+  target.writeUInt32LE(~filterBits >>> 0, offset);
+  target.writeUInt8(sharedCount, offset + 4);
+}
+
+/** Writes the 4 bytes before an entry's suffix and value. */
+export function encodeXattrEntryHeader(
+  target: Buffer,
+  offset: number,
+  suffixLength: number,
+  index: number,
+  valueLength: number,
+): void {
+  target.writeUInt8(suffixLength, offset);
+  target.writeUInt8(index, offset + 1);
+  target.writeUInt16LE(valueLength, offset + 2);
+}

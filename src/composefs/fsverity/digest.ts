@@ -1,0 +1,33 @@
+import { readSync } from 'node:fs';
+import type { HashAlgorithm } from './algorithm.js';
+import { FsVerityHasher } from './hasher.js';
+import type { ObjectId } from './object-id.js';
+
+const READ_SIZE = 256 * 1024;
+
+/** Used from the first to the last line of a function only: small files are many, their buffers cost more than they. */
+const hashers: Readonly<Record<HashAlgorithm, FsVerityHasher>> = {
+  sha256: new FsVerityHasher('sha256'),
+  sha512: new FsVerityHasher('sha512'),
+};
+
+/** The fs-verity digest of some bytes (spec 10 §2). */
+export function computeVerity(algorithm: HashAlgorithm, data: Uint8Array): ObjectId {
+  return hashers[algorithm].reset().update(data).digest();
+}
+
+/**
+ * The fs-verity digest of an open file, read from its beginning; the position of `fd` stays where it is.
+ *
+ * @throws errors of `read(2)`
+ */
+export function computeVerityOfFd(algorithm: HashAlgorithm, fd: number): ObjectId {
+  const hasher = new FsVerityHasher(algorithm);
+  const buffer = Buffer.allocUnsafe(READ_SIZE);
+  for (let position = 0; ; ) {
+    const size = readSync(fd, buffer, 0, READ_SIZE, position);
+    if (size === 0) return hasher.digest();
+    hasher.update(buffer.subarray(0, size));
+    position += size;
+  }
+}

@@ -1,0 +1,16 @@
+/** The core of composefs, which knows nothing of OCI: repositories, images, dumpfiles, splitstreams, digests, mounts. */
+
+export {
+  type ByteString,
+  byteStringFrom,
+  byteStringFromText,
+  byteStringToBuffer,
+  byteStringToText,
+} from '../bytes/byte-string.js';
+export * from './dumpfile/index.js';
+export * from './erofs/index.js';
+export * from './fsverity/index.js';
+export * from './mount/index.js';
+export * from './repository/index.js';
+export * from './splitstream/index.js';
+export * from './tree/index.js';

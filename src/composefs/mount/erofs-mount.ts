@@ -1,0 +1,45 @@
+import { closeSync, readlinkSync } from 'node:fs';
+import { isSystemError } from '../../linux/errno.js';
+import { loopify } from '../../linux/loop.js';
+import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount } from '../../linux/mount-api.js';
+import { withMountContext } from './context.js';
+import type { ErofsMountOptions } from './options.js';
+import { procPath } from './proc-path.js';
+
+/**
+ * Mounts an EROFS image from an open file (spec 50 §16). Kernels before 6.12 need a loop device for that.
+ *
+ * The image is not checked: mounting is for images of trusted origin.
+ *
+ * @returns the descriptor of a mount that is not attached anywhere; closing it undoes the mount.
+ * @throws SystemError
+ */
+export function erofsMount(imageFd: number, options: ErofsMountOptions = {}): number {
+  try {
+    return mountSource(procPath(imageFd), options);
+  } catch (error) {
+    if (!isSystemError(error, 'ENOTBLK')) throw error;
+  }
+  return erofsLoopMount(imageFd, options);
+}
+
+/** {@link erofsMount} through a loop device, which goes away with the mount. */
+export function erofsLoopMount(imageFd: number, options: ErofsMountOptions = {}): number {
+  const loopFd = loopify(imageFd);
+  try {
+    // The name of the device, since that is what the mount table shows.
+    return mountSource(readlinkSync(procPath(loopFd)), options);
+  } finally {
+    closeSync(loopFd);
+  }
+}
+
+function mountSource(source: string, { noAcl = false }: ErofsMountOptions): number {
+  return withMountContext('erofs', (context) => {
+    fsconfigFlag(context, 'ro');
+    if (noAcl) fsconfigFlag(context, 'noacl');
+    fsconfigString(context, 'source', source);
+    fsconfigCreate(context);
+    return fsmount(context, 0);
+  });
+}

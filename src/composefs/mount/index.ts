@@ -1,0 +1,5 @@
+export { attachAndClose, mountAt } from './attach.js';
+export { composefsFsmount } from './composefs-mount.js';
+export { erofsLoopMount, erofsMount } from './erofs-mount.js';
+export { type MountableRepository, mountImage, mountImageAt } from './mount-image.js';
+export type { ErofsMountOptions, MountOptions, VerityRequirement } from './options.js';

@@ -1,0 +1,51 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { withContext } from '../../errors.js';
+import { O_PATH } from '../../linux/fcntl.js';
+import { attachAndClose } from './attach.js';
+import { composefsFsmount } from './composefs-mount.js';
+import type { MountOptions } from './options.js';
+
+/** What mounting needs of a repository. */
+export interface MountableRepository {
+  /** The directory that holds `objects/`. */
+  readonly path: string;
+  /** The image file, and whether its data files must have fs-verity (spec 50 §18). */
+  openImage(name: string): { readonly fd: number; readonly enableVerity: boolean };
+}
+
+/**
+ * Mounts an image of a repository (spec 50 §18).
+ *
+ * @param name a digest, or the name of a reference.
+ * @returns the descriptor of a mount that is not attached anywhere; closing it undoes the mount.
+ * @throws ImageNotFoundError; SystemError
+ */
+export function mountImage(repository: MountableRepository, name: string, options: MountOptions = {}): number {
+  const { fd: imageFd, enableVerity } = repository.openImage(name);
+  try {
+    const objects = join(repository.path, 'objects');
+    const objectsFd = withContext(`Opening ${objects}`, () => openSync(objects, O_PATH | constants.O_DIRECTORY));
+    try {
+      return composefsFsmount(imageFd, name, [objectsFd], enableVerity ? 'required' : 'disabled', options);
+    } finally {
+      closeSync(objectsFd);
+    }
+  } finally {
+    closeSync(imageFd);
+  }
+}
+
+/**
+ * {@link mountImage}, attached at a directory that exists; symlinks in `path` are followed.
+ *
+ * @throws ImageNotFoundError; SystemError; the errors of `realpath(3)`
+ */
+export function mountImageAt(
+  repository: MountableRepository,
+  name: string,
+  path: string,
+  options: MountOptions = {},
+): void {
+  attachAndClose(mountImage(repository, name, options), path);
+}

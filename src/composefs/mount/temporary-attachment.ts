@@ -1,0 +1,30 @@
+import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AT_FDCWD, O_PATH } from '../../linux/fcntl.js';
+import { MNT_DETACH, moveMount, umount2 } from '../../linux/mount-api.js';
+
+/**
+ * Attaches a mount to a temporary directory while `action` runs: kernels before 6.15 do not take detached mounts as
+ * layers of an overlay (spec 50 §17).
+ *
+ * @param action gets an `O_PATH` descriptor of the mount's root.
+ */
+export function withTemporaryAttachment(mountFd: number, action: (rootFd: number) => void): void {
+  const directory = mkdtempSync(join(tmpdir(), '.composefs.'));
+  try {
+    moveMount(mountFd, AT_FDCWD, directory);
+    try {
+      const rootFd = openSync(directory, O_PATH | constants.O_DIRECTORY);
+      try {
+        action(rootFd);
+      } finally {
+        closeSync(rootFd);
+      }
+    } finally {
+      umount2(directory, MNT_DETACH);
+    }
+  } finally {
+    rmdirSync(directory);
+  }
+}

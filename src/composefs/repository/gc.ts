@@ -1,0 +1,67 @@
+import { withContext } from '../../errors.js';
+import { findLiveObjects } from './gc-live.js';
+import { pruneBrokenLinks, sweepLeftovers, sweepObjects, sweepPartialDownloads } from './gc-sweep.js';
+import type { RepositoryHost } from './host.js';
+
+export interface GcRequest {
+  /** Names of entries in `images/` or `streams/` to keep besides what has a reference. */
+  readonly additionalRoots: readonly string[];
+  readonly dryRun: boolean;
+}
+
+/** Spec 10 §17. */
+export interface GcResult {
+  readonly objectsRemoved: number;
+  /** Sum of the sizes of the removed objects. */
+  readonly objectsBytes: number;
+  /** Broken symlinks removed under `images/`, entries and references. */
+  readonly imagesPruned: number;
+  readonly streamsPruned: number;
+}
+
+/**
+ * Deletes what nothing needs: objects, then the links to them. The caller holds the exclusive lock, or for a dry run
+ * the shared one.
+ *
+ * A dry run counts objects exactly, but only those links that are broken already (spec 10 §17.3).
+ */
+export function collectGarbage(repository: RepositoryHost, request: GcRequest): GcResult {
+  const { additionalRoots, dryRun } = request;
+  const live = findLiveObjects(repository, additionalRoots);
+  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live, dryRun));
+  const imagesPruned = pruneBrokenLinks(repository, 'images', dryRun);
+  const streamsPruned = pruneBrokenLinks(repository, 'streams', dryRun);
+  if (!dryRun) {
+    sweepLeftovers(repository);
+    sweepPartialDownloads(repository);
+  }
+  return { objectsRemoved: objects.count, objectsBytes: objects.bytes, imagesPruned, streamsPruned };
+}
+
+/** The names of the fields outside of this library: varlink. */
+export interface GcResultWire {
+  readonly objects_removed: number;
+  readonly objects_bytes: number;
+  readonly images_pruned: number;
+  readonly streams_pruned: number;
+}
+
+export function gcResultToWire(result: GcResult): GcResultWire {
+  return {
+    objects_removed: result.objectsRemoved,
+    objects_bytes: result.objectsBytes,
+    images_pruned: result.imagesPruned,
+    streams_pruned: result.streamsPruned,
+  };
+}
+
+/** For people, each line ended by a line feed. */
+export function formatGcResult(result: GcResult, dryRun: boolean): string {
+  const { objectsRemoved, objectsBytes, imagesPruned, streamsPruned } = result;
+  let text = dryRun ? 'Dry run (no files deleted):\n' : '';
+  text += `Objects: ${objectsRemoved} removed (${objectsBytes} bytes)\n`;
+  if (imagesPruned > 0 || streamsPruned > 0) {
+    text += `Pruned symlinks: ${imagesPruned} images, ${streamsPruned} streams\n`;
+  }
+  return text;
+}

@@ -1,0 +1,84 @@
+import { fsyncSync } from 'node:fs';
+import { join } from 'node:path';
+import { ComposefsError, withContext } from '../../errors.js';
+import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import { hasVerity } from '../fsverity/kernel.js';
+import { isErrno, openIfExists, readFully, withFd, writeFully } from './files.js';
+import {
+  MAX_METADATA_SIZE,
+  METADATA_FILENAME,
+  parseMetadata,
+  type RepositoryMetadata,
+  serializeMetadata,
+} from './metadata.js';
+import { ObjectVerity } from './object-verity.js';
+import { METADATA_TEMP_PREFIX } from './random-name.js';
+import { StagingArea } from './staged-file.js';
+
+/** `meta.json` as found in a repository. */
+export interface StoredMetadata {
+  readonly metadata: RepositoryMetadata;
+  /** Whether fs-verity is enabled on the file: the mark of a secure repository (spec 10 §9). */
+  readonly hasVerity: boolean;
+}
+
+/**
+ * Reads `<path>/meta.json`; undefined if there is none.
+ *
+ * @param check called with what the file says before verity is asked for: measuring with the wrong algorithm fails in a
+ *   way that tells nobody what is wrong.
+ * @throws RepositoryOpenError `metadata-invalid`
+ */
+export function readMetadataFile(
+  path: string,
+  check: (metadata: RepositoryMetadata) => void = () => undefined,
+): StoredMetadata | undefined {
+  const fd = openIfExists(join(path, METADATA_FILENAME));
+  if (fd === undefined) return undefined;
+  return withFd(fd, () => {
+    const metadata = parseMetadata(readFully(fd, MAX_METADATA_SIZE));
+    check(metadata);
+    return { metadata, hasVerity: probeVerity(fd, metadata.algorithm) };
+  });
+}
+
+/** A secure repository must not pass as an insecure one because nobody could ask. */
+function probeVerity(fd: number, algorithm: HashAlgorithm): boolean {
+  try {
+    return hasVerity(fd, algorithm);
+  } catch (cause) {
+    if (!isErrno(cause, 'FFI_UNAVAILABLE')) throw cause;
+    throw new ComposefsError('FFI_UNAVAILABLE', 'cannot find out whether the repository demands fs-verity', {
+      cause,
+      hint: 'open it as insecure to do without',
+    });
+  }
+}
+
+/** What `<path>/meta.json` says, without asking for verity; undefined if there is none. */
+export function readMetadata(path: string): RepositoryMetadata | undefined {
+  const fd = openIfExists(join(path, METADATA_FILENAME));
+  return fd === undefined ? undefined : withFd(fd, () => parseMetadata(readFully(fd, MAX_METADATA_SIZE)));
+}
+
+/**
+ * Writes `<path>/meta.json`, which must not exist yet (spec 10 §7.6). Whatever goes wrong, there is no half-written
+ * file, and none without the verity that was asked for.
+ */
+export function writeMetadata(path: string, metadata: RepositoryMetadata, enableVerity: boolean): void {
+  const file = withContext('creating tmpfile for meta.json', () =>
+    new StagingArea(path, METADATA_TEMP_PREFIX).create(0o644),
+  );
+  try {
+    writeFully(file.fd, Buffer.from(serializeMetadata(metadata)));
+    fsyncSync(file.fd);
+    if (enableVerity) {
+      withContext('enabling verity on meta.json', () => new ObjectVerity(metadata.algorithm, false).enable(file, path));
+    }
+    if (!file.place(join(path, METADATA_FILENAME))) {
+      throw new ComposefsError('EEXIST', `${METADATA_FILENAME} exists already in ${path}`);
+    }
+  } finally {
+    file.discard();
+  }
+}

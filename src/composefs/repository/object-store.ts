@@ -1,0 +1,255 @@
+import { closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { withContext } from '../../errors.js';
+import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
+import { computeVerity } from '../fsverity/digest.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import { closeOnError, isErrno, openIfExists, readChunks, readFully, withFd, writeFully } from './files.js';
+import { type ImportContext, importFile } from './import-file.js';
+import { ObjectVerity } from './object-verity.js';
+import { ObjectWriter } from './object-writer.js';
+import { OBJECT_TEMP_PREFIX } from './random-name.js';
+import { type StagedFile, StagingArea } from './staged-file.js';
+import { collectingError, ensureWritable, readOnlyFeaturesError } from './writable.js';
+
+/** Plain data: an {@link ObjectStore} of the same objects can be made from it in another thread. */
+export interface ObjectStoreOptions {
+  /** `<repository>/objects`. */
+  readonly objectsPath: string;
+  readonly algorithm: HashAlgorithm;
+  /** True: missing fs-verity is tolerated (spec 10 §9). */
+  readonly insecure: boolean;
+  /** The unknown features that forbid writing, if there are such. */
+  readonly readOnlyFeatures?: string;
+  /** For tests: write as on a file system without anonymous temporary files. */
+  readonly forceNamedTempFiles?: boolean;
+}
+
+/** How an object came into the store. */
+export type ObjectStoreMethod = 'reflinked' | 'hardlinked' | 'copied' | 'already-present';
+
+/** What became of an object of known size. */
+export interface StoredObject {
+  readonly id: ObjectId;
+  readonly size: number;
+  readonly method: ObjectStoreMethod;
+}
+
+/**
+ * The content-addressed files of a repository: `objects/xx/yyyy…` (spec 10 §6, §9, §10).
+ *
+ * Any number of stores, threads and processes may write at once: an object appears complete or not at all, and the
+ * first one wins. Nothing is synced: call {@link Repository.sync} before a name is given to what was stored. The
+ * caller holds the lock of the repository meanwhile, normally by having it open.
+ */
+export class ObjectStore {
+  readonly options: ObjectStoreOptions;
+  readonly verity: ObjectVerity;
+  readonly staging: StagingArea;
+  readonly #idLength: number;
+  #writable = false;
+  #suspended = false;
+
+  constructor(options: ObjectStoreOptions) {
+    this.options = options;
+    this.verity = new ObjectVerity(options.algorithm, options.insecure);
+    this.staging = new StagingArea(options.objectsPath, OBJECT_TEMP_PREFIX, options.forceNamedTempFiles);
+    this.#idLength = 2 * digestSize(options.algorithm);
+  }
+
+  get algorithm(): HashAlgorithm {
+    return this.options.algorithm;
+  }
+
+  get insecure(): boolean {
+    return this.options.insecure;
+  }
+
+  get objectsPath(): string {
+    return this.options.objectsPath;
+  }
+
+  /** Where the object lies, or would lie. */
+  path(id: ObjectId): string {
+    return `${this.options.objectsPath}/${id.slice(0, 2)}/${id.slice(2)}`;
+  }
+
+  /** Whether a file of that name is there; its content is not looked at. */
+  has(id: ObjectId): boolean {
+    return id.length === this.#idLength && existsSync(this.path(id));
+  }
+
+  /**
+   * Opens an object for reading, verified as far as the mode demands (spec 10 §9).
+   *
+   * @returns a descriptor that the caller closes.
+   * @throws ENOENT if it is not there, CompareVerityError if the kernel measures something else.
+   */
+  openObject(id: ObjectId): number {
+    const fd = openSync(this.path(id), constants.O_RDONLY);
+    return closeOnError(fd, () => {
+      withContext('Verifying file verity digest', () => this.verity.check(fd, id));
+      return fd;
+    });
+  }
+
+  /** The whole object. */
+  readObject(id: ObjectId): Buffer {
+    return withFd(this.openObject(id), (fd) => readFully(fd));
+  }
+
+  /** The object in pieces of up to 1 MiB. */
+  *readObjectChunks(id: ObjectId): Generator<Buffer> {
+    const fd = this.openObject(id);
+    try {
+      yield* readChunks(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /**
+   * Fails unless the repository can be written (spec 10 §10.1). Asked once: whoever may write a first object may
+   * write the others.
+   *
+   * @throws NotWritableError
+   */
+  ensureWritable(): void {
+    if (this.#suspended) throw collectingError();
+    if (this.#writable) return;
+    if (this.options.readOnlyFeatures !== undefined) throw readOnlyFeaturesError(this.options.readOnlyFeatures);
+    ensureWritable(dirname(this.options.objectsPath));
+    this.#writable = true;
+  }
+
+  /** While garbage is collected, writing fails: what would be stored could be deleted before it gets a name. */
+  suspendWriting(suspended: boolean): void {
+    this.#suspended = suspended;
+  }
+
+  /** Stores `data` unless it is there already (spec 10 §10.2). */
+  ensureObject(data: Uint8Array): ObjectId {
+    return this.storeObject(data).id;
+  }
+
+  /** {@link ensureObject}, telling whether the data was new. */
+  storeObject(data: Uint8Array): StoredObject {
+    this.ensureWritable();
+    const id = computeVerity(this.algorithm, data);
+    const size = data.length;
+    const path = this.path(id);
+    if (existsSync(path) && this.#checkPresent(path, id)) return { id, size, method: 'already-present' };
+
+    const file = this.stage(0o666);
+    try {
+      writeFully(file.fd, data);
+      this.seal(file, id);
+      return { id, size, method: this.place(file, id, 0o777) ? 'copied' : 'already-present' };
+    } finally {
+      file.discard();
+    }
+  }
+
+  /** A writer for content that comes in pieces. */
+  createWriter(): ObjectWriter {
+    this.ensureWritable();
+    return new ObjectWriter(this);
+  }
+
+  /**
+   * Stores content that comes in pieces (spec 10 §10.6).
+   *
+   * @param expectedSize in bytes; another size is `SIZE_MISMATCH`.
+   */
+  ensureObjectFromChunks(chunks: Iterable<Uint8Array>, expectedSize?: number): StoredObject {
+    const writer = this.createWriter();
+    try {
+      for (const chunk of chunks) writer.write(chunk);
+      return writer.finish(expectedSize);
+    } finally {
+      writer.abort();
+    }
+  }
+
+  /**
+   * Stores the content of an open regular file, from its beginning.
+   *
+   * @param size what the caller takes the file's size to be; another size is `SIZE_MISMATCH`.
+   */
+  ensureObjectFromFd(fd: number, size: number): ObjectId {
+    return this.ensureObjectFromChunks(readChunks(fd), size).id;
+  }
+
+  /**
+   * Stores an open regular file by the cheapest way there is: reflink, hard link, copy (spec 10 §10.7).
+   *
+   * @param context shared by all files of one import.
+   */
+  ensureObjectFromFile(fd: number, size: number, context: ImportContext): StoredObject {
+    this.ensureWritable();
+    return importFile(this, fd, size, context);
+  }
+
+  /** True if the object is in place with this size: all that a caller with a finished file asks (spec 10 §10.5). */
+  hasSize(id: ObjectId, size: number): boolean {
+    return statSync(this.path(id), { throwIfNoEntry: false })?.size === size;
+  }
+
+  /** Enables verity on a complete staged file and requires that the kernel measures `id`. */
+  seal(file: StagedFile, id: ObjectId): void {
+    const enabled = withContext('Enabling verity on tmpfile', () => this.verity.enable(file, this.objectsPath));
+    if (enabled) withContext('Double-checking verity digest of tmpfile', () => this.verity.check(file.fd, id));
+  }
+
+  /**
+   * Gives a staged file the name of the object, without replacing one.
+   *
+   * @returns false if somebody else was faster.
+   */
+  place(file: StagedFile, id: ObjectId, directoryMode = 0o755): boolean {
+    const path = this.path(id);
+    try {
+      return file.place(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      makeDirectory(dirname(path), directoryMode);
+      return file.place(path);
+    }
+  }
+
+  /** Makes `objects/` unless it is there. */
+  makeObjectsDirectory(): void {
+    makeDirectory(this.objectsPath, 0o777);
+  }
+
+  /**
+   * A staged file in `objects/`, which is made if need be. Not in `objects/xx`: ext4 gives each directory its own part
+   * of the disk and puts new files near it, so they would be spread over 256 places.
+   */
+  stage(mode: number): StagedFile {
+    try {
+      return this.staging.create(mode);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.makeObjectsDirectory();
+      return this.staging.create(mode);
+    }
+  }
+
+  /** True if the object is there and as good as the mode demands; false if it vanished meanwhile. */
+  #checkPresent(path: string, id: ObjectId): boolean {
+    if (this.verity.unavailable) return true;
+    const fd = openIfExists(path);
+    if (fd === undefined) return false;
+    return withFd(fd, () =>
+      withContext('Verifying existing object integrity', () => {
+        if (this.verity.check(fd, id) === 'missing') this.verity.adopt(fd, id, this.objectsPath);
+        return true;
+      }),
+    );
+  }
+}
+
+function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true, mode });
+}

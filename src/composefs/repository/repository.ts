@@ -1,0 +1,435 @@
+import { closeSync, mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { ComposefsError } from '../../errors.js';
+import { nullReporter, type ProgressReporter } from '../../progress.js';
+import { type FormatConfig, type FormatVersion, formatConfigSingle } from '../erofs/index.js';
+import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import { type SplitStreamReader, SplitStreamWriter } from '../splitstream/index.js';
+import type { Directory } from '../tree/directory.js';
+import { commitImages, commitImageVersion } from './commit.js';
+import { concludeFsck, type FsckRequest, type FsckResult, planFsck, runFsckJob } from './fsck.js';
+import type { FsckPart } from './fsck-result.js';
+import { collectGarbage, type GcRequest, type GcResult } from './gc.js';
+import type { SyncingHost } from './host.js';
+import { hasImage, type OpenImage, objectsForImage, openImage, registerImage, writeImage } from './images.js';
+import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
+import { systemPath, userPath } from './location.js';
+import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata.js';
+import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
+import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
+import { RepositoryOpenError } from './open-error.js';
+import { listRefs, type RefEntry } from './refs.js';
+import {
+  catStream,
+  findStream,
+  hasNamedStream,
+  nameStream,
+  openStream,
+  registerStream,
+  storeStream,
+} from './streams.js';
+import { createSymlink } from './symlink.js';
+import { syncFileSystem } from './sync-file-system.js';
+import { writeMissingMetadata } from './upgrade.js';
+import { type HostOptions, hostFrom, runInWorkers } from './worker-threads.js';
+
+export type EnsureStatus = 'opened' | 'created' | 'upgraded';
+
+/** For calls that can take long. */
+export interface LongCallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: ProgressReporter | undefined;
+  /**
+   * At most so many worker threads. 0: none, this thread does the work and is blocked meanwhile, which saves a
+   * program with nothing else to do the start of threads. Default: {@link Repository.writeConcurrency}.
+   */
+  readonly threads?: number | undefined;
+}
+
+/**
+ * An open composefs repository (spec 10). It holds the shared lock, which keeps other processes from collecting
+ * garbage, until it is closed.
+ *
+ * Everything short is synchronous. The functions that do the work are in the modules beside this one; this class only
+ * binds them to one directory.
+ */
+export class Repository implements SyncingHost {
+  /** Absolute. */
+  readonly path: string;
+  /** The open directory. */
+  readonly fd: number;
+  readonly metadata: RepositoryMetadata;
+  readonly #directory: OpenDirectory;
+  #objects: ObjectStore;
+  #erofsVersion: FormatVersion | undefined;
+  #writeConcurrency: number = availableParallelism();
+  #closed = false;
+
+  private constructor(directory: OpenDirectory) {
+    this.path = directory.path;
+    this.fd = directory.fd;
+    this.metadata = directory.metadata;
+    this.#directory = directory;
+    const { access } = directory;
+    this.#objects = new ObjectStore({
+      objectsPath: join(directory.path, 'objects'),
+      algorithm: directory.metadata.algorithm,
+      insecure: directory.insecure,
+      ...(access.mode === 'read-only' && { readOnlyFeatures: quoteList(access.unknownFeatures) }),
+    });
+  }
+
+  /**
+   * Opens an existing repository; waits while another process collects garbage in it.
+   *
+   * @throws RepositoryOpenError
+   */
+  static async open(path: string, options: OpenOptions = {}): Promise<Repository> {
+    return new Repository(await openDirectory(path, options));
+  }
+
+  static openUser(options: OpenOptions = {}): Promise<Repository> {
+    return Repository.open(userPath(), options);
+  }
+
+  static openSystem(options: OpenOptions = {}): Promise<Repository> {
+    return Repository.open(systemPath(), options);
+  }
+
+  /** Makes a repository (spec 10 §8.3), or opens the one of the same configuration that is there. */
+  static async init(path: string, config: RepositoryConfig = {}): Promise<{ repo: Repository; created: boolean }> {
+    const created = initDirectory(path, config);
+    // What was there before keeps its mode; what was made just now is known to have no verity.
+    const insecure = created && config.insecure === true;
+    return { repo: await Repository.open(path, { algorithm: config.algorithm, insecure }), created };
+  }
+
+  /** Opens a repository; one from before `meta.json` gets that first (spec 10 §8.5). */
+  static async openUpgrade(path: string, options: OpenOptions = {}): Promise<{ repo: Repository; upgraded: boolean }> {
+    try {
+      return { repo: await Repository.open(path, options), upgraded: false };
+    } catch (error) {
+      if (!isOpenError(error, 'old-format-repository')) throw error;
+    }
+    writeMissingMetadata(path, options.algorithm);
+    return { repo: await Repository.open(path, options), upgraded: true };
+  }
+
+  /** Opens what is there, or makes it (spec 10 §8.6). What is there keeps its configuration. */
+  static async ensure(
+    path: string,
+    config: RepositoryConfig = {},
+  ): Promise<{ repo: Repository; status: EnsureStatus }> {
+    makeRepositoryDirectory(path);
+    const options: OpenOptions = { algorithm: config.algorithm };
+    try {
+      const { repo, upgraded } = await Repository.openUpgrade(path, options);
+      return { repo, status: upgraded ? 'upgraded' : 'opened' };
+    } catch (error) {
+      if (!isOpenError(error, 'metadata-missing')) throw error;
+    }
+    const { repo, created } = await Repository.init(path, config);
+    return { repo, status: created ? 'created' : 'opened' };
+  }
+
+  get algorithm(): HashAlgorithm {
+    return this.metadata.algorithm;
+  }
+
+  /** True: missing fs-verity is tolerated (spec 10 §9). */
+  get insecure(): boolean {
+    return this.#objects.insecure;
+  }
+
+  /** Tolerates missing fs-verity from now on, in this instance. There is no way back. */
+  setInsecure(): void {
+    this.#objects = new ObjectStore({ ...this.#objects.options, insecure: true });
+  }
+
+  /** @throws ComposefsError `VERITY_REQUIRED` in insecure mode. */
+  requireVerity(): void {
+    if (!this.insecure) return;
+    throw new ComposefsError('VERITY_REQUIRED', 'repository was not initialized with fs-verity', {
+      hint: 're-create with `cfsctl init` on a verity-capable filesystem',
+    });
+  }
+
+  /** The objects. For a worker thread: `new ObjectStore(repo.objects.options)`, inside of {@link hold}. */
+  get objects(): ObjectStore {
+    return this.#objects;
+  }
+
+  /** {@link ObjectStore.options}: plain data, to make the same store in another thread. */
+  get storeOptions(): ObjectStoreOptions {
+    return this.#objects.options;
+  }
+
+  /** `objects/`, made if it is missing. */
+  objectsDir(): string {
+    return this.#makeDirectory('objects');
+  }
+
+  /** `images/`, made if it is missing. */
+  imagesDir(): string {
+    return this.#makeDirectory('images');
+  }
+
+  /** @throws NotWritableError */
+  ensureWritable(): void {
+    this.#objects.ensureWritable();
+  }
+
+  /** In which formats {@link commitImages} makes images. */
+  formatConfig(): FormatConfig {
+    return this.#erofsVersion === undefined ? effectiveFormats(this.metadata) : formatConfigSingle(this.#erofsVersion);
+  }
+
+  /** The default of {@link formatConfig}. */
+  get erofsVersion(): FormatVersion {
+    return this.formatConfig().default;
+  }
+
+  /** Makes images in this format only, in this instance; `meta.json` stays as it is. */
+  setErofsVersion(version: FormatVersion): void {
+    this.#erofsVersion = version;
+  }
+
+  /** How many threads may store objects at once. */
+  get writeConcurrency(): number {
+    return this.#writeConcurrency;
+  }
+
+  setWriteConcurrency(count: number): void {
+    if (!Number.isInteger(count) || count < 1) throw new RangeError(`not a number of threads: ${count}`);
+    this.#writeConcurrency = count;
+  }
+
+  /**
+   * Runs something that stores objects in several steps or in worker threads: {@link gc} of this instance waits for
+   * it, and it waits for that. Do not call {@link gc} inside.
+   */
+  hold<T>(action: () => Promise<T> | T): Promise<T> {
+    return this.#directory.lock.share(action);
+  }
+
+  /** Brings everything stored so far to disk (spec 10 §15). */
+  sync(): void {
+    syncFileSystem(this.fd, this.path);
+  }
+
+  /** Spec 10 §11.1: `name` and `target` are relative to the repository. The caller checks them. */
+  symlink(name: string, target: string): void {
+    this.ensureWritable();
+    createSymlink(this.path, name, target);
+  }
+
+  /** The object of a stream; undefined if there is no such stream. */
+  hasStream(contentIdentifier: string): ObjectId | undefined {
+    return findStream(this, contentIdentifier);
+  }
+
+  createStream(contentType: bigint): SplitStreamWriter {
+    this.ensureWritable();
+    return new SplitStreamWriter(this.algorithm, contentType);
+  }
+
+  /** Finishes and stores a stream and gives it its names (spec 10 §12). */
+  async writeStream(writer: SplitStreamWriter, contentIdentifier: string, ref?: string): Promise<ObjectId> {
+    const encode = await loadZstdEncode();
+    return this.hold(() => {
+      const file = writer.finish(encode);
+      try {
+        return storeStream(this, file.chunks(), contentIdentifier, ref);
+      } finally {
+        file.dispose();
+      }
+    });
+  }
+
+  /** Names a stream that is an object already. */
+  registerStream(id: ObjectId, contentIdentifier: string, ref?: string): void {
+    registerStream(this, id, contentIdentifier, ref);
+  }
+
+  /** The stream, made by `fill` if there is none. In both cases the reference, if given, points to it afterwards. */
+  async ensureStream(
+    contentIdentifier: string,
+    contentType: bigint,
+    fill: (writer: SplitStreamWriter) => Promise<void> | void,
+    ref?: string,
+  ): Promise<ObjectId> {
+    const existing = this.hasStream(contentIdentifier);
+    if (existing !== undefined) {
+      if (ref !== undefined) this.nameStream(contentIdentifier, ref);
+      return existing;
+    }
+    return this.hold(async () => {
+      const writer = this.createStream(contentType);
+      await fill(writer);
+      return this.writeStream(writer, contentIdentifier, ref);
+    });
+  }
+
+  hasNamedStream(ref: string): boolean {
+    return hasNamedStream(this, ref);
+  }
+
+  nameStream(contentIdentifier: string, ref: string): void {
+    nameStream(this, contentIdentifier, ref);
+  }
+
+  /** By object if `id` is given, else by name and unverified. The caller closes the reader. */
+  openStream(name: string, id?: ObjectId, contentType?: bigint): SplitStreamReader {
+    return openStream(this, name, id, contentType);
+  }
+
+  /** The reconstructed content of a stream. */
+  mergeSplitstream(name: string, id?: ObjectId, contentType?: bigint): Generator<Buffer> {
+    return catStream(this, name, id, contentType);
+  }
+
+  writeImage(data: Uint8Array, ref?: string): ObjectId {
+    return writeImage(this, data, ref);
+  }
+
+  /** Lists an image that is an object already, and names it if a name is given. */
+  registerImage(id: ObjectId, ref?: string): void {
+    registerImage(this, id, ref);
+  }
+
+  /** Whether an image of that digest is listed. */
+  hasImage(id: ObjectId): boolean {
+    return hasImage(this, id);
+  }
+
+  /** @throws ImageNotFoundError */
+  openImage(name: string): OpenImage {
+    return openImage(this, name);
+  }
+
+  /** @throws ImageNotFoundError */
+  objectsForImage(name: string): Set<ObjectId> {
+    return objectsForImage(this, name);
+  }
+
+  /** Makes and stores the images of a tree in all formats of {@link formatConfig}; the default one is named. */
+  commitImages(root: Directory, ref?: string): Map<FormatVersion, ObjectId> {
+    return commitImages(this, root, this.formatConfig(), ref);
+  }
+
+  /** {@link commitImages}, returning the image of the default format only. */
+  commitImage(root: Directory, ref?: string): ObjectId {
+    const id = this.commitImages(root, ref).get(this.erofsVersion);
+    if (id === undefined) throw new ComposefsError('INTERNAL', 'no image of the default format was made');
+    return id;
+  }
+
+  commitImageVersion(root: Directory, version: FormatVersion, ref?: string): ObjectId {
+    return commitImageVersion(this, root, version, ref);
+  }
+
+  /** References below `streams/refs/<prefix>`, by name. */
+  listStreamRefs(prefix = ''): RefEntry[] {
+    return listRefs(this, 'streams', prefix);
+  }
+
+  /** References below `images/refs/<prefix>`, by name. */
+  listImageRefs(prefix = ''): RefEntry[] {
+    return listRefs(this, 'images', prefix);
+  }
+
+  /**
+   * Deletes what no reference and none of `additionalRoots` needs (spec 10 §17). Waits until everybody else has closed
+   * the repository, other instances in this process included.
+   *
+   * @param additionalRoots digests of images and content identifiers of streams.
+   */
+  gc(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
+    return this.#directory.lock.exclusive(() => this.#collect({ additionalRoots, dryRun: false }, options), {
+      beforeUnshared: () => {
+        this.ensureWritable();
+        this.#objects.suspendWriting(true);
+      },
+      afterShared: () => this.#objects.suspendWriting(false),
+      signal: options.signal,
+    });
+  }
+
+  /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */
+  gcDryRun(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
+    return this.#collect({ additionalRoots, dryRun: true }, options);
+  }
+
+  /** Checks everything (spec 10 §18). Changes nothing. */
+  fsck(options: LongCallOptions = {}): Promise<FsckResult> {
+    return this.#check({ metadataOnly: false }, options);
+  }
+
+  /** {@link fsck} without the content of the objects, which takes most of the time. */
+  fsckMetadataOnly(options: LongCallOptions = {}): Promise<FsckResult> {
+    return this.#check({ metadataOnly: true }, options);
+  }
+
+  /** Gives up the lock and closes the directory. Does nothing a second time. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#directory.lock.release();
+    closeSync(this.fd);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #collect(request: GcRequest, options: LongCallOptions): Promise<GcResult> {
+    const { threads = 1, signal } = options;
+    if (threads === 0) return collectGarbage(hostFrom(this.#hostOptions()), request);
+    const worker = new URL('./gc-worker.js', import.meta.url);
+    const [result] = await runInWorkers<GcRequest, GcResult>(worker, this.#hostOptions(), [request], {
+      threads: 1,
+      signal,
+    });
+    if (result === undefined) throw new ComposefsError('INTERNAL', 'garbage collection gave no result');
+    return result;
+  }
+
+  async #check(request: FsckRequest, options: LongCallOptions): Promise<FsckResult> {
+    const { threads = this.#writeConcurrency, signal, progress = nullReporter } = options;
+    const jobs = planFsck(request);
+    const id = this.path;
+    let fetched = 0;
+    progress.report({ type: 'started', id, total: jobs.length, unit: 'items' });
+    const onDone = (): void => progress.report({ type: 'progress', id, fetched: ++fetched, total: jobs.length });
+    let parts: FsckPart[];
+    if (threads === 0) {
+      parts = jobs.map((job) => {
+        const part = runFsckJob(this, job);
+        onDone();
+        return part;
+      });
+    } else {
+      const worker = new URL('./fsck-worker.js', import.meta.url);
+      parts = await runInWorkers(worker, this.#hostOptions(), jobs, { threads, signal, onDone });
+    }
+    progress.report({ type: 'done', id, transferred: fetched });
+    return concludeFsck(this, parts);
+  }
+
+  #hostOptions(): HostOptions {
+    return { path: this.path, store: this.#objects.options };
+  }
+
+  #makeDirectory(name: string): string {
+    const path = join(this.path, name);
+    mkdirSync(path, { recursive: true, mode: 0o777 });
+    return path;
+  }
+}
+
+function isOpenError(error: unknown, kind: RepositoryOpenError['kind']): boolean {
+  return error instanceof RepositoryOpenError && error.kind === kind;
+}

@@ -1,0 +1,18 @@
+import { execFileSync } from 'node:child_process';
+import { syncfs } from '../../linux/sync.js';
+import { isErrno } from './files.js';
+
+/**
+ * Brings everything of the file system that holds an open directory to disk (spec 10 §15). Where the C library cannot
+ * be called, the program `sync` of coreutils does it.
+ *
+ * @param path of the same directory.
+ */
+export function syncFileSystem(fd: number, path: string): void {
+  try {
+    syncfs(fd);
+  } catch (error) {
+    if (!isErrno(error, 'FFI_UNAVAILABLE')) throw error;
+    execFileSync('sync', ['--file-system', '--', path], { stdio: 'ignore' });
+  }
+}

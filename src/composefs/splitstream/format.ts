@@ -1,0 +1,93 @@
+import { type HashAlgorithm, kernelId, LG_BLOCKSIZE } from '../fsverity/algorithm.js';
+import { SplitStreamError } from './error.js';
+
+/**
+ * The fixed structures of a splitstream file (spec 30 §2.1). All integers are little-endian. The sections follow the
+ * info block in this order: stream refs, object refs, named refs, stream.
+ */
+
+export const HEADER_SIZE = 32;
+export const INFO_SIZE = 80;
+
+const MAGIC = Buffer.from('SplitStream', 'latin1');
+const VERSION = 0;
+
+/** Absolute file offsets, the end excluded; not yet checked against anything. */
+export interface FileRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+export interface SplitStreamInfo {
+  readonly streamRefs: FileRange;
+  readonly objectRefs: FileRange;
+  readonly stream: FileRange;
+  readonly namedRefs: FileRange;
+  readonly contentType: bigint;
+  /** Inline plus external bytes. */
+  readonly streamSize: bigint;
+}
+
+/** Where the fields of the header are: the current layout, and the one that bootc up to 1.15 wrote. */
+const LAYOUTS = [
+  { magic: 0, version: 11, algorithm: 14, lgBlocksize: 15, info: 16 },
+  { magic: 18, version: 29, algorithm: 30, lgBlocksize: 31, info: 0 },
+] as const;
+
+/** Checks a header of 32 bytes and returns the range of the info block. Flags are ignored. */
+export function parseHeader(header: Buffer, algorithm: HashAlgorithm): FileRange {
+  const layout = LAYOUTS.find(({ magic }) => header.subarray(magic, magic + MAGIC.length).equals(MAGIC));
+  if (layout === undefined) throw new SplitStreamError('Invalid splitstream header magic value');
+  const version = header.readUInt8(layout.version);
+  if (version !== VERSION) throw new SplitStreamError(`Invalid splitstream version ${version}`);
+  if (header.readUInt8(layout.algorithm) !== kernelId(algorithm)) {
+    throw new SplitStreamError('Invalid splitstream fs-verity algorithm type');
+  }
+  if (header.readUInt8(layout.lgBlocksize) !== LG_BLOCKSIZE) {
+    throw new SplitStreamError('Invalid splitstream fs-verity block size');
+  }
+  return readRangeField(header, layout.info);
+}
+
+export function formatHeader(algorithm: HashAlgorithm): Buffer {
+  const header = Buffer.alloc(HEADER_SIZE);
+  MAGIC.copy(header, 0);
+  header.writeUInt8(VERSION, 11);
+  header.writeUInt16LE(0, 12); // flags
+  header.writeUInt8(kernelId(algorithm), 14);
+  header.writeUInt8(LG_BLOCKSIZE, 15);
+  writeRangeField(header, 16, { start: BigInt(HEADER_SIZE), end: BigInt(HEADER_SIZE + INFO_SIZE) });
+  return header;
+}
+
+/** Reads the first 80 bytes of the info block; what a later version may add behind them is ignored. */
+export function parseInfo(info: Buffer): SplitStreamInfo {
+  return {
+    streamRefs: readRangeField(info, 0),
+    objectRefs: readRangeField(info, 16),
+    stream: readRangeField(info, 32),
+    namedRefs: readRangeField(info, 48),
+    contentType: info.readBigUInt64LE(64),
+    streamSize: info.readBigUInt64LE(72),
+  };
+}
+
+export function formatInfo(info: SplitStreamInfo): Buffer {
+  const bytes = Buffer.alloc(INFO_SIZE);
+  writeRangeField(bytes, 0, info.streamRefs);
+  writeRangeField(bytes, 16, info.objectRefs);
+  writeRangeField(bytes, 32, info.stream);
+  writeRangeField(bytes, 48, info.namedRefs);
+  bytes.writeBigUInt64LE(info.contentType, 64);
+  bytes.writeBigUInt64LE(info.streamSize, 72);
+  return bytes;
+}
+
+function readRangeField(bytes: Buffer, offset: number): FileRange {
+  return { start: bytes.readBigUInt64LE(offset), end: bytes.readBigUInt64LE(offset + 8) };
+}
+
+function writeRangeField(bytes: Buffer, offset: number, range: FileRange): void {
+  bytes.writeBigUInt64LE(range.start, offset);
+  bytes.writeBigUInt64LE(range.end, offset + 8);
+}

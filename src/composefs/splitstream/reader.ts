@@ -1,0 +1,239 @@
+import { safeInteger } from '../../bytes/integer.js';
+import { withContext } from '../../errors.js';
+import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import { BodyCursor, decodeSection } from './body-cursor.js';
+import { SplitStreamError } from './error.js';
+import { HEADER_SIZE, INFO_SIZE, parseHeader, parseInfo } from './format.js';
+import { parseNamedRefs } from './named-refs.js';
+import { RefTable } from './ref-table.js';
+import { checkRange, readSection, type Section, type SplitStreamSource } from './source.js';
+
+/** A part of the stream. A long inline chunk comes in several parts. */
+export type SplitStreamData =
+  | { readonly type: 'inline'; readonly data: Buffer }
+  | { readonly type: 'external'; readonly id: ObjectId };
+
+const CHUNK_HEADER_SIZE = 8;
+/** Decompressed size of the named refs; a manifest with 10,000 layers needs less than 1 MiB. */
+const MAX_NAMED_REFS_SIZE = 64 * 1024 * 1024;
+/** What the named refs section of most streams is: one frame without content. */
+const EMPTY_FRAME = Buffer.from('28b52ffd2000010000', 'hex');
+
+interface ReaderParts {
+  readonly source: SplitStreamSource;
+  readonly contentType: bigint;
+  readonly totalSize: number;
+  readonly objectRefs: RefTable;
+  readonly namedRefs: ReadonlyMap<string, ObjectId>;
+  readonly stream: Section;
+}
+
+/**
+ * Reads a splitstream file (spec 30 §4). Header and refs are read when it is opened, the stream itself is decompressed
+ * as it is read, once and from the start to the end.
+ *
+ * The reader checks no digest: that is up to whoever opens the file.
+ */
+export class SplitStreamReader {
+  readonly contentType: bigint;
+  /** Size of the reassembled stream as the file declares it, in bytes. */
+  readonly totalSize: number;
+  readonly #source: SplitStreamSource;
+  readonly #objectRefs: RefTable;
+  readonly #namedRefs: ReadonlyMap<string, ObjectId>;
+  readonly #body: BodyCursor;
+  /** Unread bytes of the current inline chunk. */
+  #remaining = 0;
+  #allObjectRefs: readonly ObjectId[] | undefined;
+  #closed = false;
+
+  private constructor(parts: ReaderParts) {
+    this.contentType = parts.contentType;
+    this.totalSize = parts.totalSize;
+    this.#source = parts.source;
+    this.#objectRefs = parts.objectRefs;
+    this.#namedRefs = parts.namedRefs;
+    this.#body = new BodyCursor(decodeSection(parts.source, parts.stream));
+  }
+
+  /**
+   * Opens a file of either header layout. The reader owns `source` from then on; if this fails the source is closed.
+   *
+   * @throws SplitStreamError below the context `Creating new splitstream reader`.
+   */
+  static open(source: SplitStreamSource, algorithm: HashAlgorithm, expectedContentType?: bigint): SplitStreamReader {
+    try {
+      return withContext(
+        'Creating new splitstream reader',
+        () => new SplitStreamReader(readParts(source, algorithm, expectedContentType)),
+      );
+    } catch (error) {
+      source.close?.();
+      throw error;
+    }
+  }
+
+  /** All objects that the file lists, in its order. */
+  get objectRefs(): readonly ObjectId[] {
+    this.#allObjectRefs ??= this.#objectRefs.toArray();
+    return this.#allObjectRefs;
+  }
+
+  lookupExternalRef(index: number): ObjectId | undefined {
+    return this.#objectRefs.get(index);
+  }
+
+  lookupNamedRef(name: string): ObjectId | undefined {
+    return this.#namedRefs.get(name);
+  }
+
+  namedRefs(): ReadonlyMap<string, ObjectId> {
+    return this.#namedRefs;
+  }
+
+  /** The rest of the stream, objects not resolved (context `Walking splitstream chunks`). */
+  *chunks(): Generator<SplitStreamData> {
+    for (;;) {
+      const chunk = withContext('Walking splitstream chunks', () => this.nextChunk());
+      if (chunk === undefined) return;
+      yield chunk;
+    }
+  }
+
+  /** The next part of the stream; undefined at its end. */
+  nextChunk(): SplitStreamData | undefined {
+    const next = this.#ensure({ eofAllowed: true, externalAllowed: true, expected: 0 });
+    if (next === undefined || next.type === 'external') return next;
+    return { type: 'inline', data: this.#takeSome(this.#remaining) };
+  }
+
+  /** Exactly `length` inline bytes, which lie within one chunk; undefined at the end of the stream. */
+  readInlineExact(length: number): Buffer | undefined {
+    const next = this.#ensure({ eofAllowed: true, externalAllowed: false, expected: length });
+    return next === undefined ? undefined : this.#take(length);
+  }
+
+  /**
+   * Content of `actual` bytes that takes `stored` bytes with its padding: either an object followed by inline padding,
+   * which is dropped, or inline.
+   */
+  readExact(actual: number, stored: number): SplitStreamData {
+    const next = this.#ensure({ eofAllowed: false, externalAllowed: true, expected: stored });
+    if (next?.type === 'external') {
+      if (actual < stored) {
+        this.#ensure({ eofAllowed: false, externalAllowed: false, expected: stored - actual });
+        this.#take(stored - actual);
+      }
+      return next;
+    }
+    // A copy: callers keep small contents for long, and a view would keep a whole decompressed piece with it.
+    return { type: 'inline', data: Buffer.from(this.#take(stored).subarray(0, actual)) };
+  }
+
+  /** The rest of a stream that has no external parts, in pieces. */
+  *inlineData(): Generator<Buffer> {
+    while (this.#ensure({ eofAllowed: true, externalAllowed: false, expected: 1 }) !== undefined) {
+      yield this.#takeSome(this.#remaining);
+    }
+  }
+
+  /** Closes the source as well. May be called more than once. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#body.close();
+    this.#source.close?.();
+  }
+
+  /**
+   * The state machine of spec 30 §4.3: makes sure that the next thing is what the caller can take. Reads a chunk header
+   * at a chunk boundary, even if `expected` is 0.
+   */
+  #ensure(wanted: {
+    readonly eofAllowed: boolean;
+    readonly externalAllowed: boolean;
+    readonly expected: number;
+  }): { type: 'inline' } | { type: 'external'; id: ObjectId } | undefined {
+    if (this.#remaining === 0) {
+      const header = this.#body.read(CHUNK_HEADER_SIZE);
+      if (header.length === 0 && wanted.eofAllowed) return undefined;
+      if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();
+      const value = header.readBigInt64LE();
+      if (value >= 0n) {
+        if (!wanted.externalAllowed) throw new SplitStreamError('Unexpected external reference in splitstream');
+        const id = this.#objectRefs.get(Number(value));
+        if (id === undefined) throw new SplitStreamError('Splitstream external reference is out of range');
+        return { type: 'external', id };
+      }
+      // No file delivers 2^53 bytes: a chunk that claims more ends with an unexpected end of file just the same.
+      this.#remaining = Math.min(Number(-value), Number.MAX_SAFE_INTEGER);
+    }
+    if (this.#remaining < wanted.expected) {
+      throw new SplitStreamError('Unexpectedly small inline content when parsing splitstream');
+    }
+    return { type: 'inline' };
+  }
+
+  #takeSome(limit: number): Buffer {
+    const data = this.#body.readSome(limit);
+    if (data.length === 0) throw unexpectedEof();
+    this.#remaining -= data.length;
+    return data;
+  }
+
+  #take(length: number): Buffer {
+    const data = this.#body.read(length);
+    if (data.length < length) throw unexpectedEof();
+    this.#remaining -= length;
+    return data;
+  }
+}
+
+function readParts(source: SplitStreamSource, algorithm: HashAlgorithm, expected: bigint | undefined): ReaderParts {
+  const header = withContext('Error reading splitstream header', () =>
+    readSection(source, checkRange(source, { start: 0n, end: BigInt(HEADER_SIZE) })),
+  );
+  const infoRange = checkRange(source, parseHeader(header, algorithm));
+  if (infoRange.end - infoRange.start < INFO_SIZE) {
+    const length = infoRange.end - infoRange.start;
+    throw new SplitStreamError(`Error reading splitstream metadata: ${length} bytes are too few`);
+  }
+  const info = parseInfo(readSection(source, { start: infoRange.start, end: infoRange.start + INFO_SIZE }));
+  if (expected !== undefined && info.contentType !== expected) {
+    throw new SplitStreamError('Invalid splitstream content type');
+  }
+  const readRefs = (range: { start: bigint; end: bigint }): RefTable =>
+    new RefTable(readSection(source, checkRange(source, range)), algorithm);
+  const streamRefs = withContext('Error reading splitstream references', () => readRefs(info.streamRefs));
+  const objectRefs = withContext('Error reading object references', () => readRefs(info.objectRefs));
+  const namedRefs = withContext('Error reading splitstream mappings', () =>
+    parseNamedRefs(readNamedRefs(source, checkRange(source, info.namedRefs)), streamRefs),
+  );
+  return {
+    source,
+    contentType: info.contentType,
+    totalSize: safeInteger(info.streamSize, 'splitstream size'),
+    objectRefs,
+    namedRefs,
+    stream: checkRange(source, info.stream),
+  };
+}
+
+function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {
+  if (section.end - section.start === EMPTY_FRAME.length && readSection(source, section).equals(EMPTY_FRAME)) {
+    return Buffer.alloc(0);
+  }
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for (const piece of decodeSection(source, section)) {
+    size += piece.length;
+    if (size > MAX_NAMED_REFS_SIZE) throw new SplitStreamError('Named references section is too large');
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+function unexpectedEof(): SplitStreamError {
+  return new SplitStreamError('Unexpected EOF in splitstream');
+}

@@ -1,0 +1,73 @@
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import { withContext } from '../../errors.js';
+import { SplitStreamError } from './error.js';
+import type { FileRange } from './format.js';
+
+/** Random access to the bytes of a splitstream file. */
+export interface SplitStreamSource {
+  readonly size: number;
+  /** Exactly `length` bytes at `offset`, or fewer at the end of the file. */
+  read(offset: number, length: number): Buffer;
+  close?(): void;
+}
+
+const PIECE_SIZE = 131072;
+
+/** An open file. Closing the source closes the descriptor. */
+export function fdSource(fd: number): SplitStreamSource {
+  return {
+    size: fstatSync(fd).size,
+    read: (offset, length) => {
+      const buffer = Buffer.allocUnsafe(length);
+      let filled = 0;
+      while (filled < length) {
+        const count = readSync(fd, buffer, filled, length - filled, offset + filled);
+        if (count === 0) break;
+        filled += count;
+      }
+      return buffer.subarray(0, filled);
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+export function bufferSource(buffer: Buffer): SplitStreamSource {
+  return { size: buffer.length, read: (offset, length) => buffer.subarray(offset, offset + length) };
+}
+
+/** A range whose bytes are known to be in the file. */
+export interface Section {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Checks a range against the file, before anything is allocated for it. The start of an empty range is not checked. */
+export function checkRange(source: SplitStreamSource, range: FileRange): Section {
+  return withContext('Reading range from splitstream file', () => {
+    if (range.end < range.start) throw new SplitStreamError('Negative-sized range in splitstream');
+    if (range.end === range.start) return { start: 0, end: 0 };
+    if (range.end > BigInt(source.size)) throw incompleteRead();
+    return { start: Number(range.start), end: Number(range.end) };
+  });
+}
+
+/** All bytes of a section. */
+export function readSection(source: SplitStreamSource, section: Section): Buffer {
+  return withContext('Reading range from splitstream file', () => {
+    const length = section.end - section.start;
+    const data = length === 0 ? Buffer.alloc(0) : source.read(section.start, length);
+    if (data.length !== length) throw incompleteRead();
+    return data;
+  });
+}
+
+/** The bytes of a section in pieces of at most 128 KiB. */
+export function* readSectionPieces(source: SplitStreamSource, section: Section): Generator<Buffer> {
+  for (let start = section.start; start < section.end; start += PIECE_SIZE) {
+    yield readSection(source, { start, end: Math.min(start + PIECE_SIZE, section.end) });
+  }
+}
+
+function incompleteRead(): SplitStreamError {
+  return new SplitStreamError('Incomplete read from splitstream file');
+}

@@ -1,0 +1,165 @@
+import { Spool, type SpoolOptions } from '../../bytes/spool.js';
+import type { ZstdEncode } from '../../compression/zstd-encode.js';
+import { ComposefsError } from '../../errors.js';
+import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
+import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
+import { formatHeader, formatInfo, HEADER_SIZE, INFO_SIZE, type SplitStreamInfo } from './format.js';
+import { formatNamedRefs } from './named-refs.js';
+
+/** Distinct ids with the index of their first appearance. */
+class RefSet {
+  readonly #indexes = new Map<ObjectId, number>();
+  readonly #hexLength: number;
+
+  constructor(algorithm: HashAlgorithm) {
+    this.#hexLength = 2 * digestSize(algorithm);
+  }
+
+  add(id: ObjectId): number {
+    const known = this.#indexes.get(id);
+    if (known !== undefined) return known;
+    if (id.length !== this.#hexLength) {
+      throw new ComposefsError('INVALID_OBJECT_ID', `${id} is not an object id of the splitstream's algorithm`);
+    }
+    const index = this.#indexes.size;
+    this.#indexes.set(id, index);
+    return index;
+  }
+
+  lookup(id: ObjectId): number | undefined {
+    return this.#indexes.get(id);
+  }
+
+  toBytes(): Buffer {
+    return Buffer.concat(Array.from(this.#indexes.keys(), objectIdToBytes));
+  }
+}
+
+/**
+ * Builds a splitstream file (spec 30 §3.1). The order of the calls decides the bytes: refs are numbered in the order
+ * in which they first appear.
+ */
+export class SplitStreamWriter {
+  readonly #algorithm: HashAlgorithm;
+  readonly #contentType: bigint;
+  readonly #spoolOptions: SpoolOptions;
+  readonly #streamRefs: RefSet;
+  readonly #objectRefs: RefSet;
+  readonly #namedRefs = new Map<string, number>();
+  /** The chunks, not compressed yet. */
+  readonly #body: Spool;
+  /** Where the current inline chunk began; its length is filled in when it ends. */
+  #inlineStart: number | undefined;
+  #totalSize = 0;
+
+  /** `contentType`: any u64. */
+  constructor(algorithm: HashAlgorithm, contentType: bigint, spoolOptions: SpoolOptions = {}) {
+    this.#algorithm = algorithm;
+    this.#contentType = contentType;
+    this.#spoolOptions = spoolOptions;
+    this.#streamRefs = new RefSet(algorithm);
+    this.#objectRefs = new RefSet(algorithm);
+    this.#body = new Spool(spoolOptions);
+  }
+
+  /** Appends bytes of the stream. Adjacent inline data always becomes one chunk. */
+  writeInline(data: Uint8Array): void {
+    if (data.length === 0) return;
+    this.#addSize(data.length);
+    if (this.#inlineStart === undefined) {
+      this.#inlineStart = this.#body.size;
+      this.#body.append(formatChunkHeader(0));
+    }
+    this.#body.append(data);
+  }
+
+  /** Appends an object of the stream. Its size is added by {@link addExternalSize}. */
+  writeReference(id: ObjectId): void {
+    this.#endInline();
+    this.#body.append(formatChunkHeader(this.#objectRefs.add(id)));
+  }
+
+  /** Adds the size of an object, in bytes, to the size of the stream. */
+  addExternalSize(size: number): void {
+    this.#addSize(size);
+  }
+
+  /** Lists an object without using it in the stream. Returns its index. */
+  addObjectRef(id: ObjectId): number {
+    return this.#objectRefs.add(id);
+  }
+
+  lookupObjectRef(id: ObjectId): number | undefined {
+    return this.#objectRefs.lookup(id);
+  }
+
+  /** Names another stream. A name used again gets the new id, but the file still lists the id before. */
+  addNamedStreamRef(name: string, id: ObjectId): void {
+    this.#namedRefs.set(name, this.#streamRefs.add(id));
+  }
+
+  /** Ends the stream. Returns the bytes of the whole file; the writer cannot be used any more. */
+  finish(encode: ZstdEncode): Spool {
+    const file = new Spool(this.#spoolOptions);
+    try {
+      this.#endInline();
+      file.append(formatHeader(this.#algorithm));
+      file.append(Buffer.alloc(INFO_SIZE)); // overwritten below, when the ranges are known
+      const streamRefs = appendSection(file, [this.#streamRefs.toBytes()]);
+      const objectRefs = appendSection(file, [this.#objectRefs.toBytes()]);
+      const namedRefs = appendSection(file, encode([formatNamedRefs(this.#namedRefs)]));
+      const stream = appendSection(file, encode(this.#body.chunks()));
+      const streamSize = BigInt(this.#totalSize);
+      const info: SplitStreamInfo = {
+        streamRefs,
+        objectRefs,
+        stream,
+        namedRefs,
+        contentType: this.#contentType,
+        streamSize,
+      };
+      file.patch(HEADER_SIZE, formatInfo(info));
+      return file;
+    } catch (error) {
+      file.dispose();
+      throw error;
+    } finally {
+      this.dispose();
+    }
+  }
+
+  /** Frees what the writer holds, when it is not to be finished. */
+  dispose(): void {
+    this.#body.dispose();
+  }
+
+  #addSize(size: number): void {
+    const total = this.#totalSize + size;
+    if (size < 0 || !Number.isSafeInteger(total)) {
+      throw new ComposefsError('INTEGER_TOO_LARGE', `splitstream size ${total} is beyond the supported range`);
+    }
+    this.#totalSize = total;
+  }
+
+  #endInline(): void {
+    if (this.#inlineStart === undefined) return;
+    const length = this.#body.size - this.#inlineStart - CHUNK_HEADER_SIZE;
+    this.#body.patch(this.#inlineStart, formatChunkHeader(-length));
+    this.#inlineStart = undefined;
+  }
+}
+
+const CHUNK_HEADER_SIZE = 8;
+
+/** Negative: the length of the inline data that follows. Otherwise: the index of an object ref (spec 30 §2.2). */
+function formatChunkHeader(value: number): Buffer {
+  const header = Buffer.alloc(CHUNK_HEADER_SIZE);
+  header.writeBigInt64LE(BigInt(value));
+  return header;
+}
+
+function appendSection(file: Spool, pieces: Iterable<Uint8Array>): { start: bigint; end: bigint } {
+  const start = BigInt(file.size);
+  for (const piece of pieces) file.append(piece);
+  return { start, end: BigInt(file.size) };
+}

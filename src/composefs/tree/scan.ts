@@ -1,0 +1,255 @@
+/** Making a tree of a directory on disk (spec 30 §10.2). */
+
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
+import { type ByteString, byteStringFrom, quoteBytes } from '../../bytes/byte-string.js';
+import { safeInteger } from '../../bytes/integer.js';
+import { ComposefsError, ContextError, withContext } from '../../errors.js';
+import { readXattrs } from '../../linux/xattr.js';
+import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import { FsVerityHasher } from '../fsverity/hasher.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import { Directory } from './directory.js';
+import { Leaf, type LeafContent, type RegularFile } from './inode.js';
+import { NO_XATTRS, type Stat } from './stat.js';
+import { type OciTransformOptions, transformForOci } from './transform.js';
+
+/** Files up to this many bytes are kept inline: the same for all image versions and algorithms. */
+export const INLINE_CONTENT_MAX_V0 = 64;
+
+const READ_SIZE = 1024 * 1024;
+
+/** Where the content of large files goes. */
+export interface FileStore {
+  /** Stores the content of an open file, from its start, and returns the id. */
+  ensureObjectFromFd(fd: number, size: number): ObjectId;
+}
+
+/** `tracked`: names of one inode become hard links. `break`: every name becomes an inode of its own. */
+export type HardlinkBehavior = 'tracked' | 'break';
+
+export interface ScanOptions {
+  readonly algorithm: HashAlgorithm;
+  /** Default: digests are computed and nothing is stored. */
+  readonly store?: FileStore;
+  /** Default `tracked`. */
+  readonly hardlinks?: HardlinkBehavior;
+}
+
+/**
+ * The tree below a directory: all inodes of all types with all their xattrs, and mtimes to the nanosecond. Mount points
+ * are crossed, symlinks are not followed; the path itself must not be one.
+ *
+ * @throws ComposefsError with the path in the contexts: what cannot be read fails the scan.
+ */
+export function readFilesystem(path: string | Buffer, options: ScanOptions): Directory {
+  return new Scanner(options).scan(path);
+}
+
+/** {@link readFilesystem} and {@link transformForOci}. */
+export function readContainerRoot(path: string | Buffer, options: ScanOptions & OciTransformOptions): Directory {
+  const root = readFilesystem(path, options);
+  transformForOci(root, options);
+  return root;
+}
+
+/** A directory being read. Paths of children go over its descriptor: no rename leads elsewhere, no path is too long. */
+interface OpenDirectory {
+  readonly directory: Directory;
+  readonly name: ByteString;
+  readonly fd: number;
+  readonly entries: readonly Dirent<Buffer>[];
+  next: number;
+}
+
+class Scanner {
+  readonly #options: ScanOptions;
+  readonly #leaves = new Map<string, Leaf>();
+  readonly #open: OpenDirectory[] = [];
+  #buffer: Buffer | undefined;
+
+  constructor(options: ScanOptions) {
+    this.#options = options;
+  }
+
+  scan(path: string | Buffer): Directory {
+    const name = typeof path === 'string' ? byteStringFrom(Buffer.from(path)) : byteStringFrom(path);
+    try {
+      return withContext(`Scanning directory ${quoteBytes(name)}`, () => {
+        const root = this.#enter(path, name);
+        for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) this.#step(top);
+        return root;
+      });
+    } finally {
+      for (const { fd } of this.#open) closeSync(fd);
+    }
+  }
+
+  #step(top: OpenDirectory): void {
+    const entry = top.entries[top.next];
+    top.next += 1;
+    if (entry === undefined) {
+      this.#open.pop();
+      closeSync(top.fd);
+      return;
+    }
+    const name = byteStringFrom(entry.name);
+    try {
+      top.directory.insert(name, this.#scanInode(top, entry, name));
+    } catch (cause) {
+      throw this.#nested(name, cause);
+    }
+  }
+
+  #scanInode({ fd }: OpenDirectory, entry: Dirent<Buffer>, name: ByteString): Directory | Leaf {
+    const path = childPath(fd, entry.name);
+    if (entry.isDirectory()) return this.#enter(path, name);
+    return withContext(`Scanning leaf ${quoteBytes(name)}`, () => this.#scanLeaf(path, entry));
+  }
+
+  /** The contexts that the descent through all open directories would have added, the outermost apart. */
+  #nested(name: ByteString, cause: unknown): ContextError {
+    let error = new ContextError(`Scanning inode ${quoteBytes(name)}`, cause);
+    for (const { name: directory } of this.#open.slice(1).reverse()) {
+      error = new ContextError(`Scanning directory ${quoteBytes(directory)}`, error);
+      error = new ContextError(`Scanning inode ${quoteBytes(directory)}`, error);
+    }
+    return error;
+  }
+
+  #enter(path: string | Buffer, name: ByteString): Directory {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      const self = descriptorPath(fd);
+      const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
+      const directory = new Directory(readStat(stats, Buffer.from(`${self}/.`)));
+      const entries = readdirSync(self, { encoding: 'buffer', withFileTypes: true });
+      this.#open.push({ directory, name, fd, entries, next: 0 });
+      return directory;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  #scanLeaf(path: Buffer, entry: Dirent<Buffer>): Leaf {
+    if (!entry.isFile()) {
+      const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
+      if (!hasTypeOf(entry, stats)) throw typeChanged();
+      return this.#leafFor(stats, () => new Leaf(readStat(stats, path), specialContent(stats, path)));
+    }
+    // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
+      if (!stats.isFile()) throw typeChanged();
+      return this.#leafFor(stats, () => {
+        const file = withContext('Reading leaf content', () => this.#readFile(fd, stats));
+        return new Leaf(readStat(stats, path), { type: 'regular', file });
+      });
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Inodes are told apart by number whatever their link count says: not all file systems tell the truth there. */
+  #leafFor({ dev, ino }: BigIntStats, make: () => Leaf): Leaf {
+    if (this.#options.hardlinks === 'break') return make();
+    const key = `${dev}:${ino}`;
+    let leaf = this.#leaves.get(key);
+    if (leaf === undefined) {
+      leaf = make();
+      this.#leaves.set(key, leaf);
+    }
+    return leaf;
+  }
+
+  #readFile(fd: number, stats: BigIntStats): RegularFile {
+    const size = safeInteger(stats.size, 'file size');
+    if (size <= INLINE_CONTENT_MAX_V0) {
+      const data = Buffer.alloc(size);
+      return { storage: 'inline', data: data.subarray(0, readSync(fd, data, 0, size, 0)) };
+    }
+    return {
+      storage: 'external',
+      id: this.#options.store?.ensureObjectFromFd(fd, size) ?? this.#digest(fd, size),
+      size,
+    };
+  }
+
+  #digest(fd: number, size: number): ObjectId {
+    this.#buffer ??= Buffer.allocUnsafe(READ_SIZE);
+    const hasher = new FsVerityHasher(this.#options.algorithm);
+    let total = 0;
+    for (;;) {
+      const length = readSync(fd, this.#buffer, 0, READ_SIZE, null);
+      if (length === 0) break;
+      hasher.update(this.#buffer.subarray(0, length));
+      total += length;
+    }
+    // A digest of one content and the size of another would make a file that can never be read.
+    if (total !== size) throw new ComposefsError('FILE_CHANGED', 'File size changed while it was read');
+    return hasher.digest();
+  }
+}
+
+function readStat(stats: BigIntStats, path: Buffer): Stat {
+  const xattrs = withContext('Reading extended attributes', () => readXattrs(path));
+  // A time before the epoch has nanoseconds that count up, too.
+  const nanoseconds = ((stats.mtimeNs % BILLION) + BILLION) % BILLION;
+  return {
+    mode: Number(stats.mode & 0o7777n),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    mtimeSec: safeInteger((stats.mtimeNs - nanoseconds) / BILLION, 'mtime'),
+    mtimeNsec: Number(nanoseconds),
+    xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs,
+  };
+}
+
+const BILLION = 1_000_000_000n;
+
+function specialContent(stats: BigIntStats, path: Buffer): LeafContent {
+  if (stats.isSymbolicLink()) {
+    return { type: 'symlink', target: byteStringFrom(readlinkSync(path, { encoding: 'buffer' })) };
+  }
+  if (stats.isFIFO()) return { type: 'fifo' };
+  if (stats.isSocket()) return { type: 'socket' };
+  const rdev = safeInteger(stats.rdev, 'device number');
+  return stats.isBlockDevice() ? { type: 'block-device', rdev } : { type: 'character-device', rdev };
+}
+
+/** Where readdir gives no types, Node asks for them, so that all are known here. */
+function hasTypeOf(entry: Dirent<Buffer>, stats: BigIntStats): boolean {
+  return (
+    entry.isSymbolicLink() === stats.isSymbolicLink() &&
+    entry.isFIFO() === stats.isFIFO() &&
+    entry.isSocket() === stats.isSocket() &&
+    entry.isBlockDevice() === stats.isBlockDevice() &&
+    entry.isCharacterDevice() === stats.isCharacterDevice() &&
+    !stats.isFile() &&
+    !stats.isDirectory()
+  );
+}
+
+function typeChanged(): ComposefsError {
+  return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');
+}
+
+function descriptorPath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+function childPath(fd: number, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${descriptorPath(fd)}/`), name]);
+}

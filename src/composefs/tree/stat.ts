@@ -1,0 +1,24 @@
+import type { ByteString } from '../../bytes/byte-string.js';
+
+export type Xattrs = ReadonlyMap<ByteString, ByteString>;
+
+export const NO_XATTRS: Xattrs = new Map();
+
+/**
+ * The metadata of an inode. Immutable: to change it, give the inode a new one, so that equal stats can be shared.
+ */
+export interface Stat {
+  /** Permission bits only: `st_mode & 0o7777`. The type is the inode's own. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch, may be negative; a safe integer. */
+  readonly mtimeSec: number;
+  /** 0 to 999,999,999. */
+  readonly mtimeNsec: number;
+  /** In any order: whoever writes them sorts by name bytes. */
+  readonly xattrs: Xattrs;
+}
+
+/** All zero: the root of a tree whose metadata is not known yet. */
+export const UNINITIALIZED_STAT: Stat = { mode: 0, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: NO_XATTRS };

@@ -1,0 +1,80 @@
+/** Turning a tree into the form that every way of unpacking an image agrees on (spec 30 §9). */
+
+import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
+import { ComposefsError } from '../../errors.js';
+import { Directory } from './directory.js';
+import { ImageError } from './image-error.js';
+import { Leaf } from './inode.js';
+import { getDirectory } from './lookup.js';
+import { directories, filterXattrs, forEachStat } from './walk.js';
+
+/**
+ * Which xattrs an image keeps. `allowlist-only`: {@link CONTAINER_XATTR_ALLOWLIST}; `keep-user-xattrs`: those and
+ * `user.*`.
+ */
+export type XattrFiltering = 'allowlist-only' | 'keep-user-xattrs';
+
+export const XATTR_FILTERINGS: readonly XattrFiltering[] = ['allowlist-only', 'keep-user-xattrs'];
+
+/** The xattrs that come from the image and not from the host it was unpacked on. */
+export const CONTAINER_XATTR_ALLOWLIST: readonly ByteString[] = [byteStringFromText('security.capability')];
+
+export interface OciTransformOptions {
+  /** Default `allowlist-only`. */
+  readonly xattrs?: XattrFiltering;
+}
+
+/** @throws ComposefsError `INVALID_XATTR_FILTERING` for any text that is not one of {@link XATTR_FILTERINGS}. */
+export function parseXattrFiltering(text: string): XattrFiltering {
+  const found = XATTR_FILTERINGS.find((filtering) => filtering === text);
+  if (found !== undefined) return found;
+  const expected = XATTR_FILTERINGS.map((filtering) => `"${filtering}"`).join(' or ');
+  const message = `invalid xattr filtering mode ${JSON.stringify(text)} (expected ${expected})`;
+  throw new ComposefsError('INVALID_XATTR_FILTERING', message);
+}
+
+export function isAllowedContainerXattr(name: ByteString): boolean {
+  return CONTAINER_XATTR_ALLOWLIST.includes(name);
+}
+
+/**
+ * Root metadata from `/usr`, an empty `/run`, filtered xattrs. Everything else stays.
+ *
+ * @throws ImageError if `/usr` is missing or not a directory, or `/run` not a directory.
+ */
+export function transformForOci(root: Directory, options: OciTransformOptions = {}): void {
+  copyRootMetadataFromUsr(root);
+  canonicalizeRun(root);
+  const keepsUserXattrs = options.xattrs === 'keep-user-xattrs';
+  filterXattrs(root, (name) => isAllowedContainerXattr(name) || (keepsUserXattrs && name.startsWith('user.')));
+}
+
+/** Gives the root, which layers need not mention, the stat of `/usr` with all its xattrs. */
+export function copyRootMetadataFromUsr(root: Directory): void {
+  root.stat = getDirectory(root, byteStringFromText('usr')).stat;
+}
+
+/** Empties `/run`, a mount point at run time, and gives it the mtime of `/usr`. Nothing happens without `/run`. */
+export function canonicalizeRun(root: Directory): void {
+  const name = byteStringFromText('run');
+  const run = root.lookup(name);
+  if (run === undefined) return;
+  if (!(run instanceof Directory)) throw new ImageError('not-a-directory', name);
+  const { mtimeSec, mtimeNsec } = getDirectory(root, byteStringFromText('usr')).stat;
+  run.stat = { ...run.stat, mtimeSec, mtimeNsec };
+  run.clear();
+}
+
+/** Sets every mtime to the epoch (`mkcomposefs --use-epoch`). */
+export function resetMtimes(root: Directory): void {
+  forEachStat(root, (stat) => ({ ...stat, mtimeSec: 0, mtimeNsec: 0 }));
+}
+
+/** Removes all block and character devices, whiteouts too (`mkcomposefs --skip-devices`). */
+export function removeDevices(root: Directory): void {
+  for (const directory of directories(root)) {
+    for (const [name, inode] of directory.entries()) {
+      if (inode instanceof Leaf && inode.content.type.endsWith('-device')) directory.remove(name);
+    }
+  }
+}

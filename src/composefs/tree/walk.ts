@@ -1,0 +1,120 @@
+/**
+ * Whole-tree operations. Trees can be deeper than the call stack: nothing here recurses.
+ */
+
+import type { ByteString } from '../../bytes/byte-string.js';
+import { Directory } from './directory.js';
+import { type Inode, Leaf, type LeafContent, type RegularFile } from './inode.js';
+import { NO_XATTRS, type Stat } from './stat.js';
+
+/** The directory itself and all below it, a parent before its children; else in no particular order. */
+export function* directories(root: Directory): Generator<Directory> {
+  const pending = [root];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    yield directory;
+    for (const [, inode] of directory.entries()) {
+      if (inode instanceof Directory) pending.push(inode);
+    }
+  }
+}
+
+/** Every inode once: the root, all directories, and each leaf however many names it has. */
+export function* inodes(root: Directory): Generator<Inode> {
+  const seen = new Set<Leaf>();
+  for (const directory of directories(root)) {
+    yield directory;
+    for (const [, inode] of directory.entries()) {
+      if (inode instanceof Directory || seen.has(inode)) continue;
+      seen.add(inode);
+      yield inode;
+    }
+  }
+}
+
+/** For each leaf, the number of directory entries that refer to it. */
+export function countLinks(root: Directory): Map<Leaf, number> {
+  const links = new Map<Leaf, number>();
+  for (const directory of directories(root)) {
+    for (const [, inode] of directory.entries()) {
+      if (inode instanceof Leaf) links.set(inode, (links.get(inode) ?? 0) + 1);
+    }
+  }
+  return links;
+}
+
+/** Gives every inode, once, the stat that `map` makes of its own. */
+export function forEachStat(root: Directory, map: (stat: Stat) => Stat): void {
+  for (const inode of inodes(root)) inode.stat = map(inode.stat);
+}
+
+/** Keeps the xattrs, on every inode, whose name passes. */
+export function filterXattrs(root: Directory, keep: (name: ByteString) => boolean): void {
+  forEachStat(root, (stat) => {
+    if (stat.xattrs.size === 0) return stat;
+    const kept = [...stat.xattrs].filter(([name]) => keep(name));
+    if (kept.length === stat.xattrs.size) return stat;
+    return { ...stat, xattrs: kept.length === 0 ? NO_XATTRS : new Map(kept) };
+  });
+}
+
+/** The latest mtime of the directory and of everything below it. */
+export function newestFile(root: Directory): { mtimeSec: number; mtimeNsec: number } {
+  let { mtimeSec, mtimeNsec } = root.stat;
+  for (const { stat } of inodes(root)) {
+    if (stat.mtimeSec > mtimeSec || (stat.mtimeSec === mtimeSec && stat.mtimeNsec > mtimeNsec)) {
+      ({ mtimeSec, mtimeNsec } = stat);
+    }
+  }
+  return { mtimeSec, mtimeNsec };
+}
+
+/** Keeps the entries of this directory whose name passes. Names that are not UTF-8 never do. */
+export function retainTopLevel(directory: Directory, keep: (name: string) => boolean): void {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  for (const name of directory.names()) {
+    let text: string | undefined;
+    try {
+      text = decoder.decode(Buffer.from(name, 'latin1'));
+    } catch {
+      text = undefined;
+    }
+    if (text === undefined || !keep(text)) directory.remove(name);
+  }
+}
+
+/** A tree of its own with the same hard links. The stats, which are immutable, are shared. */
+export function cloneTree(root: Directory): Directory {
+  return mapRegular(root, (file) => file);
+}
+
+/** {@link cloneTree} with other file contents; `map` is called once for each regular file, whatever its link count. */
+export function mapRegular(root: Directory, map: (file: RegularFile) => RegularFile): Directory {
+  const copies = new Map<Leaf, Leaf>();
+  const copyOf = (leaf: Leaf): Leaf => {
+    let copy = copies.get(leaf);
+    if (copy === undefined) {
+      copy = new Leaf(leaf.stat, mapContent(leaf.content, map));
+      copies.set(leaf, copy);
+    }
+    return copy;
+  };
+  const clone = new Directory(root.stat);
+  const pending: [Directory, Directory][] = [[root, clone]];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const [from, to] = next;
+    for (const [name, inode] of from.entries()) {
+      if (inode instanceof Directory) {
+        const child = new Directory(inode.stat);
+        to.insert(name, child);
+        pending.push([inode, child]);
+      } else {
+        to.insert(name, copyOf(inode));
+      }
+    }
+  }
+  return clone;
+}
+
+function mapContent(content: LeafContent, map: (file: RegularFile) => RegularFile): LeafContent {
+  return content.type === 'regular' ? { type: 'regular', file: map(content.file) } : content;
+}

@@ -1,0 +1,53 @@
+import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
+import { computeVerity } from '../../src/composefs/fsverity/digest.js';
+import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
+import type { ObjectStoreMethod } from '../../src/composefs/repository/object-store.js';
+import type { LayerStore } from '../../src/oci/layer/split-layer.js';
+
+interface Stored {
+  readonly id: ObjectId;
+  readonly size: number;
+  readonly method: ObjectStoreMethod;
+}
+
+/** Objects in memory. */
+export class MemoryStore implements LayerStore {
+  readonly algorithm: HashAlgorithm;
+  readonly objects: Map<ObjectId, Buffer> = new Map();
+  /** Writers that were neither finished nor aborted. */
+  openWriters = 0;
+
+  constructor(algorithm: HashAlgorithm = 'sha256') {
+    this.algorithm = algorithm;
+  }
+
+  storeObject(data: Uint8Array): Stored {
+    const id = computeVerity(this.algorithm, data);
+    const method = this.objects.has(id) ? 'already-present' : 'copied';
+    this.objects.set(id, Buffer.from(data));
+    return { id, size: data.length, method };
+  }
+
+  createWriter(): { write(chunk: Uint8Array): void; finish(): Stored; abort(): void } {
+    const chunks: Buffer[] = [];
+    this.openWriters++;
+    return {
+      write: (chunk) => {
+        chunks.push(Buffer.from(chunk));
+      },
+      finish: () => {
+        this.openWriters--;
+        return this.storeObject(Buffer.concat(chunks));
+      },
+      abort: () => {
+        this.openWriters--;
+      },
+    };
+  }
+
+  readObject(id: ObjectId): Buffer {
+    const data = this.objects.get(id);
+    if (data === undefined) throw new Error(`object ${id} not found`);
+    return data;
+  }
+}
