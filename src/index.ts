@@ -1,0 +1,14 @@
+/** composefs-oci: OCI container images stored, checked and mounted as composefs file systems. */
+
+export * as composefs from './composefs/index.js';
+export type { OciTransformOptions, XattrFiltering } from './composefs/tree/transform.js';
+export { ComposefsError, errorChain, errorCode, fullMessage } from './errors.js';
+export * from './oci/index.js';
+export {
+  type ComponentId,
+  nullReporter,
+  type ProgressEvent,
+  type ProgressReporter,
+  type ProgressUnit,
+  RecordingReporter,
+} from './progress.js';

@@ -1,0 +1,143 @@
+import { type FormatVersion, formatVersions } from '../composefs/erofs/format.js';
+import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import type { Repository } from '../composefs/repository/repository.js';
+import { ComposefsError, withContextAsync } from '../errors.js';
+import { layerRefsInOrder, writeConfigRaw } from './config-stream.js';
+import { configLayers } from './filesystem.js';
+import { OciImage } from './image.js';
+import { writeManifestRaw } from './manifest-stream.js';
+import type { OciDigest } from './model/digest.js';
+import { listRefs, tagImage } from './tags.js';
+import { WorkerPool } from './worker/pool.js';
+
+export interface EnsureImagesOptions {
+  /** The tag to point at the manifest in the end. */
+  readonly tag?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Threads to use; without one, a thread is started and ended. */
+  readonly pool?: WorkerPool | undefined;
+}
+
+/**
+ * Builds and links the EROFS images of a stored image, for every format of the repository (spec 40 §6.1), and tags it.
+ * Config and manifest streams are rewritten with the new links; their JSON, and so their digests, never change.
+ * Images that are linked already, for exactly these formats, are left as they are.
+ *
+ * @returns the image for the repository's default format; undefined for artifacts, which are not tagged either.
+ */
+export async function ensureComposefsErofs(
+  repo: Repository,
+  manifestDigest: OciDigest,
+  manifestVerity?: ObjectId,
+  options: EnsureImagesOptions = {},
+): Promise<ObjectId | undefined> {
+  const image = OciImage.open(repo, manifestDigest, manifestVerity);
+  if (image.config === undefined) return undefined;
+  requireLinkableFormat(repo.erofsVersion);
+  const versions = formatVersions(repo.formatConfig());
+  if (!hasExactlyImages(repo, image, versions)) {
+    await repo.hold(async () => {
+      const images = await buildLinkedImages(repo, image, versions, options);
+      await relinkImages(repo, image, images, options.tag);
+    });
+  } else if (options.tag !== undefined) {
+    tagImage(repo, manifestDigest, options.tag);
+  }
+  return OciImage.open(repo, manifestDigest).imageRef(repo.erofsVersion);
+}
+
+/**
+ * V0 images have no named ref, so a repository whose default is V0 cannot hold OCI images. Said before anything is
+ * fetched or stored.
+ */
+export function requireLinkableFormat(version: FormatVersion): void {
+  if (version === 0) {
+    throw new ComposefsError('UNSUPPORTED_FORMAT', 'OCI images cannot be linked to EROFS images of format V0', {
+      hint: 'use --erofs-version 1 or 2, or a repository initialized with one of these formats',
+    });
+  }
+}
+
+interface PlainImages {
+  readonly image: ObjectId | undefined;
+  readonly imageV1: ObjectId | undefined;
+}
+
+async function buildLinkedImages(
+  repo: Repository,
+  image: OciImage,
+  versions: readonly FormatVersion[],
+  options: EnsureImagesOptions,
+): Promise<PlainImages> {
+  const pool = options.pool ?? new WorkerPool(1);
+  try {
+    const input = {
+      store: repo.objects.options,
+      layers: configLayers(image.layerDiffIds(), image.layerRefs),
+      trusted: true,
+      options: {},
+      versions,
+    };
+    const built = await pool.run('build-images', input, { signal: options.signal });
+    for (const { id } of built) repo.registerImage(id);
+    const idOf = (version: FormatVersion): ObjectId | undefined => built.find((each) => each.version === version)?.id;
+    return { image: idOf(2), imageV1: idOf(1) };
+  } finally {
+    if (options.pool === undefined) await pool.close();
+  }
+}
+
+/** Rewrites config and manifest streams so that they link these plain images and the same boot images as before. */
+async function relinkImages(
+  repo: Repository,
+  image: OciImage,
+  images: PlainImages,
+  tag: string | undefined,
+): Promise<void> {
+  const configJson = image.readConfigJson(repo);
+  const manifestJson = image.readManifestJson(repo);
+  const [configDigest, configVerity] = await writeConfigRaw(repo, configJson, image.layerRefs, {
+    ...images,
+    bootImages: image.bootImageRefs(),
+  });
+  const layers = layerRefsInOrder([...new Set(image.layerDiffIds())], image.layerRefs);
+  await writeManifestRaw(repo, manifestJson, image.manifestDigest, { configDigest, configVerity, layers }, tag);
+}
+
+/** True if the images linked are those of `versions`, no more and no less, and still there. */
+function hasExactlyImages(repo: Repository, image: OciImage, versions: readonly FormatVersion[]): boolean {
+  return ([1, 2] as const).every((version) => {
+    const id = image.imageRef(version);
+    if (!versions.includes(version)) return id === undefined;
+    return id !== undefined && repo.hasImage(id) && repo.objects.has(id);
+  });
+}
+
+/** What {@link upgradeRepo} did: one count a tag. */
+export interface UpgradeResult {
+  alreadyCurrent: number;
+  upgraded: number;
+  skippedNonContainer: number;
+}
+
+/**
+ * Builds the image of the repository's format for every tagged image that lacks it (spec 40 §6.7): images pulled by
+ * older releases, or before the format was changed. Collect garbage afterwards to drop the superseded streams.
+ */
+export async function upgradeRepo(repo: Repository, options: { signal?: AbortSignal } = {}): Promise<UpgradeResult> {
+  const result: UpgradeResult = { alreadyCurrent: 0, upgraded: 0, skippedNonContainer: 0 };
+  for (const [tag, digest] of listRefs(repo)) {
+    const image = await withContextAsync(`opening image ${tag}`, async () => OciImage.open(repo, digest));
+    if (!image.isContainerImage()) {
+      result.skippedNonContainer += 1;
+    } else if (image.imageRef(repo.erofsVersion) !== undefined) {
+      result.alreadyCurrent += 1;
+    } else {
+      await withContextAsync(`generating EROFS for image ${tag}`, () =>
+        ensureComposefsErofs(repo, digest, undefined, { tag, signal: options.signal }),
+      );
+      result.upgraded += 1;
+    }
+  }
+  return result;
+}

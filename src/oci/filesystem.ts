@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../composefs/repository/object-store.js';
+import type { Repository } from '../composefs/repository/repository.js';
+import { catSplitStream, fdSource, SplitStreamReader } from '../composefs/splitstream/index.js';
+import { Directory } from '../composefs/tree/directory.js';
+import { UNINITIALIZED_STAT } from '../composefs/tree/stat.js';
+import { type OciTransformOptions, transformForOci } from '../composefs/tree/transform.js';
+import { ComposefsError } from '../errors.js';
+import { openConfig } from './config-stream.js';
+import { LAYER_CONTENT_TYPE } from './identifiers.js';
+import { processEntry } from './layer/apply-layer.js';
+import { readTarEntries } from './layer/tar-entry.js';
+import { digestAlgorithm, type OciDigest, parseOciDigest } from './model/digest.js';
+
+/** One layer of an image, as the config stream names it. */
+export interface LayerRef {
+  readonly diffId: string;
+  /** The layer's splitstream. */
+  readonly verity: ObjectId;
+}
+
+/**
+ * The layers of a config in order.
+ *
+ * @throws ComposefsError `MISSING_LAYER` if the config stream has no ref for a diff_id.
+ */
+export function configLayers(diffIds: readonly string[], refs: ReadonlyMap<string, ObjectId>): LayerRef[] {
+  return diffIds.map((diffId) => {
+    const verity = refs.get(diffId);
+    if (verity === undefined) {
+      throw new ComposefsError('MISSING_LAYER', `OCI config splitstream missing named ref to layer ${diffId}`);
+    }
+    return { diffId, verity };
+  });
+}
+
+/**
+ * The file system of an image: its layers applied in order, then the OCI transform (spec 30 §8, §9).
+ * Without a trusted `configVerity` every layer's content is checked against its diff_id first.
+ */
+export function createFilesystem(
+  repo: Repository,
+  configDigest: OciDigest,
+  configVerity?: ObjectId,
+  options: OciTransformOptions = {},
+): Directory {
+  const { config, layerRefs } = openConfig(repo, configDigest, configVerity);
+  const layers = configLayers(config.rootfs.diff_ids, layerRefs);
+  return buildFilesystem(repo.objects, layers, configVerity !== undefined, options);
+}
+
+/** {@link createFilesystem} from its parts, for worker threads. `trusted` layers are not hashed. */
+export function buildFilesystem(
+  objects: ObjectStore,
+  layers: readonly LayerRef[],
+  trusted: boolean,
+  options: OciTransformOptions = {},
+): Directory {
+  const root = new Directory(UNINITIALIZED_STAT);
+  for (const layer of layers) {
+    if (!trusted) verifyLayer(objects, layer);
+    const reader = openLayer(objects, layer.verity);
+    try {
+      for (const entry of readTarEntries(reader)) processEntry(root, entry);
+    } finally {
+      reader.close();
+    }
+  }
+  transformForOci(root, options);
+  return root;
+}
+
+function openLayer(objects: ObjectStore, verity: ObjectId): SplitStreamReader {
+  return SplitStreamReader.open(fdSource(objects.openObject(verity)), objects.algorithm, LAYER_CONTENT_TYPE);
+}
+
+/** Hashes a layer's tar and compares it with its diff_id. */
+function verifyLayer(objects: ObjectStore, layer: LayerRef): void {
+  const hash = createHash(digestAlgorithm(parseOciDigest(layer.diffId)));
+  const reader = openLayer(objects, layer.verity);
+  try {
+    for (const chunk of catSplitStream(reader, (id) => objects.readObjectChunks(id))) hash.update(chunk);
+  } finally {
+    reader.close();
+  }
+  const found = `${digestAlgorithm(parseOciDigest(layer.diffId))}:${hash.digest('hex')}`;
+  if (found !== layer.diffId) {
+    throw new ComposefsError(
+      'DIGEST_MISMATCH',
+      `Layer has incorrect checksum: expected ${layer.diffId}, its content is ${found}`,
+    );
+  }
+}

@@ -1,0 +1,148 @@
+import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import type { Repository } from '../composefs/repository/repository.js';
+import { ComposefsError, ContextError } from '../errors.js';
+import type { ProgressReporter } from '../progress.js';
+import { layerContentId } from './identifiers.js';
+import { addStats, emptyStats, type ImportStats } from './import-stats.js';
+import type { Descriptor } from './model/descriptor.js';
+import type { OciDigest } from './model/digest.js';
+import type { DownloadSlots } from './registry/download-slots.js';
+import { removePartial } from './registry/partial-store.js';
+import type { Transfer } from './registry/use-blob.js';
+import type { BlobLocation, ImageSource } from './sources/image-source.js';
+import type { ImportedLayer } from './worker/import-layer-blob.js';
+import type { WorkerPool } from './worker/pool.js';
+
+/** One layer to have: `key` is its diff_id, or the blob's digest in an artifact. */
+export interface WantedLayer {
+  readonly key: OciDigest;
+  readonly descriptor: Descriptor;
+}
+
+export interface LayerImport {
+  readonly repo: Repository;
+  readonly source: ImageSource;
+  readonly pool: WorkerPool;
+  readonly progress: ProgressReporter;
+  readonly signal: AbortSignal | undefined;
+  /** Whether the layers are those of a container image, with diff_ids. */
+  readonly isContainer: boolean;
+  /** Bounds the transfers from registries. */
+  readonly downloads: DownloadSlots;
+}
+
+export interface ImportedLayers {
+  /** Each wanted key to its splitstream. */
+  readonly refs: ReadonlyMap<string, ObjectId>;
+  readonly stats: ImportStats;
+  /** What came from registries. */
+  readonly transfer: Transfer;
+}
+
+/**
+ * Pairs diff_ids with the manifest's layers.
+ *
+ * @throws ComposefsError `LAYER_COUNT_MISMATCH` if there are not as many of one as of the other.
+ */
+export function pairLayers(diffIds: readonly OciDigest[], descriptors: readonly Descriptor[]): WantedLayer[] {
+  if (diffIds.length !== descriptors.length) {
+    throw new ComposefsError(
+      'LAYER_COUNT_MISMATCH',
+      `expected ${descriptors.length} layer refs but got ${diffIds.length}: ` +
+        "the manifest's layers and the config's diff_ids differ in number",
+    );
+  }
+  return descriptors.map((descriptor, index) => ({ key: diffIds[index] as OciDigest, descriptor }));
+}
+
+/**
+ * Imports the layers that the repository lacks, the largest first, each in a worker thread. The first failure stops
+ * the others; layers that were complete stay registered.
+ */
+export async function importLayers(wanted: readonly WantedLayer[], context: LayerImport): Promise<ImportedLayers> {
+  const { repo, source, progress } = context;
+  const refs = new Map<string, ObjectId>();
+  const missing: WantedLayer[] = [];
+  let present = 0;
+  let total = 0;
+  // An image may list a layer twice; one import serves both.
+  for (const layer of new Map(wanted.map((each) => [each.key, each])).values()) {
+    const existing = storedLayer(repo, layer.key);
+    total += layer.descriptor.size;
+    if (existing === undefined) missing.push(layer);
+    else {
+      refs.set(layer.key, existing);
+      present += layer.descriptor.size;
+      // A crash just after the layer got its name leaves what was kept of it.
+      if (source.isRemote === true) dropPartial(await source.locateBlob(layer.descriptor));
+    }
+  }
+  progress.report({ type: 'plan', total, present, unit: 'bytes' });
+  for (const key of refs.keys()) progress.report({ type: 'skipped', id: key });
+
+  missing.sort((a, b) => b.descriptor.size - a.descriptor.size);
+  const imported = await runAll(missing, context);
+  let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };
+  let fetchedBytes = 0;
+  let resumedBytes = 0;
+  for (const [key, layer] of imported) {
+    refs.set(key, layer.id);
+    stats = addStats(stats, layer.stats);
+    fetchedBytes += layer.transfer?.fetchedBytes ?? 0;
+    resumedBytes += layer.transfer?.resumedBytes ?? 0;
+  }
+  return { refs, stats, transfer: { fetchedBytes, resumedBytes } };
+}
+
+/** The layer's splitstream, if it is registered and its object is there. */
+function storedLayer(repo: Repository, key: OciDigest): ObjectId | undefined {
+  const verity = repo.hasStream(layerContentId(key));
+  return verity !== undefined && repo.objects.has(verity) ? verity : undefined;
+}
+
+function dropPartial(location: BlobLocation): void {
+  if (location.kind !== 'registry' || location.partial === undefined) return;
+  removePartial(location.partial, location.digest);
+}
+
+type Imported = readonly [key: OciDigest, layer: ImportedLayer];
+
+async function runAll(layers: readonly WantedLayer[], context: LayerImport): Promise<Imported[]> {
+  const stop = new AbortController();
+  const signal = context.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, context.signal]);
+  let failure: { error: unknown } | undefined;
+  const results = await Promise.all(
+    layers.map(async (layer): Promise<Imported | undefined> => {
+      try {
+        return [layer.key, await importLayer(layer, context, signal)];
+      } catch (error) {
+        // The first failure is the cause; those that it stops are not.
+        failure ??= { error };
+        stop.abort(error);
+        return undefined;
+      }
+    }),
+  );
+  if (failure !== undefined) throw failure.error;
+  return results.filter((result) => result !== undefined);
+}
+
+async function importLayer(layer: WantedLayer, context: LayerImport, signal: AbortSignal): Promise<ImportedLayer> {
+  const { repo, source, pool, progress, downloads } = context;
+  const { key, descriptor } = layer;
+  try {
+    const location = await source.locateBlob(descriptor);
+    const input = { store: repo.objects.options, location, descriptor, key, isContainer: context.isContainer };
+    const run = (): Promise<ImportedLayer> =>
+      pool.run('import-layer', input, { signal, onProgress: (event) => progress.report(event) });
+    const host = location.kind === 'registry' ? location.endpoints[0]?.host : undefined;
+    const imported = host === undefined ? await run() : await downloads.run(host, run, signal);
+    repo.registerStream(imported.id, layerContentId(key));
+    dropPartial(location);
+    progress.report({ type: 'done', id: key, transferred: descriptor.size });
+    return imported;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) throw error;
+    throw new ContextError(`Importing layer ${key} (blob ${descriptor.digest})`, error);
+  }
+}

@@ -1,0 +1,106 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../../composefs/repository/object-store.js';
+import { SplitStreamWriter } from '../../composefs/splitstream/index.js';
+import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { ComposefsError } from '../../errors.js';
+import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../identifiers.js';
+import { type ImportStats, objectStats } from '../import-stats.js';
+import { digestAlgorithm, type OciDigest } from '../model/digest.js';
+import { splitLayer } from './split-layer.js';
+
+/** A layer that is stored, but has no name yet. */
+export interface StoredLayer {
+  /** Its splitstream. */
+  readonly id: ObjectId;
+  readonly stats: ImportStats;
+}
+
+/**
+ * Splits an uncompressed tar into objects and a splitstream, and stores both. The reference takes the diff_id on
+ * trust; here nothing can be stored under a diff_id that is not its own (spec 40, H-1).
+ *
+ * @param diffId - undefined for tars in artifacts, which have none.
+ * @throws TarError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
+ */
+export async function importTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  tar: AsyncIterable<Buffer>,
+  signal?: AbortSignal,
+): Promise<StoredLayer> {
+  const verifier = diffId === undefined ? undefined : new DiffIdVerifier(diffId);
+  const splitter = splitLayer(objects.algorithm, objects, LAYER_CONTENT_TYPE);
+  try {
+    for await (const chunk of tar) {
+      signal?.throwIfAborted();
+      verifier?.update(chunk);
+      splitter.push(chunk);
+    }
+    const { writer, stats } = splitter.finish();
+    verifier?.finish();
+    return { id: await storeSplitStream(objects, writer), stats };
+  } finally {
+    splitter.abort();
+  }
+}
+
+const DIFF_ID_ALGORITHMS: readonly string[] = ['sha256', 'sha384', 'sha512'];
+
+class DiffIdVerifier {
+  readonly #diffId: OciDigest;
+  readonly #hash: Hash;
+
+  constructor(diffId: OciDigest) {
+    const algorithm = digestAlgorithm(diffId);
+    if (!DIFF_ID_ALGORITHMS.includes(algorithm)) {
+      throw new ComposefsError('UNSUPPORTED_DIGEST', `Cannot verify the diff_id ${diffId}`);
+    }
+    this.#diffId = diffId;
+    this.#hash = createHash(algorithm);
+  }
+
+  update(chunk: Buffer): void {
+    this.#hash.update(chunk);
+  }
+
+  finish(): void {
+    const found = `${digestAlgorithm(this.#diffId)}:${this.#hash.digest('hex')}`;
+    if (found === this.#diffId) return;
+    throw new ComposefsError(
+      'DIFF_ID_MISMATCH',
+      `layer content does not match declared diff_id: expected ${this.#diffId}, got ${found}`,
+    );
+  }
+}
+
+/** Stores bytes as one object with a splitstream around it: what a layer of an artifact is (spec 40 §1.3). */
+export async function storeBlob(
+  objects: ObjectStore,
+  content: AsyncIterable<Buffer>,
+  signal?: AbortSignal,
+): Promise<StoredLayer> {
+  const object = objects.createWriter();
+  try {
+    for await (const chunk of content) {
+      signal?.throwIfAborted();
+      object.write(chunk);
+    }
+    const { id, size, method } = object.finish();
+    const writer = new SplitStreamWriter(objects.algorithm, BLOB_CONTENT_TYPE);
+    writer.addExternalSize(size);
+    writer.writeReference(id);
+    return { id: await storeSplitStream(objects, writer), stats: objectStats(method, size) };
+  } finally {
+    object.abort();
+  }
+}
+
+async function storeSplitStream(objects: ObjectStore, writer: SplitStreamWriter): Promise<ObjectId> {
+  const spool = writer.finish(await loadZstdEncode());
+  try {
+    return objects.ensureObjectFromChunks(spool.chunks()).id;
+  } finally {
+    spool.dispose();
+  }
+}

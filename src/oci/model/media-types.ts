@@ -1,0 +1,33 @@
+/** Media types of manifests, configs and indexes. Those of layers are in `../layer`. */
+
+export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
+export const OCI_IMAGE_CONFIG = 'application/vnd.oci.image.config.v1+json';
+/** The config of an artifact that has none: the bytes `{}`. */
+export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
+
+export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
+export const DOCKER_MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+export const DOCKER_IMAGE_CONFIG = 'application/vnd.docker.container.image.v1+json';
+
+/** `artifactType` of a manifest that describes the difference between two images (spec 40 §11.1). */
+export const DELTA_ARTIFACT_TYPE = 'application/vnd.io.github.containers.oci-delta.v1';
+
+/** Annotation of an index entry: the tag. */
+export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name';
+
+export function isManifestMediaType(mediaType: string): boolean {
+  return mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
+}
+
+export function isIndexMediaType(mediaType: string): boolean {
+  return mediaType === OCI_INDEX || mediaType === DOCKER_MANIFEST_LIST;
+}
+
+/**
+ * Whether a config of this type is an image config, which makes its manifest a container image and not an artifact
+ * (spec 40 §2.5). Docker's type counts too (H-4): the documents have the fields that the OCI ones require.
+ */
+export function isImageConfigMediaType(mediaType: string): boolean {
+  return mediaType === OCI_IMAGE_CONFIG || mediaType === DOCKER_IMAGE_CONFIG;
+}

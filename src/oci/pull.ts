@@ -1,0 +1,264 @@
+import { availableParallelism } from 'node:os';
+import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import type { Repository } from '../composefs/repository/repository.js';
+import { ComposefsError } from '../errors.js';
+import { nullReporter, type ProgressReporter } from '../progress.js';
+import { layerRefsInOrder, readConfigStream, sortConfigRefs, writeConfigStream } from './config-stream.js';
+import { ensureComposefsErofs, requireLinkableFormat } from './erofs-images.js';
+import { configIdentifier, configRefKey } from './identifiers.js';
+import { OciImage } from './image.js';
+import type { ImportStats } from './import-stats.js';
+import { importLayers, type LayerImport, pairLayers } from './layer-importer.js';
+import { hasManifest, type ManifestLinks, readManifestStream, writeManifestRaw } from './manifest-stream.js';
+import type { Descriptor } from './model/descriptor.js';
+import { extractDiffIds } from './model/diff-ids.js';
+import type { OciDigest } from './model/digest.js';
+import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } from './model/manifest.js';
+import type { Platform } from './model/platform.js';
+import { addReferrer } from './referrers.js';
+import { DownloadSlots } from './registry/download-slots.js';
+import type { HttpTimeouts } from './registry/http.js';
+import { partialStoreOptions } from './registry/partial-store.js';
+import type { RegistryConfigOptions } from './registry/registry-config.js';
+import type { RetryObserver, RetryPolicy } from './registry/retry.js';
+import type { Transfer } from './registry/use-blob.js';
+import { checkPolicy } from './signatures/check-policy.js';
+import { imageIdentity } from './signatures/image-identity.js';
+import { loadPolicy } from './signatures/load-policy.js';
+import type { Policy } from './signatures/policy.js';
+import type { ImageSource } from './sources/image-source.js';
+import { openSource, parseSourceReference } from './sources/open-source.js';
+import { readReferrers } from './sources/read-referrers.js';
+import { tagImage, validateTag } from './tags.js';
+import { WorkerPool } from './worker/pool.js';
+
+export interface PullOptions {
+  /** Event sink; by default events are dropped. */
+  readonly progress?: ProgressReporter | undefined;
+  /** Which image of an index to take; the host's by default. */
+  readonly platform?: Platform | undefined;
+  /** Stops the pull; layers that are complete by then stay. */
+  readonly signal?: AbortSignal | undefined;
+  /** Worker threads; by default one a CPU, or for a registry as many as `downloads` lets work. */
+  readonly concurrency?: number | undefined;
+  /** Where the configuration and the credentials of registries are; by default where podman has them. */
+  readonly registry?: RegistryConfigOptions | undefined;
+  /** How long to wait for registries. */
+  readonly timeouts?: Partial<HttpTimeouts> | undefined;
+  /** How often, and when, to ask a registry in trouble again. */
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Bounds the transfers from registries; one object may serve several pulls. */
+  readonly downloads?: DownloadSlots | undefined;
+  /** A policy.json that decides which images are accepted; by default the user's or the system's, if there is one. */
+  readonly signaturePolicy?: string | undefined;
+  /** Bring the artifacts that refer to the image, too: signatures, SBOMs. */
+  readonly referrers?: boolean | undefined;
+}
+
+export interface PullResult {
+  readonly manifestDigest: OciDigest;
+  /** The manifest's splitstream as it is linked now, after the EROFS images were linked. */
+  readonly manifestVerity: ObjectId;
+  readonly configDigest: OciDigest;
+  readonly configVerity: ObjectId;
+  readonly stats: ImportStats;
+  /** What came from a registry, and what an earlier pull had kept of the same layers. */
+  readonly transfer: Transfer;
+  /** The manifests of the referrers that are stored now, if they were wanted. */
+  readonly referrers: readonly OciDigest[];
+}
+
+/**
+ * Brings an image or artifact into the repository (spec 40 §4): fetches what is missing, checks every digest, size and
+ * diff_id, stores layers, config and manifest, builds the EROFS images of the repository's formats, and last of all
+ * tags it as `tag`. A pull that fails leaves no tag; the layers that were complete stay for the next try.
+ *
+ * @param imgref `docker://HOST/NAME[:TAG][@DIGEST]` or without the transport, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`
+ */
+export async function pull(
+  repo: Repository,
+  imgref: string,
+  tag?: string,
+  options: PullOptions = {},
+): Promise<PullResult> {
+  repo.ensureWritable();
+  requireLinkableFormat(repo.erofsVersion);
+  if (tag !== undefined) validateTag(tag);
+  const { platform, signal, timeouts, retry, registry: config } = options;
+  const policy = loadPolicy(options.signaturePolicy, config);
+  const partial = partialStoreOptions(repo.path);
+  const observe: RetryObserver = (error, delayMs) => {
+    const text = `${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
+    options.progress?.report({ type: 'message', text });
+  };
+  const registry = { config, timeouts, retry, partial, signal, observe };
+  const source = await openSource(imgref, { platform, registry });
+  try {
+    const accept = policy === undefined ? undefined : policyCheck(policy, imgref, source);
+    return await pullFrom(repo, source, tag, options, accept);
+  } catch (error) {
+    // Whatever failed because of the signal.
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+function policyCheck(policy: Policy, imgref: string, source: ImageSource): AcceptManifest {
+  const reference = parseSourceReference(imgref);
+  // A source in a registry knows the complete name.
+  const complete = reference.transport === 'registry' ? { ...reference, name: source.reference } : reference;
+  const identity = imageIdentity(complete);
+  const fetchSignatures = source.signatures?.bind(source);
+  return async ({ digest }) => await checkPolicy(policy, { identity, digest, fetchSignatures });
+}
+
+/** Throws if the image of a manifest is not to be pulled. */
+export type AcceptManifest = (manifest: ManifestDocument) => Promise<void>;
+
+/**
+ * {@link pull} from an open source. No signature policy is read: `accept` decides, before anything else of the image
+ * is fetched.
+ */
+export async function pullFrom(
+  repo: Repository,
+  source: ImageSource,
+  tag: string | undefined,
+  options: Omit<PullOptions, 'signaturePolicy'>,
+  accept: AcceptManifest = async () => undefined,
+): Promise<PullResult> {
+  const downloads = options.downloads ?? new DownloadSlots();
+  const pool = new WorkerPool(options.concurrency ?? threadsFor(source, downloads));
+  try {
+    // Nothing that is stored on the way may be collected by another call on this instance.
+    return await repo.hold(async () => {
+      const { signal, progress = nullReporter } = options;
+      const context = { repo, source, pool, downloads, progress, signal };
+      const manifest = await source.manifest();
+      await accept(manifest);
+      const { manifestDigest, stats, transfer } = await storeImage(manifest, context);
+      const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context) : [];
+      const image = await ensureComposefsErofs(repo, manifestDigest, undefined, { tag, signal, pool });
+      if (image === undefined && tag !== undefined) tagImage(repo, manifestDigest, tag);
+      const { manifestVerity, configDigest, configVerity } = OciImage.open(repo, manifestDigest);
+      return { manifestDigest, manifestVerity, configDigest, configVerity, stats, transfer, referrers };
+    });
+  } finally {
+    await pool.close();
+  }
+}
+
+function threadsFor(source: ImageSource, { limits }: DownloadSlots): number {
+  const transfers = source.isRemote === true ? Math.min(limits.total, limits.perHost) : 1;
+  return Math.max(availableParallelism(), transfers);
+}
+
+type StoreContext = Omit<LayerImport, 'isContainer'>;
+
+/** Stores layers, config and manifest: no EROFS images, no tag. */
+async function storeImage(
+  { raw, digest: manifestDigest, value: manifest }: ManifestDocument,
+  store: StoreContext,
+): Promise<{ manifestDigest: OciDigest; stats: ImportStats; transfer: Transfer }> {
+  const { repo, source, progress, signal } = store;
+  refuseDelta(manifest);
+  const config = await readConfig(repo, source, manifest.config, progress);
+  const keys = extractDiffIds(manifest.config.mediaType, config, manifest.layers);
+
+  const isContainer = isContainerImage(manifest);
+  const { refs, stats, transfer } = await importLayers(pairLayers(keys, manifest.layers), { ...store, isContainer });
+  signal?.throwIfAborted();
+  const configVerity = await storeConfig(repo, manifest, config, layerRefsInOrder(keys, refs));
+  const links = {
+    configDigest: manifest.config.digest,
+    configVerity,
+    layers: layerRefsInOrder([...new Set(keys)], refs),
+  };
+  if (isStored(repo, manifestDigest, links)) {
+    progress.report({ type: 'message', text: `Already have manifest ${manifestDigest}` });
+  } else {
+    progress.report({ type: 'message', text: `Storing manifest ${manifestDigest}` });
+    await writeManifestRaw(repo, raw, manifestDigest, links);
+  }
+  return { manifestDigest, stats, transfer };
+}
+
+/** Stores the artifacts that refer to `subject`, and that they do. */
+async function storeReferrers(subject: OciDigest, store: StoreContext): Promise<OciDigest[]> {
+  const { repo, source, progress } = store;
+  // The totals of the progress display are those of the image.
+  const messages: ProgressReporter = { report: (event) => event.type === 'message' && progress.report(event) };
+  const stored: OciDigest[] = [];
+  for (const document of await readReferrers(source, subject, messages)) {
+    const { manifestDigest } = await storeImage(document, { ...store, progress: messages });
+    addReferrer(repo, subject, manifestDigest);
+    stored.push(manifestDigest);
+  }
+  return stored;
+}
+
+function refuseDelta(manifest: ImageManifest): void {
+  if (!isDelta(manifest)) return;
+  throw new ComposefsError('UNSUPPORTED_DELTA', 'The image is an OCI delta artifact, which cannot be applied', {
+    hint: 'pull the full image instead',
+  });
+}
+
+/** The config's bytes: the stored ones where they are intact, else those of the source. */
+async function readConfig(
+  repo: Repository,
+  source: ImageSource,
+  descriptor: Descriptor,
+  progress: ProgressReporter,
+): Promise<Buffer> {
+  if (repo.hasStream(configIdentifier(descriptor.digest)) !== undefined) {
+    try {
+      const { data } = readConfigStream(repo, descriptor.digest);
+      progress.report({ type: 'message', text: `Already have container config ${descriptor.digest}` });
+      return data;
+    } catch {
+      // A damaged config is fetched and stored again.
+    }
+  }
+  progress.report({ type: 'message', text: `Fetching config ${descriptor.digest}` });
+  return await source.readBlob(descriptor);
+}
+
+/**
+ * Stores the config, unless the stored one has these layers already. Artifacts often share the config `{}`: the first
+ * one's stream stays, and each manifest stream holds its own artifact's layers (spec 40, B-7).
+ */
+async function storeConfig(
+  repo: Repository,
+  manifest: ImageManifest,
+  config: Buffer,
+  layers: readonly (readonly [string, ObjectId])[],
+): Promise<ObjectId> {
+  const { digest } = manifest.config;
+  const existing = repo.hasStream(configIdentifier(digest));
+  if (existing !== undefined) {
+    try {
+      const { layerRefs } = sortConfigRefs(readConfigStream(repo, digest).namedRefs);
+      const hasLayers = layers.every(([key, id]) => layerRefs.get(key) === id);
+      if (hasLayers || !isContainerImage(manifest)) return existing;
+    } catch {
+      // A damaged config is stored again.
+    }
+  }
+  const [, verity] = await writeConfigStream(repo, config, layers);
+  return verity;
+}
+
+/** True if the manifest is stored intact and points at this config and these layers. */
+function isStored(repo: Repository, digest: OciDigest, links: ManifestLinks): boolean {
+  if (hasManifest(repo, digest) === undefined) return false;
+  try {
+    const { namedRefs } = readManifestStream(repo, digest);
+    const wanted = [[configRefKey(links.configDigest), links.configVerity] as const, ...links.layers];
+    return wanted.every(([key, id]) => namedRefs.get(key) === id);
+  } catch {
+    // A damaged manifest is stored again.
+    return false;
+  }
+}

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { ComposefsError, errorCode } from '../../errors.js';
+
+/** One entry of `auths`. */
+export interface AuthEntry {
+  /** Base64 of `user:password`. */
+  readonly auth?: string;
+  readonly identityToken?: string;
+}
+
+/** The parts of an auth.json or config.json that matter here (containers-auth.json(5), docker's config.json). */
+export interface AuthFile {
+  readonly path: string;
+  readonly auths: ReadonlyMap<string, AuthEntry>;
+  /** Names of helper programs by registry. */
+  readonly credHelpers: ReadonlyMap<string, string>;
+  /** The helper for all other registries; docker's, not podman's. */
+  readonly credsStore: string | undefined;
+}
+
+/** A file with credentials that cannot be used. Code `INVALID_AUTH_FILE`; never shows any content. */
+export class AuthFileError extends ComposefsError {
+  constructor(path: string, message: string, details: { cause?: unknown; hint?: string } = {}) {
+    super('INVALID_AUTH_FILE', `${path}: ${message}`, details);
+  }
+}
+
+type JsonRecord = { [key: string]: unknown };
+
+/**
+ * Reads a file with credentials; undefined where there is none. `.dockercfg` is the content of `auths` alone.
+ *
+ * @throws AuthFileError
+ */
+export function readAuthFile(path: string): AuthFile | undefined {
+  const document = readDocument(path);
+  if (document === undefined) return undefined;
+  const isLegacy = basename(path) === '.dockercfg';
+  const auths = isLegacy ? document : member(path, document, 'auths');
+  const helpers = isLegacy ? {} : member(path, document, 'credHelpers');
+  const { credsStore: store } = document;
+  return {
+    path,
+    auths: new Map(Object.entries(auths).map(([key, value]) => [key, parseEntry(path, key, value)])),
+    credHelpers: new Map(Object.entries(helpers).map(([key, value]) => [key, parseHelper(path, key, value)])),
+    credsStore: !isLegacy && typeof store === 'string' && store !== '' ? store : undefined,
+  };
+}
+
+/**
+ * Changes a file with credentials: `edit` gets its `auths` and changes them. Everything else in the file stays as it is.
+ * The new file has mode 0600 and takes the place of the old one at once, so that no other program sees half of it.
+ *
+ * @throws AuthFileError
+ */
+export function editAuthFile(path: string, edit: (auths: JsonRecord) => void): void {
+  const document = readDocument(path) ?? {};
+  const auths = member(path, document, 'auths');
+  edit(auths);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    replaceFile(resolveLink(path), `${JSON.stringify({ ...document, auths }, null, '\t')}\n`);
+  } catch (cause) {
+    throw new AuthFileError(path, 'cannot be written', {
+      cause,
+      hint: 'Name another file with --authfile or in REGISTRY_AUTH_FILE.',
+    });
+  }
+}
+
+function readDocument(path: string): JsonRecord | undefined {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) return undefined;
+    throw new AuthFileError(path, 'cannot be read', { cause });
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(content);
+  } catch {
+    // The parser's message would quote the content.
+    throw new AuthFileError(path, 'is not valid JSON', { hint: 'Correct it, or remove it and log in again.' });
+  }
+  if (!isRecord(document)) throw new AuthFileError(path, 'is not a JSON object');
+  return document;
+}
+
+function member(path: string, document: JsonRecord, key: string): JsonRecord {
+  const value = document[key] ?? {};
+  if (!isRecord(value)) throw new AuthFileError(path, `'${key}' is not an object`);
+  return value;
+}
+
+function parseEntry(path: string, key: string, value: unknown): AuthEntry {
+  if (!isRecord(value)) throw new AuthFileError(path, `the entry of '${key}' is not an object`);
+  const { auth, identitytoken: identityToken } = value;
+  for (const field of [auth, identityToken]) {
+    if (field !== undefined && field !== null && typeof field !== 'string') {
+      throw new AuthFileError(path, `the entry of '${key}' is not text`);
+    }
+  }
+  return {
+    ...(typeof auth === 'string' && auth !== '' && { auth }),
+    ...(typeof identityToken === 'string' && identityToken !== '' && { identityToken }),
+  };
+}
+
+function parseHelper(path: string, key: string, value: unknown): string {
+  if (typeof value !== 'string') throw new AuthFileError(path, `the helper of '${key}' is not a name`);
+  return value;
+}
+
+function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A symbolic link stays one. */
+function resolveLink(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return path;
+    throw error;
+  }
+}
+
+function replaceFile(path: string, content: string): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    try {
+      fchmodSync(fd, 0o600);
+      writeFileSync(fd, content);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}

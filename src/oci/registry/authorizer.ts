@@ -1,0 +1,115 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Challenge, parseChallenges } from './challenge.js';
+import type { Credentials } from './credentials.js';
+import type { HttpClient } from './http.js';
+import { RegistryError } from './registry-error.js';
+import { type BearerToken, basicAuthorization, fetchToken, type TokenService } from './token.js';
+
+/** What a registry wants to see. Plain data, to be passed on to a worker thread with a token that is still good. */
+export type AuthState =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'basic' }
+  | { readonly kind: 'bearer'; readonly service: TokenService; readonly token?: BearerToken };
+
+export interface AuthorizerOptions {
+  readonly http: HttpClient;
+  /** For messages. */
+  readonly host: string;
+  readonly repository: string;
+  readonly credentials: Credentials | undefined;
+  readonly state: AuthState | undefined;
+}
+
+/**
+ * The `Authorization` of the requests to one repository at one host. It begins with what is known, learns from the
+ * challenge of a 401, and renews tokens before they expire.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  #state: AuthState;
+  #renewal: Promise<BearerToken> | undefined;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+    this.#state = options.state ?? { kind: 'none' };
+  }
+
+  get state(): AuthState {
+    return this.#state;
+  }
+
+  /** @param allowPlain - whether the registry itself is reached without TLS. */
+  async header(allowPlain: boolean, signal?: AbortSignal): Promise<string | undefined> {
+    const state = this.#state;
+    if (state.kind === 'none') return undefined;
+    if (state.kind === 'basic') return basicAuthorization(this.#options.credentials);
+    if (state.token !== undefined && Date.now() < state.token.refreshAt) return `Bearer ${state.token.value}`;
+    this.#renewal ??= this.#renew(state.service, allowPlain, signal).finally(() => {
+      this.#renewal = undefined;
+    });
+    return `Bearer ${(await this.#renewal).value}`;
+  }
+
+  /**
+   * Takes in a 401 to a request that had the header `used`.
+   *
+   * @returns true if another try with a new {@link header} makes sense.
+   */
+  learn(headers: IncomingHttpHeaders, used: string | undefined): boolean {
+    const next = this.#choose(parseChallenges(headers['www-authenticate'] ?? ''));
+    if (next === undefined) return false;
+    // The password was refused, and there is no other.
+    if (next.kind === 'basic' && used !== undefined && used === basicAuthorization(this.#options.credentials))
+      return false;
+    this.#state = next;
+    return true;
+  }
+
+  /** Why access was refused for good, and what to do about it. */
+  refusal(status: number): RegistryError {
+    const { credentials, host, repository } = this.#options;
+    const what = `${host}/${repository}`;
+    if (credentials === undefined) {
+      return new RegistryError('UNAUTHORIZED', `${host} does not give ${what} to anyone without a login`, {
+        status,
+        hint: `Check the name; it may not exist. If it is private, log in: cfsctl oci login ${host}`,
+      });
+    }
+    return new RegistryError(
+      'UNAUTHORIZED',
+      `${host} does not accept the credentials of ${credentials.origin} for ${what}`,
+      {
+        status,
+        hint: `Check the name; if the credentials are wrong or have expired, log in again: cfsctl oci login ${host}`,
+      },
+    );
+  }
+
+  #choose(challenges: readonly Challenge[]): AuthState | undefined {
+    const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
+    if (bearer !== undefined) {
+      const service = bearer.parameters.get('service');
+      return {
+        kind: 'bearer',
+        service: {
+          realm: bearer.parameters.get('realm') ?? '',
+          ...(service !== undefined && { service }),
+          scope: bearer.parameters.get('scope') || `repository:${this.#options.repository}:pull`,
+        },
+      };
+    }
+    const canBasic = basicAuthorization(this.#options.credentials) !== undefined;
+    return canBasic && challenges.some(({ scheme }) => scheme === 'basic') ? { kind: 'basic' } : undefined;
+  }
+
+  async #renew(service: TokenService, allowPlain: boolean, signal: AbortSignal | undefined): Promise<BearerToken> {
+    const { http, credentials } = this.#options;
+    const token = await fetchToken(http, service, credentials, { allowPlain, signal }).catch((error: unknown) => {
+      // Many services refuse to tell strangers even that there is nothing for them.
+      const isDenied = error instanceof RegistryError && (error.status === 401 || error.status === 403);
+      throw isDenied && credentials === undefined ? this.refusal(error.status ?? 401) : error;
+    });
+    this.#state = { kind: 'bearer', service, token };
+    return token;
+  }
+}

@@ -1,0 +1,256 @@
+import { errorCode } from '../../errors.js';
+import { BlobError } from '../sources/image-source.js';
+import { EndpointClient } from './endpoint-client.js';
+import { EndpointFailures } from './endpoint-failures.js';
+import type { HttpResponse } from './http-response.js';
+import type { PartialBlob } from './partial-blob.js';
+import { openPartial } from './partial-store.js';
+import { displayUrl, RegistryError } from './registry-error.js';
+import type { RegistryLocation } from './registry-location.js';
+import { pause, type RetryObserver, type RetryPolicy, retryDelay } from './retry.js';
+import { answerer, statusError } from './status-error.js';
+
+/** Below this size a blob is sooner fetched again than kept in a file. */
+const MIN_PARTIAL_BYTES = 64 << 10;
+/** Pieces for the decoder and for the disk. A crash costs at most one of them. */
+const PIECE_BYTES = 256 << 10;
+/** A slow connection's bytes are passed on after this time, even if they are few. */
+const PIECE_MS = 100;
+/** A connection that brought this much before it broke is worth another one at once; less counts as a failed attempt. */
+const PROGRESS_BYTES = 64 << 10;
+
+/** While there are other endpoints, one that is in trouble gets only so many attempts. */
+const ATTEMPTS_BEFORE_NEXT = 2;
+
+export interface BlobDownloadOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly observe?: RetryObserver;
+}
+
+/**
+ * The bytes of one blob, first those that are kept from an earlier time, then the rest from a registry. When a
+ * connection breaks off, the next one goes on where it stopped (a range request); if the server then answers with
+ * anything but exactly that range, the blob is asked for from its beginning and what is known of it passed over.
+ *
+ * Neither size nor digest is sure until the reader has checked both; no more than `size` bytes come.
+ */
+export class BlobDownload {
+  readonly #location: RegistryLocation;
+  readonly #options: BlobDownloadOptions;
+  #partial: PartialBlob | undefined;
+  #offset = 0;
+  #resumed = 0;
+  readonly #servedBy: string[] = [];
+
+  constructor(location: RegistryLocation, options: BlobDownloadOptions = {}) {
+    this.#location = location;
+    this.#options = options;
+  }
+
+  /** Bytes that were read from the disk. */
+  get resumedBytes(): number {
+    return this.#resumed;
+  }
+
+  /** Bytes that came over the network and were used. */
+  get fetchedBytes(): number {
+    return this.#offset - this.#resumed;
+  }
+
+  /** The hosts whose bytes were used. */
+  get servedBy(): readonly string[] {
+    return this.#servedBy;
+  }
+
+  /** To be called once. Leaving the iteration early ends the transfer; what was received is kept. */
+  async *chunks(): AsyncGenerator<Buffer> {
+    const { partial: store, digest, size } = this.#location;
+    if (store !== undefined && size >= MIN_PARTIAL_BYTES) this.#partial = openPartial(store, digest, size);
+    try {
+      for (const chunk of this.#partial?.chunks() ?? []) {
+        this.#options.signal?.throwIfAborted();
+        this.#offset += chunk.length;
+        this.#resumed += chunk.length;
+        yield chunk;
+      }
+      if (this.#offset < size) yield* this.#fetchRest();
+    } finally {
+      this.#partial?.close();
+    }
+  }
+
+  async *#fetchRest(): AsyncGenerator<Buffer> {
+    const { endpoints, settings } = this.#location;
+    const failures = new EndpointFailures();
+    for (const [index, endpoint] of endpoints.entries()) {
+      const { retry } = settings;
+      const isLast = index === endpoints.length - 1;
+      const policy = isLast ? retry : { ...retry, attempts: Math.min(retry.attempts, ATTEMPTS_BEFORE_NEXT) };
+      const client = new EndpointClient(endpoint, settings);
+      try {
+        yield* this.#fetchFrom(client, policy);
+        return;
+      } catch (error) {
+        this.#options.signal?.throwIfAborted();
+        if (!(error instanceof RegistryError || error instanceof BlobError)) throw error;
+        failures.add(endpoint.host, error);
+      } finally {
+        client.close();
+      }
+    }
+    throw failures.error();
+  }
+
+  /** All that is missing, over as many connections as it takes. */
+  async *#fetchFrom(client: EndpointClient, policy: RetryPolicy): AsyncGenerator<Buffer> {
+    const { signal, observe } = this.#options;
+    let allowRange = true;
+    for (let attempt = 1; ; attempt++) {
+      const start = this.#offset;
+      try {
+        if (yield* this.#fetchOnce(client, allowRange)) return;
+        // No reason for a pause: the server is well, but not able to go on in the middle.
+        allowRange = false;
+        attempt -= 1;
+      } catch (error) {
+        signal?.throwIfAborted();
+        const hasProgress = this.#offset - start >= PROGRESS_BYTES;
+        if (hasProgress) attempt = 0;
+        const delay = retryDelay(policy, Math.max(attempt, 1), error);
+        if (delay === undefined) throw error;
+        if (hasProgress && errorCode(error) !== 'TOOMANYREQUESTS') continue;
+        if (error instanceof RegistryError) observe?.(error, delay);
+        await pause(delay, signal);
+      }
+    }
+  }
+
+  /** @returns false if the server has answered the range request with something else than the range. */
+  async *#fetchOnce(client: EndpointClient, allowRange: boolean): AsyncGenerator<Buffer, boolean> {
+    const { digest } = this.#location;
+    const asksRange = allowRange && this.#offset > 0;
+    const headers = asksRange ? { range: `bytes=${this.#offset}-` } : {};
+    const response = await client.get(`blobs/${digest}`, headers, this.#options.signal);
+    if (asksRange && (response.status === 416 || (response.status === 206 && !this.#isRest(response)))) {
+      response.discard();
+      return false;
+    }
+    if (response.status !== 200 && !(asksRange && response.status === 206)) {
+      throw await statusError(response, answerer(response));
+    }
+    yield* this.#pass(response, response.status === 206 ? 0 : this.#offset, client.host);
+    return true;
+  }
+
+  /** Whether a 206 has exactly the bytes that are missing. */
+  #isRest(response: HttpResponse): boolean {
+    const { size } = this.#location;
+    const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(response.headers['content-range']?.trim() ?? '');
+    if (range === null || !isPlain(response)) return false;
+    const [, first, last, total] = range;
+    if (Number(first) !== this.#offset || Number(last) !== size - 1) return false;
+    if (total !== '*' && Number(total) !== size) return false;
+    return response.contentLength === undefined || response.contentLength === size - this.#offset;
+  }
+
+  /** Keeps and hands on the body, but for its first `skip` bytes. */
+  async *#pass(response: HttpResponse, skip: number, host: string): AsyncGenerator<Buffer> {
+    const { digest, size } = this.#location;
+    const bodySize = size - this.#offset + skip;
+    if (!isPlain(response)) {
+      response.discard();
+      const message = `${answerer(response)} is encoded as ${response.headers['content-encoding']}, which was not asked for`;
+      throw new RegistryError('BAD_RESPONSE', message);
+    }
+    if (response.contentLength !== undefined && response.contentLength !== bodySize) {
+      response.discard();
+      const message = `Blob ${digest} of ${size} bytes has ${response.contentLength} bytes at ${host}`;
+      throw new BlobError('BLOB_SIZE_MISMATCH', digest, message);
+    }
+    this.#servedBy.push(host);
+
+    const pieces = new PieceBuffer();
+    let toSkip = skip;
+    let failure: { error: unknown } | undefined;
+    const body = response.body();
+    try {
+      for (;;) {
+        let next: IteratorResult<Buffer>;
+        try {
+          next = await body.next();
+        } catch (error) {
+          failure = { error };
+          break;
+        }
+        if (next.done === true) break;
+        const skipped = Math.min(toSkip, next.value.length);
+        toSkip -= skipped;
+        const chunk = next.value.subarray(skipped);
+        if (this.#offset + pieces.size + chunk.length > size) {
+          throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} is longer than its size of ${size} bytes`);
+        }
+        if (chunk.length > 0) pieces.push(chunk);
+        if (pieces.isReady) yield this.#keep(pieces.take());
+      }
+      if (pieces.size > 0) yield this.#keep(pieces.take());
+    } finally {
+      // The reader may be gone.
+      if (pieces.size > 0) this.#keep(pieces.take());
+      await body.return(undefined);
+    }
+    if (failure !== undefined) throw failure.error;
+    if (this.#offset < size) {
+      const message = `${displayUrl(response.url)} ends after ${this.#offset} of ${size} bytes`;
+      throw new RegistryError('ECONNRESET', message, { retriable: true });
+    }
+  }
+
+  #keep(piece: Buffer): Buffer {
+    this.#offset += piece.length;
+    try {
+      this.#partial?.append(piece);
+    } catch (error) {
+      this.#giveUpPartial(error);
+    }
+    return piece;
+  }
+
+  /** A full disk is no reason to stop before the objects do not fit either, and they need the room more. */
+  #giveUpPartial(error: unknown): void {
+    const code = errorCode(error);
+    if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EIO' && code !== 'EFBIG') throw error;
+    this.#partial?.reset();
+    this.#partial?.close();
+    this.#partial = undefined;
+  }
+}
+
+function isPlain(response: HttpResponse): boolean {
+  const encoding = response.headers['content-encoding'];
+  return encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity';
+}
+
+/** Collects what the network brings, some kilobytes at a time, to pieces of a size that decoders and disks like. */
+class PieceBuffer {
+  #chunks: Buffer[] = [];
+  #since = 0;
+  size = 0;
+
+  get isReady(): boolean {
+    return this.size >= PIECE_BYTES || (this.size > 0 && performance.now() - this.#since > PIECE_MS);
+  }
+
+  push(chunk: Buffer): void {
+    if (this.size === 0) this.#since = performance.now();
+    this.#chunks.push(chunk);
+    this.size += chunk.length;
+  }
+
+  take(): Buffer {
+    const [only, second] = this.#chunks;
+    const piece = only !== undefined && second === undefined ? only : Buffer.concat(this.#chunks, this.size);
+    this.#chunks = [];
+    this.size = 0;
+    return piece;
+  }
+}

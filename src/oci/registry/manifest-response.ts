@@ -1,0 +1,84 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type OciDigest, parseOciDigest } from '../model/digest.js';
+import { type JsonObject, type JsonValue, MAX_MANIFEST_BYTES, parseJson } from '../model/json.js';
+import {
+  DOCKER_MANIFEST,
+  DOCKER_MANIFEST_LIST,
+  isIndexMediaType,
+  isManifestMediaType,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from '../model/media-types.js';
+import { ImageSourceError } from '../sources/image-source.js';
+import { BlobVerifier } from '../sources/verified-read.js';
+
+/** What we can read; a registry converts nothing to it, but without the header some send an older kind. */
+export const MANIFEST_ACCEPT: string = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST].join(', ');
+
+/** A manifest or an index as it came, with the digests checked. */
+export interface FetchedManifest {
+  readonly raw: Buffer;
+  readonly kind: 'manifest' | 'index';
+  readonly mediaType: string;
+}
+
+/**
+ * Checks a manifest's bytes against the digest that it was asked for by, and against `Docker-Content-Digest`, and
+ * tells what it is.
+ *
+ * @param where - for messages.
+ * @throws BlobError `BLOB_DIGEST_MISMATCH`, ImageSourceError `UNEXPECTED_MEDIA_TYPE`, JsonError
+ */
+export function checkManifest(
+  raw: Buffer,
+  headers: IncomingHttpHeaders,
+  wanted: OciDigest | undefined,
+  where: string,
+): FetchedManifest {
+  if (wanted !== undefined) checkDigest(raw, wanted);
+  const claimed = claimedDigest(headers);
+  if (claimed !== undefined && claimed !== wanted) checkDigest(raw, claimed);
+
+  const json = parseJson(raw, MAX_MANIFEST_BYTES);
+  const document: JsonObject = isObject(json) ? json : {};
+  const declared = typeof document['mediaType'] === 'string' ? document['mediaType'] : undefined;
+  const header = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+  const mediaType = header !== undefined && isKnown(header) ? header : (declared ?? header ?? 'without a media type');
+  if (!isKnown(mediaType)) {
+    const isOld = document['schemaVersion'] === 1n;
+    throw new ImageSourceError('UNEXPECTED_MEDIA_TYPE', `Unexpected media type ${mediaType} of ${where}`, {
+      hint: isOld
+        ? 'Docker image manifests of version 1 are not supported: push the image again with a current tool.'
+        : 'This is no container image, or the address is not that of a registry.',
+    });
+  }
+  const kind = isIndexMediaType(mediaType) ? 'index' : 'manifest';
+  // Two readers must never see two things in the same signed bytes.
+  const isOther = kind === 'index' ? 'layers' in document || 'config' in document : 'manifests' in document;
+  if (isOther || (declared !== undefined && isKnown(declared) && isIndexMediaType(declared) !== (kind === 'index'))) {
+    const message = `The manifest at ${where} is ambiguous: it comes as ${mediaType}, but its content is of another kind`;
+    throw new ImageSourceError('UNEXPECTED_MEDIA_TYPE', message);
+  }
+  return { raw, kind, mediaType };
+}
+
+function isKnown(mediaType: string): boolean {
+  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkDigest(raw: Buffer, digest: OciDigest): void {
+  const verifier = new BlobVerifier({ digest, size: raw.length });
+  verifier.update(raw);
+  verifier.finish();
+}
+
+/** The header's digest, if it is one that can be checked. */
+function claimedDigest(headers: IncomingHttpHeaders): OciDigest | undefined {
+  const header = headers['docker-content-digest'];
+  if (typeof header !== 'string' || !/^sha(256|384|512):/.test(header.trim())) return undefined;
+  return parseOciDigest(header.trim());
+}

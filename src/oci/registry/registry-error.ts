@@ -1,0 +1,40 @@
+import { ComposefsError, type ErrorDetails } from '../../errors.js';
+
+export interface RegistryErrorDetails extends ErrorDetails {
+  /** The HTTP status, if there was an answer. */
+  readonly status?: number;
+  /** Whether the same request may succeed a little later. Default: false. */
+  readonly retriable?: boolean;
+  /** The server's wish, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * A registry, a token server or the network between failed. Codes: those of `network-error.ts` and `status-error.ts`,
+ * `TIMEOUT`, `BAD_RESPONSE`, `TOO_MANY_REDIRECTS`, `INSECURE_REDIRECT`, `INSECURE_TOKEN_REALM`, `PROXY_REFUSED`,
+ * `RESPONSE_TOO_LARGE`.
+ */
+export class RegistryError extends ComposefsError {
+  readonly status: number | undefined;
+  readonly retriable: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: string, message: string, details: RegistryErrorDetails = {}) {
+    super(code, message, details);
+    this.status = details.status;
+    this.retriable = details.retriable ?? false;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** A URL for messages: without the query, where signed URLs and token requests have their secrets. */
+export function displayUrl(url: URL): string {
+  return url.origin + url.pathname;
+}
+
+/** Text of a server for a message: one line, no control characters, bounded. */
+export function displayText(text: string, limit = 300): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\s]+/g, ' ').trim();
+  return line.length > limit ? `${line.slice(0, limit)}…` : line;
+}

@@ -1,0 +1,151 @@
+import { withContextAsync } from '../../errors.js';
+import { parseConfig } from '../model/config.js';
+import type { Descriptor } from '../model/descriptor.js';
+import type { OciDigest } from '../model/digest.js';
+import { parseIndex } from '../model/index-document.js';
+import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
+import { isContainerImage, type ManifestDocument, parseManifest } from '../model/manifest.js';
+import { isIndexMediaType, isManifestMediaType } from '../model/media-types.js';
+import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from '../model/platform.js';
+import type { AttachedSignature } from '../signatures/check-policy.js';
+import { BlobError, type ImageSource, ImageSourceError } from '../sources/image-source.js';
+import { resolveManifest } from '../sources/resolve.js';
+import { checkBlobLimit } from '../sources/verified-read.js';
+import { RegistryClient } from './client.js';
+import { findCredentials } from './credentials.js';
+import { type RegistryEndpoint, resolveEndpoints } from './endpoint.js';
+import { DEFAULT_TIMEOUTS, type HttpTimeouts } from './http.js';
+import type { PartialStoreOptions } from './partial-store.js';
+import { proxiesFromEnvironment } from './proxy.js';
+import { formatRegistryReference, parseRegistryReference, type RegistryReference } from './reference.js';
+import { fetchReferrers } from './referrers-api.js';
+import type { RegistryConfigOptions } from './registry-config.js';
+import type { EndpointData, RegistryLocation, TransportSettings } from './registry-location.js';
+import { DEFAULT_RETRY, type RetryObserver, type RetryPolicy } from './retry.js';
+import { fetchSignatures } from './signature-tag.js';
+import { loadTls } from './tls.js';
+
+export interface RegistrySourceOptions {
+  /** Which image of an index: the host's, if undefined. An image that is in no index is checked only if this is given. */
+  readonly platform?: Platform | undefined;
+  /** Where configuration and credentials are. Default: where podman has them. */
+  readonly config?: RegistryConfigOptions | undefined;
+  readonly timeouts?: Partial<HttpTimeouts> | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Where to keep layers that are not complete yet. */
+  readonly partial?: PartialStoreOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly observe?: RetryObserver;
+}
+
+/** An image in a registry: `docker://HOST[:PORT]/NAME[:TAG][@DIGEST]`. A digest counts more than a tag beside it. */
+export class RegistrySource implements ImageSource {
+  readonly reference: string;
+  readonly isRemote = true;
+  readonly #reference: RegistryReference;
+  readonly #options: RegistrySourceOptions;
+  readonly #settings: TransportSettings;
+  readonly #client: RegistryClient;
+
+  private constructor(
+    reference: RegistryReference,
+    endpoints: readonly EndpointData[],
+    settings: TransportSettings,
+    options: RegistrySourceOptions,
+  ) {
+    this.reference = formatRegistryReference(reference);
+    this.#reference = reference;
+    this.#options = options;
+    this.#settings = settings;
+    const { signal, observe } = options;
+    this.#client = new RegistryClient({ endpoints, settings, signal, ...(observe !== undefined && { observe }) });
+  }
+
+  /** Reads the configuration and the credentials; the registry is not asked yet. */
+  static async open(text: string, options: RegistrySourceOptions = {}): Promise<RegistrySource> {
+    const reference = parseRegistryReference(text);
+    const config = options.config ?? {};
+    const endpoints = resolveEndpoints(reference, config);
+    const settings: TransportSettings = {
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      retry: { ...DEFAULT_RETRY, ...options.retry },
+      proxies: proxiesFromEnvironment(config.environment),
+    };
+    // Given credentials are for the registry itself, and not for its mirrors.
+    const host = endpoints.find(({ isMirror }) => !isMirror)?.host;
+    const { credentials } = config;
+    const own = credentials === undefined ? config : { ...config, credentials: { ...credentials, host } };
+    const data = await Promise.all(endpoints.map((endpoint) => endpointData(endpoint, own)));
+    return new RegistrySource(reference, data, settings, options);
+  }
+
+  async manifest(): Promise<ManifestDocument> {
+    const { tag, digest } = this.#reference;
+    return await withContextAsync(`Reading the manifest of ${this.reference}`, async () => {
+      const { raw, kind } = await this.#client.manifest(tag ?? 'latest', digest);
+      if (kind === 'manifest') return await this.#checkPlatform(parseManifest(raw));
+      const platform = this.#options.platform ?? hostPlatform();
+      const index = parseIndex(raw, MAX_MANIFEST_BYTES).value;
+      return await resolveManifest(index, (descriptor, maxBytes) => this.readBlob(descriptor, maxBytes), { platform });
+    });
+  }
+
+  async readBlob(descriptor: Descriptor, maxBytes: number = MAX_JSON_BYTES): Promise<Buffer> {
+    const { mediaType, digest, size } = descriptor;
+    checkBlobLimit(digest, size, maxBytes);
+    return await withContextAsync(`Reading blob ${digest}`, async () => {
+      if (!isManifestMediaType(mediaType) && !isIndexMediaType(mediaType)) return await this.#client.blob(descriptor);
+      const { raw } = await this.#client.manifest(digest, digest);
+      if (raw.length === size) return raw;
+      throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Expected size ${size} but found ${raw.length}`);
+    });
+  }
+
+  /** The registry is not asked whether it has the layer: that would be one more request for each. */
+  async locateBlob(descriptor: Descriptor): Promise<RegistryLocation> {
+    const { partial } = this.#options;
+    return {
+      kind: 'registry',
+      digest: descriptor.digest,
+      size: descriptor.size,
+      endpoints: this.#client.snapshot(),
+      settings: this.#settings,
+      ...(partial !== undefined && { partial }),
+    };
+  }
+
+  async referrers(subject: OciDigest): Promise<readonly Descriptor[]> {
+    return await withContextAsync(`Listing the referrers of ${subject}`, () => fetchReferrers(this.#client, subject));
+  }
+
+  async signatures(subject: OciDigest): Promise<readonly AttachedSignature[]> {
+    return await withContextAsync(`Reading the signatures of ${subject}`, () => fetchSignatures(this.#client, subject));
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  /** An image that is in no index is for whom it is for; but one for another platform than was asked for is wrong. */
+  async #checkPlatform(manifest: ManifestDocument): Promise<ManifestDocument> {
+    const { platform } = this.#options;
+    if (platform === undefined || !isContainerImage(manifest.value)) return manifest;
+    const { value } = parseConfig(await this.readBlob(manifest.value.config));
+    if (matchesPlatform(platform, value)) return manifest;
+    const message = `No manifest found for platform ${formatPlatform(platform)}; available: ${formatPlatform(value)}`;
+    throw new ImageSourceError('PLATFORM_NOT_FOUND', message);
+  }
+}
+
+async function endpointData(endpoint: RegistryEndpoint, config: RegistryConfigOptions): Promise<EndpointData> {
+  const { host, repository, insecure } = endpoint;
+  const credentials = await findCredentials(host, repository, config);
+  const tls = loadTls(host, config);
+  return {
+    host,
+    repository,
+    insecure,
+    ...(tls !== undefined && { tls }),
+    ...(credentials !== undefined && { credentials }),
+  };
+}

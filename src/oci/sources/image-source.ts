@@ -1,0 +1,79 @@
+import { ComposefsError } from '../../errors.js';
+import type { Descriptor } from '../model/descriptor.js';
+import type { OciDigest } from '../model/digest.js';
+import type { ManifestDocument } from '../model/manifest.js';
+import type { RegistryLocation } from '../registry/registry-location.js';
+import type { AttachedSignature } from '../signatures/check-policy.js';
+
+/** `size` bytes at `offset` of the regular file `path`, which is absolute. Nothing of the content is checked yet. */
+export interface FileLocation {
+  readonly kind: 'file';
+  readonly path: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * Where the bytes of a blob are. Plain data, so that it can be posted to a worker thread, which opens it there (see
+ * open-blob.ts).
+ */
+export type BlobLocation = FileLocation | RegistryLocation;
+
+/** One image, of one platform, in some place. Every source implements this and nothing more. */
+export interface ImageSource {
+  /** The reference that the source was opened by, for messages. */
+  readonly reference: string;
+
+  /** True: blobs come over a network, so that more transfers at once than there are CPUs make sense. */
+  readonly isRemote?: boolean;
+
+  /** The manifest of the image for the wanted platform. Its bytes have the digest by which the source lists it. */
+  manifest(): Promise<ManifestDocument>;
+
+  /**
+   * The whole content of a small blob such as a config: exactly the bytes that the descriptor names, by digest and size.
+   * More than `maxBytes` (default 64 MiB) are refused before anything is read.
+   */
+  readBlob(descriptor: Descriptor, maxBytes?: number): Promise<Buffer>;
+
+  /**
+   * Where a layer is. One in a file exists and has the size of the descriptor; whoever reads it checks the digest.
+   */
+  locateBlob(descriptor: Descriptor): Promise<BlobLocation>;
+
+  /**
+   * The manifests that name `subject` as their subject, for sources that can tell. They are read by {@link readBlob}.
+   *
+   * @param subject - the digest of a manifest in this source.
+   */
+  referrers?(subject: OciDigest): Promise<readonly Descriptor[]>;
+
+  /**
+   * The signatures that are attached to `subject`, for sources that can tell; nothing about them is checked.
+   *
+   * @param subject - the digest of a manifest in this source.
+   */
+  signatures?(subject: OciDigest): Promise<readonly AttachedSignature[]>;
+
+  /** Releases what the source holds. Locations stay valid as long as the files exist. */
+  close(): Promise<void>;
+}
+
+/**
+ * Codes: `BLOB_NOT_FOUND`, `BLOB_SIZE_MISMATCH`, `BLOB_DIGEST_MISMATCH`, `BLOB_TOO_LARGE`, `BLOB_NOT_A_FILE`,
+ * `UNSUPPORTED_DIGEST`.
+ */
+export class BlobError extends ComposefsError {
+  readonly digest: OciDigest;
+
+  constructor(code: string, digest: OciDigest, message: string, cause?: unknown) {
+    super(code, message, cause === undefined ? {} : { cause });
+    this.digest = digest;
+  }
+}
+
+/**
+ * The image cannot be found in its source. Codes: `INDEX_NOT_FOUND`, `TAG_NOT_FOUND`, `PLATFORM_NOT_FOUND`,
+ * `UNEXPECTED_MEDIA_TYPE`, `NESTED_INDEX`, `UNSUPPORTED_TRANSPORT`, `INVALID_ARCHIVE`, `COMPRESSED_ARCHIVE`.
+ */
+export class ImageSourceError extends ComposefsError {}

@@ -1,0 +1,55 @@
+import { closeSync, lstatSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ComposefsError, errorCode, withContext } from '../../errors.js';
+import { MAX_JSON_BYTES } from '../model/json.js';
+import { openRegularFile, readLocation } from './blob-file.js';
+import { type FileLocation, ImageSourceError } from './image-source.js';
+import type { LayoutFiles } from './layout-source.js';
+
+/**
+ * An OCI image layout directory (spec 40 §4.5). The file `oci-layout` is not checked. Nothing outside the directory is
+ * ever opened: blobs and `index.json` must be regular files, and `blobs/sha256` must not be a link out of it.
+ */
+export class OciLayout implements LayoutFiles {
+  readonly #root: string;
+  readonly #blobs: string;
+
+  /** @throws ContextError `Opening OCI layout directory …` or `Opening OCI directory` */
+  constructor(path: string) {
+    this.#root = withContext(`Opening OCI layout directory ${path}`, () => realDirectory(path));
+    this.#blobs = withContext('Opening OCI directory', () => realDirectory(join(this.#root, 'blobs', 'sha256')));
+    if (!this.#blobs.startsWith(join(this.#root, '/'))) {
+      throw new ComposefsError('ELOOP', `blobs/sha256 of ${path} leads out of it, to ${this.#blobs}`);
+    }
+  }
+
+  readIndex(): Buffer {
+    const path = join(this.#root, 'index.json');
+    try {
+      const { fd, size } = openRegularFile(path);
+      closeSync(fd);
+      if (size > MAX_JSON_BYTES) {
+        throw new ComposefsError('JSON_TOO_LARGE', `${path} of ${size} bytes exceeds the limit of ${MAX_JSON_BYTES}`);
+      }
+      return Buffer.concat([...readLocation({ kind: 'file', path, offset: 0, size })]);
+    } catch (cause) {
+      if (errorCode(cause) !== 'ENOENT') throw cause;
+      throw new ImageSourceError('INDEX_NOT_FOUND', 'Cannot find the Image Index (index.json)', { cause });
+    }
+  }
+
+  locate(hex: string): FileLocation | undefined {
+    const path = join(this.#blobs, hex);
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
+    return { kind: 'file', path, offset: 0, size: stat.size };
+  }
+}
+
+/** The absolute path of a directory, without links in it. */
+function realDirectory(path: string): string {
+  const real = realpathSync(path);
+  if (!statSync(real).isDirectory()) throw new ComposefsError('ENOTDIR', `${path} is not a directory`);
+  return real;
+}

@@ -1,0 +1,100 @@
+import { closeSync, readSync } from 'node:fs';
+import { roundUp } from '../../bytes/integer.js';
+import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
+import { BLOCK_SIZE } from '../../tar/header.js';
+import { entryLinkTarget, entryPath, type ParsedEntry, TarParser } from '../../tar/parser.js';
+import { openRegularFile } from './blob-file.js';
+import { type FileLocation, ImageSourceError } from './image-source.js';
+
+/** A file of a tar, or a link to another name: `link` is the target as it is written. */
+export type TarMember = FileLocation | { readonly kind: 'symlink' | 'hardlink'; readonly link: string };
+
+/** Real archives have some hundred; headers without content could fill the memory with an index of them. */
+const MAX_ENTRIES = 1_000_000;
+
+/**
+ * Where the files of a tar are. The tar is indexed, not unpacked, and no path is ever made of its names. As in
+ * extraction, the last of several entries with one name counts.
+ *
+ * @param path - absolute and without links.
+ * @param select - the name under which an entry is kept; undefined for those that do not matter.
+ * @throws TarError; ImageSourceError `INVALID_ARCHIVE`, `COMPRESSED_ARCHIVE`
+ */
+export function indexTar(path: string, select: (name: string) => string | undefined): Map<string, TarMember> {
+  const { fd, size } = openRegularFile(path);
+  try {
+    refuseCompressed(fd, path);
+    return readIndex(fd, path, size, select);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readIndex(
+  fd: number,
+  path: string,
+  fileSize: number,
+  select: (name: string) => string | undefined,
+): Map<string, TarMember> {
+  const members = new Map<string, TarMember>();
+  const parser = new TarParser();
+  const block = Buffer.alloc(BLOCK_SIZE);
+  let entries = 0;
+  let offset = 0;
+  while (offset < fileSize) {
+    readExactly(fd, block, offset);
+    const step = parser.header(block, offset);
+    offset += BLOCK_SIZE;
+    if (step.type === 'end') return members;
+    if (step.type === 'more') continue;
+    if (step.type === 'sparse') throw invalidArchive('sparse tar entries are not supported');
+    if (++entries > MAX_ENTRIES) throw invalidArchive(`more than ${MAX_ENTRIES} entries`);
+    const size = step.type === 'entry' ? step.entry.size : step.size;
+    if (size > fileSize - offset) throw invalidArchive(`unexpected end of the file, ${size} bytes wanted at ${offset}`);
+    if (step.type === 'extension') parser.extensionData(readExactly(fd, Buffer.alloc(size), offset));
+    if (step.type === 'entry') {
+      const name = select(entryPath(step.entry));
+      if (name !== undefined) {
+        const member = toMember(step.entry, { kind: 'file', path, offset, size });
+        if (member === undefined) members.delete(name);
+        else members.set(name, member);
+      }
+    }
+    offset += roundUp(size, BLOCK_SIZE);
+  }
+  return members;
+}
+
+function toMember(entry: ParsedEntry, location: FileLocation): TarMember | undefined {
+  if (hasFileContent(entry.type)) return location;
+  const link = entryLinkTarget(entry);
+  if (link === undefined) return undefined;
+  if (entry.type === ENTRY_TYPE.SYMLINK) return { kind: 'symlink', link };
+  if (entry.type === ENTRY_TYPE.LINK) return { kind: 'hardlink', link };
+  return undefined;
+}
+
+function readExactly(fd: number, buffer: Buffer, offset: number): Buffer {
+  for (let filled = 0; filled < buffer.length; ) {
+    const count = readSync(fd, buffer, filled, buffer.length - filled, offset + filled);
+    if (count === 0) throw invalidArchive(`unexpected end of the file at ${offset + filled}`);
+    filled += count;
+  }
+  return buffer;
+}
+
+/** Blobs inside a compressed archive have no position in the file; skopeo, podman and docker write plain ones. */
+function refuseCompressed(fd: number, path: string): void {
+  const magic = Buffer.alloc(4);
+  readSync(fd, magic, 0, magic.length, 0);
+  const isGzip = magic.readUInt16BE() === 0x1f8b;
+  const isZstd = magic.readUInt32BE() === 0x28b52ffd;
+  if (!isGzip && !isZstd) return;
+  throw new ImageSourceError('COMPRESSED_ARCHIVE', `${path} is compressed with ${isGzip ? 'gzip' : 'zstd'}`, {
+    hint: `Decompress it first: ${isGzip ? 'gzip' : 'zstd'} -dc ${path} > image.tar`,
+  });
+}
+
+export function invalidArchive(message: string): ImageSourceError {
+  return new ImageSourceError('INVALID_ARCHIVE', `Invalid archive: ${message}`);
+}

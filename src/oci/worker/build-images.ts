@@ -1,0 +1,31 @@
+import type { FormatVersion } from '../../composefs/erofs/format.js';
+import { validateTree, writeErofs } from '../../composefs/erofs/index.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/object-store.js';
+import type { OciTransformOptions } from '../../composefs/tree/transform.js';
+import { buildFilesystem, type LayerRef } from '../filesystem.js';
+
+/** Builds the file system of an image and stores it as EROFS, once for each format. */
+export interface BuildImagesInput {
+  readonly store: ObjectStoreOptions;
+  readonly layers: readonly LayerRef[];
+  /** False: check each layer's content against its diff_id. */
+  readonly trusted: boolean;
+  readonly options: OciTransformOptions;
+  readonly versions: readonly FormatVersion[];
+}
+
+export interface BuiltImage {
+  readonly version: FormatVersion;
+  readonly id: ObjectId;
+}
+
+export async function buildImages(input: BuildImagesInput): Promise<BuiltImage[]> {
+  const objects = new ObjectStore(input.store);
+  const root = buildFilesystem(objects, input.layers, input.trusted, input.options);
+  validateTree(root);
+  return input.versions.map((version) => {
+    const image = writeErofs(root, { version, algorithm: objects.algorithm });
+    return { version, id: objects.ensureObject(image) };
+  });
+}

@@ -1,0 +1,108 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/object-store.js';
+import { decompress, detectCompression } from '../../compression/decompress.js';
+import type { ComponentId } from '../../progress.js';
+import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
+import { isDockerTarMediaType, isTarMediaType, layerCompression } from '../layer/media-type.js';
+import type { Descriptor } from '../model/descriptor.js';
+import type { OciDigest } from '../model/digest.js';
+import type { Transfer } from '../registry/use-blob.js';
+import type { BlobLocation } from '../sources/image-source.js';
+import { withBlob } from '../sources/open-blob.js';
+import { BlobVerifier } from '../sources/verified-read.js';
+import type { TaskContext } from './tasks.js';
+
+/** One layer to import: everything from the blob to the stored splitstream. */
+export interface ImportLayerInput {
+  readonly store: ObjectStoreOptions;
+  readonly location: BlobLocation;
+  readonly descriptor: Descriptor;
+  /** The diff_id; the blob's digest for a layer of an artifact that is not a tar. Names the layer in progress events. */
+  readonly key: OciDigest;
+  /** Whether the image is a container image, whose layers are all tars with diff_ids. */
+  readonly isContainer: boolean;
+}
+
+export interface ImportedLayer extends StoredLayer {
+  /** For a blob from a registry. */
+  readonly transfer?: Transfer;
+}
+
+/**
+ * Reads a layer's blob, checks its size and digest, decompresses, checks the diff_id, splits and stores.
+ * Nothing is registered: the caller does that when all checks have passed.
+ */
+export async function importLayerBlob(input: ImportLayerInput, context: TaskContext): Promise<ImportedLayer> {
+  const { location, descriptor, key } = input;
+  const { report, signal } = context;
+  report({ type: 'started', id: key, total: descriptor.size, unit: 'bytes' });
+  const options = { signal, message: (text: string) => report({ type: 'message', text }) };
+  const { result, transfer } = await withBlob(location, options, (chunks) =>
+    storeContent(input, readVerified(descriptor, chunks, reportProgress(key, descriptor.size, context)), signal),
+  );
+  return transfer === undefined ? result : { ...result, transfer };
+}
+
+async function storeContent(
+  { store, descriptor, key, isContainer }: ImportLayerInput,
+  blob: AsyncGenerator<Buffer>,
+  signal: AbortSignal,
+): Promise<StoredLayer> {
+  const { mediaType } = descriptor;
+  const objects = new ObjectStore(store);
+  const isTar = isContainer || isTarMediaType(mediaType) || isDockerTarMediaType(mediaType);
+  if (!isTar) return await storeBlob(objects, blob, signal);
+  const compression = layerCompression(mediaType);
+  const tar = compression === 'by-content' ? decompressByContent(blob) : decompress(blob, compression);
+  return await importTar(objects, isContainer ? key : undefined, tar, signal);
+}
+
+/** The blob's bytes; ends with an error unless size and digest are those of the descriptor. */
+async function* readVerified(
+  descriptor: Descriptor,
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+  report: (received: number) => void,
+): AsyncGenerator<Buffer> {
+  const verifier = new BlobVerifier(descriptor);
+  let received = 0;
+  for await (const chunk of chunks) {
+    // Where neither source nor decoder waits for anything, the message that asks to stop would never be read.
+    await nextTurn();
+    verifier.update(chunk);
+    received += chunk.length;
+    yield chunk;
+    report(received);
+  }
+  verifier.finish();
+}
+
+/** Decompresses by the magic number, for media types that do not bind. */
+async function* decompressByContent(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  let start: Buffer = Buffer.alloc(0);
+  // A network may deliver less than the magic number at first.
+  while (start.length < MAGIC_BYTES) {
+    const next = await blob.next();
+    if (next.done === true) break;
+    start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
+  }
+  async function* whole(): AsyncGenerator<Buffer> {
+    if (start.length > 0) yield start;
+    yield* blob;
+  }
+  yield* decompress(whole(), detectCompression(start));
+}
+
+const MAGIC_BYTES = 4;
+
+const PROGRESS_INTERVAL_MS = 50;
+
+/** Reports the bytes received, not more often than people and message ports can use; always the last. */
+function reportProgress(id: ComponentId, total: number, context: TaskContext): (received: number) => void {
+  let reportedAt = 0;
+  return (fetched) => {
+    const now = performance.now();
+    if (fetched < total && now - reportedAt < PROGRESS_INTERVAL_MS) return;
+    reportedAt = now;
+    context.report({ type: 'progress', id, fetched, total });
+  };
+}

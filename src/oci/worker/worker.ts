@@ -1,0 +1,35 @@
+import { parentPort } from 'node:worker_threads';
+import { packError } from '../../composefs/repository/error-transfer.js';
+import type { WorkerReply, WorkerRequest } from './protocol.js';
+import { handlers, type TaskContext, type TaskName, type Tasks } from './tasks.js';
+
+/** The entry point of a worker thread: runs one task at a time and reports to the pool. */
+
+if (parentPort === null) throw new Error('worker.js runs in a worker thread only');
+const port = parentPort;
+const running = new Map<number, AbortController>();
+
+function reply(message: WorkerReply): void {
+  port.postMessage(message);
+}
+
+async function run<Name extends TaskName>(id: number, name: Name, input: Tasks[Name]['input']): Promise<void> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  const context: TaskContext = {
+    report: (event) => reply({ type: 'progress', id, event }),
+    signal: controller.signal,
+  };
+  try {
+    reply({ type: 'done', id, output: await handlers[name](input, context) });
+  } catch (error) {
+    reply({ type: 'failed', id, error: packError(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+port.on('message', (request: WorkerRequest) => {
+  if (request.type === 'abort') running.get(request.id)?.abort();
+  else void run(request.id, request.task, request.input);
+});

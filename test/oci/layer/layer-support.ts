@@ -1,0 +1,56 @@
+import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js';
+import { bufferSource } from '../../../src/composefs/splitstream/source.js';
+import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
+import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd-encode.js';
+import type { ImportStats } from '../../../src/oci/import-stats.js';
+import { splitLayer } from '../../../src/oci/layer/split-layer.js';
+import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
+import { MemoryStore } from '../../support/memory-store.js';
+
+/** `ocilayer` */
+export const CONTENT_TYPE = 0x726579616c69636fn;
+
+const encode: ZstdEncode = await loadZstdEncode();
+
+export interface ImportedTar {
+  readonly splitStream: Buffer;
+  readonly stats: ImportStats;
+  readonly store: MemoryStore;
+}
+
+/** Splits a tar, pushed in chunks of one size, into a splitstream. */
+export function importTar(tar: Buffer, store: MemoryStore = new MemoryStore(), chunkSize = 65536): ImportedTar {
+  const splitter = splitLayer(store.algorithm, store, CONTENT_TYPE);
+  for (let start = 0; start < tar.length; start += chunkSize) splitter.push(tar.subarray(start, start + chunkSize));
+  const { writer, stats } = splitter.finish();
+  return { splitStream: finish(writer), stats, store };
+}
+
+/** A splitstream of any inline bytes and objects. */
+export function makeSplitStream(parts: readonly (Buffer | { object: Buffer })[], store: MemoryStore): Buffer {
+  const writer = new SplitStreamWriter(store.algorithm, CONTENT_TYPE);
+  for (const part of parts) {
+    if (Buffer.isBuffer(part)) writer.writeInline(part);
+    else writer.writeReference(store.storeObject(part.object).id);
+  }
+  return finish(writer);
+}
+
+export function openSplitStream(splitStream: Buffer, store: MemoryStore): SplitStreamReader {
+  return SplitStreamReader.open(bufferSource(splitStream), store.algorithm, CONTENT_TYPE);
+}
+
+/** The entries of a tar, by way of its splitstream. */
+export function entriesOf(tar: Buffer): TarEntry[] {
+  const { splitStream, store } = importTar(tar);
+  return [...readTarEntries(openSplitStream(splitStream, store))];
+}
+
+function finish(writer: SplitStreamWriter): Buffer {
+  const spool = writer.finish(encode);
+  try {
+    return Buffer.concat([...spool.chunks()]);
+  } finally {
+    spool.dispose();
+  }
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  formatImageReference,
+  ImageReferenceError,
+  parseArchiveRef,
+  parseImageReference,
+  parseOciLayoutRef,
+} from '../../../src/oci/model/image-reference.js';
+
+const valid = [
+  ['docker://quay.io/a/b:c@sha256:d', 'registry', 'quay.io/a/b:c@sha256:d', 'docker://quay.io/a/b:c@sha256:d'],
+  ['registry:quay.io/a/b', 'registry', 'quay.io/a/b', 'docker://quay.io/a/b'],
+  ['oci:/path/to/oci:v1', 'oci', '/path/to/oci:v1'],
+  ['oci-archive:/a.tar:b', 'oci-archive', '/a.tar:b'],
+  ['docker-archive:a.tar', 'docker-archive', 'a.tar'],
+  ['containers-storage:sha256:abc', 'containers-storage', 'sha256:abc'],
+  ['containers-storage:[overlay@/x]name', 'containers-storage', '[overlay@/x]name'],
+  ['dir:/a', 'dir', '/a'],
+  ['docker-daemon:sha256:abc', 'docker-daemon', 'sha256:abc'],
+] as const;
+
+for (const [text, transport, name, formatted] of valid) {
+  test(`${text} is an image reference`, () => {
+    const reference = parseImageReference(text);
+    assert.deepEqual(reference, { transport, name });
+    assert.equal(formatImageReference(reference), formatted ?? text);
+  });
+}
+
+const invalid = [
+  ['', "Missing ':' in "],
+  ['nocolon', "Missing ':' in nocolon"],
+  ['foo://bar', "Unknown transport 'foo'"],
+  ['foo:bar', "Unknown transport 'foo'"],
+  ['OCI:x', "Unknown transport 'OCI'"],
+  [':x', "Unknown transport ''"],
+  ['docker:blah', 'Missing // in docker:// in docker:blah'],
+  ['docker:', 'Missing // in docker:// in docker:'],
+  ['docker://', 'Invalid empty name in docker://'],
+  ['registry:', 'Invalid empty name in registry:'],
+  ['oci:', 'Invalid empty name in oci:'],
+] as const;
+
+for (const [text, message] of invalid) {
+  test(`'${text}' is no image reference`, () => {
+    assert.throws(
+      () => parseImageReference(text),
+      (error) => {
+        assert.ok(error instanceof ImageReferenceError);
+        assert.equal(error.message, message);
+        assert.equal(error.code, 'INVALID_IMAGE_REFERENCE');
+        return true;
+      },
+    );
+  });
+}
+
+const layouts: readonly (readonly [string, string, string?])[] = [
+  ['/path/to/oci', '/path/to/oci'],
+  ['ocidir', 'ocidir'],
+  ['/path/to/oci:v1.0.0', '/path/to/oci', 'v1.0.0'],
+  ['C:/path/to/oci', 'C:/path/to/oci'],
+  ['C:/path/to/oci:latest', 'C:/path/to/oci', 'latest'],
+  ['/path/to/oci:tag:with:colons', '/path/to/oci:tag:with', 'colons'],
+  ['/path/to/oci:', '/path/to/oci', ''],
+  ['/path:middle/to/oci', '/path:middle/to/oci'],
+  ['/path:middle/to/oci:tag', '/path:middle/to/oci', 'tag'],
+];
+
+for (const [name, path, tag] of layouts) {
+  test(`the layout reference ${name} splits`, () => {
+    assert.deepEqual(parseOciLayoutRef(name), tag === undefined ? { path } : { path, tag });
+  });
+}
+
+test('the reference of an archive splits at the first colon', () => {
+  assert.deepEqual(parseArchiveRef('/a.tar'), { path: '/a.tar' });
+  assert.deepEqual(parseArchiveRef('/a.tar:docker.io/library/x:latest'), {
+    path: '/a.tar',
+    tag: 'docker.io/library/x:latest',
+  });
+});

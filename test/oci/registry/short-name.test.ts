@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { formatRegistryReference } from '../../../src/oci/registry/reference.js';
+import { resolveShortName } from '../../../src/oci/registry/short-name.js';
+import { configIn } from './config-fixtures.js';
+
+const DIGEST = `sha256:${'ab'.repeat(32)}`;
+
+function candidates(t: TestContext, conf: string, name: string): string[] {
+  const options = configIn(t, { 'etc/containers/registries.conf': conf });
+  return resolveShortName(name, options).map(formatRegistryReference);
+}
+
+test('a name with a host is that image', (t) => {
+  const conf = 'unqualified-search-registries = ["x.io"]\n';
+  assert.deepEqual(candidates(t, conf, 'a.b/c'), ['a.b/c:latest']);
+  assert.deepEqual(candidates(t, conf, 'localhost/c:1'), ['localhost/c:1']);
+});
+
+test('without configuration a short name is of docker.io', (t) => {
+  assert.deepEqual(candidates(t, '', 'debian:12'), ['docker.io/library/debian:12']);
+});
+
+test('an alias decides, and keeps tag and digest', (t) => {
+  const conf = 'unqualified-search-registries = ["x.io"]\n[aliases]\n"app" = "y.io/ns/app"\n"ns/app" = "z.io/app"\n';
+  assert.deepEqual(candidates(t, conf, 'app'), ['y.io/ns/app:latest']);
+  assert.deepEqual(candidates(t, conf, 'app:2'), ['y.io/ns/app:2']);
+  assert.deepEqual(candidates(t, conf, `app@${DIGEST}`), [`y.io/ns/app@${DIGEST}`]);
+  assert.deepEqual(candidates(t, conf, 'ns/app'), ['z.io/app:latest']);
+  assert.deepEqual(candidates(t, conf, 'other'), ['x.io/other:latest']);
+});
+
+test('a later file can change or remove an alias', (t) => {
+  const options = configIn(t, {
+    'etc/containers/registries.conf': '[aliases]\n"a" = "one.io/a"\n"b" = "one.io/b"\n',
+    'etc/containers/registries.conf.d/x.conf': '[aliases]\n"a" = "two.io/a"\n"b" = ""\n',
+  });
+  assert.deepEqual(resolveShortName('a', options).map(formatRegistryReference), ['two.io/a:latest']);
+  assert.deepEqual(resolveShortName('b', options).map(formatRegistryReference), ['docker.io/library/b:latest']);
+});
+
+test('the registries to search come in order, and docker.io has its library', (t) => {
+  const conf = 'unqualified-search-registries = ["x.io", "docker.io", "localhost:5000"]\n';
+  assert.deepEqual(candidates(t, conf, 'app:1'), ['x.io/app:1', 'docker.io/library/app:1', 'localhost:5000/app:1']);
+  assert.deepEqual(candidates(t, conf, 'ns/app'), [
+    'x.io/ns/app:latest',
+    'docker.io/ns/app:latest',
+    'localhost:5000/ns/app:latest',
+  ]);
+});
+
+test('an ambiguous name is an error where the mode is enforcing', (t) => {
+  const conf = 'short-name-mode = "enforcing"\nunqualified-search-registries = ["x.io", "y.io"]\n';
+  assert.throws(() => candidates(t, conf, 'app'), {
+    code: 'AMBIGUOUS_SHORT_NAME',
+    message: /'app' may be of x\.io or y\.io/,
+  });
+  const one = 'short-name-mode = "enforcing"\nunqualified-search-registries = ["x.io"]\n';
+  assert.deepEqual(candidates(t, one, 'app'), ['x.io/app:latest']);
+});

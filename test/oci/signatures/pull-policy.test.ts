@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { findCause, fullMessage } from '../../../src/errors.js';
+import { sha256ContentDigest } from '../../../src/oci/model/digest.js';
+import { OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../../../src/oci/model/media-types.js';
+import { type PullOptions, type PullResult, pull } from '../../../src/oci/pull.js';
+import { PolicyRejection } from '../../../src/oci/signatures/check-policy.js';
+import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING_MEDIA_TYPE } from '../../../src/oci/signatures/simple-signing.js';
+import type { TestRegistry } from '../../../src/testing/index.js';
+import { tempRepository } from '../../composefs/repository/temp-repository.js';
+import { configIn } from '../registry/config-fixtures.js';
+import { blobRequests, pullOptions, put, sizedImage, startRegistry } from '../registry/registry-support.js';
+import { payloadFor, type Signer, signer, signPayload } from './signing-fixtures.js';
+
+const IMAGE = sizedImage([1000]);
+const DIGEST = sha256ContentDigest(IMAGE.manifest.bytes);
+
+interface Setup {
+  readonly registry: TestRegistry;
+  readonly pull: (policy: unknown, options?: PullOptions, reference?: string) => Promise<PullResult>;
+}
+
+async function setup(t: TestContext): Promise<Setup> {
+  const registry = await startRegistry(t);
+  put(registry, 'my/image', IMAGE, 'v1');
+  const repo = await tempRepository(t);
+  const options = pullOptions(t);
+  const { root } = configIn(t);
+  return {
+    registry,
+    pull: async (policy, more = {}, reference = registry.reference('my/image', 'v1')) => {
+      const signaturePolicy = join(root, 'policy.json');
+      writeFileSync(signaturePolicy, JSON.stringify(policy));
+      return await pull(repo, reference, 'tag', { ...options, signaturePolicy, ...more });
+    },
+  };
+}
+
+/** Attaches signatures as cosign does. */
+function attach(registry: TestRegistry, by: readonly Signer[], reference: string): void {
+  const payload = payloadFor(DIGEST, reference);
+  const layer = registry.putBlob('my/image', payload);
+  const config = registry.putBlob('my/image', Buffer.from('{}'));
+  const layers = by.map((one) => ({
+    ...layer,
+    mediaType: SIMPLE_SIGNING_MEDIA_TYPE,
+    annotations: { [SIGNATURE_ANNOTATION]: signPayload(one, payload).toString('base64') },
+  }));
+  registry.putManifest(
+    'my/image',
+    { schemaVersion: 2, mediaType: OCI_MANIFEST, config: { ...config, mediaType: OCI_IMAGE_CONFIG }, layers },
+    { tag: `${DIGEST.replace(':', '-')}.sig` },
+  );
+}
+
+function signed(key: Signer, signedIdentity?: unknown): unknown {
+  const keyData = Buffer.from(key.pem).toString('base64');
+  return { default: [{ type: 'sigstoreSigned', keyData, ...(signedIdentity !== undefined && { signedIdentity }) }] };
+}
+
+async function rejection(result: Promise<PullResult>): Promise<string> {
+  return await result.then(
+    () => assert.fail('accepted'),
+    (error: unknown) => {
+      assert.ok(findCause(error, PolicyRejection) !== undefined, fullMessage(error));
+      return fullMessage(error);
+    },
+  );
+}
+
+test('a rejected image is not fetched, nor its config', async (t) => {
+  const { registry, pull } = await setup(t);
+  const policy = {
+    default: [{ type: 'insecureAcceptAnything' }],
+    transports: { docker: { [registry.host]: [{ type: 'reject' }] } },
+  };
+  assert.match(
+    await rejection(pull(policy)),
+    new RegExp(`${registry.host}/my/image:v1 is refused by .*policy.json: it rejects`),
+  );
+  assert.deepEqual(blobRequests(registry), []);
+  await pull({ default: [{ type: 'insecureAcceptAnything' }] });
+});
+
+test('an image must be signed by the key of the policy', async (t) => {
+  const { registry, pull } = await setup(t);
+  const [key, stranger] = [signer('p256'), signer('ed25519')];
+  assert.match(await rejection(pull(signed(key))), /a signature is required, and there is none/);
+  attach(registry, [stranger], `${registry.host}/my/image:v1`);
+  assert.match(await rejection(pull(signed(key))), /not by a key of the policy/);
+  attach(registry, [stranger, key], `${registry.host}/my/image:v1`);
+  assert.equal((await pull(signed(key))).manifestDigest, DIGEST);
+  const byDigest = registry.reference('my/image', DIGEST);
+  assert.equal((await pull(signed(key), {}, byDigest)).manifestDigest, DIGEST);
+});
+
+test('what cosign signs, a repository without a tag, needs matchRepository', async (t) => {
+  const { registry, pull } = await setup(t);
+  const key = signer('p256');
+  attach(registry, [key], `${registry.host}/my/image`);
+  assert.match(await rejection(pull(signed(key))), /a signature is for another name/);
+  await pull(signed(key, { type: 'matchRepository' }));
+});
+
+test("the user's policy counts where none is named", async (t) => {
+  const { registry, pull } = await setup(t);
+  const { root, environment, systemConfigDir } = configIn(t);
+  const config = { environment, systemConfigDir, tlsVerify: false };
+  const options = { signaturePolicy: undefined, registry: config };
+  await pull({}, options);
+  mkdirSync(join(root, 'home/.config/containers'), { recursive: true });
+  writeFileSync(join(root, 'home/.config/containers/policy.json'), '{"default":[{"type":"reject"}]}');
+  assert.match(await rejection(pull({}, options)), /it rejects all such images/);
+  await rejection(pull({}, options, `${registry.host}/my/image:v1`));
+});
+
+test('a bare name is an alias, or searched for in the registries of the configuration', async (t) => {
+  const { registry, pull } = await setup(t);
+  const empty = await startRegistry(t);
+  const accept = { default: [{ type: 'insecureAcceptAnything' }] };
+  const conf = (text: string): PullOptions => {
+    const { environment, systemConfigDir } = configIn(t, { 'etc/containers/registries.conf': text });
+    return { registry: { environment, systemConfigDir, tlsVerify: false } };
+  };
+  const alias = conf(`[aliases]\n"short" = "${registry.host}/my/image"\n`);
+  assert.equal((await pull(accept, alias, 'short:v1')).manifestDigest, DIGEST);
+  const search = conf(`unqualified-search-registries = ["${empty.host}", "${registry.host}"]\n`);
+  assert.equal((await pull(accept, search, 'my/image:v1')).manifestDigest, DIGEST);
+  await assert.rejects(pull(accept, search, 'my/other:v1'), {
+    code: 'SHORT_NAME_NOT_FOUND',
+    message: /'my\/other:v1' is in none of the registries: .*404.*; .*404/s,
+    hint: `Name the registry: ${empty.host}/my/other:v1`,
+  });
+});
