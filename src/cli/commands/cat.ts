@@ -1,0 +1,9 @@
+import { withContextAsync } from '../../errors.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+
+export async function cat(context: Context, name: string): Promise<void> {
+  await withRepository(context, (repo) =>
+    withContextAsync(`Merging splitstream '${name}'`, () => context.output.writeChunks(repo.mergeSplitstream(name))),
+  );
+}

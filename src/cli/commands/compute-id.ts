@@ -1,0 +1,11 @@
+import { computeImageId } from '../../composefs/repository/index.js';
+import type { Context } from '../context.js';
+import { settingsWithoutRepository } from '../open-repository.js';
+import type { FileSystemOptions } from '../options.js';
+import { readTree } from './read-tree.js';
+
+export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {
+  const { algorithm, version } = settingsWithoutRepository(context.globals);
+  const root = readTree(path, options, { algorithm });
+  await context.output.write(`${computeImageId(root, version, algorithm)}\n`);
+}

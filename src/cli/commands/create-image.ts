@@ -1,0 +1,23 @@
+import { formatObjectId } from '../../composefs/fsverity/object-id.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+import type { FileSystemOptions } from '../options.js';
+import { readTree } from './read-tree.js';
+
+export type CreateImageOptions = FileSystemOptions;
+
+export async function createImage(
+  context: Context,
+  path: string,
+  name: string | undefined,
+  options: CreateImageOptions,
+): Promise<void> {
+  await withRepository(context, async (repo) => {
+    repo.ensureWritable();
+    const id = await repo.hold(() =>
+      repo.commitImage(readTree(path, options, { algorithm: repo.algorithm, store: repo.objects }), name),
+    );
+    repo.sync();
+    await context.output.write(`${formatObjectId(repo.algorithm, id)}\n`);
+  });
+}

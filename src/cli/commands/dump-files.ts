@@ -1,0 +1,63 @@
+import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
+import { dumpSingleDir, dumpSingleFile } from '../../composefs/dumpfile/writer.js';
+import { DEFAULT_MAX_IMAGE_SIZE, readErofsTree } from '../../composefs/erofs/index.js';
+import { objectPathname } from '../../composefs/fsverity/object-id.js';
+import { readFully, withFd } from '../../composefs/repository/files.js';
+import type { Repository } from '../../composefs/repository/index.js';
+import { Directory } from '../../composefs/tree/directory.js';
+import type { Inode, Leaf } from '../../composefs/tree/inode.js';
+import { splitPath } from '../../composefs/tree/lookup.js';
+import { countLinks } from '../../composefs/tree/walk.js';
+import { ComposefsError } from '../../errors.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+
+export interface DumpFilesOptions {
+  readonly backingPathOnly?: boolean;
+}
+
+/** Output begins when every file was found: it is all or nothing (spec 70 C1). */
+export async function dumpFiles(
+  context: Context,
+  image: string,
+  files: readonly string[],
+  options: DumpFilesOptions,
+): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const root = readImageTree(repo, image);
+    const links = countLinks(root);
+    const found = files.map((file) => ({ file, inode: lookup(root, file) }));
+    const lines = found.flatMap(({ file, inode }) =>
+      options.backingPathOnly ? [backingPathLine(file, inode)] : dumpLines(byteStringFromText(file), inode, links),
+    );
+    await context.output.writeText(lines);
+  });
+}
+
+function readImageTree(repo: Repository, name: string): Directory {
+  const image = withFd(repo.openImage(name).fd, (fd) => readFully(fd, DEFAULT_MAX_IMAGE_SIZE));
+  return readErofsTree(image, repo.algorithm);
+}
+
+function lookup(root: Directory, file: string): Inode {
+  const { directory, name } = splitPath(root, byteStringFromText(file));
+  const inode = directory.lookup(name);
+  if (inode === undefined) throw new ComposefsError('NOT_FOUND', `${file} not found`);
+  return inode;
+}
+
+function dumpLines(path: ByteString, inode: Inode, links: ReadonlyMap<Leaf, number>): string[] {
+  return inode instanceof Directory ? [...dumpSingleDir(inode, path, links)] : [dumpSingleFile(inode, path, links)];
+}
+
+function backingPathLine(file: string, inode: Inode): string {
+  if (inode instanceof Directory) throw new ComposefsError('IS_A_DIRECTORY', `${file} is a directory`);
+  return `${file} ${backingPath(inode) ?? 'inline'}\n`;
+}
+
+/** The path below `objects/`; undefined for what the image holds itself. */
+function backingPath({ content }: Leaf): string | undefined {
+  if (content.type !== 'regular') return undefined;
+  if (content.file.storage === 'external') return content.file.payload ?? objectPathname(content.file.id);
+  return content.file.storage === 'external-no-verity' ? content.file.payload : undefined;
+}

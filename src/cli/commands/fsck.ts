@@ -1,0 +1,19 @@
+import { formatFsckResult, fsckResultToWire, isFsckOk } from '../../composefs/repository/index.js';
+import { ComposefsError } from '../../errors.js';
+import type { Context } from '../context.js';
+import { renderJson } from '../json.js';
+import { withRepository } from '../open-repository.js';
+
+export interface FsckOptions {
+  readonly json?: boolean;
+  readonly metadataOnly?: boolean;
+}
+
+export async function fsck(context: Context, options: FsckOptions): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const result = await (options.metadataOnly ? repo.fsckMetadataOnly() : repo.fsck());
+    if (options.json) return await context.output.write(renderJson(fsckResultToWire(result)));
+    await context.output.write(formatFsckResult(result));
+    if (!isFsckOk(result)) throw new ComposefsError('FSCK_FAILED', 'repository integrity check failed');
+  });
+}

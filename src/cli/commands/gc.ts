@@ -1,0 +1,17 @@
+import { formatGcResult } from '../../composefs/repository/index.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+
+export interface GcOptions {
+  readonly root?: readonly string[];
+  readonly dryRun?: boolean;
+}
+
+export async function gc(context: Context, options: GcOptions): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const roots = options.root ?? [];
+    // There is nothing else to do here meanwhile: no thread of its own.
+    const result = await (options.dryRun ? repo.gcDryRun(roots, { threads: 0 }) : repo.gc(roots, { threads: 0 }));
+    await context.output.write(formatGcResult(result, options.dryRun === true));
+  });
+}

@@ -1,0 +1,10 @@
+import { formatObjectId } from '../../composefs/fsverity/object-id.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+
+export async function imageObjects(context: Context, name: string): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const ids = repo.objectsForImage(name);
+    await context.output.writeText([...ids].sort().map((id) => `${formatObjectId(repo.algorithm, id)}\n`));
+  });
+}

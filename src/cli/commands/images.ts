@@ -1,0 +1,22 @@
+import type { Context } from '../context.js';
+import { renderJson } from '../json.js';
+import { withRepository } from '../open-repository.js';
+import { renderTable } from '../table.js';
+
+export interface ImagesOptions {
+  readonly json?: boolean;
+  readonly noTrunc?: boolean;
+}
+
+/** Characters of a digest in tables. */
+const SHORT_DIGEST = 12;
+
+export async function images(context: Context, options: ImagesOptions): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const list = repo.listImageRefs().map(([name, target]) => ({ name, digest: target.split('/').at(-1) ?? '' }));
+    if (options.json) return await context.output.write(renderJson({ images: list }));
+    if (list.length === 0) return await context.output.write('No images found\n');
+    const rows = list.map(({ name, digest }) => [name, options.noTrunc ? digest : digest.slice(0, SHORT_DIGEST)]);
+    await context.output.write(renderTable(['NAME', 'DIGEST'], rows));
+  });
+}

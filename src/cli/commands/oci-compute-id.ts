@@ -1,0 +1,19 @@
+import { computeImageId } from '../../composefs/repository/index.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+import type { FileSystemOptions } from '../options.js';
+import { imageFilesystem } from './oci-filesystem.js';
+import { parseOciReference } from './oci-reference.js';
+
+export async function ociComputeId(
+  context: Context,
+  name: string,
+  configVerity: string | undefined,
+  options: FileSystemOptions,
+): Promise<void> {
+  const image = parseOciReference('<CONFIG_NAME>', name);
+  await withRepository(context, async (repo) => {
+    const root = imageFilesystem(repo, image, configVerity, options);
+    await context.output.write(`${computeImageId(root, repo.erofsVersion, repo.algorithm)}\n`);
+  });
+}

@@ -1,0 +1,18 @@
+import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+import type { FileSystemOptions } from '../options.js';
+import { imageFilesystem } from './oci-filesystem.js';
+import { parseOciReference } from './oci-reference.js';
+
+export async function ociDump(
+  context: Context,
+  name: string,
+  configVerity: string | undefined,
+  options: FileSystemOptions,
+): Promise<void> {
+  const image = parseOciReference('<CONFIG_NAME>', name);
+  await withRepository(context, async (repo) => {
+    await context.output.writeText(writeDumpfile(imageFilesystem(repo, image, configVerity, options)));
+  });
+}

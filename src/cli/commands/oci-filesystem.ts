@@ -1,0 +1,27 @@
+import { parseObjectId } from '../../composefs/fsverity/object-id.js';
+import type { Repository } from '../../composefs/repository/index.js';
+import type { Directory } from '../../composefs/tree/directory.js';
+import { createFilesystem } from '../../oci/filesystem.js';
+import { OciImage } from '../../oci/image.js';
+import type { FileSystemOptions } from '../options.js';
+import type { OciReference } from './oci-reference.js';
+
+/**
+ * The file system of a stored image.
+ *
+ * @param configVerity hex; with it the config of a digest reference is trusted, and its layers are not hashed.
+ */
+export function imageFilesystem(
+  repo: Repository,
+  image: OciReference,
+  configVerity: string | undefined,
+  options: Pick<FileSystemOptions, 'xattrs'>,
+): Directory {
+  const transform = { xattrs: options.xattrs };
+  if (image.kind === 'tag') {
+    const opened = OciImage.openRef(repo, image.tag);
+    return createFilesystem(repo, opened.configDigest, opened.configVerity, transform);
+  }
+  const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
+  return createFilesystem(repo, image.digest, verity, transform);
+}

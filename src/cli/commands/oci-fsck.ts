@@ -1,0 +1,27 @@
+import { formatFsckResult, fsckResultToWire } from '../../composefs/repository/index.js';
+import { ComposefsError } from '../../errors.js';
+import { formatOciFsckError, isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/index.js';
+import type { Context } from '../context.js';
+import { renderJson } from '../json.js';
+import { withRepository } from '../open-repository.js';
+
+export interface OciFsckOptions {
+  readonly json?: boolean;
+}
+
+export async function ociFsck(context: Context, image: string | undefined, options: OciFsckOptions): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const result = await (image === undefined ? ociFsckAll(repo) : ociFsckImage(repo, image));
+    const ok = isOciFsckOk(result);
+    const errors = result.errors.map(formatOciFsckError);
+    const { imagesChecked, imagesCorrupted, repoResult } = result;
+    if (options.json) {
+      const counts = { images_checked: imagesChecked, images_corrupted: imagesCorrupted };
+      return await context.output.write(renderJson({ ok, ...counts, errors, repo: fsckResultToWire(repoResult) }));
+    }
+    const lines = [`oci images: ${imagesChecked - imagesCorrupted}/${imagesChecked} ok`];
+    if (errors.length > 0) lines.push(`oci errors: ${errors.length}`, ...errors.map((error) => `  - ${error}`));
+    await context.output.write(`${formatFsckResult(repoResult)}${lines.join('\n')}\n`);
+    if (!ok) throw new ComposefsError('FSCK_FAILED', 'OCI integrity check failed');
+  });
+}

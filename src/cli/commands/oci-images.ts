@@ -1,0 +1,42 @@
+import { listImages } from '../../oci/listing.js';
+import { digestEncoded } from '../../oci/model/digest.js';
+import type { Context } from '../context.js';
+import { renderJson } from '../json.js';
+import { withRepository } from '../open-repository.js';
+import { renderTable } from '../table.js';
+import { warn } from '../warning.js';
+
+export interface OciImagesOptions {
+  readonly json?: boolean;
+}
+
+/** Characters of a digest in the table. */
+const SHORT_DIGEST = 12;
+
+export async function ociImages(context: Context, options: OciImagesOptions): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const images = listImages(repo, { onWarning: warn });
+    if (options.json) {
+      const entries = images.map((image) => ({
+        name: image.name,
+        manifest_digest: image.manifestDigest,
+        is_container: image.isContainer,
+        architecture: image.architecture,
+        os: image.os,
+        created: image.created,
+        layer_count: image.layerCount,
+        referrer_count: image.referrerCount,
+      }));
+      return await context.output.write(renderJson({ images: entries }));
+    }
+    if (images.length === 0) return await context.output.write('No images found\n');
+    const rows = images.map((image) => [
+      image.name,
+      digestEncoded(image.manifestDigest).slice(0, SHORT_DIGEST),
+      image.architecture === '' ? 'artifact' : image.architecture,
+      String(image.layerCount),
+      String(image.referrerCount),
+    ]);
+    await context.output.write(renderTable(['NAME', 'DIGEST', 'ARCH', 'LAYERS', 'REFS'], rows));
+  });
+}

@@ -1,0 +1,13 @@
+import { formatObjectId } from '../../composefs/fsverity/object-id.js';
+import { importLayer, parseOciDigest } from '../../oci/index.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+import { parseArgumentValue } from '../usage-error.js';
+
+export async function ociImportLayer(context: Context, digest: string, name: string | undefined): Promise<void> {
+  const diffId = parseArgumentValue('<DIGEST>', digest, parseOciDigest);
+  await withRepository(context, async (repo) => {
+    const { verity } = await importLayer(repo, diffId, name, process.stdin);
+    await context.output.write(`${formatObjectId(repo.algorithm, verity)}\n`);
+  });
+}

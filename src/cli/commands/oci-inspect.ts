@@ -1,0 +1,37 @@
+import { OciImage } from '../../oci/image.js';
+import { inspectImage } from '../../oci/listing.js';
+import type { Context } from '../context.js';
+import { renderJson } from '../json.js';
+import { withRepository } from '../open-repository.js';
+import { parseOciReference } from './oci-reference.js';
+
+export interface OciInspectOptions {
+  readonly manifest?: boolean;
+  readonly config?: boolean;
+}
+
+export async function ociInspect(context: Context, name: string, options: OciInspectOptions): Promise<void> {
+  const reference = parseOciReference('<IMAGE>', name);
+  await withRepository(context, async (repo) => {
+    const image =
+      reference.kind === 'tag' ? OciImage.openRef(repo, reference.tag) : OciImage.open(repo, reference.digest);
+    if (options.manifest) return await writeDocument(context, image.readManifestJson(repo));
+    if (options.config) return await writeDocument(context, image.readConfigJson(repo));
+    const inspection = inspectImage(repo, image);
+    const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    await context.output.write(
+      renderJson({
+        manifest: utf8.decode(inspection.manifest),
+        config: utf8.decode(inspection.config),
+        referrers: inspection.referrers,
+        composefs_erofs: inspection.composefsErofs ?? null,
+        composefs_boot_erofs: inspection.composefsBootErofs ?? null,
+      }),
+    );
+  });
+}
+
+/** The stored bytes as they are, and a newline. */
+async function writeDocument(context: Context, bytes: Buffer): Promise<void> {
+  await context.output.write(Buffer.concat([bytes, Buffer.from('\n')]));
+}

@@ -1,0 +1,28 @@
+import { ComposefsError, withContext } from '../../errors.js';
+import { OciImage } from '../../oci/image.js';
+import { parseOciDigest } from '../../oci/model/digest.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+import type { MountOptions } from '../options.js';
+import { mountAt } from './mount-at.js';
+
+export async function ociMount(
+  context: Context,
+  name: string,
+  mountpoint: string,
+  options: MountOptions,
+): Promise<void> {
+  await withRepository(context, (repo) => {
+    const image = name.startsWith('sha256:')
+      ? OciImage.open(
+          repo,
+          withContext('Parsing manifest digest', () => parseOciDigest(name)),
+        )
+      : OciImage.openRef(repo, name);
+    const id = image.imageRef(repo.erofsVersion);
+    if (id === undefined) {
+      throw new ComposefsError('NO_IMAGE', 'No composefs EROFS image linked — try re-pulling the image');
+    }
+    return mountAt(repo, id, mountpoint, options);
+  });
+}

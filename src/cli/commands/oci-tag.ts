@@ -1,0 +1,13 @@
+import { parseOciDigest } from '../../oci/model/digest.js';
+import { tagImage } from '../../oci/tags.js';
+import type { Context } from '../context.js';
+import { withRepository } from '../open-repository.js';
+import { parseArgumentValue } from '../usage-error.js';
+
+export async function ociTag(context: Context, digest: string, name: string): Promise<void> {
+  const manifest = parseArgumentValue('<MANIFEST_DIGEST>', digest, parseOciDigest);
+  await withRepository(context, async (repo) => {
+    tagImage(repo, manifest, name);
+    await context.output.write(`Tagged ${manifest} as ${name}\n`);
+  });
+}

@@ -1,0 +1,61 @@
+import { createRequire } from 'node:module';
+import { CfsctlCommand } from './command.js';
+import type { Context } from './context.js';
+import { addOciVerbs } from './oci-verbs.js';
+import { flag, type GlobalOptions, globalOptions } from './options.js';
+import type { Output } from './output.js';
+import { addRepositoryVerbs } from './repository-verbs.js';
+
+const EXAMPLES = `
+Examples:
+  cfsctl --repo ./repo init --insecure            Create a repository on any file system
+  cfsctl --repo ./repo oci pull oci:./layout app  Pull an image from an OCI layout, and tag it app
+  cfsctl --repo ./repo oci mount app /mnt         Mount it
+  cfsctl --repo ./repo gc --dry-run               Show what a garbage collection would delete`;
+
+/** `--version` was given; the message is what to print. */
+export class VersionRequest extends Error {}
+
+/**
+ * The command tree of `cfsctl`. It only declares: what a verb does is loaded when the verb runs, so that help and
+ * usage errors come at once.
+ */
+export function createProgram(output: Output): CfsctlCommand {
+  const program = new CfsctlCommand('cfsctl')
+    .description('Store, check and mount OCI images and directory trees as composefs file systems')
+    .enablePositionalOptions()
+    .exitOverride()
+    .addOptions(globalOptions())
+    .addHelpText('after', EXAMPLES);
+  addVersionOption(program);
+  const context = (): Context => ({ globals: program.opts<GlobalOptions>(), output });
+  addRepositoryVerbs(program, context);
+  addOciVerbs(program.verb('oci', 'OCI images and layers').enablePositionalOptions(), context);
+  for (const group of [program, ...program.commands]) {
+    if (group instanceof CfsctlCommand && group.commands.length > 0) addHelpVerb(group);
+  }
+  return program;
+}
+
+function addVersionOption(program: CfsctlCommand): void {
+  program.addOption(flag('-V, --version', 'Print version'));
+  // Not commander's own version(), which wants the number before anybody asks for it.
+  program.on('option:version', () => {
+    throw new VersionRequest(`cfsctl ${packageVersion()}`);
+  });
+}
+
+function packageVersion(): string {
+  const manifest: unknown = createRequire(import.meta.url)('composefs-oci/package.json');
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
+}
+
+/** `cfsctl help oci pull` */
+function addHelpVerb(group: CfsctlCommand): void {
+  group.helpOption('-h, --help', 'Print help').helpCommand(false);
+  for (const child of group.commands) child.helpOption('-h, --help', 'Print help');
+  group
+    .verb('help', 'Print this message or the help of the given subcommand(s)')
+    .argument('[COMMAND...]', 'The subcommand')
+    .action((names: readonly string[]) => group.find(names).help());
+}

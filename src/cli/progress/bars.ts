@@ -1,0 +1,132 @@
+import type { ProgressEvent, ProgressUnit } from '../../progress.js';
+import { displayWidth, escapeControls, truncateDisplay } from '../terminal-text.js';
+import type { Clock, ProgressDisplay, ProgressStream } from './display.js';
+import { monotonicClock } from './display.js';
+import { formatDecimalBytes, formatDuration, shortLabel } from './format.js';
+import { type Component, componentRemaining, TransferState } from './transfer-state.js';
+
+/** Milliseconds between two drawings: 10 a second. */
+const REDRAW_INTERVAL = 100;
+const BAR_WIDTH = 40;
+const MIN_BAR_WIDTH = 10;
+const AMOUNT_WIDTH = 8;
+const ETA_WIDTH = 6;
+const SPINNER = '|/-\\';
+
+const CLEAR_BELOW = '\x1b[J';
+const CLEAR_LINE_END = '\x1b[K';
+
+/**
+ * One bar for each running component and a line for the whole, redrawn in place at the bottom of the terminal
+ * (spec 70 A4). Messages go above the bars. There are never more lines than the terminal has.
+ */
+export class ProgressBars implements ProgressDisplay {
+  readonly #stream: ProgressStream;
+  readonly #clock: Clock;
+  readonly #state = new TransferState();
+  #drawnLines = 0;
+  #drawnAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(stream: ProgressStream, clock: Clock = monotonicClock) {
+    this.#stream = stream;
+    this.#clock = clock;
+  }
+
+  report(event: ProgressEvent): void {
+    const now = this.#clock();
+    this.#state.apply(event, now);
+    if (event.type === 'message') this.#printMessage(event.text);
+    else if (event.type === 'skipped') this.#printMessage(`${shortLabel(event.id)} skipped`);
+    if (now - this.#drawnAt >= REDRAW_INTERVAL) this.#draw(now);
+    else this.#drawLater(REDRAW_INTERVAL - (now - this.#drawnAt));
+  }
+
+  finish(): void {
+    clearTimeout(this.#timer);
+    this.#stream.write(this.#toTop() + (this.#drawnLines > 0 ? CLEAR_BELOW : ''));
+    this.#drawnLines = 0;
+  }
+
+  #printMessage(text: string): void {
+    const line = truncateDisplay(escapeControls(text), this.#columns);
+    this.#stream.write(`${this.#toTop()}${line}${CLEAR_LINE_END}\n${CLEAR_BELOW}`);
+    this.#drawnLines = 0;
+    this.#drawnAt = Number.NEGATIVE_INFINITY;
+  }
+
+  #drawLater(delay: number): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#draw(this.#clock());
+    }, delay);
+    // Drawing is no reason to keep the process alive.
+    this.#timer.unref();
+  }
+
+  #draw(now: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const lines = this.#lines(now);
+    const text = lines.map((line) => `${truncateDisplay(line, this.#columns)}${CLEAR_LINE_END}\n`).join('');
+    this.#stream.write(this.#toTop() + text + (lines.length < this.#drawnLines ? CLEAR_BELOW : ''));
+    this.#drawnLines = lines.length;
+    this.#drawnAt = now;
+  }
+
+  #lines(now: number): string[] {
+    const { running } = this.#state;
+    // The cursor waits on the line below the last one.
+    const room = Math.max(1, (this.#stream.rows ?? 24) - 1);
+    const summary = this.#state.total === undefined ? [] : [this.#summaryLine(now)];
+    const forBars = room - summary.length;
+    const shown = running.length <= forBars ? running : running.slice(0, Math.max(0, forBars - 1));
+    const hidden = running.length - shown.length;
+    const more = hidden > 0 && forBars > 0 ? [`… and ${hidden} more`] : [];
+    return [...shown.map((component) => this.#componentLine(component, now)), ...more, ...summary];
+  }
+
+  #componentLine(component: Component, now: number): string {
+    const label = escapeControls(shortLabel(component.id));
+    if (component.total === undefined) {
+      const turn = SPINNER.charAt(Math.floor(now / REDRAW_INTERVAL) % SPINNER.length);
+      return `${eta(undefined)} ${turn} ${amount(component.fetched, component.unit)} ${label}`;
+    }
+    return this.#line(componentRemaining(component, now), component.fetched, component.total, component.unit, label);
+  }
+
+  #summaryLine(now: number): string {
+    const { total = 0, complete, unit } = this.#state;
+    const rate = this.#state.rate(now);
+    const speed = rate === undefined ? '' : `, ${amount(rate, unit).trim()}/s`;
+    return this.#line(this.#state.remaining(now), complete, total, unit, `total${speed}`);
+  }
+
+  #line(seconds: number | undefined, done: number, total: number, unit: ProgressUnit, label: string): string {
+    const before = eta(seconds);
+    const after = `${amount(done, unit)}/${amount(total, unit)}${unit === 'items' ? ' objects' : ''} ${label}`;
+    const room = this.#columns - displayWidth(before) - displayWidth(after) - 2;
+    const width = Math.min(BAR_WIDTH, Math.max(MIN_BAR_WIDTH, room));
+    const filled = total > 0 ? Math.floor(Math.min(1, done / total) * width) : width;
+    return `${before} ${'#'.repeat(filled)}${'-'.repeat(width - filled)} ${after}`;
+  }
+
+  #toTop(): string {
+    return this.#drawnLines > 0 ? `\x1b[${this.#drawnLines}A\r` : '';
+  }
+
+  /** One less than the terminal has: a full last column makes some terminals wrap. */
+  get #columns(): number {
+    return Math.max(1, (this.#stream.columns ?? 80) - 1);
+  }
+}
+
+function eta(seconds: number | undefined): string {
+  return `[eta ${formatDuration(seconds).padStart(ETA_WIDTH)}]`;
+}
+
+function amount(count: number, unit: ProgressUnit): string {
+  const text = unit === 'bytes' ? formatDecimalBytes(count) : String(Math.round(count));
+  return text.padStart(AMOUNT_WIDTH);
+}

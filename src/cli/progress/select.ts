@@ -1,0 +1,27 @@
+import { nullReporter } from '../../progress.js';
+import { ProgressBars } from './bars.js';
+import type { ProgressDisplay, ProgressStream } from './display.js';
+import { JsonLinesProgress } from './json-lines.js';
+import { PlainProgress } from './plain.js';
+
+export type ProgressMode = 'auto' | 'bar' | 'plain' | 'json' | 'none';
+
+/** The display of a mode; `auto` means bars on a terminal, and else a line every few seconds. */
+export function createProgressDisplay(mode: ProgressMode, stream: ProgressStream): ProgressDisplay {
+  switch (mode) {
+    case 'auto':
+      return canRedraw(stream) ? new ProgressBars(stream) : new PlainProgress(stream, { messages: false });
+    case 'bar':
+      return new ProgressBars(stream);
+    case 'plain':
+      return new PlainProgress(stream, { messages: true });
+    case 'json':
+      return new JsonLinesProgress(stream);
+    case 'none':
+      return { ...nullReporter, finish: () => undefined };
+  }
+}
+
+function canRedraw(stream: ProgressStream): boolean {
+  return stream.isTTY === true && process.env['TERM'] !== 'dumb';
+}

@@ -1,0 +1,39 @@
+import { CommanderError } from 'commander';
+import { findCause } from '../errors.js';
+import { InterruptedError } from './interrupt.js';
+import { Output, OutputClosedError } from './output.js';
+import { createProgram, VersionRequest } from './program.js';
+import { renderError } from './render-error.js';
+import { renderUsageError, UsageError } from './usage-error.js';
+
+/**
+ * Runs one command line (without the program's name) and resolves to the exit status of spec 70 A2: 0 success,
+ * 1 run-time error, 2 usage error. Results go to standard output, everything else to standard error.
+ */
+export async function runCfsctl(args: readonly string[]): Promise<number> {
+  const output = new Output(process.stdout);
+  const program = createProgram(output);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (findCause(error, OutputClosedError) !== undefined) return 0;
+    if (error instanceof VersionRequest) return printVersion(output, error.message);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof InterruptedError) {
+      process.stderr.write('interrupted\n');
+      return error.status;
+    }
+    if (error instanceof UsageError) {
+      process.stderr.write(renderUsageError(error));
+      return 2;
+    }
+    process.stderr.write(renderError(error, { debug: program.getOptionValue('debug') === true }));
+    return 1;
+  }
+}
+
+async function printVersion(output: Output, text: string): Promise<number> {
+  await output.write(`${text}\n`);
+  return 0;
+}
