@@ -1,0 +1,67 @@
+import { spawnSync } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+
+/** What running one command took. */
+export interface Measurement {
+  /** Seconds. */
+  readonly wall: number;
+  /** Seconds of user and system time, of the command and its children. */
+  readonly cpu: number;
+  /** Largest resident set of any process of the command, in MiB. */
+  readonly peakMiB: number;
+}
+
+/**
+ * Runs a command to its end and measures it. Each run has a process of its own in between, because the kernel's count
+ * of ended children has no way to be reset.
+ *
+ * @throws Error with the command's stderr if it fails.
+ */
+export function measure(command: readonly string[]): Measurement {
+  const self = fileURLToPath(import.meta.url);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [self, ...command], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
+  if (status !== 0) throw new Error(`${command.join(' ')} failed:\n${stderr}`);
+  return JSON.parse(stdout) as Measurement;
+}
+
+/** The medians of several measurements, each quantity by itself. */
+export function median(measurements: readonly Measurement[]): Measurement {
+  const middle = (pick: (each: Measurement) => number): number => {
+    const sorted = measurements.map(pick).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  };
+  return {
+    wall: middle((each) => each.wall),
+    cpu: middle((each) => each.cpu),
+    peakMiB: middle((each) => each.peakMiB),
+  };
+}
+
+/** `struct rusage` of the children that have ended (getrusage(2)). */
+function childUsage(): { cpu: number; peakMiB: number } {
+  const RUSAGE_CHILDREN = -1;
+  const buffer = Buffer.alloc(144);
+  const getrusage = koffi.load('libc.so.6').func('int getrusage(int who, void *usage)');
+  if (getrusage(RUSAGE_CHILDREN, buffer) !== 0) throw new Error('getrusage failed');
+  const seconds = (offset: number): number =>
+    Number(buffer.readBigInt64LE(offset)) + Number(buffer.readBigInt64LE(offset + 8)) / 1e6;
+  return { cpu: seconds(0) + seconds(16), peakMiB: Number(buffer.readBigInt64LE(32)) / 1024 };
+}
+
+function measureHere(command: readonly string[]): void {
+  const [program, ...args] = command;
+  if (program === undefined) throw new Error('no command');
+  const start = performance.now();
+  const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const wall = (performance.now() - start) / 1000;
+  if (error !== undefined) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+  process.stdout.write(JSON.stringify({ wall, ...childUsage() } satisfies Measurement));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) measureHere(process.argv.slice(2));
