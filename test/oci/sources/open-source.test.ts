@@ -391,14 +391,14 @@ test('archives that are compressed, cut short or sparse are refused', async () =
 });
 
 test('a reference of an unsupported transport or none at all says what to do', async () => {
-  await assert.rejects(open('docker://busybox'), (error: Error) => {
+  await assert.rejects(open('docker-daemon:busybox:1'), (error: Error) => {
     assert.ok('code' in error && 'hint' in error);
     assert.equal(error.code, 'UNSUPPORTED_TRANSPORT');
-    assert.equal(error.message, "Cannot read images from 'docker://busybox'");
-    assert.match(String(error.hint), /skopeo copy 'docker:\/\/busybox' oci:DIRECTORY/);
+    assert.equal(error.message, "Cannot read images from 'docker-daemon:busybox:1'");
+    assert.match(String(error.hint), /skopeo copy 'docker-daemon:busybox:1' oci:DIRECTORY/);
     return true;
   });
-  assert.deepEqual(await failure('nocolon'), ['Parsing image reference transport', "Missing ':' in nocolon"]);
+  assert.deepEqual(await failure('/no/colon'), ['Parsing image reference transport', "Missing ':' in /no/colon"]);
 });
 
 test('the digest of a manifest is that of its bytes, however unusual', async () => {
