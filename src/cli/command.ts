@@ -48,7 +48,7 @@ export class CfsctlCommand extends Command {
 
   override parseOptions(args: string[]): ParseOptionsResult {
     this.#refuseOptionAsValue(args);
-    return super.parseOptions(args);
+    return super.parseOptions(this.#withImpliedValues(args));
   }
 
   override help(context?: HelpContext | ((text: string) => string)): never {
@@ -142,10 +142,21 @@ export class CfsctlCommand extends Command {
       const argument = args[i] ?? '';
       if (argument === '--' || (this.commands.length > 0 && !argument.startsWith('-'))) return;
       const option = this.options.find(({ required, long, short }) => required && [long, short].includes(argument));
-      if (!(option instanceof CfsctlOption)) continue;
+      if (!(option instanceof CfsctlOption) || option.impliedValue !== undefined) continue;
       i++;
       if (/^-./.test(args[i] ?? '')) this.optionMissingArgument(option);
     }
+  }
+
+  /** `--tls-verify` becomes `--tls-verify=true`, so that it does not take the next argument for its value. */
+  #withImpliedValues(args: readonly string[]): string[] {
+    const implied = new Map<string, string>();
+    for (const option of this.options) {
+      if (option instanceof CfsctlOption && option.impliedValue !== undefined && option.long !== undefined)
+        implied.set(option.long, `${option.long}=${option.impliedValue}`);
+    }
+    const end = args.indexOf('--');
+    return args.map((argument, i) => (end >= 0 && i >= end ? argument : (implied.get(argument) ?? argument)));
   }
 
   #optionNames(): string[] {

@@ -1,4 +1,5 @@
 import { type Argument, type Command, Help, type Option } from 'commander';
+import { CfsctlOption } from './options.js';
 
 const MAX_WIDTH = 100;
 
@@ -30,7 +31,8 @@ export class CfsctlHelp extends Help {
   }
 
   override optionTerm(option: Option): string {
-    return option.short === undefined ? `    ${option.flags}` : option.flags;
+    const flags = option instanceof CfsctlOption && option.impliedValue !== undefined ? option.display : option.flags;
+    return option.short === undefined ? `    ${flags}` : flags;
   }
 
   override optionDescription(option: Option): string {

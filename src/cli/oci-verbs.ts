@@ -3,6 +3,8 @@ import type { OciFsckOptions } from './commands/oci-fsck.js';
 import type { OciImagesOptions } from './commands/oci-images.js';
 import type { OciInspectOptions } from './commands/oci-inspect.js';
 import type { OciLayerOptions } from './commands/oci-layer.js';
+import type { OciLoginOptions } from './commands/oci-login.js';
+import type { OciLogoutOptions } from './commands/oci-logout.js';
 import type { OciPullOptions } from './commands/oci-pull.js';
 import type { Context } from './context.js';
 import {
@@ -13,43 +15,94 @@ import {
   type MountOptions,
   mountOptions,
   value,
+  wholeNumber,
   xattrsOption,
 } from './options.js';
+import { authFileOption, registryOptions } from './registry-options.js';
+
+const PROGRESS_MODES: readonly string[] = ['auto', 'bar', 'plain', 'json', 'none'];
 
 const PULL_EXAMPLES = `
 Examples:
+  cfsctl oci pull docker://quay.io/fedora/fedora:42 fedora   An image in a registry
+  cfsctl oci pull docker://quay.io/team/app@sha256:… app     The image of a digest
+  cfsctl oci pull debian                                     A short name: registries.conf, or docker.io
+  cfsctl oci pull --tls-verify=false docker://localhost/app  From a registry without TLS
   cfsctl oci pull oci:./layout:v1 app                        The image tagged v1 of an OCI layout directory
   cfsctl oci pull oci-archive:./app.tar app                  An image in an archive
-  cfsctl oci pull --platform linux/arm64 oci:./layout app    The image for another machine`;
+  cfsctl oci pull --platform linux/arm64 oci:./layout app    The image for another machine
+
+A pull that was interrupted goes on where it stopped. \`cfsctl oci login\` stores credentials.`;
+
+const LOGIN_EXAMPLES = `
+Examples:
+  cfsctl oci login quay.io                                   Asks for user name and password
+  cfsctl oci login -u ann --password-stdin localhost:5000 < password.txt
+  cfsctl oci login --authfile ./auth.json quay.io/team       For the images below a namespace only`;
 
 /** The verbs of spec 70 C2. They import modules of the OCI layer rather than its face: a listing needs few of them. */
 export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
   addPull(oci, context);
+  addLogin(oci, context);
   addImageVerbs(oci, context);
   addLayerVerbs(oci, context);
   addRootfsVerbs(oci, context);
 }
 
 function addPull(oci: CfsctlCommand, context: () => Context): void {
-  const progress = choice('--progress <PROGRESS>', 'How to show progress, on standard error', [
-    'auto',
-    'bar',
-    'plain',
-    'json',
-    'none',
-  ]);
-  progress.default('auto');
+  const progress = choice('--progress <PROGRESS>', 'How to show progress, on standard error', PROGRESS_MODES);
+  progress.default(undefined, 'auto');
+  const retry = wholeNumber('--retry <COUNT>', 'Further attempts after a request that failed', 0, 1000);
+  retry.default(undefined, '4');
+  const timeout = wholeNumber('--timeout <SECONDS>', 'How long a registry may be silent', 1, 86_400);
+  timeout.default(undefined, '60');
   oci
     .verb('pull', 'Pull an image into the repository')
-    .argument('<IMAGE>', 'The image, such as oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]')
+    .argument('<IMAGE>', 'The image: docker://HOST/NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]')
     .argument('[NAME]', 'Tag for the pulled image; by default the text of IMAGE')
     .addOption(value('--platform <PLATFORM>', 'OS/ARCH[/VARIANT] to take of a multi-platform image'))
+    .addOption(
+      value('--creds <USER[:PASSWORD]>', 'Credentials for the registry; a password that is left out is asked for'),
+    )
+    .addOptions(registryOptions())
+    .addOption(value('--signature-policy <FILE>', "policy.json in place of the user's or the system's"))
+    .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
+    .addOption(retry)
+    .addOption(timeout)
     .addOption(progress)
+    .addOption(wholeNumber('--progress-fd <FD>', 'Write progress to this descriptor, as lines of JSON', 2, 65_535))
     .addOption(flag('--quiet', 'Show no progress, and print only the digest of the manifest').conflicts(['json']))
     .addOption(flag('--json', 'Print the result as JSON'))
     .addHelpText('after', PULL_EXAMPLES)
     .action(async (image: string, name: string | undefined, options: OciPullOptions) =>
       (await import('./commands/oci-pull.js')).ociPull(context(), image, name, options),
+    );
+}
+
+function addLogin(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('login', 'Check credentials for a registry, and store them where podman and skopeo find them')
+    .argument('<REGISTRY>', 'HOST[:PORT], or HOST[:PORT]/NAMESPACE for a part of it')
+    .addOption(value('-u, --username <USERNAME>', 'User name; asked for if left out'))
+    .addOption(
+      value('-p, --password <PASSWORD>', 'Password; other users of this machine may see it: better --password-stdin'),
+    )
+    .addOption(flag('--password-stdin', 'Read the password from standard input').conflicts(['password']))
+    .addOption(flag('--get-login', 'Print the user name that is logged in, and do nothing else'))
+    .addOptions(registryOptions())
+    .requires({ passwordStdin: ['username'] })
+    .addHelpText('after', LOGIN_EXAMPLES)
+    .action(async (registry: string, options: OciLoginOptions) =>
+      (await import('./commands/oci-login.js')).ociLogin(context(), registry, options),
+    );
+
+  oci
+    .verb('logout', 'Remove the stored credentials for a registry')
+    .argument('[REGISTRY]', 'As for login')
+    .addOption(flag('-a, --all', 'Remove the credentials for all registries'))
+    .addOption(authFileOption())
+    .action(async (registry: string | undefined, options: OciLogoutOptions) =>
+      (await import('./commands/oci-logout.js')).ociLogout(context(), registry, options),
     );
 }
 

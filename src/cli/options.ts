@@ -5,6 +5,8 @@ import { parseArgumentValue, UsageError } from './usage-error.js';
 /** An option as `cfsctl` declares it: `--no-x` is a plain flag called `noX`, and only some may be repeated. */
 export class CfsctlOption extends Option {
   repeatable = false;
+  /** The value of the option without one; another has to follow after `=`, as in `--tls-verify=false`. */
+  impliedValue: string | undefined;
 
   constructor(flags: string, description: string) {
     super(flags, description);
@@ -14,7 +16,9 @@ export class CfsctlOption extends Option {
   /** As messages name it: `--repo <REPO>`, `--dry-run`. */
   get display(): string {
     const placeholder = /<[^>]+>/.exec(this.flags)?.[0];
-    return `${this.long ?? this.short}${placeholder === undefined ? '' : ` ${placeholder}`}`;
+    const name = this.long ?? this.short;
+    if (this.impliedValue !== undefined) return `${name}[=${placeholder}]`;
+    return `${name}${placeholder === undefined ? '' : ` ${placeholder}`}`;
   }
 }
 
@@ -55,6 +59,24 @@ export function list(flags: string, description: string): CfsctlOption {
   const option = new CfsctlOption(flags, description);
   option.repeatable = true;
   option.argParser((text, previous: string[] | undefined) => [...(previous ?? []), text]);
+  return option;
+}
+
+/** An option that is true or false; without a value it is true: `--tls-verify`, `--tls-verify=false`. */
+export function toggle(flags: string, description: string): CfsctlOption {
+  const option = choice(flags, description, ['true', 'false'], (text) => text === 'true');
+  option.impliedValue = 'true';
+  return option;
+}
+
+/** A whole number from `min` to `max`. */
+export function wholeNumber(flags: string, description: string, min: number, max: number): CfsctlOption {
+  const option = new CfsctlOption(flags, description);
+  option.argParser((text) => {
+    const parsed = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (parsed >= min && parsed <= max) return parsed;
+    throw new UsageError(`invalid value '${text}' for '${option.display}': not a number from ${min} to ${max}`);
+  });
   return option;
 }
 

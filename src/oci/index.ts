@@ -41,6 +41,7 @@ export { processEntry } from './layer/apply-layer.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';
 export { isTarMediaType } from './layer/media-type.js';
 export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.js';
+export type { PulledLayer } from './layer-importer.js';
 export { layerDumpfile, layerInfo, layerTar } from './layers.js';
 export {
   type ImageInfo,
@@ -62,7 +63,7 @@ export { extractDiffIds, extractLayerIds } from './model/diff-ids.js';
 export { OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
 export { type ImageManifest, isContainerImage, type ManifestDocument } from './model/manifest.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
-export { type PullOptions, type PullResult, pull, pullFrom } from './pull.js';
+export { type PulledImage, type PullOptions, type PullResult, pull, pullFrom } from './pull.js';
 export {
   addReferrer,
   cleanupDanglingReferrers,
@@ -70,6 +71,8 @@ export {
   removeReferrer,
   removeReferrersForSubject,
 } from './referrers.js';
+export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
+export type { GivenCredentials, RegistryConfigOptions } from './registry/registry-config.js';
 export type { BlobLocation, ImageSource } from './sources/image-source.js';
 export { openSource } from './sources/open-source.js';
 export { listRefs, resolveRef, tagImage, untagImage } from './tags.js';

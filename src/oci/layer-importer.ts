@@ -31,12 +31,22 @@ export interface LayerImport {
   readonly downloads: DownloadSlots;
 }
 
+/** One layer of an image that was pulled. */
+export interface PulledLayer {
+  /** The diff_id; the blob's digest in an artifact. */
+  readonly key: OciDigest;
+  readonly blob: Descriptor;
+  /** Whether it was stored before, so that nothing of it was read. */
+  readonly wasPresent: boolean;
+  readonly transfer: Transfer;
+}
+
 export interface ImportedLayers {
   /** Each wanted key to its splitstream. */
   readonly refs: ReadonlyMap<string, ObjectId>;
   readonly stats: ImportStats;
-  /** What came from registries. */
-  readonly transfer: Transfer;
+  /** As the manifest has them. */
+  readonly layers: readonly PulledLayer[];
 }
 
 /**
@@ -83,16 +93,22 @@ export async function importLayers(wanted: readonly WantedLayer[], context: Laye
   missing.sort((a, b) => b.descriptor.size - a.descriptor.size);
   const imported = await runAll(missing, context);
   let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };
-  let fetchedBytes = 0;
-  let resumedBytes = 0;
+  const transfers = new Map<string, Transfer>();
   for (const [key, layer] of imported) {
     refs.set(key, layer.id);
     stats = addStats(stats, layer.stats);
-    fetchedBytes += layer.transfer?.fetchedBytes ?? 0;
-    resumedBytes += layer.transfer?.resumedBytes ?? 0;
+    transfers.set(key, layer.transfer ?? NOTHING);
   }
-  return { refs, stats, transfer: { fetchedBytes, resumedBytes } };
+  const layers = wanted.map(({ key, descriptor }): PulledLayer => {
+    const transfer = transfers.get(key);
+    // A second occurrence costs nothing.
+    transfers.set(key, NOTHING);
+    return { key, blob: descriptor, wasPresent: transfer === undefined, transfer: transfer ?? NOTHING };
+  });
+  return { refs, stats, layers };
 }
+
+const NOTHING: Transfer = { fetchedBytes: 0, resumedBytes: 0 };
 
 /** The layer's splitstream, if it is registered and its object is there. */
 function storedLayer(repo: Repository, key: OciDigest): ObjectId | undefined {

@@ -8,7 +8,7 @@ import { ensureComposefsErofs, requireLinkableFormat } from './erofs-images.js';
 import { configIdentifier, configRefKey } from './identifiers.js';
 import { OciImage } from './image.js';
 import type { ImportStats } from './import-stats.js';
-import { importLayers, type LayerImport, pairLayers } from './layer-importer.js';
+import { importLayers, type LayerImport, type PulledLayer, pairLayers } from './layer-importer.js';
 import { hasManifest, type ManifestLinks, readManifestStream, writeManifestRaw } from './manifest-stream.js';
 import type { Descriptor } from './model/descriptor.js';
 import { extractDiffIds } from './model/diff-ids.js';
@@ -64,8 +64,18 @@ export interface PullResult {
   readonly stats: ImportStats;
   /** What came from a registry, and what an earlier pull had kept of the same layers. */
   readonly transfer: Transfer;
+  /** The image's layers, in order; a layer that is in it twice is there twice. */
+  readonly layers: readonly PulledLayer[];
+  /** The EROFS images that are linked now; none of an artifact. */
+  readonly images: readonly PulledImage[];
   /** The manifests of the referrers that are stored now, if they were wanted. */
   readonly referrers: readonly OciDigest[];
+}
+
+export interface PulledImage {
+  /** Of the format; 1 stands for 0 as well, which has the same place. */
+  readonly version: 1 | 2;
+  readonly id: ObjectId;
 }
 
 /**
@@ -137,16 +147,35 @@ export async function pullFrom(
       const context = { repo, source, pool, downloads, progress, signal };
       const manifest = await source.manifest();
       await accept(manifest);
-      const { manifestDigest, stats, transfer } = await storeImage(manifest, context);
+      const { manifestDigest, stats, layers } = await storeImage(manifest, context);
       const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context) : [];
       const image = await ensureComposefsErofs(repo, manifestDigest, undefined, { tag, signal, pool });
       if (image === undefined && tag !== undefined) tagImage(repo, manifestDigest, tag);
-      const { manifestVerity, configDigest, configVerity } = OciImage.open(repo, manifestDigest);
-      return { manifestDigest, manifestVerity, configDigest, configVerity, stats, transfer, referrers };
+      const stored = OciImage.open(repo, manifestDigest);
+      const { manifestVerity, configDigest, configVerity } = stored;
+      const transfer = sumOf(layers);
+      const images = linkedImages(stored);
+      return { manifestDigest, manifestVerity, configDigest, configVerity, stats, transfer, layers, images, referrers };
     });
   } finally {
     await pool.close();
   }
+}
+
+function sumOf(layers: readonly PulledLayer[]): Transfer {
+  let [fetchedBytes, resumedBytes] = [0, 0];
+  for (const { transfer } of layers) {
+    fetchedBytes += transfer.fetchedBytes;
+    resumedBytes += transfer.resumedBytes;
+  }
+  return { fetchedBytes, resumedBytes };
+}
+
+function linkedImages(image: OciImage): PulledImage[] {
+  return ([1, 2] as const).flatMap((version) => {
+    const id = image.imageRef(version);
+    return id === undefined ? [] : [{ version, id }];
+  });
 }
 
 function threadsFor(source: ImageSource, { limits }: DownloadSlots): number {
@@ -160,14 +189,14 @@ type StoreContext = Omit<LayerImport, 'isContainer'>;
 async function storeImage(
   { raw, digest: manifestDigest, value: manifest }: ManifestDocument,
   store: StoreContext,
-): Promise<{ manifestDigest: OciDigest; stats: ImportStats; transfer: Transfer }> {
+): Promise<{ manifestDigest: OciDigest; stats: ImportStats; layers: readonly PulledLayer[] }> {
   const { repo, source, progress, signal } = store;
   refuseDelta(manifest);
   const config = await readConfig(repo, source, manifest.config, progress);
   const keys = extractDiffIds(manifest.config.mediaType, config, manifest.layers);
 
   const isContainer = isContainerImage(manifest);
-  const { refs, stats, transfer } = await importLayers(pairLayers(keys, manifest.layers), { ...store, isContainer });
+  const { refs, stats, layers } = await importLayers(pairLayers(keys, manifest.layers), { ...store, isContainer });
   signal?.throwIfAborted();
   const configVerity = await storeConfig(repo, manifest, config, layerRefsInOrder(keys, refs));
   const links = {
@@ -181,7 +210,7 @@ async function storeImage(
     progress.report({ type: 'message', text: `Storing manifest ${manifestDigest}` });
     await writeManifestRaw(repo, raw, manifestDigest, links);
   }
-  return { manifestDigest, stats, transfer };
+  return { manifestDigest, stats, layers };
 }
 
 /** Stores the artifacts that refer to `subject`, and that they do. */

@@ -1,15 +1,30 @@
 import type { Repository } from '../../composefs/repository/index.js';
-import { formatStats, type Platform, type PullResult, parsePlatform, pull } from '../../oci/index.js';
+import { ComposefsError } from '../../errors.js';
+import { formatStats, newBytes, type PullOptions, type PullResult, parsePlatform, pull } from '../../oci/index.js';
+import type { GivenCredentials } from '../../oci/registry/registry-config.js';
 import type { Context } from '../context.js';
 import { withInterrupt } from '../interrupt.js';
 import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
-import { createProgressDisplay, type ProgressMode } from '../progress/select.js';
-import { parseArgumentValue } from '../usage-error.js';
+import { openDescriptor } from '../progress/descriptor.js';
+import type { ProgressDisplay } from '../progress/display.js';
+import { JsonLinesProgress } from '../progress/json-lines.js';
+import { combineDisplays, createProgressDisplay, type ProgressMode } from '../progress/select.js';
+import { canPrompt, prompt } from '../prompt.js';
+import { type RegistryOptions, registryConfig } from '../registry-options.js';
+import { parseArgumentValue, UsageError } from '../usage-error.js';
 
-export interface OciPullOptions {
+export interface OciPullOptions extends RegistryOptions {
   readonly platform?: string;
-  readonly progress: ProgressMode;
+  readonly creds?: string;
+  readonly signaturePolicy?: string;
+  readonly referrers?: boolean;
+  /** Further attempts after a failed request. */
+  readonly retry?: number;
+  /** Seconds. */
+  readonly timeout?: number;
+  readonly progress?: ProgressMode;
+  readonly progressFd?: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -20,53 +35,79 @@ export async function ociPull(
   name: string | undefined,
   options: OciPullOptions,
 ): Promise<void> {
-  const { platform: wanted } = options;
-  const platform =
-    wanted === undefined ? undefined : parseArgumentValue('--platform <PLATFORM>', wanted, parsePlatform);
   const tag = name ?? image;
+  const settings = await pullOptions(options);
   await withRepository(context, async (repo) => {
-    const result = await pullWithProgress(repo, image, tag, platform, options);
-    await context.output.write(renderResult(result, tag, options));
+    const start = performance.now();
+    const result = await pullWithProgress(repo, image, tag, settings, options);
+    const seconds = (performance.now() - start) / 1000;
+    await context.output.write(renderResult(result, tag, seconds, options));
   });
+}
+
+async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
+  const { platform, creds, signaturePolicy, referrers, retry, timeout } = options;
+  const milliseconds = timeout === undefined ? undefined : timeout * 1000;
+  return {
+    ...(platform !== undefined && {
+      platform: parseArgumentValue('--platform <PLATFORM>', platform, parsePlatform),
+    }),
+    ...(retry !== undefined && { retry: { attempts: retry + 1 } }),
+    ...(milliseconds !== undefined && {
+      timeouts: { connectMs: milliseconds, headersMs: milliseconds, idleMs: milliseconds },
+    }),
+    registry: {
+      ...registryConfig(options),
+      ...(creds !== undefined && { credentials: await parseCredentials(creds) }),
+    },
+    signaturePolicy,
+    referrers,
+  };
+}
+
+/** `USER[:PASSWORD]`; a password that is left out is asked for, as by podman. */
+async function parseCredentials(text: string): Promise<GivenCredentials> {
+  const colon = text.indexOf(':');
+  const username = colon < 0 ? text : text.slice(0, colon);
+  if (username === '') {
+    throw new UsageError(`invalid value for '--creds <USER[:PASSWORD]>': the user name is empty`);
+  }
+  if (colon >= 0) return { username, password: text.slice(colon + 1) };
+  if (!canPrompt()) {
+    throw new ComposefsError('NO_TERMINAL', `There is no terminal to ask for the password of '${username}'`, {
+      hint: 'give --creds USER:PASSWORD, or log in first with `cfsctl oci login`',
+    });
+  }
+  return { username, password: await prompt('Password: ', { secret: true }) };
 }
 
 async function pullWithProgress(
   repo: Repository,
   image: string,
   tag: string,
-  platform: Platform | undefined,
+  settings: PullOptions,
   options: OciPullOptions,
 ): Promise<PullResult> {
-  const display = createProgressDisplay(options.quiet ? 'none' : options.progress, process.stderr);
+  const display = createDisplay(options);
   try {
-    return await withInterrupt((signal) => pull(repo, image, tag, { progress: display, platform, signal }));
+    return await withInterrupt((signal) => pull(repo, image, tag, { ...settings, progress: display, signal }));
   } finally {
     display.finish();
   }
 }
 
-function renderResult(result: PullResult, tag: string, options: OciPullOptions): string {
-  const { manifestDigest, manifestVerity, configDigest, configVerity, stats } = result;
+/** A program that reads the descriptor shows progress itself; standard error is then for what else is to be said. */
+function createDisplay({ progress, progressFd, quiet }: OciPullOptions): ProgressDisplay {
+  const fallback = progressFd === undefined ? 'auto' : 'none';
+  const display = createProgressDisplay(quiet ? 'none' : (progress ?? fallback), process.stderr);
+  if (progressFd === undefined) return display;
+  return combineDisplays([display, new JsonLinesProgress(openDescriptor(progressFd))]);
+}
+
+function renderResult(result: PullResult, tag: string, seconds: number, options: OciPullOptions): string {
+  const { manifestDigest, manifestVerity, configDigest, stats } = result;
   if (options.quiet) return `${manifestDigest}\n`;
-  if (options.json) {
-    return renderJson({
-      manifest_digest: manifestDigest,
-      manifest_verity: manifestVerity,
-      config_digest: configDigest,
-      config_verity: configVerity,
-      tag,
-      objects: {
-        copied: stats.objectsCopied,
-        reflinked: stats.objectsReflinked,
-        hardlinked: stats.objectsHardlinked,
-        already_present: stats.objectsAlreadyPresent,
-        bytes_copied: stats.bytesCopied,
-        bytes_reflinked: stats.bytesReflinked,
-        bytes_hardlinked: stats.bytesHardlinked,
-        bytes_inlined: stats.bytesInlined,
-      },
-    });
-  }
+  if (options.json) return renderJson(jsonResult(result, tag, seconds));
   return [
     `manifest ${manifestDigest}\n`,
     `config   ${configDigest}\n`,
@@ -74,4 +115,39 @@ function renderResult(result: PullResult, tag: string, options: OciPullOptions):
     `tagged   ${tag}\n`,
     `objects  ${formatStats(stats)}\n`,
   ].join('');
+}
+
+function jsonResult(result: PullResult, tag: string, seconds: number): unknown {
+  const { stats, transfer } = result;
+  return {
+    manifest_digest: result.manifestDigest,
+    manifest_verity: result.manifestVerity,
+    config_digest: result.configDigest,
+    config_verity: result.configVerity,
+    tag,
+    images: result.images.map(({ version, id }) => ({ format_version: `V${version}`, id })),
+    layers: result.layers.map(({ key, blob, wasPresent, transfer: { fetchedBytes, resumedBytes } }) => ({
+      id: key,
+      digest: blob.digest,
+      size: blob.size,
+      reused: wasPresent,
+      bytes_fetched: fetchedBytes,
+      bytes_resumed: resumedBytes,
+    })),
+    referrers: result.referrers,
+    objects: {
+      copied: stats.objectsCopied,
+      reflinked: stats.objectsReflinked,
+      hardlinked: stats.objectsHardlinked,
+      already_present: stats.objectsAlreadyPresent,
+      bytes_copied: stats.bytesCopied,
+      bytes_reflinked: stats.bytesReflinked,
+      bytes_hardlinked: stats.bytesHardlinked,
+      bytes_inlined: stats.bytesInlined,
+    },
+    bytes_fetched: transfer.fetchedBytes,
+    bytes_resumed: transfer.resumedBytes,
+    bytes_stored: newBytes(stats),
+    seconds: Math.round(seconds * 1000) / 1000,
+  };
 }

@@ -22,6 +22,18 @@ export function createProgressDisplay(mode: ProgressMode, stream: ProgressStream
   }
 }
 
+/** Events go to all of them. */
+export function combineDisplays(displays: readonly ProgressDisplay[]): ProgressDisplay {
+  return {
+    report: (event) => {
+      for (const display of displays) display.report(event);
+    },
+    finish: () => {
+      for (const display of displays) display.finish();
+    },
+  };
+}
+
 function canRedraw(stream: ProgressStream): boolean {
   return stream.isTTY === true && process.env['TERM'] !== 'dumb';
 }

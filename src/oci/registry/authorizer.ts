@@ -15,7 +15,8 @@ export interface AuthorizerOptions {
   readonly http: HttpClient;
   /** For messages. */
   readonly host: string;
-  readonly repository: string;
+  /** Undefined: nothing but the registry as such is asked for, as by a login. */
+  readonly repository: string | undefined;
   readonly credentials: Credentials | undefined;
   readonly state: AuthState | undefined;
 }
@@ -68,6 +69,13 @@ export class Authorizer {
   /** Why access was refused for good, and what to do about it. */
   refusal(status: number): RegistryError {
     const { credentials, host, repository } = this.#options;
+    if (repository === undefined) {
+      const who = credentials === undefined ? 'anyone without a login' : credentials.origin;
+      return new RegistryError('UNAUTHORIZED', `${host} does not let ${who} in`, {
+        status,
+        hint: 'Check the user name and the password; some registries want an access token in place of the password.',
+      });
+    }
     const what = `${host}/${repository}`;
     if (credentials === undefined) {
       return new RegistryError('UNAUTHORIZED', `${host} does not give ${what} to anyone without a login`, {
@@ -85,6 +93,11 @@ export class Authorizer {
     );
   }
 
+  get #defaultScope(): string {
+    const { repository } = this.#options;
+    return repository === undefined ? '' : `repository:${repository}:pull`;
+  }
+
   #choose(challenges: readonly Challenge[]): AuthState | undefined {
     const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
     if (bearer !== undefined) {
@@ -94,7 +107,7 @@ export class Authorizer {
         service: {
           realm: bearer.parameters.get('realm') ?? '',
           ...(service !== undefined && { service }),
-          scope: bearer.parameters.get('scope') || `repository:${this.#options.repository}:pull`,
+          scope: bearer.parameters.get('scope') || this.#defaultScope,
         },
       };
     }
@@ -107,7 +120,8 @@ export class Authorizer {
     const token = await fetchToken(http, service, credentials, { allowPlain, signal }).catch((error: unknown) => {
       // Many services refuse to tell strangers even that there is nothing for them.
       const isDenied = error instanceof RegistryError && (error.status === 401 || error.status === 403);
-      throw isDenied && credentials === undefined ? this.refusal(error.status ?? 401) : error;
+      const isLogin = this.#options.repository === undefined;
+      throw isDenied && (isLogin || credentials === undefined) ? this.refusal(error.status ?? 401) : error;
     });
     this.#state = { kind: 'bearer', service, token };
     return token;

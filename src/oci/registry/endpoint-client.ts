@@ -19,7 +19,7 @@ const NO_TLS_CODES: ReadonlySet<string> = new Set([
   'EPIPE',
 ]);
 
-/** One repository at one host: requests with authorization. */
+/** One repository at one host, or the host as such: requests with authorization. */
 export class EndpointClient {
   readonly #data: EndpointData;
   readonly #http: HttpClient;
@@ -43,10 +43,6 @@ export class EndpointClient {
     return this.#data.host;
   }
 
-  get repository(): string {
-    return this.#data.repository;
-  }
-
   /** What a client in another thread needs to go on as this one would. */
   snapshot(): EndpointData {
     const scheme = this.#scheme === undefined ? {} : { scheme: this.#scheme };
@@ -54,13 +50,14 @@ export class EndpointClient {
   }
 
   /**
-   * Asks for `path` below the repository, such as `manifests/latest`. Any status but a final 401 is an answer.
+   * Asks for `path` below the repository, such as `manifests/latest`, or below `/v2/` of the host as such. Any status but a final 401 is an answer.
    *
    * @throws RegistryError
    */
   async get(path: string, headers: Readonly<Record<string, string>> = {}, signal?: AbortSignal): Promise<HttpResponse> {
     return await this.#onScheme(async (base) => {
-      const url = new URL(`/v2/${this.repository}/${path}`, base);
+      const { repository } = this.#data;
+      const url = new URL(repository === undefined ? `/v2/${path}` : `/v2/${repository}/${path}`, base);
       const allowPlain = url.protocol === 'http:' || this.#data.insecure;
       for (let isFirst = true; ; isFirst = false) {
         const authorization = await this.#authorizer.header(allowPlain, signal);

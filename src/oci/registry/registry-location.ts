@@ -18,7 +18,8 @@ export interface TransportSettings {
 export interface EndpointData {
   /** `host[:port]` as the user and the configuration name it: `docker.io`, too. */
   readonly host: string;
-  readonly repository: string;
+  /** Undefined: the registry as such. */
+  readonly repository: string | undefined;
   /** TLS certificates need not be valid, and there need be no TLS. */
   readonly insecure: boolean;
   /** Known for an insecure endpoint when it has answered once. */

@@ -11,7 +11,7 @@ import { statusError } from './status-error.js';
 export interface TokenService {
   readonly realm: string;
   readonly service?: string;
-  /** Such as `repository:library/debian:pull`. */
+  /** Such as `repository:library/debian:pull`; empty for a login. */
   readonly scope: string;
 }
 
@@ -65,13 +65,13 @@ function tokenRequest(realm: URL, service: TokenService, credentials: Credential
       refresh_token: credentials.identityToken,
       client_id: 'composefs-oci',
       service: service.service ?? '',
-      scope: service.scope,
+      ...(service.scope !== '' && { scope: service.scope }),
     });
     return { url: realm, form };
   }
   const url = new URL(realm);
   if (service.service !== undefined) url.searchParams.set('service', service.service);
-  for (const scope of service.scope.split(' ')) url.searchParams.append('scope', scope);
+  for (const scope of service.scope.split(' ')) if (scope !== '') url.searchParams.append('scope', scope);
   const basic = basicAuthorization(credentials);
   if (basic === undefined) return { url };
   url.searchParams.set('account', credentials?.username ?? '');

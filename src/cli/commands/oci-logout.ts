@@ -1,0 +1,28 @@
+import { logout, parseLoginTarget } from '../../oci/registry/login.js';
+import type { Context } from '../context.js';
+import { registryConfig } from '../registry-options.js';
+import { parseArgumentValue, UsageError } from '../usage-error.js';
+
+export interface OciLogoutOptions {
+  readonly all?: boolean;
+  readonly authfile?: string;
+}
+
+export async function ociLogout(
+  context: Context,
+  registry: string | undefined,
+  options: OciLogoutOptions,
+): Promise<void> {
+  const isAll = options.all === true;
+  if (isAll && registry !== undefined) {
+    throw new UsageError("the argument '--all' cannot be used with '[REGISTRY]'");
+  }
+  if (!isAll && registry === undefined) {
+    throw new UsageError('the following required arguments were not provided:', { lines: ['<REGISTRY>'] });
+  }
+  const target = registry === undefined ? 'all' : parseArgumentValue('<REGISTRY>', registry, parseLoginTarget);
+  const removed = await logout(target, registryConfig(options));
+  const what = target === 'all' ? 'all registries' : target.key;
+  await context.output.write(`Removed login credentials for ${what}\n`);
+  if (process.stderr.isTTY) process.stderr.write(removed.map((place) => `  ${place}\n`).join(''));
+}
