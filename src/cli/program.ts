@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { CfsctlCommand } from './command.js';
 import type { Context } from './context.js';
+import { addMachineVerbs } from './machine-verbs.js';
 import { addOciVerbs } from './oci-verbs.js';
 import { flag, type GlobalOptions, globalOptions } from './options.js';
 import type { Output } from './output.js';
@@ -30,6 +31,7 @@ export function createProgram(output: Output): CfsctlCommand {
   addVersionOption(program);
   const context = (): Context => ({ globals: program.opts<GlobalOptions>(), output });
   addRepositoryVerbs(program, context);
+  addMachineVerbs(program);
   addOciVerbs(program.verb('oci', 'OCI images and layers').enablePositionalOptions(), context);
   for (const group of [program, ...program.commands]) {
     if (group instanceof CfsctlCommand && group.commands.length > 0) addHelpVerb(group);

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { findCause } from '../errors.js';
+import { ExitStatus } from './exit-status.js';
 import { InterruptedError } from './interrupt.js';
 import { Output, OutputClosedError } from './output.js';
 import { createProgram, VersionRequest } from './program.js';
@@ -18,6 +19,7 @@ export async function runCfsctl(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (findCause(error, OutputClosedError) !== undefined) return 0;
+    if (error instanceof ExitStatus) return error.status;
     if (error instanceof VersionRequest) return printVersion(output, error.message);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof InterruptedError) {

@@ -29,6 +29,7 @@ export const MOUNT_ATTR_NODEV = 0x4;
 export const OPEN_TREE_CLONE = 0x1;
 export const OPEN_TREE_CLOEXEC = 0x80000;
 export const MNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
 
 const PATH = 'const void *';
 const fsopenCall = libcFunction<[number, Buffer, number], number>('syscall', 'long', ['long', PATH, 'unsigned int']);
@@ -160,7 +161,7 @@ export function mountSetattrIdmap(mountFd: number, usernsFd: number): void {
 /**
  * Detaches the topmost mount at `path`.
  *
- * @param flags `MNT_DETACH`: also while it is in use.
+ * @param flags `MNT_DETACH`: also while it is in use; `UMOUNT_NOFOLLOW`: not what a symlink leads to.
  * @throws SystemError
  */
 export function umount2(path: string | Buffer, flags: number): void {

@@ -1,0 +1,137 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync, readlinkSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { ComposefsError, errorCode } from '../errors.js';
+import { readSubordinateIds } from './subordinate-ids.js';
+
+/**
+ * How to run a program in a user and mount namespace of its own. A process with threads cannot enter one
+ * (unshare(2), CLONE_NEWUSER), and Node has threads from the start: another program has to do it first.
+ */
+export interface UserNamespaceLauncher {
+  /** The beginning of the command line; the program to run and its arguments follow. */
+  readonly command: readonly string[];
+  /**
+   * Which ids there are inside, besides that the user is root: no others, those of `/etc/subuid` and `/etc/subgid`, or
+   * whatever podman has set up.
+   */
+  readonly ids: 'own' | 'subordinate' | 'podman';
+}
+
+const PROBE_TIMEOUT_MS = 10_000;
+const UNSHARE = ['unshare', '--user', '--map-root-user', '--mount'];
+
+/** The inode number of the initial user namespace: PROC_USER_INIT_INO of linux/proc_ns.h. */
+const INITIAL_USER_NAMESPACE = 'user:[4026531837]';
+
+/** Whether this process is in the user namespace that the kernel started with. */
+export function inInitialUserNamespace(): boolean {
+  return readlinkSync('/proc/self/ns/user') === INITIAL_USER_NAMESPACE;
+}
+
+/**
+ * The first way that works here: `unshare` of util-linux with the subordinate ids of the user, without them, or
+ * `podman unshare`, which some systems allow where they forbid the first.
+ *
+ * @throws ComposefsError `USERNS_UNAVAILABLE` with the reasons of all, and what would help.
+ */
+export function userNamespaceLauncher(): UserNamespaceLauncher {
+  const reasons: string[] = [];
+  for (const launcher of candidates()) {
+    const reason = reasonNotToWork(launcher);
+    if (reason === undefined) return launcher;
+    reasons.push(`${launcher.command[0]}: ${reason}`);
+  }
+  throw new ComposefsError('USERNS_UNAVAILABLE', `no user namespace can be made here: ${reasons.join('; ')}`, {
+    hint: userNamespaceLimit()?.remedy ?? 'install util-linux, which has the program `unshare`, or podman',
+  });
+}
+
+/** Why subordinate ids cannot be mapped; undefined if they can. */
+export function subordinateIdsMissing(): string | undefined {
+  const uid = process.getuid?.() ?? 0;
+  const user = userName();
+  for (const file of ['/etc/subuid', '/etc/subgid'] as const) {
+    if (readSubordinateIds(file, user, uid).length === 0) return `${file} has no range for ${user ?? `user ${uid}`}`;
+  }
+  for (const program of ['newuidmap', 'newgidmap']) {
+    if (findProgram(program) === undefined) return `${program} is not installed`;
+  }
+  return undefined;
+}
+
+/** A setting of the system that keeps ordinary users from making user namespaces. */
+export interface UserNamespaceLimit {
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+export function userNamespaceLimit(): UserNamespaceLimit | undefined {
+  const limits: readonly [file: string, forbidden: string, setting: string][] = [
+    ['/proc/sys/user/max_user_namespaces', '0', 'user.max_user_namespaces=15000'],
+    ['/proc/sys/kernel/unprivileged_userns_clone', '0', 'kernel.unprivileged_userns_clone=1'],
+    ['/proc/sys/kernel/apparmor_restrict_unprivileged_userns', '1', 'kernel.apparmor_restrict_unprivileged_userns=0'],
+  ];
+  for (const [file, forbidden, setting] of limits) {
+    if (readSetting(file) !== forbidden) continue;
+    const name = setting.split('=', 1)[0];
+    return { reason: `${name} is ${forbidden}`, remedy: `as root: sysctl -w ${setting}` };
+  }
+  return undefined;
+}
+
+/** The path of a program in PATH. */
+export function findProgram(name: string): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((directory) => directory !== '')
+    .map((directory) => join(directory, name))
+    .find(isExecutable);
+}
+
+function candidates(): UserNamespaceLauncher[] {
+  const subordinate = subordinateIdsMissing() === undefined;
+  return [
+    ...(subordinate ? [{ command: [...UNSHARE, '--map-auto', '--'], ids: 'subordinate' } as const] : []),
+    { command: [...UNSHARE, '--'], ids: 'own' },
+    { command: ['podman', 'unshare'], ids: 'podman' },
+  ];
+}
+
+function reasonNotToWork({ command }: UserNamespaceLauncher): string | undefined {
+  const [program = '', ...args] = command;
+  const { status, stderr, error } = spawnSync(program, [...args, 'true'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    timeout: PROBE_TIMEOUT_MS,
+  });
+  if (error !== undefined) return errorCode(error) === 'ENOENT' ? 'not installed' : error.message;
+  if (status === 0) return undefined;
+  return stderr.trim().replace(`${program}: `, '').replaceAll('\n', ', ') || `ended with status ${status}`;
+}
+
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // No entry in the user database.
+  }
+}
+
+function readSetting(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

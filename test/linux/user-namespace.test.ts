@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { parseSubordinateIds } from '../../src/linux/subordinate-ids.js';
+import { findProgram, inInitialUserNamespace, userNamespaceLauncher } from '../../src/linux/user-namespace.js';
+
+test('subordinate ids are found by name and by number', () => {
+  const text = '# comment\nann:100000:65536\nbob:165536:65536\n1000:300000:1\nann:x:1\nann:1:2:3\nann:5:0\nann:-1:4\n';
+  assert.deepEqual(parseSubordinateIds(text, 'ann', 1000), [
+    { start: 100000, count: 65536 },
+    { start: 300000, count: 1 },
+  ]);
+  assert.deepEqual(parseSubordinateIds(text, undefined, 1000), [{ start: 300000, count: 1 }]);
+  assert.deepEqual(parseSubordinateIds('ann:4294967296:1', 'ann', 1), []);
+  assert.deepEqual(parseSubordinateIds('', 'ann', 1), []);
+});
+
+test('programs are found in PATH', () => {
+  assert.match(findProgram('sh') ?? '', /\/sh$/);
+  assert.equal(findProgram('no-such-program-anywhere'), undefined);
+});
+
+test('the launcher makes the user root of another user namespace', (t) => {
+  let command: readonly string[];
+  try {
+    ({ command } = userNamespaceLauncher());
+  } catch (error) {
+    t.skip(String(error));
+    return;
+  }
+  const [program = '', ...args] = command;
+  const run = spawnSync(program, [...args, 'sh', '-c', 'id -u; readlink /proc/self/ns/user'], { encoding: 'utf8' });
+  assert.equal(run.status, 0, run.stderr);
+  const [uid, namespace] = run.stdout.split('\n');
+  assert.equal(uid, '0');
+  assert.notEqual(namespace, 'user:[4026531837]');
+});
+
+test('whether this is the initial user namespace can be told', () => {
+  assert.equal(typeof inInitialUserNamespace(), 'boolean');
+});
