@@ -110,7 +110,11 @@ test('a second pull finds everything, says so, and changes nothing (spec 40 §16
     ...IMAGE.diffIds.map((id) => ({ type: 'skipped', id }) as const),
     { type: 'message', text: `Already have manifest ${first.manifestDigest}` },
   ]);
-  assert.deepEqual({ ...second, stats: first.stats }, first);
+  assert.deepEqual({ ...second, stats: first.stats, layers: first.layers }, first);
+  assert.deepEqual(
+    second.layers.map(({ key, wasPresent }) => [key, wasPresent]),
+    IMAGE.diffIds.map((id) => [id, true]),
+  );
   assert.deepEqual([second.stats.layers, second.stats.layersAlreadyPresent, second.stats.objectsCopied], [3, 3, 0]);
   assert.deepEqual(objectIds(repo), objects);
   assert.deepEqual(

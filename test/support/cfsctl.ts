@@ -1,5 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /** The built command of the same build tree as this test. */
@@ -41,6 +43,22 @@ export function cfsctlBytes(
 /** Starts `cfsctl` with pipes and does not wait. */
 export function startCfsctl(args: readonly string[]): ReturnType<typeof spawn> {
   return spawn(process.execPath, [CFSCTL, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+}
+
+/** Runs `cfsctl` while this process goes on: it may be the registry that the command talks to. */
+export async function runCfsctl(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const child = spawn(process.execPath, [CFSCTL, ...args], {
+    env: { ...process.env, ...options.env },
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin.on('error', () => undefined).end(options.input ?? '');
+  const [stdout, stderr, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
+  return { status, stdout, stderr };
 }
 
 /** The commands of one repository: `cfs` of spec 70 G1, which means `cfsctl --insecure --repo R`. */
