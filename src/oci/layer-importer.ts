@@ -148,7 +148,14 @@ async function importLayer(layer: WantedLayer, context: LayerImport, signal: Abo
   const { key, descriptor } = layer;
   try {
     const location = await source.locateBlob(descriptor);
-    const input = { store: repo.objects.options, location, descriptor, key, isContainer: context.isContainer };
+    const input = {
+      store: repo.objects.options,
+      location,
+      descriptor,
+      key,
+      isContainer: context.isContainer,
+      typesBind: source.layerTypesBind ?? true,
+    };
     const run = (): Promise<ImportedLayer> =>
       pool.run('import-layer', input, { signal, onProgress: (event) => progress.report(event) });
     const host = location.kind === 'registry' ? location.endpoints[0]?.host : undefined;

@@ -102,7 +102,7 @@ export async function pull(
     options.progress?.report({ type: 'message', text });
   };
   const registry = { config, timeouts, retry, partial, signal, observe };
-  const source = await openSource(imgref, { platform, registry });
+  const source = await openSource(imgref, { platform, signal, registry });
   try {
     const accept = policy === undefined ? undefined : policyCheck(policy, imgref, source);
     return await pullFrom(repo, source, tag, options, accept);

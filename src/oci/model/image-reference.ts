@@ -82,3 +82,20 @@ export function parseArchiveRef(name: string): LayoutReference {
   const colon = name.indexOf(':');
   return colon < 0 ? { path: name } : { path: name.slice(0, colon), tag: name.slice(colon + 1) };
 }
+
+export interface DockerArchiveReference extends LayoutReference {
+  /** Position in the archive's `manifest.json`. */
+  readonly index?: number;
+}
+
+/**
+ * `path[:tag]` or `path[:@index]` of an archive of `docker save`, as containers/image has it.
+ *
+ * @throws ImageReferenceError
+ */
+export function parseDockerArchiveRef(name: string): DockerArchiveReference {
+  const { path, tag } = parseArchiveRef(name);
+  if (tag === undefined || !tag.startsWith('@')) return { path, ...(tag !== undefined && { tag }) };
+  if (!/^@[0-9]{1,9}$/.test(tag)) throw new ImageReferenceError(`Invalid source index ${tag} in ${name}`);
+  return { path, index: Number(tag.slice(1)) };
+}

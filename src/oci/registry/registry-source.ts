@@ -1,15 +1,14 @@
 import { withContextAsync } from '../../errors.js';
-import { parseConfig } from '../model/config.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
-import { isContainerImage, type ManifestDocument, parseManifest } from '../model/manifest.js';
+import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { isIndexMediaType, isManifestMediaType } from '../model/media-types.js';
-import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from '../model/platform.js';
+import { hostPlatform, type Platform } from '../model/platform.js';
 import type { AttachedSignature } from '../signatures/check-policy.js';
-import { BlobError, type ImageSource, ImageSourceError } from '../sources/image-source.js';
-import { resolveManifest } from '../sources/resolve.js';
+import { BlobError, type ImageSource } from '../sources/image-source.js';
+import { requirePlatform, resolveManifest } from '../sources/resolve.js';
 import { checkBlobLimit } from '../sources/verified-read.js';
 import { RegistryClient } from './client.js';
 import { findCredentials } from './credentials.js';
@@ -83,10 +82,11 @@ export class RegistrySource implements ImageSource {
     const { tag, digest } = this.#reference;
     return await withContextAsync(`Reading the manifest of ${this.reference}`, async () => {
       const { raw, kind } = await this.#client.manifest(tag ?? 'latest', digest);
-      if (kind === 'manifest') return await this.#checkPlatform(parseManifest(raw));
-      const platform = this.#options.platform ?? hostPlatform();
+      const { platform } = this.#options;
+      const readBlob = this.readBlob.bind(this);
+      if (kind === 'manifest') return await requirePlatform(parseManifest(raw), platform, readBlob);
       const index = parseIndex(raw, MAX_MANIFEST_BYTES).value;
-      return await resolveManifest(index, (descriptor, maxBytes) => this.readBlob(descriptor, maxBytes), { platform });
+      return await resolveManifest(index, readBlob, { platform: platform ?? hostPlatform() });
     });
   }
 
@@ -124,16 +124,6 @@ export class RegistrySource implements ImageSource {
 
   async close(): Promise<void> {
     this.#client.close();
-  }
-
-  /** An image that is in no index is for whom it is for; but one for another platform than was asked for is wrong. */
-  async #checkPlatform(manifest: ManifestDocument): Promise<ManifestDocument> {
-    const { platform } = this.#options;
-    if (platform === undefined || !isContainerImage(manifest.value)) return manifest;
-    const { value } = parseConfig(await this.readBlob(manifest.value.config));
-    if (matchesPlatform(platform, value)) return manifest;
-    const message = `No manifest found for platform ${formatPlatform(platform)}; available: ${formatPlatform(value)}`;
-    throw new ImageSourceError('PLATFORM_NOT_FOUND', message);
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import type { FileLocation } from './image-source.js';
 
@@ -20,6 +20,28 @@ export function openRegularFile(path: string): { fd: number; size: number } {
     closeSync(fd);
     throw error;
   }
+}
+
+/** The place of a whole regular file, with the size that it has now; undefined where there is none. */
+export function locateRegularFile(path: string): FileLocation | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
+  return { kind: 'file', path, offset: 0, size: stat.size };
+}
+
+/**
+ * The content of a document.
+ *
+ * @throws ComposefsError `JSON_TOO_LARGE` before anything is read; `BLOB_NOT_A_FILE`; system errors as they are.
+ */
+export function readDocumentFile(path: string, maxBytes: number): Buffer {
+  const { fd, size } = openRegularFile(path);
+  closeSync(fd);
+  if (size > maxBytes) {
+    throw new ComposefsError('JSON_TOO_LARGE', `${path} of ${size} bytes exceeds the limit of ${maxBytes}`);
+  }
+  return Buffer.concat([...readLocation({ kind: 'file', path, offset: 0, size })]);
 }
 
 /**
@@ -50,4 +72,11 @@ export function* readLocation(location: FileLocation, chunkBytes: number = CHUNK
   } finally {
     closeSync(fd);
   }
+}
+
+/** The absolute path of a directory, without links in it. */
+export function realDirectory(path: string): string {
+  const real = realpathSync(path);
+  if (!statSync(real).isDirectory()) throw new ComposefsError('ENOTDIR', `${path} is not a directory`);
+  return real;
 }

@@ -11,6 +11,8 @@ export interface FileLocation {
   readonly path: string;
   readonly offset: number;
   readonly size: number;
+  /** Given: the blob is what these bytes decompress to. */
+  readonly compression?: 'gzip' | 'zstd';
 }
 
 /**
@@ -26,6 +28,9 @@ export interface ImageSource {
 
   /** True: blobs come over a network, so that more transfers at once than there are CPUs make sense. */
   readonly isRemote?: boolean;
+
+  /** False: layers may be compressed in another way than their media types say, or not at all. */
+  readonly layerTypesBind?: boolean;
 
   /** The manifest of the image for the wanted platform. Its bytes have the digest by which the source lists it. */
   manifest(): Promise<ManifestDocument>;

@@ -1,8 +1,7 @@
-import { closeSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError, errorCode, withContext } from '../../errors.js';
 import { MAX_JSON_BYTES } from '../model/json.js';
-import { openRegularFile, readLocation } from './blob-file.js';
+import { locateRegularFile, readDocumentFile, realDirectory } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 import type { LayoutFiles } from './layout-source.js';
 
@@ -24,14 +23,8 @@ export class OciLayout implements LayoutFiles {
   }
 
   readIndex(): Buffer {
-    const path = join(this.#root, 'index.json');
     try {
-      const { fd, size } = openRegularFile(path);
-      closeSync(fd);
-      if (size > MAX_JSON_BYTES) {
-        throw new ComposefsError('JSON_TOO_LARGE', `${path} of ${size} bytes exceeds the limit of ${MAX_JSON_BYTES}`);
-      }
-      return Buffer.concat([...readLocation({ kind: 'file', path, offset: 0, size })]);
+      return readDocumentFile(join(this.#root, 'index.json'), MAX_JSON_BYTES);
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
       throw new ImageSourceError('INDEX_NOT_FOUND', 'Cannot find the Image Index (index.json)', { cause });
@@ -39,17 +32,6 @@ export class OciLayout implements LayoutFiles {
   }
 
   locate(hex: string): FileLocation | undefined {
-    const path = join(this.#blobs, hex);
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return undefined;
-    if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
-    return { kind: 'file', path, offset: 0, size: stat.size };
+    return locateRegularFile(join(this.#blobs, hex));
   }
-}
-
-/** The absolute path of a directory, without links in it. */
-function realDirectory(path: string): string {
-  const real = realpathSync(path);
-  if (!statSync(real).isDirectory()) throw new ComposefsError('ENOTDIR', `${path} is not a directory`);
-  return real;
 }

@@ -1,5 +1,5 @@
 import type { Transfer } from '../registry/use-blob.js';
-import { readLocation } from './blob-file.js';
+import { readFileBlob } from './file-blob.js';
 import type { BlobLocation } from './image-source.js';
 
 export interface OpenBlobOptions {
@@ -17,7 +17,7 @@ export async function withBlob<T>(
   options: OpenBlobOptions,
   use: (chunks: AsyncIterable<Buffer> | Iterable<Buffer>) => Promise<T>,
 ): Promise<{ result: T; transfer?: Transfer }> {
-  if (location.kind === 'file') return { result: await use(readLocation(location)) };
+  if (location.kind === 'file') return { result: await use(readFileBlob(location)) };
   // The network is not needed for files.
   const { useBlob } = await import('../registry/use-blob.js');
   return await useBlob(

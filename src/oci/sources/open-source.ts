@@ -4,12 +4,16 @@ import {
   type ImageReference,
   ImageReferenceError,
   parseArchiveRef,
+  parseDockerArchiveRef,
   parseImageReference,
   parseOciLayoutRef,
 } from '../model/image-reference.js';
 import { hostPlatform, type Platform } from '../model/platform.js';
 import { formatRegistryReference } from '../registry/reference.js';
 import type { RegistrySourceOptions } from '../registry/registry-source.js';
+import { DirectorySource } from './directory-source.js';
+import { DockerArchive } from './docker-archive.js';
+import { DockerArchiveSource } from './docker-archive-source.js';
 import { type ImageSource, ImageSourceError } from './image-source.js';
 import { LayoutSource } from './layout-source.js';
 import { OciArchive } from './oci-archive.js';
@@ -18,6 +22,7 @@ import { OciLayout } from './oci-layout.js';
 export interface OpenSourceOptions {
   /** Which image of an index. Default: the host's. */
   readonly platform?: Platform | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** For images in registries. */
   readonly registry?: Omit<RegistrySourceOptions, 'platform'> | undefined;
 }
@@ -41,6 +46,14 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
       const { path, ...tag } = parseArchiveRef(reference.name);
       return new LayoutSource(text, OciArchive.open(path), { ...tag, platform });
     }
+    case 'docker-archive': {
+      const { path, ...selection } = parseDockerArchiveRef(reference.name);
+      const archive = DockerArchive.open(path);
+      const image = withContext(`Opening Docker archive ${path}`, () => archive.select(selection));
+      return new DockerArchiveSource(text, archive, image, { platform: options.platform, signal: options.signal });
+    }
+    case 'dir':
+      return new DirectorySource(text, reference.name, options.platform);
     case 'registry': {
       const registry = { ...options.registry, platform: options.platform };
       if (!/^(?:docker|registry):/.test(text)) return await openBareName(text, registry);

@@ -5,7 +5,7 @@ import { type ImageIndex, parseIndex } from '../model/index-document.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
 import { isContainerImage, isDelta, type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { isIndexMediaType, isManifestMediaType, REF_NAME_ANNOTATION } from '../model/media-types.js';
-import { matchesPlatform, type Platform } from '../model/platform.js';
+import { formatPlatform, matchesPlatform, type Platform } from '../model/platform.js';
 import { ImageSourceError } from './image-source.js';
 
 /** Reads a small blob and verifies it by its descriptor. */
@@ -38,6 +38,25 @@ export async function resolveManifest(
     if (isDelta(manifest.value)) return manifest;
   }
   return await new Resolver(readBlob, options.platform).resolve(selectByTag(index, options.tag));
+}
+
+/**
+ * An image that is in no index is for whom it is for; but one for another platform than was asked for is wrong.
+ *
+ * @param platform undefined: nobody asked.
+ * @returns the same manifest.
+ * @throws ImageSourceError `PLATFORM_NOT_FOUND`
+ */
+export async function requirePlatform(
+  manifest: ManifestDocument,
+  platform: Platform | undefined,
+  readBlob: BlobReader,
+): Promise<ManifestDocument> {
+  if (platform === undefined || !isContainerImage(manifest.value)) return manifest;
+  const { value } = parseConfig(await readBlob(manifest.value.config, MAX_JSON_BYTES));
+  if (matchesPlatform(platform, value)) return manifest;
+  const message = `No manifest found for platform ${formatPlatform(platform)}; available: ${formatPlatform(value)}`;
+  throw new ImageSourceError('PLATFORM_NOT_FOUND', message);
 }
 
 async function readManifest(descriptor: Descriptor, readBlob: BlobReader): Promise<ManifestDocument> {

@@ -1,4 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
+import type { ByteString } from '../../bytes/byte-string.js';
 import { roundUp } from '../../bytes/integer.js';
 import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
 import { BLOCK_SIZE } from '../../tar/header.js';
@@ -6,25 +7,31 @@ import { entryLinkTarget, entryPath, type ParsedEntry, TarParser } from '../../t
 import { openRegularFile } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 
-/** A file of a tar, or a link to another name: `link` is the target as it is written. */
-export type TarMember = FileLocation | { readonly kind: 'symlink' | 'hardlink'; readonly link: string };
+/** A file of a tar, or a link to another name: `target` as it is written. */
+export type TarMember = FileLocation | { readonly kind: 'symlink' | 'hardlink'; readonly target: ByteString };
+
+export interface TarIndexOptions {
+  /** The name under which a member is kept; undefined for those that do not matter. */
+  readonly select: (name: ByteString) => string | undefined;
+  /** Keep links, too. */
+  readonly links?: boolean;
+}
 
 /** Real archives have some hundred; headers without content could fill the memory with an index of them. */
 const MAX_ENTRIES = 1_000_000;
 
 /**
  * Where the files of a tar are. The tar is indexed, not unpacked, and no path is ever made of its names. As in
- * extraction, the last of several entries with one name counts.
+ * extraction, the last of several members with one name counts.
  *
- * @param path - absolute and without links.
- * @param select - the name under which an entry is kept; undefined for those that do not matter.
+ * @param path absolute and without links.
  * @throws TarError; ImageSourceError `INVALID_ARCHIVE`, `COMPRESSED_ARCHIVE`
  */
-export function indexTar(path: string, select: (name: string) => string | undefined): Map<string, TarMember> {
+export function indexTar(path: string, options: TarIndexOptions): Map<string, TarMember> {
   const { fd, size } = openRegularFile(path);
   try {
     refuseCompressed(fd, path);
-    return readIndex(fd, path, size, select);
+    return readIndex(fd, path, size, options);
   } finally {
     closeSync(fd);
   }
@@ -34,7 +41,7 @@ function readIndex(
   fd: number,
   path: string,
   fileSize: number,
-  select: (name: string) => string | undefined,
+  { select, links = false }: TarIndexOptions,
 ): Map<string, TarMember> {
   const members = new Map<string, TarMember>();
   const parser = new TarParser();
@@ -53,12 +60,10 @@ function readIndex(
     if (size > fileSize - offset) throw invalidArchive(`unexpected end of the file, ${size} bytes wanted at ${offset}`);
     if (step.type === 'extension') parser.extensionData(readExactly(fd, Buffer.alloc(size), offset));
     if (step.type === 'entry') {
-      const name = select(entryPath(step.entry));
-      if (name !== undefined) {
-        const member = toMember(step.entry, { kind: 'file', path, offset, size });
-        if (member === undefined) members.delete(name);
-        else members.set(name, member);
-      }
+      const member = toMember(step.entry, { kind: 'file', path, offset, size });
+      const counts = member !== undefined && (links || member.kind === 'file');
+      const name = counts ? select(entryPath(step.entry)) : undefined;
+      if (counts && name !== undefined) members.set(name, member);
     }
     offset += roundUp(size, BLOCK_SIZE);
   }
@@ -67,10 +72,10 @@ function readIndex(
 
 function toMember(entry: ParsedEntry, location: FileLocation): TarMember | undefined {
   if (hasFileContent(entry.type)) return location;
-  const link = entryLinkTarget(entry);
-  if (link === undefined) return undefined;
-  if (entry.type === ENTRY_TYPE.SYMLINK) return { kind: 'symlink', link };
-  if (entry.type === ENTRY_TYPE.LINK) return { kind: 'hardlink', link };
+  const target = entryLinkTarget(entry);
+  if (target === undefined) return undefined;
+  if (entry.type === ENTRY_TYPE.SYMLINK) return { kind: 'symlink', target };
+  if (entry.type === ENTRY_TYPE.LINK) return { kind: 'hardlink', target };
   return undefined;
 }
 

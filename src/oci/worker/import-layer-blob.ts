@@ -21,6 +21,8 @@ export interface ImportLayerInput {
   readonly key: OciDigest;
   /** Whether the image is a container image, whose layers are all tars with diff_ids. */
   readonly isContainer: boolean;
+  /** False: whether and how the layer is compressed is told by its content, and not by its media type. */
+  readonly typesBind: boolean;
 }
 
 export interface ImportedLayer extends StoredLayer {
@@ -44,7 +46,7 @@ export async function importLayerBlob(input: ImportLayerInput, context: TaskCont
 }
 
 async function storeContent(
-  { store, descriptor, key, isContainer }: ImportLayerInput,
+  { store, descriptor, key, isContainer, typesBind }: ImportLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
 ): Promise<StoredLayer> {
@@ -52,7 +54,7 @@ async function storeContent(
   const objects = new ObjectStore(store);
   const isTar = isContainer || isTarMediaType(mediaType) || isDockerTarMediaType(mediaType);
   if (!isTar) return await storeBlob(objects, blob, signal);
-  const compression = layerCompression(mediaType);
+  const compression = typesBind ? layerCompression(mediaType) : 'by-content';
   const tar = compression === 'by-content' ? decompressByContent(blob) : decompress(blob, compression);
   return await importTar(objects, isContainer ? key : undefined, tar, signal);
 }

@@ -1,0 +1,157 @@
+import { realpathSync } from 'node:fs';
+import { posix } from 'node:path';
+import * as v from 'valibot';
+import { type ByteString, byteStringFromText, byteStringToText } from '../../bytes/byte-string.js';
+import { withContext } from '../../errors.js';
+import type { DockerArchiveReference } from '../model/image-reference.js';
+import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
+import { list, parseDocument, struct, text } from '../model/schema.js';
+import { formatRegistryReference, parseRegistryReference } from '../registry/reference.js';
+import { readLocation } from './blob-file.js';
+import { type FileLocation, ImageSourceError } from './image-source.js';
+import { indexTar, invalidArchive, type TarMember } from './tar-index.js';
+
+/** One image of an archive: an item of its `manifest.json`. */
+export interface ArchivedImage {
+  /** The name of the config's file. */
+  readonly Config: string;
+  readonly RepoTags?: readonly string[];
+  /** The names of the layers' tars, in the order of the config's diff_ids. */
+  readonly Layers?: readonly string[];
+}
+
+const items: v.GenericSchema<unknown, readonly ArchivedImage[]> = list(
+  struct({ Config: text, RepoTags: v.nullish(list(text)), Layers: v.nullish(list(text)) }),
+);
+
+const MANIFEST = 'manifest.json';
+/** Longer names are none of those that archives have, and would fill the memory. */
+const MAX_NAME_BYTES = 4096;
+/** containers/image follows one link; archives of old versions of Docker have one. */
+const MAX_LINKS = 8;
+
+/**
+ * What `docker save` writes, old and new. Its tar is read in place: no path is made of its names, and links lead to other
+ * members only.
+ */
+export class DockerArchive {
+  readonly #members: ReadonlyMap<string, TarMember>;
+  readonly images: readonly ArchivedImage[];
+
+  private constructor(members: ReadonlyMap<string, TarMember>, images: readonly ArchivedImage[]) {
+    this.#members = members;
+    this.images = images;
+  }
+
+  /** @throws ContextError `Opening Docker archive …` around a TarError, a DocumentError or an ImageSourceError */
+  static open(path: string): DockerArchive {
+    return withContext(`Opening Docker archive ${path}`, () => {
+      const real = realpathSync(path);
+      const members = indexTar(real, { select: memberName, links: true });
+      if (!members.has(MANIFEST)) throw withoutManifest(real, members);
+      const raw = readMember(members, MANIFEST, MAX_MANIFEST_BYTES);
+      return new DockerArchive(members, parseDocument(MANIFEST, items, raw, MAX_MANIFEST_BYTES).value);
+    });
+  }
+
+  /**
+   * The image of a tag, of a position, or the only one.
+   *
+   * @throws ImageSourceError `TAG_NOT_FOUND` with a hint.
+   */
+  select({ tag, index }: Omit<DockerArchiveReference, 'path'>): ArchivedImage {
+    if (index !== undefined) {
+      const image = this.images[index];
+      if (image !== undefined) return image;
+      const message = `Invalid source index @${index}, only ${this.images.length} manifest items available`;
+      throw new ImageSourceError('TAG_NOT_FOUND', message);
+    }
+    if (tag !== undefined) {
+      const wanted = completeTag(tag);
+      const image = this.images.find(({ RepoTags = [] }) => RepoTags.some((each) => completeTag(each) === wanted));
+      if (image !== undefined) return image;
+      throw new ImageSourceError('TAG_NOT_FOUND', `Tag '${tag}' not found in the archive`, { hint: this.#hint() });
+    }
+    const [only, second] = this.images;
+    if (only !== undefined && second === undefined) return only;
+    const message = `The archive holds ${this.images.length} images`;
+    throw new ImageSourceError('TAG_NOT_FOUND', message, { hint: this.#hint() });
+  }
+
+  /**
+   * The file of a name in `manifest.json`, through links.
+   *
+   * @throws ImageSourceError `INVALID_ARCHIVE`
+   */
+  locate(name: string): FileLocation {
+    return findMember(this.#members, name);
+  }
+
+  /** @throws ImageSourceError `INVALID_ARCHIVE` */
+  read(name: string): Buffer {
+    return readMember(this.#members, name, MAX_JSON_BYTES);
+  }
+
+  #hint(): string {
+    const tags = this.images.flatMap(({ RepoTags = [] }) => RepoTags).slice(0, 10);
+    if (tags.length > 0) return `Add one of its tags, or @ and a position: ${tags.join(', ')}.`;
+    return this.images.length === 0
+      ? 'Its manifest.json lists none.'
+      : `They have no tags. Add a position: docker-archive:FILE:@0 to @${this.images.length - 1}.`;
+  }
+}
+
+/** A tag that is none is left as it is: it equals nothing that could be asked for. */
+function completeTag(tag: string): string {
+  try {
+    return formatRegistryReference(parseRegistryReference(tag));
+  } catch {
+    return tag;
+  }
+}
+
+function memberName(name: ByteString): string | undefined {
+  return name.length > MAX_NAME_BYTES ? undefined : cleanName(name);
+}
+
+/** `./a//b` and `a/b` are one. */
+function cleanName(name: string): string {
+  return posix.normalize(name).replace(/\/$/, '');
+}
+
+function findMember(members: ReadonlyMap<string, TarMember>, wanted: string): FileLocation {
+  let name = cleanName(byteStringFromText(wanted));
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const member = members.get(name);
+    if (member === undefined) {
+      const through = links === 0 ? '' : `, a link to ${show(name)}`;
+      throw invalidArchive(`it has no file ${JSON.stringify(wanted)}${through}`);
+    }
+    if (member.kind === 'file') return member;
+    // A symbolic link starts from its own folder, a hard link from the root of the archive.
+    const base = member.kind === 'symlink' ? posix.dirname(name) : '.';
+    name = cleanName(posix.join(base, member.target));
+  }
+  throw invalidArchive(`${JSON.stringify(wanted)} leads through more than ${MAX_LINKS} links`);
+}
+
+function show(name: string): string {
+  return JSON.stringify(byteStringToText(name as ByteString));
+}
+
+function readMember(members: ReadonlyMap<string, TarMember>, name: string, maxBytes: number): Buffer {
+  const location = findMember(members, name);
+  if (location.size > maxBytes) {
+    throw invalidArchive(`${JSON.stringify(name)} of ${location.size} bytes exceeds the limit of ${maxBytes}`);
+  }
+  return Buffer.concat([...readLocation(location)]);
+}
+
+function withoutManifest(path: string, members: ReadonlyMap<string, TarMember>): ImageSourceError {
+  const hint = members.has('index.json')
+    ? `This is an OCI archive: oci-archive:${path}`
+    : members.has('repositories')
+      ? 'It was written by a version of Docker before 1.10: load it into a current one and save it again.'
+      : 'A Docker archive is what `docker save` and `podman save` write.';
+  return new ImageSourceError('INDEX_NOT_FOUND', `Cannot find ${MANIFEST}`, { hint });
+}
