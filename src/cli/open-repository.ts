@@ -1,12 +1,11 @@
-import type { FormatVersion } from '../composefs/erofs/index.js';
+import type { FormatVersion } from '../composefs/erofs/format.js';
 import { formatAlgorithm, type HashAlgorithm } from '../composefs/fsverity/algorithm.js';
-import {
-  inferRepoAlgorithm,
-  Repository,
-  readRepoAlgorithm,
-  systemPath,
-  userPath,
-} from '../composefs/repository/index.js';
+import { inferRepoAlgorithm, readRepoAlgorithm } from '../composefs/repository/algorithm.js';
+import { systemPath, userPath } from '../composefs/repository/location.js';
+import type { OpenOptions } from '../composefs/repository/open.js';
+import { RepositoryOpenError } from '../composefs/repository/open-error.js';
+import { ReadableRepository } from '../composefs/repository/readable-repository.js';
+import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError, withContext } from '../errors.js';
 import type { Context } from './context.js';
 import type { GlobalOptions } from './options.js';
@@ -21,36 +20,50 @@ export function repositoryPath(globals: GlobalOptions): string {
 
 /** Opens the repository that the global options name, runs `action` with it and closes it (spec 70 B2 to B4). */
 export async function withRepository<T>(context: Context, action: (repo: Repository) => T | Promise<T>): Promise<T> {
-  const repo = await openRepository(context.globals);
-  try {
-    return await action(repo);
-  } finally {
-    repo.close();
-  }
+  const { Repository } = await import('../composefs/repository/repository.js');
+  return await withOpened(context, action, async (path, options) => {
+    if (context.globals.noUpgrade === true) return await Repository.open(path, options);
+    return (await Repository.openUpgrade(path, options)).repo;
+  });
 }
 
-async function openRepository(globals: GlobalOptions): Promise<Repository> {
+/** {@link withRepository} for what stores nothing: it starts faster. Only a repository of the old format is written to. */
+export async function withReadableRepository<T>(
+  context: Context,
+  action: (repo: ReadableRepository) => T | Promise<T>,
+): Promise<T> {
+  return await withOpened(context, action, async (path, options) => {
+    try {
+      return await ReadableRepository.open(path, options);
+    } catch (error) {
+      const upgrade = error instanceof RepositoryOpenError && error.kind === 'old-format-repository';
+      if (!upgrade || context.globals.noUpgrade === true) throw error;
+    }
+    const { Repository } = await import('../composefs/repository/repository.js');
+    return (await Repository.openUpgrade(path, options)).repo;
+  });
+}
+
+type Open<R> = (path: string, options: OpenOptions) => Promise<R>;
+
+async function withOpened<R extends ReadableRepository, T>(
+  { globals }: Context,
+  action: (repo: R) => T | Promise<T>,
+  open: Open<R>,
+): Promise<T> {
   if (globals.noRepo === true) {
     throw new ComposefsError('NO_REPO', '--no-repo is only supported for compute-id and create-dumpfile');
   }
   const path = repositoryPath(globals);
-  const algorithm = resolveAlgorithm(path, globals);
-  const repo = await open(path, algorithm, globals);
+  const repo = await open(path, { algorithm: resolveAlgorithm(path, globals), insecure: globals.insecure });
   try {
     if (globals.insecure === true) repo.setInsecure();
     if (globals.requireVerity === true) repo.requireVerity();
     if (globals.erofsVersion !== undefined) repo.setErofsVersion(globals.erofsVersion);
-    return repo;
-  } catch (error) {
+    return await action(repo);
+  } finally {
     repo.close();
-    throw error;
   }
-}
-
-async function open(path: string, algorithm: HashAlgorithm, globals: GlobalOptions): Promise<Repository> {
-  const options = { algorithm, insecure: globals.insecure };
-  if (globals.noUpgrade === true) return await Repository.open(path, options);
-  return (await Repository.openUpgrade(path, options)).repo;
 }
 
 /** Spec 70 B3. */

@@ -1,4 +1,5 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../composefs/repository/readable-repository.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError } from '../errors.js';
 
@@ -17,7 +18,7 @@ export interface ExternalStream {
  * @throws ComposefsError `INVALID_STREAM` unless it has exactly one external object.
  */
 export function readExternalStream(
-  repo: Repository,
+  repo: ReadableRepository,
   identifier: string,
   contentType: bigint,
   verity?: ObjectId,

@@ -1,6 +1,6 @@
 import type { FormatVersion } from '../composefs/erofs/format.js';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
-import type { Repository } from '../composefs/repository/repository.js';
+import type { ReadableRepository } from '../composefs/repository/readable-repository.js';
 import type { XattrFiltering } from '../composefs/tree/transform.js';
 import { ComposefsError } from '../errors.js';
 import { type ConfigRefs, sortConfigRefs } from './config-stream.js';
@@ -57,7 +57,7 @@ export class OciImage {
    *
    * @throws OciImageNotFound if there is no such manifest.
    */
-  static open(repo: Repository, digest: OciDigest, verity?: ObjectId): OciImage {
+  static open(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): OciImage {
     const current = verity ?? hasManifest(repo, digest);
     if (current === undefined) throw new OciImageNotFound(digest);
     const stored = readManifestStream(repo, digest, verity);
@@ -82,7 +82,7 @@ export class OciImage {
   }
 
   /** Opens the image that a tag points at. */
-  static openRef(repo: Repository, tag: string): OciImage {
+  static openRef(repo: ReadableRepository, tag: string): OciImage {
     const [digest, verity] = resolveRef(repo, tag);
     return OciImage.open(repo, digest, verity);
   }
@@ -147,12 +147,12 @@ export class OciImage {
   }
 
   /** The stored bytes of this snapshot; they stay readable after a rewrite until the old stream is collected. */
-  readManifestJson(repo: Repository): Buffer {
+  readManifestJson(repo: ReadableRepository): Buffer {
     const identifier = manifestIdentifier(this.manifestDigest);
     return readExternalStream(repo, identifier, MANIFEST_CONTENT_TYPE, this.manifestVerity).data;
   }
 
-  readConfigJson(repo: Repository): Buffer {
+  readConfigJson(repo: ReadableRepository): Buffer {
     return readExternalStream(repo, configIdentifier(this.configDigest), CONFIG_CONTENT_TYPE, this.configVerity).data;
   }
 
@@ -161,7 +161,7 @@ export class OciImage {
    *
    * @throws ComposefsError for an index out of range and for tar layers, which are splitstreams.
    */
-  openLayerFd(repo: Repository, index: number): number {
+  openLayerFd(repo: ReadableRepository, index: number): number {
     const layer = this.manifest.layers[index];
     if (layer === undefined) throw new ComposefsError('INVALID_ARGUMENT', `Layer index ${index} out of range`);
     if (isTarMediaType(layer.mediaType)) {

@@ -1,4 +1,5 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../composefs/repository/readable-repository.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError } from '../errors.js';
 import type { ContentAndVerity } from './content-and-verity.js';
@@ -19,7 +20,7 @@ export interface ManifestLinks {
 }
 
 /** The splitstream of a stored manifest; undefined if there is none. */
-export function hasManifest(repo: Repository, digest: OciDigest): ObjectId | undefined {
+export function hasManifest(repo: ReadableRepository, digest: OciDigest): ObjectId | undefined {
   return repo.hasStream(manifestIdentifier(digest));
 }
 
@@ -28,7 +29,7 @@ export function hasManifest(repo: Repository, digest: OciDigest): ObjectId | und
  *
  * @throws ComposefsError `DIGEST_MISMATCH` if the stored bytes are not those of `digest`.
  */
-export function readManifestStream(repo: Repository, digest: OciDigest, verity?: ObjectId): ExternalStream {
+export function readManifestStream(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): ExternalStream {
   const stream = readExternalStream(repo, manifestIdentifier(digest), MANIFEST_CONTENT_TYPE, verity);
   if (verity === undefined) {
     const found = sha256ContentDigest(stream.data);

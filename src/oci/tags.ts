@@ -1,5 +1,6 @@
 import { readlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ReadableRepository } from '../composefs/repository/readable-repository.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError, ContextError, errorCode } from '../errors.js';
 import type { ContentAndVerity } from './content-and-verity.js';
@@ -43,7 +44,7 @@ export function untagImage(repo: Repository, tag: string): void {
  *
  * @throws OciRefNotFound if there is no such tag; ComposefsError if it points nowhere or at something else.
  */
-export function resolveRef(repo: Repository, tag: string): ContentAndVerity {
+export function resolveRef(repo: ReadableRepository, tag: string): ContentAndVerity {
   const path = tagPath(repo, tag);
   let target: string;
   try {
@@ -72,7 +73,7 @@ export function resolveRef(repo: Repository, tag: string): ContentAndVerity {
 }
 
 /** All tags with their manifests, by name. Refs that do not point at a manifest are left out; dangling ones are not. */
-export function listRefs(repo: Repository): [tag: string, digest: OciDigest][] {
+export function listRefs(repo: ReadableRepository): [tag: string, digest: OciDigest][] {
   const tags: [string, OciDigest][] = [];
   for (const [name, target] of repo.listStreamRefs('oci')) {
     const digest = manifestDigestOf(lastComponent(target));
@@ -82,7 +83,7 @@ export function listRefs(repo: Repository): [tag: string, digest: OciDigest][] {
 }
 
 /** @throws OciRefNotFound for what cannot be a tag: as a path it would name something else. */
-function tagPath(repo: Repository, tag: string): string {
+function tagPath(repo: ReadableRepository, tag: string): string {
   const encoded = encodeTag(tag);
   const isFileName = encoded !== '' && encoded !== '.' && encoded !== '..' && !/[\0\p{Surrogate}]/u.test(encoded);
   if (!isFileName) throw new OciRefNotFound(tag);

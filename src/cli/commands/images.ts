@@ -1,6 +1,6 @@
 import type { Context } from '../context.js';
 import { renderJson } from '../json.js';
-import { withRepository } from '../open-repository.js';
+import { withReadableRepository } from '../open-repository.js';
 import { renderTable } from '../table.js';
 
 export interface ImagesOptions {
@@ -12,7 +12,7 @@ export interface ImagesOptions {
 const SHORT_DIGEST = 12;
 
 export async function images(context: Context, options: ImagesOptions): Promise<void> {
-  await withRepository(context, async (repo) => {
+  await withReadableRepository(context, async (repo) => {
     const list = repo.listImageRefs().map(([name, target]) => ({ name, digest: target.split('/').at(-1) ?? '' }));
     if (options.json) return await context.output.write(renderJson({ images: list }));
     if (list.length === 0) return await context.output.write('No images found\n');

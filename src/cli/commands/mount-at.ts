@@ -1,12 +1,12 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { mountImageAt } from '../../composefs/mount/index.js';
-import type { Repository } from '../../composefs/repository/index.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError, errorCode, withContext } from '../../errors.js';
 import { O_PATH } from '../../linux/fcntl.js';
 import type { MountOptions } from '../options.js';
 
 /** Mounts an image as the MNT options (spec 70 C3) want it. */
-export function mountAt(repo: Repository, name: string, mountpoint: string, options: MountOptions): void {
+export function mountAt(repo: ReadableRepository, name: string, mountpoint: string, options: MountOptions): void {
   const fds: number[] = [];
   const openLayer = (what: string, path: string): number => {
     const fd = withContext(`Opening ${what} '${path}'`, () => openSync(path, O_PATH | constants.O_DIRECTORY));

@@ -2,7 +2,7 @@ import { ComposefsError, withContext } from '../../errors.js';
 import { OciImage } from '../../oci/image.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
 import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import { withReadableRepository } from '../open-repository.js';
 import type { MountOptions } from '../options.js';
 import { mountAt } from './mount-at.js';
 
@@ -12,7 +12,7 @@ export async function ociMount(
   mountpoint: string,
   options: MountOptions,
 ): Promise<void> {
-  await withRepository(context, (repo) => {
+  await withReadableRepository(context, (repo) => {
     const image = name.startsWith('sha256:')
       ? OciImage.open(
           repo,

@@ -8,7 +8,7 @@ import { isErrno, readFully, withFd } from './files.js';
 import { checkLinks } from './fsck-links.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 import type { RepositoryHost } from './host.js';
-import { openStream } from './streams.js';
+import { openStream } from './open-stream.js';
 
 /** Checks `streams/`: every stream can be opened and what it needs is there. Its content is not decompressed. */
 export function checkStreams(repository: RepositoryHost): FsckPart {

@@ -7,7 +7,7 @@ import { type Category, listEntries, readLinkBytes, walkRefs } from './category.
 import { nameText } from './directory-entries.js';
 import type { RepositoryHost } from './host.js';
 import { objectsForImage } from './images.js';
-import { openStream } from './streams.js';
+import { openStream } from './open-stream.js';
 
 /**
  * Every object that must stay: what references and `additionalRoots` reach (spec 10 §17.1, §17.2, §17.3 steps 1 to 4).

@@ -19,7 +19,6 @@ export {
   gcResultToWire,
 } from './gc.js';
 export type { RepositoryHost, SyncingHost } from './host.js';
-export { ImageNotFoundError, type OpenImage } from './images.js';
 export { ImportContext, type ImportOptions } from './import-file.js';
 export type { RepositoryConfig } from './init.js';
 export { systemPath, userPath } from './location.js';
@@ -40,6 +39,8 @@ export { ObjectStore, type ObjectStoreMethod, type ObjectStoreOptions, type Stor
 export type { ObjectWriter } from './object-writer.js';
 export type { OpenOptions } from './open.js';
 export { RepositoryOpenError, type RepositoryOpenErrorKind } from './open-error.js';
+export { ImageNotFoundError, type OpenImage } from './open-image.js';
+export { ReadableRepository } from './readable-repository.js';
 export type { RefEntry } from './refs.js';
 export { type EnsureStatus, type LongCallOptions, Repository } from './repository.js';
 export { resetMetadata } from './reset-metadata.js';

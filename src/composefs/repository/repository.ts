@@ -1,36 +1,25 @@
-import { closeSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
-import { type FormatConfig, type FormatVersion, formatConfigSingle } from '../erofs/index.js';
-import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import type { FormatVersion } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { type SplitStreamReader, SplitStreamWriter } from '../splitstream/index.js';
+import { SplitStreamWriter } from '../splitstream/index.js';
 import type { Directory } from '../tree/directory.js';
 import { commitImages, commitImageVersion } from './commit.js';
 import { concludeFsck, type FsckRequest, type FsckResult, planFsck, runFsckJob } from './fsck.js';
 import type { FsckPart } from './fsck-result.js';
 import { collectGarbage, type GcRequest, type GcResult } from './gc.js';
 import type { SyncingHost } from './host.js';
-import { hasImage, type OpenImage, objectsForImage, openImage, registerImage, writeImage } from './images.js';
+import { objectsForImage, registerImage, writeImage } from './images.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
-import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata.js';
-import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { RepositoryOpenError } from './open-error.js';
-import { listRefs, type RefEntry } from './refs.js';
-import {
-  catStream,
-  findStream,
-  hasNamedStream,
-  nameStream,
-  openStream,
-  registerStream,
-  storeStream,
-} from './streams.js';
+import { ReadableRepository } from './readable-repository.js';
+import { nameStream, registerStream, storeStream } from './streams.js';
 import { createSymlink } from './symlink.js';
 import { syncFileSystem } from './sync-file-system.js';
 import { writeMissingMetadata } from './upgrade.js';
@@ -50,44 +39,19 @@ export interface LongCallOptions {
 }
 
 /**
- * An open composefs repository (spec 10). It holds the shared lock, which keeps other processes from collecting
- * garbage, until it is closed.
+ * An open composefs repository (spec 10).
  *
  * Everything short is synchronous. The functions that do the work are in the modules beside this one; this class only
  * binds them to one directory.
  */
-export class Repository implements SyncingHost {
-  /** Absolute. */
-  readonly path: string;
-  /** The open directory. */
-  readonly fd: number;
-  readonly metadata: RepositoryMetadata;
-  readonly #directory: OpenDirectory;
-  #objects: ObjectStore;
-  #erofsVersion: FormatVersion | undefined;
+export class Repository extends ReadableRepository implements SyncingHost {
   #writeConcurrency: number = availableParallelism();
-  #closed = false;
 
   private constructor(directory: OpenDirectory) {
-    this.path = directory.path;
-    this.fd = directory.fd;
-    this.metadata = directory.metadata;
-    this.#directory = directory;
-    const { access } = directory;
-    this.#objects = new ObjectStore({
-      objectsPath: join(directory.path, 'objects'),
-      algorithm: directory.metadata.algorithm,
-      insecure: directory.insecure,
-      ...(access.mode === 'read-only' && { readOnlyFeatures: quoteList(access.unknownFeatures) }),
-    });
+    super(directory);
   }
 
-  /**
-   * Opens an existing repository; waits while another process collects garbage in it.
-   *
-   * @throws RepositoryOpenError
-   */
-  static async open(path: string, options: OpenOptions = {}): Promise<Repository> {
+  static override async open(path: string, options: OpenOptions = {}): Promise<Repository> {
     return new Repository(await openDirectory(path, options));
   }
 
@@ -135,38 +99,6 @@ export class Repository implements SyncingHost {
     return { repo, status: created ? 'created' : 'opened' };
   }
 
-  get algorithm(): HashAlgorithm {
-    return this.metadata.algorithm;
-  }
-
-  /** True: missing fs-verity is tolerated (spec 10 §9). */
-  get insecure(): boolean {
-    return this.#objects.insecure;
-  }
-
-  /** Tolerates missing fs-verity from now on, in this instance. There is no way back. */
-  setInsecure(): void {
-    this.#objects = new ObjectStore({ ...this.#objects.options, insecure: true });
-  }
-
-  /** @throws ComposefsError `VERITY_REQUIRED` in insecure mode. */
-  requireVerity(): void {
-    if (!this.insecure) return;
-    throw new ComposefsError('VERITY_REQUIRED', 'repository was not initialized with fs-verity', {
-      hint: 're-create with `cfsctl init` on a verity-capable filesystem',
-    });
-  }
-
-  /** The objects. For a worker thread: `new ObjectStore(repo.objects.options)`, inside of {@link hold}. */
-  get objects(): ObjectStore {
-    return this.#objects;
-  }
-
-  /** {@link ObjectStore.options}: plain data, to make the same store in another thread. */
-  get storeOptions(): ObjectStoreOptions {
-    return this.#objects.options;
-  }
-
   /** `objects/`, made if it is missing. */
   objectsDir(): string {
     return this.#makeDirectory('objects');
@@ -179,22 +111,7 @@ export class Repository implements SyncingHost {
 
   /** @throws NotWritableError */
   ensureWritable(): void {
-    this.#objects.ensureWritable();
-  }
-
-  /** In which formats {@link commitImages} makes images. */
-  formatConfig(): FormatConfig {
-    return this.#erofsVersion === undefined ? effectiveFormats(this.metadata) : formatConfigSingle(this.#erofsVersion);
-  }
-
-  /** The default of {@link formatConfig}. */
-  get erofsVersion(): FormatVersion {
-    return this.formatConfig().default;
-  }
-
-  /** Makes images in this format only, in this instance; `meta.json` stays as it is. */
-  setErofsVersion(version: FormatVersion): void {
-    this.#erofsVersion = version;
+    this.objects.ensureWritable();
   }
 
   /** How many threads may store objects at once. */
@@ -207,14 +124,6 @@ export class Repository implements SyncingHost {
     this.#writeConcurrency = count;
   }
 
-  /**
-   * Runs something that stores objects in several steps or in worker threads: {@link gc} of this instance waits for
-   * it, and it waits for that. Do not call {@link gc} inside.
-   */
-  hold<T>(action: () => Promise<T> | T): Promise<T> {
-    return this.#directory.lock.share(action);
-  }
-
   /** Brings everything stored so far to disk (spec 10 §15). */
   sync(): void {
     syncFileSystem(this.fd, this.path);
@@ -224,11 +133,6 @@ export class Repository implements SyncingHost {
   symlink(name: string, target: string): void {
     this.ensureWritable();
     createSymlink(this.path, name, target);
-  }
-
-  /** The object of a stream; undefined if there is no such stream. */
-  hasStream(contentIdentifier: string): ObjectId | undefined {
-    return findStream(this, contentIdentifier);
   }
 
   createStream(contentType: bigint): SplitStreamWriter {
@@ -273,22 +177,8 @@ export class Repository implements SyncingHost {
     });
   }
 
-  hasNamedStream(ref: string): boolean {
-    return hasNamedStream(this, ref);
-  }
-
   nameStream(contentIdentifier: string, ref: string): void {
     nameStream(this, contentIdentifier, ref);
-  }
-
-  /** By object if `id` is given, else by name and unverified. The caller closes the reader. */
-  openStream(name: string, id?: ObjectId, contentType?: bigint): SplitStreamReader {
-    return openStream(this, name, id, contentType);
-  }
-
-  /** The reconstructed content of a stream. */
-  mergeSplitstream(name: string, id?: ObjectId, contentType?: bigint): Generator<Buffer> {
-    return catStream(this, name, id, contentType);
   }
 
   writeImage(data: Uint8Array, ref?: string): ObjectId {
@@ -298,16 +188,6 @@ export class Repository implements SyncingHost {
   /** Lists an image that is an object already, and names it if a name is given. */
   registerImage(id: ObjectId, ref?: string): void {
     registerImage(this, id, ref);
-  }
-
-  /** Whether an image of that digest is listed. */
-  hasImage(id: ObjectId): boolean {
-    return hasImage(this, id);
-  }
-
-  /** @throws ImageNotFoundError */
-  openImage(name: string): OpenImage {
-    return openImage(this, name);
   }
 
   /** @throws ImageNotFoundError */
@@ -331,16 +211,6 @@ export class Repository implements SyncingHost {
     return commitImageVersion(this, root, version, ref);
   }
 
-  /** References below `streams/refs/<prefix>`, by name. */
-  listStreamRefs(prefix = ''): RefEntry[] {
-    return listRefs(this, 'streams', prefix);
-  }
-
-  /** References below `images/refs/<prefix>`, by name. */
-  listImageRefs(prefix = ''): RefEntry[] {
-    return listRefs(this, 'images', prefix);
-  }
-
   /**
    * Deletes what no reference and none of `additionalRoots` needs (spec 10 §17). Waits until everybody else has closed
    * the repository, other instances in this process included.
@@ -348,12 +218,12 @@ export class Repository implements SyncingHost {
    * @param additionalRoots digests of images and content identifiers of streams.
    */
   gc(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.#directory.lock.exclusive(() => this.#collect({ additionalRoots, dryRun: false }, options), {
+    return this.lock.exclusive(() => this.#collect({ additionalRoots, dryRun: false }, options), {
       beforeUnshared: () => {
         this.ensureWritable();
-        this.#objects.suspendWriting(true);
+        this.objects.suspendWriting(true);
       },
-      afterShared: () => this.#objects.suspendWriting(false),
+      afterShared: () => this.objects.suspendWriting(false),
       signal: options.signal,
     });
   }
@@ -371,18 +241,6 @@ export class Repository implements SyncingHost {
   /** {@link fsck} without the content of the objects, which takes most of the time. */
   fsckMetadataOnly(options: LongCallOptions = {}): Promise<FsckResult> {
     return this.#check({ metadataOnly: true }, options);
-  }
-
-  /** Gives up the lock and closes the directory. Does nothing a second time. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#directory.lock.release();
-    closeSync(this.fd);
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   async #collect(request: GcRequest, options: LongCallOptions): Promise<GcResult> {
@@ -420,7 +278,7 @@ export class Repository implements SyncingHost {
   }
 
   #hostOptions(): HostOptions {
-    return { path: this.path, store: this.#objects.options };
+    return { path: this.path, store: this.objects.options };
   }
 
   #makeDirectory(name: string): string {

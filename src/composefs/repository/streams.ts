@@ -1,32 +1,9 @@
-import { constants, lstatSync, openSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { ComposefsError, withContext } from '../../errors.js';
-import { type ObjectId, objectIdFromPathname, objectPathname } from '../fsverity/object-id.js';
-import { catSplitStream, fdSource, SplitStreamReader } from '../splitstream/index.js';
-import { isErrno } from './files.js';
+import { type ObjectId, objectPathname } from '../fsverity/object-id.js';
 import type { RepositoryHost, SyncingHost } from './host.js';
-import { validateContentIdentifier, validateRefName, validateStreamName } from './names.js';
+import { validateContentIdentifier, validateRefName } from './names.js';
 import { createSymlink } from './symlink.js';
 
-/** Streams by name: links in `streams/` to splitstream objects, and references to those (spec 10 §12). */
-
-/** The object of a stream; undefined if there is no such stream. Whether the object exists is not checked. */
-export function findStream(repository: RepositoryHost, contentIdentifier: string): ObjectId | undefined {
-  const path = join(repository.path, 'streams', validateContentIdentifier(contentIdentifier));
-  let text: string;
-  try {
-    text = readlinkSync(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-  if (!text.startsWith('../')) {
-    throw new ComposefsError('INVALID_LINK', `stream symlink has incorrect prefix: ${path} -> ${text}`);
-  }
-  return withContext(`Parsing the object id of ${path}`, () =>
-    objectIdFromPathname(repository.objects.algorithm, text),
-  );
-}
+/** Storing streams: links in `streams/` to splitstream objects, and references to those (spec 10 §12). */
 
 /**
  * Names a splitstream that is an object already, and the reference if one is given.
@@ -60,50 +37,4 @@ export function nameStream(repository: RepositoryHost, contentIdentifier: string
   const name = `streams/refs/${validateRefName(ref)}`;
   repository.objects.ensureWritable();
   createSymlink(repository.path, name, target);
-}
-
-/** Whether there is a reference of that name, dangling or not. */
-export function hasNamedStream(repository: RepositoryHost, ref: string): boolean {
-  const path = join(repository.path, 'streams/refs', validateRefName(ref));
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
-}
-
-/**
- * Opens a stream by its object, which is verified as all objects are; or without `id` by its name, which is not.
- *
- * @param name a content identifier or `refs/<name>`; for messages only where `id` is given.
- * @param contentType fails with `Invalid splitstream content type` if the stream has another one.
- * @returns a reader that the caller closes.
- */
-export function openStream(
-  repository: RepositoryHost,
-  name: string,
-  id?: ObjectId,
-  contentType?: bigint,
-): SplitStreamReader {
-  return withContext(`Opening stream '${name}'`, () => {
-    const fd = id === undefined ? openByName(repository, name) : repository.objects.openObject(id);
-    // The reader owns the descriptor, also if it cannot be opened.
-    return SplitStreamReader.open(fdSource(fd), repository.objects.algorithm, contentType);
-  });
-}
-
-/** The reconstructed content of a stream (spec 30 §4.3 `cat`). */
-export function* catStream(
-  repository: RepositoryHost,
-  name: string,
-  id?: ObjectId,
-  contentType?: bigint,
-): Generator<Buffer> {
-  const reader = openStream(repository, name, id, contentType);
-  try {
-    yield* catSplitStream(reader, (object) => repository.objects.readObjectChunks(object));
-  } finally {
-    reader.close();
-  }
-}
-
-function openByName(repository: RepositoryHost, name: string): number {
-  const path = join(repository.path, 'streams', validateStreamName(name));
-  return openSync(path, constants.O_RDONLY);
 }
