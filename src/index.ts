@@ -3,6 +3,7 @@
 export * as composefs from './composefs/index.js';
 export type { OciTransformOptions, XattrFiltering } from './composefs/tree/transform.js';
 export { ComposefsError, errorChain, errorCode, fullMessage } from './errors.js';
+export * from './fuse/index.js';
 export * from './oci/index.js';
 export {
   type ComponentId,

@@ -1,28 +1,33 @@
 import { closeSync, readSync } from 'node:fs';
 import { byteStringFrom } from '../bytes/byte-string.js';
-import { FILE_TYPE_UNKNOWN, S_IFREG } from '../composefs/erofs/format.js';
+import { FILE_TYPE_UNKNOWN, LAYOUT_CHUNK_BASED, S_IFREG } from '../composefs/erofs/format.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { WHITEOUT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
-import type { BackingFiles } from './backing-files.js';
+import { closeBacking, openBacking } from '../linux/fuse-device.js';
 import { DirectoryView, type StoredEntry } from './directory.js';
 import { readImageContent } from './image-content.js';
 import { attributesOf, inodeOf, nodeOf } from './nodes.js';
-import { type ObjectFiles, redirectOf } from './object-files.js';
+import type { ExternalContent, ObjectFiles } from './object-files.js';
+import type { ObjectTable } from './object-table.js';
 import type { OverlayXattrMode } from './overlay-mode.js';
 import * as wire from './wire/index.js';
 import { shownXattrName, storedXattrName } from './xattr-names.js';
 
-/** The answer to requests that get none. */
+/** The result of a request that gets no reply. */
 export const NO_REPLY: number = Number.NEGATIVE_INFINITY;
+/** The result of an OPEN whose object is too large to be hashed while others wait: answer it again afterwards. */
+export const DEFERRED: number = -(2 ** 32);
 
-/** Handles: 0 is content of the image, this plus a nid is a backing file, everything else is a descriptor. */
+/** Handles: 0 is content of the image, this plus a slot is a backing file, everything else is a descriptor. */
 const BACKING_HANDLES = 2 ** 48;
 
 /** `DT_*` of dirent.h by the EROFS type. */
 const DIRENT_TYPES: readonly number[] = [0, 8, 4, 2, 6, 1, 12, 10];
 const DT_REG = 8;
 const SYMLINK_MAX = 4095;
+const ROOT_UID = 0;
+const TRUSTED_PREFIX = 'trusted.';
 
 export interface ImageServerOptions {
   readonly image: ErofsImage;
@@ -31,7 +36,10 @@ export interface ImageServerOptions {
   readonly overlayXattr: OverlayXattrMode | undefined;
   /** Directories are not opened: the kernel knows how to do without. */
   readonly noOpendir: boolean;
-  readonly backing: BackingFiles | undefined;
+  /** Where the kernel can read the objects itself: the device, and what is open in this way. */
+  readonly passthrough: { readonly deviceFd: number; readonly table: ObjectTable } | undefined;
+  /** Bytes: OPEN of a larger object that has to be hashed first is {@link DEFERRED}. */
+  readonly hashMax: number;
 }
 
 /**
@@ -54,10 +62,10 @@ export class ImageServer {
    *
    * @param body the request after its header.
    * @param reply where to write the body of the reply; its size limits what is read.
-   * @returns its length, a negative errno, or {@link NO_REPLY}.
-   * @throws what goes wrong with the image or an object: EIO for the reader.
+   * @returns its length, a negative errno, {@link NO_REPLY} or {@link DEFERRED}.
+   * @throws what goes wrong with the image or an object: EIO for the reader; WireError
    */
-  handle(opcode: number, node: number, body: Buffer, reply: Buffer): number {
+  handle({ opcode, node, uid }: wire.RequestHeader, body: Buffer, reply: Buffer): number {
     switch (opcode) {
       case wire.FUSE_LOOKUP:
         return this.#lookup(this.#inode(node), node, wire.decodeName(body), reply);
@@ -87,7 +95,9 @@ export class ImageServer {
       case wire.FUSE_GETXATTR:
         return this.#getxattr(this.#inode(node), wire.decodeXattrName(body), wire.decodeXattrSize(body), reply);
       case wire.FUSE_LISTXATTR:
-        return this.#listxattr(this.#inode(node), wire.decodeXattrSize(body), reply);
+        return this.#listxattr(this.#inode(node), uid, wire.decodeXattrSize(body), reply);
+      case wire.FUSE_LSEEK:
+        return this.#lseek(this.#inode(node), wire.decodeLseek(body), reply);
       case wire.FUSE_STATFS:
         return wire.encodeStatfs(reply, 0);
       default:
@@ -96,10 +106,20 @@ export class ImageServer {
     }
   }
 
+  /** The inode that an OPEN is about. @throws ErofsReaderError */
+  inodeOf({ node }: wire.RequestHeader): ErofsInode {
+    return this.#inode(node);
+  }
+
   /** Closes what OPEN opened. */
   release(handle: number): number {
-    if (handle >= BACKING_HANDLES) this.#options.backing?.release(handle - BACKING_HANDLES);
-    else if (handle > 0) closeSync(handle);
+    const { passthrough } = this.#options;
+    if (handle < BACKING_HANDLES) {
+      if (handle > 0) closeSync(handle);
+    } else if (passthrough !== undefined) {
+      const { deviceFd, table } = passthrough;
+      table.releaseBacking(handle - BACKING_HANDLES, (id) => closeBacking(deviceFd, id));
+    }
     return 0;
   }
 
@@ -138,23 +158,45 @@ export class ImageServer {
 
   #open(inode: ErofsInode, reply: Buffer): number {
     if (!inode.isRegular) return -wire.EINVAL;
-    const { objects, backing } = this.#options;
-    const redirect = redirectOf(inode);
+    const { objects, hashMax } = this.#options;
+    const content = objects.locate(inode);
     const flags = wire.FOPEN_KEEP_CACHE | wire.FOPEN_NOFLUSH;
-    if (redirect === undefined) return wire.encodeOpen(reply, 0, 0, flags, 0);
+    if (content === undefined) return wire.encodeOpen(reply, 0, 0, flags, 0);
     if (this.#mode !== undefined) return -wire.EOPNOTSUPP;
-    if (backing === undefined) return wire.encodeOpen(reply, 0, objects.open(inode, redirect), flags, 0);
-    const opened = backing.open(inode.nid, () => objects.open(inode, redirect));
-    if ('fd' in opened) return wire.encodeOpen(reply, 0, opened.fd, flags, 0);
+    const fd = objects.open(content, hashMax);
+    if (fd === undefined) return DEFERRED;
+    const backingId = this.#passThrough(content, fd);
+    if (backingId === undefined) return wire.encodeOpen(reply, 0, fd, flags, 0);
+    closeSync(fd);
     // The kernel allows no other flags with this one.
     const passthrough = wire.FOPEN_PASSTHROUGH | wire.FOPEN_NOFLUSH;
-    return wire.encodeOpen(reply, 0, BACKING_HANDLES + inode.nid, passthrough, opened.id);
+    return wire.encodeOpen(reply, 0, BACKING_HANDLES + (content.slot ?? 0), passthrough, backingId);
+  }
+
+  #passThrough({ slot }: ExternalContent, fd: number): number | undefined {
+    const { passthrough } = this.#options;
+    if (passthrough === undefined || slot === undefined) return undefined;
+    const { deviceFd, table } = passthrough;
+    return table.retainBacking(slot, () => openBacking(deviceFd, fd));
   }
 
   #read(node: number, { handle, offset, size }: wire.ReadRequest, reply: Buffer): number {
     const length = Math.min(size, reply.length);
-    if (handle === 0) return readImageContent(this.#inode(node), offset, reply, 0, length);
-    return handle < BACKING_HANDLES ? readSync(handle, reply, 0, length, offset) : -wire.EBADF;
+    const inode = this.#inode(node);
+    if (handle === 0) return readImageContent(inode, offset, reply, 0, length);
+    if (handle >= BACKING_HANDLES) return -wire.EBADF;
+    const count = readSync(handle, reply, 0, length, offset);
+    // An object that became shorter must not make the file shorter.
+    return count < length && offset + count < inode.exactSize ? -wire.EIO : count;
+  }
+
+  /** Of a file there is only known whether all of it is a hole. */
+  #lseek(inode: ErofsInode, { offset, whence }: wire.LseekRequest, reply: Buffer): number {
+    if (!inode.isRegular || (whence !== wire.SEEK_DATA && whence !== wire.SEEK_HOLE)) return -wire.EINVAL;
+    const size = inode.exactSize;
+    const isHole = inode.layout === LAYOUT_CHUNK_BASED && this.#options.objects.locate(inode) === undefined;
+    if (offset >= size || (isHole && whence === wire.SEEK_DATA)) return -wire.ENXIO;
+    return wire.encodeLseek(reply, 0, isHole || whence === wire.SEEK_DATA ? offset : size);
   }
 
   #readdir(directory: ErofsInode, { offset, size }: wire.ReadRequest, reply: Buffer, withAttributes: boolean): number {
@@ -206,12 +248,14 @@ export class ImageServer {
     return -wire.ENODATA;
   }
 
-  #listxattr(inode: ErofsInode, size: number, reply: Buffer): number {
+  #listxattr(inode: ErofsInode, uid: number, size: number, reply: Buffer): number {
     let names = '';
     if (inode.xattrSize > 0) {
       for (const xattr of inode.xattrs()) {
         const name = shownXattrName(xattr.name, this.#mode);
-        if (name !== undefined) names += `${name}\0`;
+        // Others cannot read their values. Who has CAP_SYS_ADMIN, the protocol does not say.
+        if (name === undefined || (uid !== ROOT_UID && name.startsWith(TRUSTED_PREFIX))) continue;
+        names += `${name}\0`;
       }
     }
     if (size === 0) return wire.encodeXattrSize(reply, 0, names.length);

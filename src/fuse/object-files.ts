@@ -3,55 +3,95 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { decodeMetacopy } from '../composefs/erofs/metacopy.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { METACOPY_SUFFIX, REDIRECT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
-import type { HashAlgorithm } from '../composefs/fsverity/algorithm.js';
+import { HASH_ALGORITHMS, type HashAlgorithm } from '../composefs/fsverity/algorithm.js';
 import { computeVerityOfFd } from '../composefs/fsverity/digest.js';
 import { measureVerityOpt } from '../composefs/fsverity/kernel.js';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import { ComposefsError } from '../errors.js';
-import type { VerifiedObjects } from './verified-objects.js';
+import type { ObjectTable } from './object-table.js';
 
 /** A path of a FIFO must not block the server. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+/** Larger objects are not hashed while other requests wait: this is one or two milliseconds of hashing. */
+export const INLINE_HASH_MAX: number = 1024 * 1024;
+
 /** The digest that an object must have. */
-interface ExpectedDigest {
+export interface ExpectedDigest {
   readonly algorithm: HashAlgorithm;
   readonly id: ObjectId;
 }
 
-/** Where the content of a file is, if it is not in the image. */
-export function redirectOf(inode: ErofsInode): Buffer | undefined {
-  return overlayXattr(inode, REDIRECT_SUFFIX);
+/** Where the content of a file is that is not in the image. */
+export interface ExternalContent {
+  /** Below `objects/`. */
+  readonly path: Buffer;
+  readonly size: number;
+  /** Undefined if the image states none. */
+  readonly digest: ExpectedDigest | undefined;
+  /** In the {@link ObjectTable}. */
+  readonly slot: number | undefined;
 }
 
 /** The data files of an image, in one directory. */
 export class ObjectFiles {
   readonly #directory: Buffer;
-  readonly #verified: VerifiedObjects | undefined;
+  readonly #table: ObjectTable;
+  readonly #verify: boolean;
 
   /**
    * @param directoryFd of `objects/`; `O_PATH` is enough.
-   * @param verified if given, an object must have the digest that the image states.
+   * @param verify an object must have the digest that the image states.
    */
-  constructor(directoryFd: number, verified: VerifiedObjects | undefined) {
+  constructor(directoryFd: number, table: ObjectTable, verify: boolean) {
     this.#directory = Buffer.from(`/proc/self/fd/${directoryFd}/`);
-    this.#verified = verified;
+    this.#table = table;
+    this.#verify = verify;
   }
 
   /**
-   * Opens the object of a file.
+   * Where the content of a file is; undefined if it is in the image.
    *
-   * @param redirect of {@link redirectOf}.
-   * @returns a descriptor that the caller closes.
+   * @throws ErofsReaderError; ComposefsError `DAMAGED_OBJECT` for a path that leads out of the directory.
+   */
+  locate(inode: ErofsInode): ExternalContent | undefined {
+    let redirect: Buffer | undefined;
+    let metacopy: Buffer | undefined;
+    for (const xattr of inode.xattrs()) {
+      if (redirect === undefined && xattr.isTrusted(REDIRECT_SUFFIX)) redirect = xattr.value;
+      else if (metacopy === undefined && xattr.isTrusted(METACOPY_SUFFIX)) metacopy = xattr.value;
+    }
+    if (redirect === undefined) return undefined;
+    const path = objectPath(redirect);
+    const digest = metacopy === undefined ? undefined : digestIn(metacopy);
+    const key = hash('sha256', Buffer.concat([path, Buffer.from(`\0${digest?.id ?? ''}`)]), 'binary');
+    return { path, size: inode.exactSize, digest, slot: this.#table.slotOf(Buffer.from(key, 'latin1')) };
+  }
+
+  /**
+   * Opens an object, which is checked if nobody has done so before.
+   *
+   * @param hashMax bytes: a larger object is not hashed here.
+   * @returns a descriptor that the caller closes; undefined if the object has to be hashed first, by `hash`.
    * @throws ComposefsError `DAMAGED_OBJECT`; errors of `open(2)`
    */
-  open(inode: ErofsInode, redirect: Buffer): number {
-    const path = objectPath(redirect);
+  open(content: ExternalContent, hashMax: number): number | undefined {
+    const fd = this.openUnverified(content);
+    let isGood = false;
+    try {
+      isGood = this.#isVerified(fd, content, hashMax);
+      return isGood ? fd : undefined;
+    } finally {
+      if (!isGood) closeSync(fd);
+    }
+  }
+
+  /** @throws ComposefsError `DAMAGED_OBJECT` if the size is wrong; errors of `open(2)` */
+  openUnverified({ path, size }: ExternalContent): number {
     const fd = openSync(Buffer.concat([this.#directory, path]), OPEN_FLAGS);
     try {
       const stat = fstatSync(fd);
-      if (!stat.isFile() || stat.size !== inode.exactSize) throw damaged(path, 'its size is not that of the file');
-      if (this.#verified !== undefined) this.#verify(fd, path, expectedDigest(inode), this.#verified);
+      if (!stat.isFile() || stat.size !== size) throw damaged(path, 'its size is not that of the file');
       return fd;
     } catch (error) {
       closeSync(fd);
@@ -59,30 +99,36 @@ export class ObjectFiles {
     }
   }
 
-  #verify(fd: number, path: Buffer, expected: ExpectedDigest | undefined, verified: VerifiedObjects): void {
-    if (expected === undefined) throw damaged(path, 'the image states no digest');
-    const { algorithm, id } = expected;
-    const key = Buffer.from(hash('sha256', Buffer.concat([path, Buffer.from(`\0${id}`)]), 'binary'), 'latin1');
-    if (!verified.verify(key, () => digestOf(fd, algorithm) === id)) throw damaged(path, 'its digest is another');
+  /** Ends the check of an object. @throws ComposefsError `DAMAGED_OBJECT` */
+  conclude({ path, digest, slot }: ExternalContent, found: ObjectId): void {
+    if (found !== digest?.id) throw damaged(path, `its digest is ${found}`);
+    if (slot !== undefined) this.#table.setVerified(slot);
+  }
+
+  #isVerified(fd: number, content: ExternalContent, hashMax: number): boolean {
+    const { path, size, digest, slot } = content;
+    if (!this.#verify || (slot !== undefined && this.#table.isVerified(slot))) return true;
+    if (digest === undefined) throw damaged(path, 'the image states no digest');
+    const measured = measuredByKernel(fd, digest.algorithm);
+    if (measured === undefined && size > hashMax) return false;
+    this.conclude(content, measured ?? computeVerityOfFd(digest.algorithm, fd));
+    return true;
   }
 }
 
-/** What the kernel vouches for, else what the content says. */
-function digestOf(fd: number, algorithm: HashAlgorithm): ObjectId {
-  let measured: ObjectId | undefined;
+/** What the kernel vouches for; it checks what is read as well. */
+function measuredByKernel(fd: number, algorithm: HashAlgorithm): ObjectId | undefined {
   try {
-    measured = measureVerityOpt(fd, algorithm);
+    return measureVerityOpt(fd, algorithm);
   } catch {
     // No foreign functions, or verity of another algorithm.
+    return undefined;
   }
-  return measured ?? computeVerityOfFd(algorithm, fd);
 }
 
-function expectedDigest(inode: ErofsInode): ExpectedDigest | undefined {
-  const value = overlayXattr(inode, METACOPY_SUFFIX);
-  if (value === undefined) return undefined;
-  for (const algorithm of ['sha256', 'sha512'] as const) {
-    const id = decodeMetacopy(value, algorithm);
+function digestIn(metacopy: Buffer): ExpectedDigest | undefined {
+  for (const algorithm of HASH_ALGORITHMS) {
+    const id = decodeMetacopy(metacopy, algorithm);
     if (id !== undefined) return { algorithm, id };
   }
   return undefined;
@@ -96,11 +142,6 @@ function objectPath(redirect: Buffer): Buffer {
     throw damaged(path, 'this is no path of an object');
   }
   return path;
-}
-
-function overlayXattr(inode: ErofsInode, suffix: string): Buffer | undefined {
-  for (const xattr of inode.xattrs()) if (xattr.isTrusted(suffix)) return xattr.value;
-  return undefined;
 }
 
 function damaged(path: Buffer, reason: string): ComposefsError {

@@ -1,12 +1,20 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { mountImageAt } from '../../composefs/mount/index.js';
+import type { MountOptions as KernelOptions } from '../../composefs/mount/options.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { ComposefsError, errorCode, withContext } from '../../errors.js';
+import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { O_PATH } from '../../linux/fcntl.js';
+import { inInitialUserNamespace } from '../../linux/user-namespace.js';
+import { withInterrupt } from '../interrupt.js';
 import type { MountOptions } from '../options.js';
 
-/** Mounts an image as the MNT options (spec 70 C3) want it. */
-export function mountAt(repo: ReadableRepository, name: string, mountpoint: string, options: MountOptions): void {
+/** Mounts an image as the MNT options (spec 70 C3) want it: with the kernel, or through FUSE. */
+export async function mountAt(
+  repo: ReadableRepository,
+  name: string,
+  mountpoint: string,
+  options: MountOptions,
+): Promise<void> {
   const fds: number[] = [];
   const openLayer = (what: string, path: string): number => {
     const fd = withContext(`Opening ${what} '${path}'`, () => openSync(path, O_PATH | constants.O_DIRECTORY));
@@ -19,14 +27,79 @@ export function mountAt(repo: ReadableRepository, name: string, mountpoint: stri
       upperdir === undefined || workdir === undefined
         ? undefined
         : { upperFd: openLayer('upperdir', upperdir), workFd: openLayer('workdir', workdir) };
-    mountImageAt(repo, name, mountpoint, { readWrite, ...(overlay !== undefined && { overlay }) });
+    const layers = { readWrite, ...(overlay !== undefined && { overlay }) };
+    if (!mountWithKernel(repo, name, mountpoint, layers, options)) {
+      await mountWithFuse(repo, name, mountpoint, layers, options);
+    }
   } catch (cause) {
-    const needsRoot = errorCode(cause) === 'EPERM' || errorCode(cause) === 'EACCES';
+    const hint = hintFor(cause, mountpoint, options);
     throw new ComposefsError(errorCode(cause), `Mounting image '${name}' at ${mountpoint}`, {
       cause,
-      ...(needsRoot && { hint: 'mounting needs root (CAP_SYS_ADMIN) of the initial user namespace' }),
+      ...(hint !== undefined && { hint }),
     });
   } finally {
     for (const fd of fds) closeSync(fd);
   }
+}
+
+/** False if FUSE has to do it (spec 50 §23.1). */
+function mountWithKernel(
+  repo: ReadableRepository,
+  name: string,
+  mountpoint: string,
+  layers: KernelOptions,
+  { fuse, verify = false }: MountOptions,
+): boolean {
+  if (fuse === 'no' && verify) {
+    throw new ComposefsError('EINVAL', 'the kernel checks what has fs-verity, and nothing else', {
+      hint: '--verify is for FUSE: leave out --fuse no',
+    });
+  }
+  if (fuse === 'yes' || verify) return false;
+  const mayWork = process.getuid?.() === 0 && inInitialUserNamespace();
+  if (fuse === 'auto' && !mayWork) return false;
+  try {
+    mountImageAt(repo, name, mountpoint, layers);
+    return true;
+  } catch (error) {
+    // No EROFS or overlayfs, no such calls, no privilege: what FUSE does not need.
+    if (fuse === 'auto' && ['ENODEV', 'ENOSYS', 'EPERM'].includes(errorCode(error))) return false;
+    throw error;
+  }
+}
+
+async function mountWithFuse(
+  repo: ReadableRepository,
+  name: string,
+  mountpoint: string,
+  layers: KernelOptions,
+  { foreground = false, verify }: MountOptions,
+): Promise<void> {
+  const { mountFuse, serveFuse } = await import('../../fuse/index.js');
+  const { overlay, readWrite } = layers;
+  const options = { overlay, readWrite, verify };
+  if (!foreground) {
+    await mountFuse(repo, name, mountpoint, options);
+    return;
+  }
+  await withInterrupt((signal) =>
+    serveFuse(repo, name, mountpoint, {
+      ...options,
+      signal,
+      // The lock would keep garbage from being collected for as long as the mount is there.
+      onMounted: () => repo.close(),
+    }),
+  );
+}
+
+function hintFor(cause: unknown, mountpoint: string, { fuse }: MountOptions): string | undefined {
+  const code = errorCode(cause);
+  if (code === 'ENOTCONN') return `a FUSE server that is gone has left a mount: cfsctl umount ${mountpoint} clears it`;
+  if (code === 'FUSERMOUNT' && /\/dev\/fuse: Permission denied/.test(fullMessage(cause))) {
+    return '/dev/fuse must be readable and writable for everybody, as udev makes it: chmod 666 /dev/fuse';
+  }
+  if (fuse === 'no' && (code === 'EPERM' || code === 'EACCES')) {
+    return 'mounting with the kernel needs root (CAP_SYS_ADMIN) of the initial user namespace; --fuse yes does not';
+  }
+  return undefined;
 }

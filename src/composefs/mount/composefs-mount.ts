@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { isSystemError } from '../../linux/errno.js';
-import { fsconfigString, fsmount, MOUNT_ATTR_RDONLY, mountSetattrIdmap } from '../../linux/mount-api.js';
+import { fsconfigFlag, fsconfigString, fsmount, MOUNT_ATTR_RDONLY, mountSetattrIdmap } from '../../linux/mount-api.js';
 import { withMountContext } from './context.js';
 import { erofsMount } from './erofs-mount.js';
 import type { MountOptions, VerityRequirement } from './options.js';
@@ -33,28 +33,49 @@ export function composefsFsmount(
     // While it is detached: the overlay and the data are not mapped.
     if (options.idmapFd !== undefined) mountSetattrIdmap(imageMountFd, options.idmapFd);
     const layers: OverlayLayers = { imageMountFd, dataFds, writable: options.overlay };
-    const attributes = options.readWrite === true ? 0 : MOUNT_ATTR_RDONLY;
-    return firstThatWorks(methods, (method) => overlayMount(name, verity, layers, attributes, method));
+    const { readWrite } = options;
+    return overlayFsmount(layers, { source: `composefs:${name}`, xattrs: 'trusted', verity, readWrite }, methods);
   } finally {
     closeSync(imageMountFd);
   }
 }
 
-function overlayMount(
-  name: string,
-  verity: VerityRequirement,
+export interface OverlayOptions {
+  readonly source: string;
+  /**
+   * The namespace in which overlayfs finds its xattrs. `user` works in a user namespace as well; then redirects and
+   * metacopy are followed without being asked for, into data layers only (Linux 6.16).
+   */
+  readonly xattrs: 'trusted' | 'user';
+  readonly verity: VerityRequirement;
+  readonly readWrite?: boolean | undefined;
+}
+
+/**
+ * Mounts an overlay of an image's tree and its data.
+ *
+ * @returns the descriptor of a mount that is not attached anywhere.
+ * @throws SystemError with what the kernel says about it.
+ */
+export function overlayFsmount(
   layers: OverlayLayers,
-  attributes: number,
-  method: LayerMethod,
+  options: OverlayOptions,
+  methods: readonly LayerMethod[] = LAYER_METHODS,
 ): number {
-  return withMountContext('overlay', (context) => {
-    fsconfigString(context, 'source', `composefs:${name}`);
-    fsconfigString(context, 'metacopy', 'on');
-    fsconfigString(context, 'redirect_dir', 'on');
-    requireVerity(context, verity);
-    method(context, layers);
-    return fsmount(context, attributes);
-  });
+  return firstThatWorks(methods, (method) =>
+    withMountContext('overlay', (context) => {
+      fsconfigString(context, 'source', options.source);
+      if (options.xattrs === 'user') {
+        fsconfigFlag(context, 'userxattr');
+      } else {
+        fsconfigString(context, 'metacopy', 'on');
+        fsconfigString(context, 'redirect_dir', 'on');
+      }
+      requireVerity(context, options.verity);
+      method(context, layers);
+      return fsmount(context, options.readWrite === true ? 0 : MOUNT_ATTR_RDONLY);
+    }),
+  );
 }
 
 function requireVerity(context: number, verity: VerityRequirement): void {

@@ -20,11 +20,14 @@ export const FUSE_INIT = 26;
 export const FUSE_OPENDIR = 27;
 export const FUSE_READDIR = 28;
 export const FUSE_RELEASEDIR = 29;
-export const FUSE_ACCESS = 34;
-export const FUSE_INTERRUPT = 36;
 export const FUSE_DESTROY = 38;
 export const FUSE_BATCH_FORGET = 42;
 export const FUSE_READDIRPLUS = 44;
+export const FUSE_LSEEK = 46;
+
+/** `whence` of LSEEK. */
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
 
 /** `flags` of INIT. */
 export const INIT_ASYNC_READ: number = 1 << 0;
@@ -52,10 +55,9 @@ export const FOPEN_PASSTHROUGH = 128;
 export const ROOT_NODE = 1;
 
 /** Errors that a reply can have: `errno.h` of all Linux architectures but Alpha, MIPS, PA-RISC and SPARC. */
-export const ENOENT = 2;
 export const EIO = 5;
+export const ENXIO = 6;
 export const EBADF = 9;
-export const EACCES = 13;
 export const ENOTDIR = 20;
 export const EINVAL = 22;
 export const ENFILE = 23;
@@ -63,5 +65,4 @@ export const EMFILE = 24;
 export const ERANGE = 34;
 export const ENOSYS = 38;
 export const ENODATA = 61;
-export const EPROTO = 71;
 export const EOPNOTSUPP = 95;

@@ -1,11 +1,12 @@
 import { decodeUint64 } from '../../composefs/erofs/int64.js';
+import { checkSize } from './wire-error.js';
 
 /** `struct fuse_in_header`. */
 export const REQUEST_HEADER_SIZE = 40;
 /** `struct fuse_out_header`. */
 export const REPLY_HEADER_SIZE = 16;
 
-/** `struct fuse_in_header`: what every request begins with. uid, gid and pid @24 are of no interest to us. */
+/** `struct fuse_in_header`: what every request begins with. */
 export interface RequestHeader {
   /** Bytes of the whole request. */
   readonly length: number;
@@ -14,16 +15,20 @@ export interface RequestHeader {
   readonly uniqueLow: number;
   readonly uniqueHigh: number;
   readonly node: number;
+  /** Of who asks, in the user namespace of the mount. */
+  readonly uid: number;
 }
 
-/** @param source at least 40 bytes. */
+/** len u32 @0, opcode u32 @4, unique u64 @8, nodeid u64 @16, uid u32 @24, gid @28, pid @32. @throws WireError */
 export function decodeRequestHeader(source: Buffer): RequestHeader {
+  checkSize(source, REQUEST_HEADER_SIZE, 'fuse_in_header');
   return {
     length: source.readUInt32LE(0),
     opcode: source.readUInt32LE(4),
     uniqueLow: source.readUInt32LE(8),
     uniqueHigh: source.readUInt32LE(12),
     node: decodeUint64(source, 16),
+    uid: source.readUInt32LE(24),
   };
 }
 

@@ -5,3 +5,4 @@ export * from './header.js';
 export * from './init.js';
 export * from './replies.js';
 export * from './requests.js';
+export * from './wire-error.js';

@@ -1,4 +1,5 @@
 import { INIT_EXT } from './constants.js';
+import { checkSize } from './wire-error.js';
 
 /** What the kernel offers: `struct fuse_init_in`. */
 export interface InitRequest {
@@ -26,8 +27,12 @@ export interface InitReply extends InitRequest {
 
 export const INIT_REPLY_SIZE = 64;
 
-/** major @0, minor @4, max_readahead @8, flags @12, flags2 @16. @param body at least 16 bytes. */
+/** Before 7.36, which added `flags2`. */
+const INIT_MIN_SIZE = 16;
+
+/** major @0, minor @4, max_readahead @8, flags @12, flags2 @16. @throws WireError */
 export function decodeInit(body: Buffer): InitRequest {
+  checkSize(body, INIT_MIN_SIZE, 'fuse_init_in');
   const flags = body.readUInt32LE(12);
   return {
     major: body.readUInt32LE(0),

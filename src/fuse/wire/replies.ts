@@ -30,3 +30,9 @@ export function encodeStatfs(target: Buffer, offset: number): number {
   target.writeUInt32LE(BLOCK_SIZE, offset + 48);
   return STATFS_SIZE;
 }
+
+/** `struct fuse_lseek_out`: offset @0. */
+export function encodeLseek(target: Buffer, offset: number, position: number): number {
+  encodeInt64(target, position, offset);
+  return 8;
+}

@@ -1,4 +1,0 @@
-import { tryRootlessOverlay } from './probes/rootless-overlay.js';
-
-// Run in a user namespace by the probe.
-process.stdout.write(JSON.stringify(tryRootlessOverlay()));

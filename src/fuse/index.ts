@@ -1,0 +1,8 @@
+/** Serving an image over `/dev/fuse`: mounts without privileges, and on kernels without EROFS. */
+
+export { type ServeOptions, serveDevice } from './fuse-service.js';
+export type { FuseRepository } from './image-source.js';
+export { type FuseMount, mountFuse, type ServeFuseOptions, serveFuse } from './mount-fuse.js';
+export type { FuseMountOptions } from './mount-plan.js';
+export type { OverlayXattrMode } from './overlay-mode.js';
+export { userOverlaySupported } from './overlay-on-fuse.js';

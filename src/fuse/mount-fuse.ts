@@ -1,0 +1,196 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { unpackError } from '../composefs/repository/error-transfer.js';
+import { ComposefsError, withContext } from '../errors.js';
+import { type AttachedMount, detach } from './fuse-mount.js';
+import { serveDevice } from './fuse-service.js';
+import { closeImageSource, type FuseRepository, type ImageSource, loadImage, openImageSource } from './image-source.js';
+import { type FuseMountOptions, MountPlan } from './mount-plan.js';
+import type { FromServer, ToServer } from './server-protocol.js';
+
+const SERVER = fileURLToPath(new URL('./server-process.js', import.meta.url));
+
+/** A mount served by another process. */
+export interface FuseMount {
+  /** Of the server, which ends with the mount. SIGTERM makes it unmount. */
+  readonly pid: number;
+}
+
+/**
+ * Mounts an image of a repository through FUSE, served by a process of its own that outlives this one (spec 50 §23).
+ * `unmountImage`, umount(8) or `fusermount3 -u` end both.
+ *
+ * Needs no privileges: without CAP_SYS_ADMIN the program `fusermount3` mounts.
+ *
+ * @param name a digest, or the name of a reference.
+ * @param mountPoint a directory; symlinks are followed.
+ * @returns when the mount is in place.
+ * @throws ImageNotFoundError, ErofsReaderError, SystemError; ComposefsError `DIGEST_MISMATCH`, `FUSERMOUNT`,
+ *   `FUSERMOUNT_MISSING`, `OVERLAY_UNAVAILABLE`, `FUSE_SERVER`
+ */
+export async function mountFuse(
+  repository: FuseRepository,
+  name: string,
+  mountPoint: string,
+  options: FuseMountOptions = {},
+): Promise<FuseMount> {
+  return await withPlan(repository, name, mountPoint, options, async (plan, source) => {
+    let server: ServerProcess | undefined;
+    try {
+      try {
+        server = new ServerProcess(plan, source);
+      } finally {
+        // The server has the device now: if it crashes, its users must not wait for us.
+        closeSync(plan.deviceFd);
+      }
+      await server.start({ name, source, plan, options });
+      await server.mounted(plan.finish());
+      return { pid: server.pid };
+    } catch (error) {
+      plan.cancel();
+      server?.end();
+      throw error;
+    }
+  });
+}
+
+export interface ServeFuseOptions extends FuseMountOptions {
+  /** Unmounts: who uses the mount keeps it, and the server goes on for them. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the mount is in place. */
+  readonly onMounted?: (() => void) | undefined;
+}
+
+/**
+ * {@link mountFuse} without another process: the image is served by threads of this one.
+ *
+ * @returns when the mount and its last user are gone.
+ * @throws as {@link mountFuse}
+ */
+export async function serveFuse(
+  repository: FuseRepository,
+  name: string,
+  mountPoint: string,
+  options: ServeFuseOptions = {},
+): Promise<void> {
+  const { signal, onMounted, passthrough, threads } = options;
+  signal?.throwIfAborted();
+  await withPlan(repository, name, mountPoint, options, async (plan, source) => {
+    const { objectsFd, verify } = source;
+    const { overlayXattr } = plan;
+    let ended: Promise<void>;
+    try {
+      const image = loadImage(source);
+      ended = serveDevice(plan.deviceFd, { image, objectsFd, verify, overlayXattr, passthrough, threads });
+    } catch (error) {
+      plan.cancel();
+      closeSync(plan.deviceFd);
+      throw error;
+    }
+    try {
+      const mount = plan.finish();
+      onMounted?.();
+      await Promise.race([ended, detachOnAbort(mount, signal)]);
+    } catch (error) {
+      plan.cancel();
+      await ended.catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+/** Rejects if it cannot be detached, else never ends: the mount does. */
+function detachOnAbort(mount: AttachedMount, signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const unmount = (): void => {
+      try {
+        detach(mount);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    if (signal?.aborted === true) unmount();
+    else signal?.addEventListener('abort', unmount, { once: true });
+  });
+}
+
+async function withPlan<T>(
+  repository: FuseRepository,
+  name: string,
+  mountPoint: string,
+  options: FuseMountOptions,
+  action: (plan: MountPlan, source: ImageSource) => Promise<T>,
+): Promise<T> {
+  const source = openImageSource(repository, name, options.verify);
+  try {
+    return await action(new MountPlan(source, mountPoint, options), source);
+  } finally {
+    closeImageSource(source);
+  }
+}
+
+interface Start {
+  readonly name: string;
+  readonly source: ImageSource;
+  readonly plan: MountPlan;
+  readonly options: FuseMountOptions;
+}
+
+class ServerProcess {
+  readonly #process: ChildProcess;
+
+  constructor(plan: MountPlan, source: ImageSource) {
+    this.#process = withContext('Starting the FUSE server', () =>
+      spawn(process.execPath, [SERVER], {
+        // Not to keep the directory of the caller in use.
+        cwd: '/',
+        detached: true,
+        // In the order of server-protocol.ts.
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc', plan.deviceFd, source.imageFd, source.objectsFd],
+      }),
+    );
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
+  /** Resolves when it answers requests. */
+  async start({ name, source, plan, options }: Start): Promise<void> {
+    const { verify, expected } = source;
+    const { passthrough, threads } = options;
+    const { overlayXattr } = plan;
+    this.#send({ type: 'serve', name, verify, expected, overlayXattr, passthrough, threads });
+    const reply = await this.#wait<FromServer>('message');
+    if (reply.type === 'failed') throw unpackError(reply.error);
+  }
+
+  /** Tells it what to unmount when it is to end, and lets go of it. */
+  async mounted(mount: Extract<ToServer, { type: 'mounted' }>['mount']): Promise<void> {
+    const gone = this.#wait('disconnect');
+    this.#send({ type: 'mounted', mount });
+    await gone;
+    this.#process.unref();
+  }
+
+  /** Without a mount it would end by itself, but nobody can wait for that. */
+  end(): void {
+    this.#process.kill('SIGKILL');
+    this.#process.unref();
+  }
+
+  #send(message: ToServer): void {
+    this.#process.send(message);
+  }
+
+  async #wait<T>(event: 'message' | 'disconnect'): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      const fail = (why: string, cause?: unknown): void =>
+        reject(new ComposefsError('FUSE_SERVER', `the FUSE server ${why} before the mount was in place`, { cause }));
+      this.#process.once('error', (cause) => fail('could not be started', cause));
+      this.#process.once('exit', (status, signal) => fail(`ended (${signal ?? `status ${status}`})`));
+      this.#process.once(event, (value: T) => resolve(value));
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { overlayFsmount } from '../composefs/mount/composefs-mount.js';
+import { withMountContext } from '../composefs/mount/context.js';
+import type { MountOptions } from '../composefs/mount/index.js';
+import { procPath } from '../composefs/mount/proc-path.js';
+import { O_PATH } from '../linux/fcntl.js';
+import { fsconfigCreate, fsconfigFlag, fsconfigString } from '../linux/mount-api.js';
+import { inInitialUserNamespace } from '../linux/user-namespace.js';
+import { FUSE_SOURCE } from './fuse-mount.js';
+import type { OverlayXattrMode } from './overlay-mode.js';
+
+export interface FuseOverlayOptions {
+  readonly overlay: MountOptions['overlay'];
+  readonly readWrite: boolean | undefined;
+  readonly xattrs: OverlayXattrMode;
+  /** Let the kernel insist on fs-verity of the data files. */
+  readonly verity: boolean;
+}
+
+/**
+ * Joins the tree that a FUSE server shows with the data files (spec 50 §23, `mount_fuse_overlay`). The server must be
+ * running: the kernel looks at the root.
+ *
+ * @param fuseMountFd a detached mount; stays the caller's.
+ * @param objectsFd `O_PATH` is enough.
+ * @returns the descriptor of a mount that is not attached anywhere.
+ * @throws SystemError with what the kernel says about it.
+ */
+export function mountFuseOverlay(fuseMountFd: number, objectsFd: number, options: FuseOverlayOptions): number {
+  const { overlay, readWrite, xattrs, verity } = options;
+  return overlayFsmount(
+    { imageMountFd: fuseMountFd, dataFds: [objectsFd], writable: overlay },
+    { source: FUSE_SOURCE, xattrs, verity: verity ? 'required' : 'disabled', readWrite },
+  );
+}
+
+let userOverlay: boolean | undefined;
+
+/** Whether overlayfs takes data layers with its xattrs in the `user` namespace: Linux 6.16. Asked once. */
+export function userOverlaySupported(): boolean {
+  userOverlay ??= probeUserOverlay();
+  return userOverlay;
+}
+
+/** Where overlayfs is to look for its xattrs; undefined if it cannot be used here. Needs CAP_SYS_ADMIN in any case. */
+export function usableOverlayXattrs(): OverlayXattrMode | undefined {
+  if (userOverlaySupported()) return 'user';
+  return inInitialUserNamespace() ? 'trusted' : undefined;
+}
+
+function probeUserOverlay(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), '.composefs.'));
+  const fds: number[] = [];
+  try {
+    for (const name of ['lower', 'data']) {
+      mkdirSync(join(directory, name));
+      fds.push(openSync(join(directory, name), O_PATH | constants.O_DIRECTORY));
+    }
+    withMountContext('overlay', (context) => {
+      fsconfigFlag(context, 'userxattr');
+      fsconfigString(context, 'lowerdir', fds.map(procPath).join('::'));
+      fsconfigCreate(context);
+    });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const fd of fds) closeSync(fd);
+    rmSync(directory, { recursive: true });
+  }
+}
