@@ -1,47 +1,63 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer, text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { umount2 } from '../src/linux/mount-api.js';
+import { TestRegistry } from '../src/testing/index.js';
 import { compareDump, compareMount } from './compare.js';
 import { type SelfImage, writeSelfImage } from './self-image.js';
 
 /**
- * The main job from end to end: an OCI image into a composefs repository, checked, mounted, compared, cleaned up.
+ * The main job from end to end: an OCI image from a registry into a composefs repository, checked, mounted, compared,
+ * cleaned up.
  *
- *     npm run demo                      an image made of this package and its dependencies; needs no network
- *     npm run demo -- oci:DIR:TAG       any image that `cfsctl oci pull` can read
+ *     npm run demo                                  an image made of this package and its dependencies, from a registry
+ *                                                   in this process; needs no network
+ *     npm run demo -- docker://quay.io/fedora/fedora:42
+ *     npm run demo -- oci:DIR:TAG                   or whatever else `cfsctl oci pull` takes, with its options
  */
 
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
-const cfsctl = join(packageRoot, 'dist/src/cli/cfsctl.js');
+const program = join(packageRoot, 'dist/src/cli/cfsctl.js');
 const isRoot = process.getuid?.() === 0;
+const work = mkdtempSync(join(tmpdir(), 'composefs-oci-demo-'));
 const bold = (text: string): string => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
 
+/** Paths are shown as one types them in the working directory. */
 function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${text.replaceAll(`${work}/`, '')}\n`);
 }
 
 function step(title: string): void {
   say(`\n${bold(title)}`);
 }
 
+/** Runs `cfsctl` while this process goes on, which may be the registry. @returns what it prints. */
+async function cfsctl(args: readonly string[]): Promise<Buffer> {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [status]] = await Promise.all([
+    buffer(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
+  if (status !== 0) throw new Error(`cfsctl ${args.join(' ')} failed:\n${stderr}`);
+  return stdout;
+}
+
 /** Shows a command as one would type it, runs it, shows what it prints (at most `lines` lines) and returns that. */
-function run(args: readonly string[], lines = 20): string {
+async function run(args: readonly string[], lines = 20): Promise<string> {
   say(`  $ cfsctl ${args.join(' ')}`);
   const start = performance.now();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cfsctl, ...args], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 30,
-  });
-  if (status !== 0) throw new Error(`cfsctl ${args.join(' ')} failed:\n${stderr}`);
-  const shown = stdout.split('\n').filter((line) => line !== '');
+  const output = (await cfsctl(args)).toString();
+  const shown = output.split('\n').filter((line) => line !== '');
   for (const line of shown.slice(0, lines)) say(`  ${line.length > 110 ? `${line.slice(0, 109)}…` : line}`);
   if (shown.length > lines) say(`  … ${shown.length - lines} more lines`);
   say(`  (${((performance.now() - start) / 1000).toFixed(2)} s)`);
-  return stdout;
+  return output;
 }
 
 function mebibytes(bytes: number): string {
@@ -56,19 +72,31 @@ async function makeImage(layout: string): Promise<SelfImage> {
   return image;
 }
 
-function proveLayers(repo: string): void {
+/** The same pull twice: what is stored is not fetched again. */
+async function pullTwice(repo: string, source: readonly string[], registry: TestRegistry | undefined): Promise<void> {
+  const pull = ['--repo', repo, 'oci', 'pull', ...source, 'demo'];
+  const served = (): void => {
+    if (registry === undefined) return;
+    const bytes = registry.requests.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
+    const { length } = registry.requests.splice(0);
+    say(`  the registry has answered ${length === 1 ? '1 request' : `${length} requests`}, with ${mebibytes(bytes)}`);
+  };
+  await run(pull);
+  served();
+  say('');
+  await run(pull);
+  served();
+}
+
+async function proveLayers(repo: string): Promise<void> {
   step('Rebuild each layer from the store: the bytes must hash to its diff_id');
-  const inspection = JSON.parse(
-    spawnSync(process.execPath, [cfsctl, '--repo', repo, 'oci', 'inspect', 'demo'], { encoding: 'utf8' }).stdout,
-  ) as { config: string };
-  const { rootfs } = JSON.parse(inspection.config) as { rootfs: { diff_ids: string[] } };
+  const config = await cfsctl(['--repo', repo, 'oci', 'inspect', '--config', 'demo']);
+  const { rootfs } = JSON.parse(config.toString()) as { rootfs: { diff_ids: string[] } };
   for (const diffId of rootfs.diff_ids) {
-    const { stdout } = spawnSync(process.execPath, [cfsctl, '--repo', repo, 'oci', 'layer', diffId], {
-      maxBuffer: 1 << 30,
-    });
-    const found = `sha256:${createHash('sha256').update(stdout).digest('hex')}`;
+    const tar = await cfsctl(['--repo', repo, 'oci', 'layer', diffId]);
+    const found = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
     if (found !== diffId) throw new Error(`layer ${diffId} came back as ${found}`);
-    say(`  ${diffId.slice(0, 26)}…  ${mebibytes(stdout.length)}, equal`);
+    say(`  ${diffId.slice(0, 26)}…  ${mebibytes(tar.length)}, equal`);
   }
 }
 
@@ -77,51 +105,62 @@ function report(differences: readonly string[], count: number, what: string): vo
   say(`  ${what}: all ${count} entries equal the originals`);
 }
 
-function mountAndCompare(repo: string, mountPoint: string, image: SelfImage | undefined): void {
+async function mountAndCompare(repo: string, mountPoint: string, image: SelfImage | undefined): Promise<void> {
   step('Mount it: EROFS for the metadata, overlayfs over the object store');
   mkdirSync(mountPoint);
-  run(['--repo', repo, 'oci', 'mount', '--fuse=no', 'demo', mountPoint]);
+  await run(['--repo', repo, 'oci', 'mount', '--fuse=no', 'demo', mountPoint]);
   try {
     say(`  $ ls ${mountPoint}`);
-    say(`  ${spawnSync('ls', [mountPoint], { encoding: 'utf8' }).stdout.trim().split('\n').join('  ')}`);
+    say(`  ${readdirSync(mountPoint).sort().join('  ')}`);
     if (image !== undefined) report(compareMount(mountPoint, image.expected), image.expected.size, 'the mounted tree');
   } finally {
     umount2(mountPoint, 0);
   }
 }
 
-function dumpAndCompare(repo: string, image: SelfImage | undefined): void {
+async function dumpAndCompare(repo: string, image: SelfImage | undefined): Promise<void> {
   step('Dump the tree (mounting needs root)');
-  const dump = run(['--repo', repo, 'oci', 'dump', 'demo'], 8);
+  const dump = await run(['--repo', repo, 'oci', 'dump', 'demo'], 8);
   if (image !== undefined) report(compareDump(dump, image.expected), image.expected.size, 'the tree');
 }
 
-const work = mkdtempSync(join(tmpdir(), 'composefs-oci-demo-'));
+let registry: TestRegistry | undefined;
 try {
   const repo = join(work, 'repo');
-  const wanted = process.argv[2];
-  const image = wanted === undefined ? await makeImage(join(work, 'image')) : undefined;
-  const source = wanted ?? `oci:${join(work, 'image')}:latest`;
+  let source = process.argv.slice(2);
+  let image: SelfImage | undefined;
+  if (source.length === 0) {
+    image = await makeImage(join(work, 'image'));
+    registry = await TestRegistry.start();
+    registry.addLayout('demo/image', join(work, 'image'));
+    source = ['--tls-verify=false', registry.reference('demo/image')];
+  }
 
-  step('Make a repository and pull the image into it');
-  run(['--repo', repo, 'init', '--insecure']);
-  run(['--repo', repo, 'oci', 'pull', source, 'demo']);
+  step(
+    `In ${work}: make a repository, and pull the image into it${registry === undefined ? '' : ' from a registry'}; then once more`,
+  );
+  await run(['--repo', repo, 'init', '--insecure']);
+  await pullTwice(repo, source, registry);
 
   step('Look at it');
-  run(['--repo', repo, 'oci', 'images']);
-  run(['--repo', repo, 'oci', 'inspect', 'demo'], 6);
+  await run(['--repo', repo, 'oci', 'images']);
+  await run(['--repo', repo, 'oci', 'inspect', 'demo'], 6);
 
   step('Check everything: objects, streams, images, digests');
-  run(['--repo', repo, 'oci', 'fsck']);
+  await run(['--repo', repo, 'oci', 'fsck']);
 
-  proveLayers(repo);
-  if (isRoot) mountAndCompare(repo, join(work, 'mnt'), image);
-  else dumpAndCompare(repo, image);
+  await proveLayers(repo);
+  if (isRoot) await mountAndCompare(repo, join(work, 'mnt'), image);
+  else await dumpAndCompare(repo, image);
 
   step('Remove it again: nothing is left');
-  run(['--repo', repo, 'oci', 'untag', 'demo']);
-  run(['--repo', repo, 'gc']);
+  await run(['--repo', repo, 'oci', 'untag', 'demo']);
+  await run(['--repo', repo, 'gc']);
   say('');
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
 } finally {
+  await registry?.close();
   rmSync(work, { recursive: true, force: true });
 }

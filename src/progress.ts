@@ -7,7 +7,8 @@ export type ProgressUnit = 'bytes' | 'items';
 
 /**
  * - `plan`: the overall total, in bytes, known before the first blob is read; `present` of it is already there.
- * - `started` … `progress`* … `done`: one component. `fetched` is cumulative and in the unit of `started`.
+ * - `started` … `progress`* … `done`: one component. `fetched` is cumulative and in the unit of `started`. `present` of
+ *   it is there from an earlier time, and will be counted in `fetched` when it is read.
  * - `skipped`: nothing to do for the component; may come without `started`.
  * - `message`: free text for people.
  *
@@ -15,7 +16,13 @@ export type ProgressUnit = 'bytes' | 'items';
  */
 export type ProgressEvent =
   | { readonly type: 'plan'; readonly total: number; readonly present: number; readonly unit: ProgressUnit }
-  | { readonly type: 'started'; readonly id: ComponentId; readonly total?: number; readonly unit: ProgressUnit }
+  | {
+      readonly type: 'started';
+      readonly id: ComponentId;
+      readonly total?: number;
+      readonly present?: number;
+      readonly unit: ProgressUnit;
+    }
   | { readonly type: 'progress'; readonly id: ComponentId; readonly fetched: number; readonly total?: number }
   | { readonly type: 'skipped'; readonly id: ComponentId }
   | { readonly type: 'done'; readonly id: ComponentId; readonly transferred: number }

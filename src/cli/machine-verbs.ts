@@ -1,6 +1,11 @@
 import type { UnmountOptions } from '../composefs/mount/unmount.js';
 import type { CfsctlCommand } from './command.js';
+import type { DoctorOptions } from './commands/doctor.js';
+import type { Context } from './context.js';
 import { flag } from './options.js';
+
+const DOCTOR_NOTES = `
+Exit status: 0 unless something is missing without which no image can be stored or read.`;
 
 const UNSHARE_NOTES = `
 Examples:
@@ -10,7 +15,7 @@ Examples:
 The mounts are seen by what runs inside, and nowhere else.`;
 
 /** The verbs about this machine rather than a repository. They are ours: spec 70 has none of them. */
-export function addMachineVerbs(program: CfsctlCommand): void {
+export function addMachineVerbs(program: CfsctlCommand, context: () => Context): void {
   program
     .verb('umount', 'Unmount images, whichever way they were mounted')
     .argument('<MOUNTPOINT...>', 'Where they are mounted')
@@ -25,4 +30,10 @@ export function addMachineVerbs(program: CfsctlCommand): void {
     .passThroughOptions()
     .addHelpText('after', UNSHARE_NOTES)
     .action(async (command: readonly string[]) => (await import('./commands/unshare.js')).unshare(command));
+
+  program
+    .verb('doctor', 'Show what this machine can do, what it cannot, and what would help')
+    .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', DOCTOR_NOTES)
+    .action(async (options: DoctorOptions) => (await import('./commands/doctor.js')).doctor(context(), options));
 }

@@ -31,7 +31,7 @@ export function createProgram(output: Output): CfsctlCommand {
   addVersionOption(program);
   const context = (): Context => ({ globals: program.opts<GlobalOptions>(), output });
   addRepositoryVerbs(program, context);
-  addMachineVerbs(program);
+  addMachineVerbs(program, context);
   addOciVerbs(program.verb('oci', 'OCI images and layers').enablePositionalOptions(), context);
   for (const group of [program, ...program.commands]) {
     if (group instanceof CfsctlCommand && group.commands.length > 0) addHelpVerb(group);

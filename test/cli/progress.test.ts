@@ -83,6 +83,40 @@ test('a bar for each running layer and one line for the whole', () => {
   ]);
 });
 
+test('narrow terminals: bars of one width, none where there would be hardly any', () => {
+  const drawIn = (columns: number): string[] => {
+    const terminal = new FakeTerminal(columns);
+    let now = 0;
+    const bars = new ProgressBars(terminal, () => now);
+    bars.report({ type: 'plan', total: 2_000_000, present: 0, unit: 'bytes' });
+    bars.report(started(digest('a'), 2_000_000));
+    now = 1000;
+    bars.report({ type: 'progress', id: digest('a'), fetched: 1_000_000 });
+    return terminal.screen;
+  };
+  assert.deepEqual(drawIn(70), [
+    '[eta     1s] #########---------   1.0 MB/  2.0 MB sha256:aaaaaaaaaaaa',
+    '[eta     1s] #########---------   1.0 MB/  2.0 MB total, 1.0 MB/s',
+  ]);
+  assert.deepEqual(drawIn(55), [
+    '[eta     1s]   1.0 MB/  2.0 MB sha256:aaaaaaaaaaaa',
+    '[eta     1s]   1.0 MB/  2.0 MB total, 1.0 MB/s',
+  ]);
+  assert.deepEqual(drawIn(30), ['[eta     1s]   1.0 MB/  2.0 …', '[eta     1s]   1.0 MB/  2.0 …']);
+});
+
+test('what an earlier pull has kept counts as done, and not for the rate', () => {
+  const state = new TransferState();
+  state.apply({ type: 'plan', total: 1000, present: 0, unit: 'bytes' }, 0);
+  state.apply({ type: 'started', id: 'a', total: 1000, present: 600, unit: 'bytes' }, 0);
+  state.apply({ type: 'progress', id: 'a', fetched: 400 }, 500);
+  assert.deepEqual([state.complete, state.rate(500), state.remaining(500)], [400, 0, undefined]);
+  state.apply({ type: 'progress', id: 'a', fetched: 800 }, 1000);
+  assert.deepEqual([state.complete, state.rate(1000), state.remaining(1000)], [800, 200, 1]);
+  state.apply({ type: 'done', id: 'a', transferred: 1000 }, 2000);
+  assert.deepEqual([state.complete, state.rate(2000)], [1000, 200]);
+});
+
 test('a finished layer leaves the screen, and finish leaves it clean', () => {
   const terminal = new FakeTerminal();
   let now = 0;

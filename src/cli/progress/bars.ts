@@ -16,6 +16,14 @@ const SPINNER = '|/-\\';
 const CLEAR_BELOW = '\x1b[J';
 const CLEAR_LINE_END = '\x1b[K';
 
+/** A line with a bar: what is left and right of it. */
+interface BarLine {
+  readonly before: string;
+  readonly done: number;
+  readonly total: number;
+  readonly after: string;
+}
+
 /**
  * One bar for each running component and a line for the whole, redrawn in place at the bottom of the terminal
  * (spec 70 A4). Messages go above the bars. There are never more lines than the terminal has.
@@ -84,32 +92,33 @@ export class ProgressBars implements ProgressDisplay {
     const shown = running.length <= forBars ? running : running.slice(0, Math.max(0, forBars - 1));
     const hidden = running.length - shown.length;
     const more = hidden > 0 && forBars > 0 ? [`… and ${hidden} more`] : [];
-    return [...shown.map((component) => this.#componentLine(component, now)), ...more, ...summary];
+    const lines = [...shown.map((component) => this.#componentLine(component, now)), ...more, ...summary];
+    const width = this.#barWidth(lines.filter((line) => typeof line !== 'string'));
+    return lines.map((line) => (typeof line === 'string' ? line : renderLine(line, width)));
   }
 
-  #componentLine(component: Component, now: number): string {
+  /** The same for all; none where there would be hardly any. */
+  #barWidth(lines: readonly BarLine[]): number {
+    const rooms = lines.map(({ before, after }) => this.#columns - displayWidth(before) - displayWidth(after) - 2);
+    const width = Math.min(BAR_WIDTH, ...rooms);
+    return width < MIN_BAR_WIDTH ? 0 : width;
+  }
+
+  #componentLine(component: Component, now: number): string | BarLine {
     const label = escapeControls(shortLabel(component.id));
     if (component.total === undefined) {
       const turn = SPINNER.charAt(Math.floor(now / REDRAW_INTERVAL) % SPINNER.length);
       return `${eta(undefined)} ${turn} ${amount(component.fetched, component.unit)} ${label}`;
     }
-    return this.#line(componentRemaining(component, now), component.fetched, component.total, component.unit, label);
+    const { fetched, total, unit } = component;
+    return barLine(componentRemaining(component, now), fetched, total, unit, label);
   }
 
-  #summaryLine(now: number): string {
+  #summaryLine(now: number): BarLine {
     const { total = 0, complete, unit } = this.#state;
     const rate = this.#state.rate(now);
     const speed = rate === undefined ? '' : `, ${amount(rate, unit).trim()}/s`;
-    return this.#line(this.#state.remaining(now), complete, total, unit, `total${speed}`);
-  }
-
-  #line(seconds: number | undefined, done: number, total: number, unit: ProgressUnit, label: string): string {
-    const before = eta(seconds);
-    const after = `${amount(done, unit)}/${amount(total, unit)}${unit === 'items' ? ' objects' : ''} ${label}`;
-    const room = this.#columns - displayWidth(before) - displayWidth(after) - 2;
-    const width = Math.min(BAR_WIDTH, Math.max(MIN_BAR_WIDTH, room));
-    const filled = total > 0 ? Math.floor(Math.min(1, done / total) * width) : width;
-    return `${before} ${'#'.repeat(filled)}${'-'.repeat(width - filled)} ${after}`;
+    return barLine(this.#state.remaining(now), complete, total, unit, `total${speed}`);
   }
 
   #toTop(): string {
@@ -120,6 +129,17 @@ export class ProgressBars implements ProgressDisplay {
   get #columns(): number {
     return Math.max(1, (this.#stream.columns ?? 80) - 1);
   }
+}
+
+function barLine(seconds: number | undefined, done: number, total: number, unit: ProgressUnit, label: string): BarLine {
+  const after = `${amount(done, unit)}/${amount(total, unit)}${unit === 'items' ? ' objects' : ''} ${label}`;
+  return { before: eta(seconds), done, total, after };
+}
+
+function renderLine({ before, done, total, after }: BarLine, width: number): string {
+  if (width === 0) return `${before} ${after}`;
+  const filled = total > 0 ? Math.floor(Math.min(1, done / total) * width) : width;
+  return `${before} ${'#'.repeat(filled)}${'-'.repeat(width - filled)} ${after}`;
 }
 
 function eta(seconds: number | undefined): string {

@@ -8,6 +8,8 @@ export interface Component {
   readonly id: ComponentId;
   readonly unit: ProgressUnit;
   readonly startedAt: number;
+  /** From an earlier time: no measure of the speed. */
+  readonly present: number;
   total: number | undefined;
   fetched: number;
 }
@@ -23,6 +25,8 @@ export class TransferState {
   #samples: Sample[] = [];
   #plan: { readonly total: number; readonly present: number; readonly unit: ProgressUnit } | undefined;
   #transferred = 0;
+  /** What components that are done now had from an earlier time. */
+  #presentBefore = 0;
   #finished = 0;
 
   apply(event: ProgressEvent, now: number): void {
@@ -31,7 +35,14 @@ export class TransferState {
         this.#plan = event;
         break;
       case 'started':
-        this.#running.set(event.id, { id: event.id, unit: event.unit, startedAt: now, total: event.total, fetched: 0 });
+        this.#running.set(event.id, {
+          id: event.id,
+          unit: event.unit,
+          startedAt: now,
+          present: event.present ?? 0,
+          total: event.total,
+          fetched: 0,
+        });
         break;
       case 'progress': {
         const component = this.#running.get(event.id);
@@ -44,11 +55,15 @@ export class TransferState {
         this.#running.delete(event.id);
         this.#finished += 1;
         break;
-      case 'done':
-        if (!this.#running.delete(event.id)) return;
+      case 'done': {
+        const component = this.#running.get(event.id);
+        if (component === undefined) return;
+        this.#running.delete(event.id);
+        this.#presentBefore += component.present;
         this.#transferred += event.transferred;
         this.#finished += 1;
         break;
+      }
       default:
         return;
     }
@@ -83,7 +98,7 @@ export class TransferState {
   rate(now: number): number | undefined {
     const first = this.#samples[0];
     if (first === undefined || now - first.time < 2 * SAMPLE_INTERVAL) return undefined;
-    return (Math.max(0, this.#moved() - first.amount) * 1000) / (now - first.time);
+    return (Math.max(0, this.#newly() - first.amount) * 1000) / (now - first.time);
   }
 
   /** Seconds that the rest takes at the present rate. */
@@ -99,10 +114,17 @@ export class TransferState {
     return amount;
   }
 
+  /** {@link #moved} without what was there from an earlier time. */
+  #newly(): number {
+    let present = this.#presentBefore;
+    for (const component of this.#running.values()) present += Math.min(component.fetched, component.present);
+    return this.#moved() - present;
+  }
+
   #sample(now: number): void {
     const last = this.#samples.at(-1);
     if (last !== undefined && now - last.time < SAMPLE_INTERVAL) return;
-    this.#samples.push({ time: now, amount: this.#moved() });
+    this.#samples.push({ time: now, amount: this.#newly() });
     // The newest sample outside the window stays, so that the window is always covered.
     while ((this.#samples[1]?.time ?? Number.POSITIVE_INFINITY) <= now - RATE_WINDOW) this.#samples.shift();
   }
@@ -111,6 +133,7 @@ export class TransferState {
 /** Seconds until a component is complete, at its average rate. */
 export function componentRemaining(component: Component, now: number): number | undefined {
   const elapsed = (now - component.startedAt) / 1000;
-  if (component.total === undefined || component.fetched === 0 || elapsed <= 0) return undefined;
-  return (Math.max(0, component.total - component.fetched) * elapsed) / component.fetched;
+  const newly = component.fetched - component.present;
+  if (component.total === undefined || newly <= 0 || elapsed <= 0) return undefined;
+  return (Math.max(0, component.total - component.fetched) * elapsed) / newly;
 }

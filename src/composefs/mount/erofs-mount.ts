@@ -16,11 +16,16 @@ import { procPath } from './proc-path.js';
  */
 export function erofsMount(imageFd: number, options: ErofsMountOptions = {}): number {
   try {
-    return mountSource(procPath(imageFd), options);
+    return erofsFileMount(imageFd, options);
   } catch (error) {
     if (!isSystemError(error, 'ENOTBLK')) throw error;
   }
   return erofsLoopMount(imageFd, options);
+}
+
+/** {@link erofsMount} from the file itself: ENOTBLK on kernels before 6.12. */
+export function erofsFileMount(imageFd: number, options: ErofsMountOptions = {}): number {
+  return mountSource(procPath(imageFd), options);
 }
 
 /** {@link erofsMount} through a loop device, which goes away with the mount. */

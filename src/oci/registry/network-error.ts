@@ -78,6 +78,7 @@ function certificateError(cause: unknown, code: string, url: URL): RegistryError
   });
 }
 
+/** OpenSSL's own message, a line of places in its source, is left out. */
 function tlsError(cause: unknown, code: string, url: URL): RegistryError {
   const detail = cause instanceof Error ? cause.message : '';
   if (
@@ -85,10 +86,10 @@ function tlsError(cause: unknown, code: string, url: URL): RegistryError {
     /wrong version number|packet length too long|http request/i.test(detail)
   ) {
     return new RegistryError('TLS_EXPECTED', `${url.host} does not speak TLS`, {
-      cause,
       hint: 'If this registry is meant to do without: --tls-verify=false, or insecure = true in registries.conf.',
     });
   }
+  const reason = cause instanceof Error && 'reason' in cause ? String(cause.reason) : code;
   const hint = 'If the server asks for a client certificate, put it into its certs.d directory or --cert-dir.';
-  return new RegistryError('TLS_FAILED', `TLS with ${url.host} failed (${code})`, { cause, hint });
+  return new RegistryError('TLS_FAILED', `TLS with ${url.host} failed: ${reason}`, { hint });
 }

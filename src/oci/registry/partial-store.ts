@@ -65,6 +65,12 @@ export function openPartial(options: PartialStoreOptions, digest: OciDigest, siz
   }
 }
 
+/** Bytes that are kept of a blob. */
+export function partialSize(options: PartialStoreOptions, digest: OciDigest): number {
+  const stat = lstatSync(join(options.directory, digest), { throwIfNoEntry: false });
+  return stat?.isFile() === true ? stat.size : 0;
+}
+
 function openLocked(path: string, blobSize: number): PartialBlob | undefined {
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
     const fd = lockFile(path, constants.O_CREAT);

@@ -6,6 +6,7 @@ import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
 import { isDockerTarMediaType, isTarMediaType, layerCompression } from '../layer/media-type.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
+import { partialSize } from '../registry/partial-store.js';
 import type { Transfer } from '../registry/use-blob.js';
 import type { BlobLocation } from '../sources/image-source.js';
 import { withBlob } from '../sources/open-blob.js';
@@ -37,12 +38,20 @@ export interface ImportedLayer extends StoredLayer {
 export async function importLayerBlob(input: ImportLayerInput, context: TaskContext): Promise<ImportedLayer> {
   const { location, descriptor, key } = input;
   const { report, signal } = context;
-  report({ type: 'started', id: key, total: descriptor.size, unit: 'bytes' });
+  const present = keptBytes(location);
+  const total = descriptor.size;
+  report({ type: 'started', id: key, total, ...(present > 0 && { present }), unit: 'bytes' });
   const options = { signal, message: (text: string) => report({ type: 'message', text }) };
   const { result, transfer } = await withBlob(location, options, (chunks) =>
     storeContent(input, readVerified(descriptor, chunks, reportProgress(key, descriptor.size, context)), signal),
   );
   return transfer === undefined ? result : { ...result, transfer };
+}
+
+/** What an earlier pull has received and kept of the blob. */
+function keptBytes(location: BlobLocation): number {
+  if (location.kind !== 'registry' || location.partial === undefined) return 0;
+  return Math.min(partialSize(location.partial, location.digest), location.size);
 }
 
 async function storeContent(

@@ -1,0 +1,39 @@
+import type { Finding, FindingState } from '../../doctor/index.js';
+import { inspectMachine } from '../../doctor/index.js';
+import type { Context } from '../context.js';
+import { ExitStatus } from '../exit-status.js';
+import { renderJson } from '../json.js';
+import { repositoryPath } from '../open-repository.js';
+import { displayWidth, escapeControls, padDisplay } from '../terminal-text.js';
+
+export interface DoctorOptions {
+  readonly json?: boolean;
+}
+
+const MARKS: Readonly<Record<FindingState, string>> = { ok: '✓ ok', limited: '! limited', missing: '✗ missing' };
+
+export async function doctor(context: Context, options: DoctorOptions): Promise<void> {
+  const { ok, findings } = await inspectMachine(repositoryPath(context.globals));
+  await context.output.write(
+    options.json === true ? renderJson({ ok, checks: findings.map(toWire) }) : render(findings),
+  );
+  if (!ok) throw new ExitStatus(1);
+}
+
+/** The documented shape; `remedy` is null where there is nothing to do. */
+function toWire({ check, title, state, necessary, detail, remedy }: Finding): object {
+  return { check, title, state, necessary, detail, remedy: remedy ?? null };
+}
+
+/** One line for each, and the remedy below it: a table would be too wide for a terminal. */
+function render(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ title }) => displayWidth(title)));
+  const markWidth = Math.max(...Object.values(MARKS).map(displayWidth));
+  const indent = ' '.repeat(markWidth + width + 4);
+  return findings
+    .flatMap(({ title, state, detail, remedy }) => [
+      `${padDisplay(MARKS[state], markWidth)}  ${padDisplay(title, width)}  ${escapeControls(detail)}\n`,
+      ...(remedy === undefined || state === 'ok' ? [] : [`${indent}→ ${escapeControls(remedy)}\n`]),
+    ])
+    .join('');
+}

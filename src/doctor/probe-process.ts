@@ -1,0 +1,28 @@
+import { writeSync } from 'node:fs';
+import { errorCode, fullMessage } from '../errors.js';
+import { limited, missing, type Outcome } from './finding.js';
+import type { Probe, ProbeContext } from './probe.js';
+import { PROBES } from './probes/index.js';
+
+/** What this process prints for each probe, as a line of JSON. */
+export interface ProbeReport {
+  readonly check: string;
+  readonly outcome: Outcome;
+}
+
+function run(probe: Probe, context: ProbeContext): Outcome {
+  try {
+    return probe.run(context);
+  } catch (error) {
+    const cannotCall = errorCode(error) === 'FFI_UNAVAILABLE';
+    return cannotCall ? missing('needs system calls, see there') : limited(`could not be tried: ${fullMessage(error)}`);
+  }
+}
+
+/** Arguments: the repository, the directory, and the probes to run, in their order. */
+const [repository = '', directory = '', ...checks] = process.argv.slice(2);
+for (const probe of PROBES) {
+  if (!checks.includes(probe.check)) continue;
+  const report: ProbeReport = { check: probe.check, outcome: run(probe, { repository, directory }) };
+  writeSync(1, `${JSON.stringify(report)}\n`);
+}

@@ -1,0 +1,54 @@
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeErofs } from '../../composefs/erofs/writer/write.js';
+import { erofsFileMount, erofsLoopMount } from '../../composefs/mount/erofs-mount.js';
+import { Directory } from '../../composefs/tree/directory.js';
+import { NO_XATTRS } from '../../composefs/tree/stat.js';
+import { isSystemError } from '../../linux/errno.js';
+import { limited, missing, type Outcome, ok } from '../finding.js';
+import { fileSystemSupport, mayMountForReal, reasonOf } from '../kernel-support.js';
+import type { Probe } from '../probe.js';
+import { withScratchDirectory } from '../scratch.js';
+
+/** Mounts the image of an empty directory, attached nowhere. */
+export const erofs: Probe = {
+  check: 'erofs',
+  title: 'EROFS',
+  run() {
+    const support = fileSystemSupport('erofs');
+    if (support === 'absent')
+      return missing('the kernel does not have it', 'a kernel with CONFIG_EROFS_FS; or use FUSE');
+    if (!mayMountForReal()) return limited(`the kernel has it (${support}); only root may mount it`, 'use FUSE');
+    return withScratchDirectory((directory) => {
+      const path = join(directory, 'image');
+      writeFileSync(path, emptyImage());
+      const fd = openSync(path, 'r');
+      try {
+        return mountFrom(fd);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  },
+};
+
+function mountFrom(imageFd: number): Outcome {
+  try {
+    closeSync(erofsFileMount(imageFd));
+    return ok('images are mounted from their files');
+  } catch (error) {
+    if (!isSystemError(error, 'ENOTBLK')) return missing(reasonOf(error), 'use FUSE');
+  }
+  try {
+    closeSync(erofsLoopMount(imageFd));
+    return limited('images are mounted through loop devices: slower', 'Linux 6.12 mounts them from their files');
+  } catch (error) {
+    const reason = `not from files (Linux before 6.12), and not through loop devices: ${reasonOf(error)}`;
+    return missing(reason, 'make /dev/loop-control and free loop devices available; or use FUSE');
+  }
+}
+
+function emptyImage(): Buffer {
+  const root = new Directory({ mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: NO_XATTRS });
+  return writeErofs(root, { version: 1, algorithm: 'sha256' });
+}

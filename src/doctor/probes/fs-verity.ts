@@ -1,0 +1,55 @@
+import { closeSync, constants, openSync, statfsSync, writeSync } from 'node:fs';
+import { EnableVerityError, enableVerityWithRetry } from '../../composefs/fsverity/kernel.js';
+import { limited, missing, type Outcome, ok } from '../finding.js';
+import { reasonOf } from '../kernel-support.js';
+import type { Probe } from '../probe.js';
+import { openScratch } from '../scratch.js';
+
+/** Magic numbers of linux/magic.h, as `f_type` of statfs(2), of file systems with fs-verity, and what enables it. */
+const REMEDIES: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'a kernel with CONFIG_FS_VERITY, and as root: tune2fs -O verity DEVICE'],
+  [0x9123683e, 'a kernel of 5.15 or newer with CONFIG_FS_VERITY'],
+  [0xf2f52010, 'a kernel with CONFIG_FS_VERITY, and the file system made with: mkfs.f2fs -O verity'],
+]);
+const OTHERWISE = 'put the repository on ext4, btrfs or f2fs; or make it with init --insecure';
+
+/** Enables it on an anonymous file in the file system of the repository. */
+export const fsVerity: Probe = {
+  check: 'fs-verity',
+  title: 'fs-verity',
+  run({ directory }) {
+    let writable: number;
+    try {
+      writable = openScratch(directory);
+    } catch (error) {
+      return limited(`not tried, as ${directory} cannot be written to: ${reasonOf(error)}`);
+    }
+    let fd: number;
+    try {
+      writeSync(writable, 'composefs');
+      fd = openSync(`/proc/self/fd/${writable}`, constants.O_RDONLY);
+    } finally {
+      closeSync(writable);
+    }
+    try {
+      return enable(fd, directory);
+    } finally {
+      closeSync(fd);
+    }
+  },
+};
+
+function enable(fd: number, directory: string): Outcome {
+  try {
+    enableVerityWithRetry(fd, 'sha256');
+    return ok(`works in ${directory}`);
+  } catch (error) {
+    const unsupported = error instanceof EnableVerityError && error.kind === 'filesystem-not-supported';
+    if (!unsupported) return limited(reasonOf(error));
+    const remedy = REMEDIES.get(statfsSync(directory).type);
+    return missing(
+      `the file system of ${directory} does not have it: what is read is not checked`,
+      remedy === undefined ? OTHERWISE : `${remedy}; or make the repository with init --insecure`,
+    );
+  }
+}

@@ -1,0 +1,75 @@
+import { closeSync, readSync, statSync } from 'node:fs';
+import { REQUEST_HEADER_SIZE } from '../../fuse/wire/header.js';
+import { decodeInit } from '../../fuse/wire/init.js';
+import { openFuseDevice } from '../../linux/fuse-device.js';
+import { fsconfigCreate, fsconfigString, fsmount, fsopen } from '../../linux/mount-api.js';
+import { findProgram } from '../../linux/user-namespace.js';
+import { limited, missing, type Outcome, ok } from '../finding.js';
+import { fileSystemSupport, reasonOf } from '../kernel-support.js';
+import type { Probe } from '../probe.js';
+
+/** FUSE_PASSTHROUGH, bit 37 of the flags of INIT, in their upper half (linux/fuse.h). */
+const PASSTHROUGH = 1 << 5;
+/** FUSE_MIN_READ_BUFFER. */
+const BUFFER_SIZE = 8192;
+
+/** Mounts as a server does, attached nowhere, and looks at what the kernel offers. */
+export const fuse: Probe = {
+  check: 'fuse',
+  title: 'FUSE',
+  run() {
+    if (fileSystemSupport('fuse') === 'absent') {
+      return missing('the kernel does not have it', 'a kernel with CONFIG_FUSE_FS');
+    }
+    let device: number;
+    try {
+      device = openFuseDevice();
+    } catch (error) {
+      return withoutDevice(error);
+    }
+    try {
+      return mountWith(device);
+    } catch {
+      return throughProgram('/dev/fuse can be opened');
+    } finally {
+      closeSync(device);
+    }
+  },
+};
+
+function mountWith(device: number): Outcome {
+  const context = fsopen('fuse');
+  try {
+    const options = { source: 'composefs-doctor', rootmode: '040555', user_id: '0', group_id: '0', fd: String(device) };
+    for (const [key, value] of Object.entries(options)) fsconfigString(context, key, value);
+    fsconfigCreate(context);
+    const mountFd = fsmount(context, 0);
+    try {
+      const request = Buffer.alloc(BUFFER_SIZE);
+      const size = readSync(device, request);
+      const { major, minor, flags2 } = decodeInit(request.subarray(REQUEST_HEADER_SIZE, size));
+      const detail = `the kernel mounts it, protocol ${major}.${minor}`;
+      if ((flags2 & PASSTHROUGH) !== 0) return ok(`${detail}, passthrough`);
+      return limited(`${detail}, no passthrough: the server copies what is read`, 'Linux 6.9 or newer');
+    } finally {
+      closeSync(mountFd);
+    }
+  } finally {
+    closeSync(context);
+  }
+}
+
+function withoutDevice(error: unknown): Outcome {
+  const through = throughProgram('/dev/fuse is for root');
+  if (through.state === 'ok') return through;
+  return missing(reasonOf(error), `modprobe fuse and chmod 666 /dev/fuse as root, or: ${through.remedy}`);
+}
+
+/** It has to be root's, with the set-user-id bit. */
+function throughProgram(what: string): Outcome {
+  const path = process.env['FUSERMOUNT_PATH'] ?? findProgram('fusermount3') ?? findProgram('fusermount');
+  if (path === undefined) return missing(`${what}; mounting needs fusermount3`, 'install the package fuse3');
+  const { uid, mode } = statSync(path);
+  if (uid === 0 && (mode & 0o4000) !== 0) return ok(`${what}; ${path} mounts`);
+  return missing(`${what}; ${path} may not mount`, `as root: chown root ${path} && chmod u+s ${path}`);
+}

@@ -1,0 +1,19 @@
+import { ComposefsError } from '../../errors.js';
+import { loadLibc } from '../../linux/ffi.js';
+import { missing, ok } from '../finding.js';
+import { reasonOf } from '../kernel-support.js';
+import type { Probe } from '../probe.js';
+
+export const koffi: Probe = {
+  check: 'koffi',
+  title: 'System calls',
+  run() {
+    try {
+      loadLibc();
+      return ok(`koffi has a build for ${process.arch}`);
+    } catch (error) {
+      const detail = `${reasonOf(error)}: no mounts, no fs-verity; insecure repositories can be used`;
+      return missing(detail, error instanceof ComposefsError ? error.hint : undefined);
+    }
+  },
+};

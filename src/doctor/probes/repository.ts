@@ -1,0 +1,36 @@
+import { accessSync, constants } from 'node:fs';
+import { formatAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import { readMetadataFile } from '../../composefs/repository/metadata-file.js';
+import { errorCode, fullMessage } from '../../errors.js';
+import { limited, missing, type Outcome, ok } from '../finding.js';
+import type { Probe } from '../probe.js';
+
+export const repository: Probe = {
+  check: 'repository',
+  title: 'Repository',
+  run({ repository: path }) {
+    try {
+      const stored = readMetadataFile(path);
+      if (stored === undefined) return absent(path);
+      const { metadata, hasVerity } = stored;
+      const detail = `${path}: ${formatAlgorithm(metadata.algorithm)}, fs-verity ${hasVerity ? '' : 'not '}required`;
+      return mayWrite(path) ? ok(detail) : limited(`${detail}; this user may not write to it`);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return absent(path);
+      return limited(`${path}: ${fullMessage(error)}`);
+    }
+  },
+};
+
+function absent(path: string): Outcome {
+  return missing(`there is none at ${path}`, `cfsctl --repo ${path} init`);
+}
+
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { userNamespaceLauncher } from '../../linux/user-namespace.js';
+import { limited, missing, type Outcome, ok } from '../finding.js';
+import { reasonOf } from '../kernel-support.js';
+import { whyNoOverlay } from '../overlay-attempt.js';
+import type { Probe } from '../probe.js';
+
+const TIMEOUT_MS = 4000;
+
+/** Tried in a user namespace of its own. */
+export const rootlessOverlay: Probe = {
+  check: 'rootless-overlay',
+  title: 'Rootless overlay',
+  run() {
+    let command: readonly string[];
+    try {
+      ({ command } = userNamespaceLauncher());
+    } catch (error) {
+      return missing(reasonOf(error), 'see user namespaces');
+    }
+    const [program = '', ...args] = command;
+    const self = fileURLToPath(new URL('../rootless-overlay-process.js', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(program, [...args, process.execPath, self], {
+      encoding: 'utf8',
+      timeout: TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    });
+    if (status !== 0) return limited(`could not be tried: ${stderr.trim() || `status ${status}`}`);
+    return outcome(JSON.parse(stdout));
+  },
+};
+
+/** Runs inside. */
+export function tryRootlessOverlay(): { readonly upper: string | null; readonly dataLayer: string | null } {
+  return {
+    upper: whyNoOverlay({ upper: true, flag: 'userxattr' }) ?? null,
+    dataLayer: whyNoOverlay({ dataLayer: true, flag: 'userxattr' }) ?? null,
+  };
+}
+
+function outcome({ upper, dataLayer }: ReturnType<typeof tryRootlessOverlay>): Outcome {
+  if (upper !== null) return missing(`no overlay in a user namespace: ${upper}`, 'Linux 5.11 or newer');
+  if (dataLayer === null) return ok('writable layers, and data-only layers with userxattr');
+  return limited(`writable layers; no data-only layers with userxattr: ${dataLayer}`, 'Linux 6.16 or newer');
+}
