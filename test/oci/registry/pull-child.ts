@@ -7,14 +7,21 @@ import { isolatedConfig } from './registry-support.js';
 
 const THIS_MODULE = fileURLToPath(import.meta.url);
 
-/** Pulls in another process, which is killed `delayMs` after it has begun. @returns whether it had come to its end. */
-export async function pullAndKill(path: string, reference: string, home: string, delayMs: number): Promise<boolean> {
+/** Pulls in another process, which is killed (SIGKILL) so long after it has begun, or not at all. */
+export async function pullAndKill(
+  path: string,
+  reference: string,
+  home: string,
+  delayMs?: number,
+): Promise<{ isComplete: boolean; milliseconds: number }> {
   const child = fork(THIS_MODULE, ['pull', path, reference, home]);
   await once(child, 'message');
+  const start = performance.now();
   const exited = once(child, 'exit');
-  setTimeout(() => child.kill('SIGKILL'), delayMs);
+  const timer = delayMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), delayMs);
   await exited;
-  return child.exitCode === 0;
+  clearTimeout(timer);
+  return { isComplete: child.exitCode === 0, milliseconds: performance.now() - start };
 }
 
 if (process.argv[2] === 'pull' && process.argv[1] === THIS_MODULE) {
