@@ -1,5 +1,6 @@
 import { ComposefsError } from '../errors.js';
-import { errnoNumbers, lastErrno, libcFunction } from './ffi.js';
+import { errnoNumbers, lastErrno } from './ffi.js';
+import { strerror } from './strerror.js';
 
 /** What a call was about: a path, a key, or the number of a file descriptor. */
 export type Subject = string | Uint8Array | number;
@@ -50,8 +51,6 @@ export function errnoName(errno: number): string {
   );
   return names.get(errno) ?? `ERRNO_${errno}`;
 }
-
-const strerror = libcFunction<[errno: number], string>('strerror', 'const char *', ['int']);
 
 function describe(subject: Subject): string {
   if (typeof subject === 'number') return `fd ${subject}`;

@@ -2,6 +2,13 @@
 
 import { type ByteString, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
 import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
+import {
+  C_XATTR_AREA_HEADER,
+  C_XATTR_AREA_MAX,
+  C_XATTR_ENTRY_OVERHEAD,
+  C_XATTR_NAME_MAX,
+  C_XATTR_VALUE_MAX,
+} from '../tree/xattr-limits.js';
 import { DumpfileError } from './dumpfile-error.js';
 import { unescapeBytesC } from './escape.js';
 import { LineFields } from './lines.js';
@@ -11,13 +18,7 @@ import { XattrCache } from './xattr-cache.js';
 export const C_PATH_MAX = 4095;
 /** The longest content, in bytes. */
 export const C_INLINE_MAX = 5000;
-const XATTR_NAME_MAX = 255;
-const XATTR_SIZE_MAX = 65535;
 const XATTR_FIELDS_MAX = 65535;
-/** Bytes of the xattrs of an inode in an image, at most. */
-const XATTR_AREA_MAX = 32767;
-const XATTR_AREA_HEADER = 12;
-const XATTR_ENTRY_OVERHEAD = 7;
 
 /** A 64-bit number: a bigint where a number might not be exact. */
 export type U64 = number | bigint;
@@ -155,17 +156,17 @@ function parseXattrs(text: ByteString): Xattrs {
   if (text === '') return NO_XATTRS;
   const fields = new LineFields(text.endsWith(' ') ? sliceBytes(text, 0, -1) : text);
   const xattrs = new Map<ByteString, ByteString>();
-  let areaSize = XATTR_AREA_HEADER;
+  let areaSize = C_XATTR_AREA_HEADER;
   for (let field = fields.next(); field !== undefined; field = fields.next()) {
     const equals = field.indexOf('=');
     if (equals < 0) throw new DumpfileError('Missing = in xattr');
     const name = cString(unescapeBytesC(sliceBytes(field, 0, equals)));
     const value = unescapeBytesC(sliceBytes(field, equals + 1));
     const replaced = xattrs.get(name);
-    if (replaced !== undefined) areaSize -= XATTR_ENTRY_OVERHEAD + name.length + replaced.length;
-    areaSize += XATTR_ENTRY_OVERHEAD + name.length + value.length;
-    const isNameValid = name.length >= 1 && name.length <= XATTR_NAME_MAX;
-    if (!isNameValid || value.length > XATTR_SIZE_MAX || areaSize > XATTR_AREA_MAX) {
+    if (replaced !== undefined) areaSize -= C_XATTR_ENTRY_OVERHEAD + name.length + replaced.length;
+    areaSize += C_XATTR_ENTRY_OVERHEAD + name.length + value.length;
+    const isNameValid = name.length >= 1 && name.length <= C_XATTR_NAME_MAX;
+    if (!isNameValid || value.length > C_XATTR_VALUE_MAX || areaSize > C_XATTR_AREA_MAX) {
       throw new DumpfileError("Can't set xattr");
     }
     xattrs.delete(name);

@@ -20,7 +20,7 @@ import {
   type U64,
 } from './c-line.js';
 import { DumpfileError } from './dumpfile-error.js';
-import { dumpLines } from './lines.js';
+import { dumpLinesOfPieces, piecesOf } from './lines.js';
 
 const NAME_MAX = 255;
 const S_IFMT = 0o170000;
@@ -46,11 +46,30 @@ export interface CDumpfile {
  * @throws DumpfileError with the messages of mkcomposefs.
  */
 export function parseCDumpfile(bytes: Uint8Array, options: CDumpfileOptions = {}): CDumpfile {
+  return parseCDumpfilePieces(piecesOf(bytes), options);
+}
+
+/** {@link parseCDumpfile} of a file that comes in pieces, each of a length that a string can have. */
+export function parseCDumpfilePieces(pieces: Iterable<Uint8Array>, options: CDumpfileOptions = {}): CDumpfile {
   const strict = options.strict ?? false;
   const builder = new CTreeBuilder(strict);
-  for (const line of dumpLines(bytes)) builder.add(parseCHead(line));
-  if (strict && bytes.length > 0 && bytes.at(-1) !== 0x0a) throw new DumpfileError('Missing trailing newline');
+  const lines = dumpLinesOfPieces(pieces, {
+    limit: { length: LINE_MAX, onExceeded: lineTooLong },
+    ...(strict && { onUnterminated: missingNewline }),
+  });
+  for (const line of lines) builder.add(parseCHead(line));
   return builder.finish();
+}
+
+/** Far beyond what any inode needs. C has no limit but the memory. */
+const LINE_MAX = 16 * 1024 * 1024;
+
+function lineTooLong(): never {
+  throw new DumpfileError(`Line longer than ${LINE_MAX} bytes`);
+}
+
+function missingNewline(): never {
+  throw new DumpfileError('Missing trailing newline');
 }
 
 interface PendingLink {

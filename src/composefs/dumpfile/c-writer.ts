@@ -19,16 +19,13 @@ export interface StoredInode {
 
 export interface CDumpOptions {
   readonly stored: (inode: Inode) => StoredInode;
-  /** Of the root's entries, only those of these names (`--filter`). The root itself is always written. */
-  readonly filter?: ReadonlySet<ByteString>;
 }
 
 /** The lines, each with its LF. */
 export function* writeCDumpfile(root: Directory, options: CDumpOptions): Generator<string> {
-  const { stored, filter } = options;
+  const { stored } = options;
   const firstPaths = new Map<Leaf, string>();
-  const keep = filter === undefined ? undefined : (name: ByteString): boolean => filter.has(name);
-  for (const { escapedPath, inode } of dumpOrder(root, byteStringFromText('/'), keep)) {
+  for (const { escapedPath, inode } of dumpOrder(root, byteStringFromText('/'))) {
     let target: string | undefined;
     if (!(inode instanceof Directory)) {
       target = firstPaths.get(inode);

@@ -4,6 +4,7 @@ import { type ByteString, byteStringToText, sliceBytes } from '../../bytes/byte-
 import { DumpfileError } from './dumpfile-error.js';
 
 const NEEDS_ESCAPE = /[^!-[\]-~]/g;
+const UNPRINTABLE = /[^ -[\]-~]/g;
 const NEEDS_XATTR_ESCAPE = /[^!-<>-[\]-~]/g;
 
 const ESCAPES: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
@@ -24,6 +25,11 @@ export function escapeField(bytes: ByteString): string {
 /** A path or a part of one: an absolute path is never taken for an absent field. */
 export function escapeBytes(bytes: ByteString): string {
   return bytes.replace(NEEDS_ESCAPE, escapeChar);
+}
+
+/** {@link escapeBytes}, but a space stays. */
+export function escapeUnprintable(bytes: ByteString): string {
+  return bytes.replace(UNPRINTABLE, escapeChar);
 }
 
 /** An xattr name or value: `=` is escaped too, empty stays empty. */

@@ -7,7 +7,7 @@ export { fsckMetadata } from './reader/fsck-metadata.js';
 export { type BlockRange, DEFAULT_MAX_IMAGE_SIZE, ErofsImage } from './reader/image.js';
 export { ErofsInode } from './reader/inode.js';
 export { readErofsTree } from './reader/read-tree.js';
-export { type CTree, readCTree, type StoredCounts } from './reader/read-tree-c.js';
+export { type CReadOptions, type CTree, readCTree, type StoredCounts } from './reader/read-tree-c.js';
 export { Xattr } from './reader/xattr.js';
 export { InvalidTreeError, type InvalidTreeKind } from './writer/invalid-tree-error.js';
 export type { ErofsOptions } from './writer/options.js';

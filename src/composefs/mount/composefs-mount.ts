@@ -14,7 +14,7 @@ const LAYER_METHODS: readonly LayerMethod[] = [layersByFd, layersByPath];
  * (spec 50 §17). Needs CAP_SYS_ADMIN in the initial user namespace.
  *
  * @param imageFd the image, a regular file open for reading.
- * @param name appears as the source `composefs:<name>` of the mount.
+ * @param name appears as the source `composefs:<name>` of the mount unless the options give another.
  * @param dataFds directories in which the redirects of the image lead to files: `objects/`. `O_PATH` is enough.
  * @param methods for tests.
  * @returns the descriptor of a mount that is not attached anywhere; closing it undoes the mount.
@@ -33,8 +33,8 @@ export function composefsFsmount(
     // While it is detached: the overlay and the data are not mapped.
     if (options.idmapFd !== undefined) mountSetattrIdmap(imageMountFd, options.idmapFd);
     const layers: OverlayLayers = { imageMountFd, dataFds, writable: options.overlay };
-    const { readWrite } = options;
-    return overlayFsmount(layers, { source: `composefs:${name}`, xattrs: 'trusted', verity, readWrite }, methods);
+    const { readWrite, source = `composefs:${name}` } = options;
+    return overlayFsmount(layers, { source, xattrs: 'trusted', verity, readWrite }, methods);
   } finally {
     closeSync(imageMountFd);
   }

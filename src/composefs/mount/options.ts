@@ -12,6 +12,8 @@ export interface ErofsMountOptions {
 export interface MountOptions extends ErofsMountOptions {
   /** A writable layer on top: directories of one file system, `O_PATH` is enough. */
   readonly overlay?: { readonly upperFd: number; readonly workFd: number };
+  /** What the mount table shows as the source of the mount. Default `composefs:` and the name of the image. */
+  readonly source?: string;
   /** Default false: read-only even with an upper layer. */
   readonly readWrite?: boolean;
   /** A user namespace (`/proc/<pid>/ns/user`) through which the owners in the image are mapped. */

@@ -1,19 +1,26 @@
-import { fstatSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
+import { ficlone } from '../../linux/clone.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import { computeVerity } from '../fsverity/digest.js';
 import { FsVerityHasher } from '../fsverity/hasher.js';
 import { type ObjectId, objectPathname } from '../fsverity/object-id.js';
-import { isErrno, readChunks, writeFully } from './files.js';
+import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from './files.js';
 import { ObjectVerity } from './object-verity.js';
 import { OBJECT_TEMP_PREFIX } from './random-name.js';
-import { StagingArea } from './staged-file.js';
+import { type StagedFile, StagingArea } from './staged-file.js';
+import { syncFileSystem } from './sync-file-system.js';
+
+const OBJECT_MODE = 0o644;
 
 /** The object directory of `mkcomposefs --digest-store`: `<store>/xx/yyyy…` (spec 10 §10.9). */
 export class FlatDigestStore {
   readonly path: string;
   readonly #verity: ObjectVerity;
   readonly #staging: StagingArea;
+  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
+  #mayReflink = true;
 
   private constructor(path: string, algorithm: HashAlgorithm, insecure: boolean) {
     this.path = path;
@@ -40,26 +47,26 @@ export class FlatDigestStore {
   }
 
   /**
-   * Stores the content of an open regular file, from its beginning.
+   * Stores the content of an open regular file, from its beginning. What is stored already is not written again.
    *
    * @param size what the file's size is expected to be; another size is `SIZE_MISMATCH`.
    */
   ensureObjectFromFd(fd: number, size: number): ObjectId {
-    const hasher = new FsVerityHasher(this.algorithm);
-    const file = this.#staging.create(0o644);
+    const small = size < IO_BUFFER_SIZE ? this.#readSmall(fd) : undefined;
+    const [id, actual] = small === undefined ? this.#hash(fd) : [computeVerity(this.algorithm, small), small.length];
+    if (actual !== size) {
+      throw new ComposefsError('SIZE_MISMATCH', `object size mismatch: expected ${size} bytes, got ${actual}`);
+    }
+    const path = `${this.path}/${objectPathname(id)}`;
+    if (existsSync(path)) return id;
+    const file = this.#staging.create(OBJECT_MODE);
     try {
-      for (const chunk of readChunks(fd)) {
-        hasher.update(chunk);
-        writeFully(file.fd, chunk);
-      }
-      const actual = fstatSync(file.fd).size;
-      if (actual !== size) {
-        throw new ComposefsError('SIZE_MISMATCH', `object size mismatch: expected ${size} bytes, got ${actual}`);
-      }
-      const id = hasher.digest();
+      fchmodSync(file.fd, OBJECT_MODE);
+      const method = this.#fill(file, fd, small);
       const enabled = withContext('Enabling verity on tmpfile', () => this.#verity.enable(file, this.path));
       if (enabled) this.#verity.check(file.fd, id);
-      const path = `${this.path}/${objectPathname(id)}`;
+      // The source can have changed since it was hashed, our memory cannot.
+      else if (method !== 'from-memory' && this.#hash(file.fd)[0] !== id) throw changed();
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       file.place(path);
       return id;
@@ -67,4 +74,62 @@ export class FlatDigestStore {
       file.discard();
     }
   }
+
+  /** Makes all objects last over a crash. */
+  sync(): void {
+    const fd = openSync(this.path, 'r');
+    try {
+      syncFileSystem(fd, this.path);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** The whole content, if it is smaller than the buffer that it then is in. */
+  #readSmall(fd: number): Buffer | undefined {
+    let length = 0;
+    while (length < IO_BUFFER_SIZE) {
+      const count = readSync(fd, this.#buffer, length, IO_BUFFER_SIZE - length, length);
+      if (count === 0) return this.#buffer.subarray(0, length);
+      length += count;
+    }
+    return undefined;
+  }
+
+  #hash(fd: number): [id: ObjectId, size: number] {
+    const hasher = new FsVerityHasher(this.algorithm);
+    let size = 0;
+    for (const chunk of readChunks(fd, this.#buffer)) {
+      hasher.update(chunk);
+      size += chunk.length;
+    }
+    return [hasher.digest(), size];
+  }
+
+  #fill(file: StagedFile, fd: number, small: Buffer | undefined): 'reflink' | 'from-memory' | 'copy' {
+    if (this.#reflink(file, fd)) return 'reflink';
+    if (small !== undefined) {
+      writeFully(file.fd, small);
+      return 'from-memory';
+    }
+    for (const chunk of readChunks(fd, this.#buffer)) writeFully(file.fd, chunk);
+    return 'copy';
+  }
+
+  #reflink(file: StagedFile, fd: number): boolean {
+    if (!this.#mayReflink) return false;
+    try {
+      ficlone(file.fd, fd);
+      return true;
+    } catch (error) {
+      if (!isErrno(error, 'EOPNOTSUPP', 'EXDEV', 'ENOTTY', 'EINVAL', 'ENOSYS', 'FFI_UNAVAILABLE')) throw error;
+      // Sources can lie on several file systems, but then they are the exception.
+      this.#mayReflink = false;
+      return false;
+    }
+  }
+}
+
+function changed(): ComposefsError {
+  return new ComposefsError('FILE_CHANGED', 'File changed while it was read');
 }

@@ -30,6 +30,7 @@ export {
   readFilesystem,
   type ScanOptions,
 } from './scan.js';
+export { FileContentError, ScanError } from './scan-error.js';
 export { NO_XATTRS, type Stat, UNINITIALIZED_STAT, type Xattrs } from './stat.js';
 export {
   CONTAINER_XATTR_ALLOWLIST,

@@ -12,7 +12,7 @@ import {
   readlinkSync,
   readSync,
 } from 'node:fs';
-import { type ByteString, byteStringFrom, quoteBytes } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringFrom, concatBytes, quoteBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, ContextError, withContext } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
@@ -21,7 +21,8 @@ import { FsVerityHasher } from '../fsverity/hasher.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { Directory } from './directory.js';
 import { Leaf, type LeafContent, type RegularFile } from './inode.js';
-import { NO_XATTRS, type Stat } from './stat.js';
+import { FileContentError, ScanError } from './scan-error.js';
+import { NO_XATTRS, type Stat, type Xattrs } from './stat.js';
 import { type OciTransformOptions, transformForOci } from './transform.js';
 
 /** Files up to this many bytes are kept inline: the same for all image versions and algorithms. */
@@ -44,13 +45,15 @@ export interface ScanOptions {
   readonly store?: FileStore;
   /** Default `tracked`. */
   readonly hardlinks?: HardlinkBehavior;
+  /** Gives the xattrs of an inode that the tree is to have. Default: all that there are. */
+  readonly readXattrs?: (path: Buffer) => Xattrs;
 }
 
 /**
  * The tree below a directory: all inodes of all types with all their xattrs, and mtimes to the nanosecond. Mount points
  * are crossed, symlinks are not followed; the path itself must not be one.
  *
- * @throws ComposefsError with the path in the contexts: what cannot be read fails the scan.
+ * @throws ScanError with the path, also in the contexts: what cannot be read fails the scan.
  */
 export function readFilesystem(path: string | Buffer, options: ScanOptions): Directory {
   return new Scanner(options).scan(path);
@@ -74,22 +77,25 @@ interface OpenDirectory {
 
 class Scanner {
   readonly #options: ScanOptions;
+  readonly #readXattrs: (path: Buffer) => Xattrs;
   readonly #leaves = new Map<string, Leaf>();
   readonly #open: OpenDirectory[] = [];
   #buffer: Buffer | undefined;
+  #failedPath: ByteString | undefined;
 
   constructor(options: ScanOptions) {
     this.#options = options;
+    this.#readXattrs = options.readXattrs ?? readXattrs;
   }
 
   scan(path: string | Buffer): Directory {
     const name = typeof path === 'string' ? byteStringFrom(Buffer.from(path)) : byteStringFrom(path);
     try {
-      return withContext(`Scanning directory ${quoteBytes(name)}`, () => {
-        const root = this.#enter(path, name);
-        for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) this.#step(top);
-        return root;
-      });
+      const root = this.#enter(path, name);
+      for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) this.#step(top);
+      return root;
+    } catch (cause) {
+      throw new ScanError(`Scanning directory ${quoteBytes(name)}`, this.#failedPath ?? name, cause);
     } finally {
       for (const { fd } of this.#open) closeSync(fd);
     }
@@ -107,6 +113,7 @@ class Scanner {
     try {
       top.directory.insert(name, this.#scanInode(top, entry, name));
     } catch (cause) {
+      this.#failedPath = [...this.#open.map((directory) => directory.name), name].reduce(joinPath);
       throw this.#nested(name, cause);
     }
   }
@@ -132,7 +139,7 @@ class Scanner {
     try {
       const self = descriptorPath(fd);
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
-      const directory = new Directory(readStat(stats, Buffer.from(`${self}/.`)));
+      const directory = new Directory(this.#readStat(stats, Buffer.from(`${self}/.`)));
       const entries = readdirSync(self, { encoding: 'buffer', withFileTypes: true });
       this.#open.push({ directory, name, fd, entries, next: 0 });
       return directory;
@@ -146,16 +153,16 @@ class Scanner {
     if (!entry.isFile()) {
       const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
       if (!hasTypeOf(entry, stats)) throw typeChanged();
-      return this.#leafFor(stats, () => new Leaf(readStat(stats, path), specialContent(stats, path)));
+      return this.#leafFor(stats, () => new Leaf(this.#readStat(stats, path), specialContent(stats, path)));
     }
     // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const fd = readingContent(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
     try {
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
       if (!stats.isFile()) throw typeChanged();
       return this.#leafFor(stats, () => {
-        const file = withContext('Reading leaf content', () => this.#readFile(fd, stats));
-        return new Leaf(readStat(stats, path), { type: 'regular', file });
+        const file = readingContent(() => this.#readFile(fd, stats));
+        return new Leaf(this.#readStat(stats, path), { type: 'regular', file });
       });
     } finally {
       closeSync(fd);
@@ -201,20 +208,20 @@ class Scanner {
     if (total !== size) throw new ComposefsError('FILE_CHANGED', 'File size changed while it was read');
     return hasher.digest();
   }
-}
 
-function readStat(stats: BigIntStats, path: Buffer): Stat {
-  const xattrs = withContext('Reading extended attributes', () => readXattrs(path));
-  // A time before the epoch has nanoseconds that count up, too.
-  const nanoseconds = ((stats.mtimeNs % BILLION) + BILLION) % BILLION;
-  return {
-    mode: Number(stats.mode & 0o7777n),
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    mtimeSec: safeInteger((stats.mtimeNs - nanoseconds) / BILLION, 'mtime'),
-    mtimeNsec: Number(nanoseconds),
-    xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs,
-  };
+  #readStat(stats: BigIntStats, path: Buffer): Stat {
+    const xattrs = withContext('Reading extended attributes', () => this.#readXattrs(path));
+    // A time before the epoch has nanoseconds that count up, too.
+    const nanoseconds = ((stats.mtimeNs % BILLION) + BILLION) % BILLION;
+    return {
+      mode: Number(stats.mode & 0o7777n),
+      uid: Number(stats.uid),
+      gid: Number(stats.gid),
+      mtimeSec: safeInteger((stats.mtimeNs - nanoseconds) / BILLION, 'mtime'),
+      mtimeNsec: Number(nanoseconds),
+      xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs,
+    };
+  }
 }
 
 const BILLION = 1_000_000_000n;
@@ -244,6 +251,18 @@ function hasTypeOf(entry: Dirent<Buffer>, stats: BigIntStats): boolean {
 
 function typeChanged(): ComposefsError {
   return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');
+}
+
+function readingContent<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new FileContentError('Reading leaf content', cause);
+  }
+}
+
+function joinPath(directory: ByteString, name: ByteString): ByteString {
+  return concatBytes(directory, (directory.endsWith('/') ? '' : '/') as ByteString, name);
 }
 
 function descriptorPath(fd: number): string {

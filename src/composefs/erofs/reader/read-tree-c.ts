@@ -58,13 +58,18 @@ export interface CTree {
   readonly stored: ReadonlyMap<Inode, StoredCounts>;
 }
 
+export interface CReadOptions {
+  /** Of the root's entries, only those of these names are looked at (`composefs-info --filter`). Default: all. */
+  readonly topLevel?: ReadonlySet<ByteString>;
+}
+
 /**
  * The tree that the C tools see in an image (spec 20 §10.1): real whiteouts are passed over wherever they are, escaped
  * ones kept; payloads and digests are taken as they are; xattrs keep the image's order.
  *
  * @throws ComposefsError with the errno of the C tools as code, or ErofsReaderError where they would read out of bounds.
  */
-export function readCTree(bytes: Buffer): CTree {
+export function readCTree(bytes: Buffer, options: CReadOptions = {}): CTree {
   if (bytes.length < BLOCK_SIZE) throw new ComposefsError('EINVAL', 'Invalid argument: the image is too small');
   const image = ErofsImage.open(bytes, { maxSize: Number.POSITIVE_INFINITY });
   const { header, superblock } = image;
@@ -74,7 +79,7 @@ export function readCTree(bytes: Buffer): CTree {
   if (header.version !== HEADER_VERSION) {
     throw new ComposefsError('ENOTSUP', `Operation not supported: composefs header version ${header.version}`);
   }
-  return new CTreeReader(image).read();
+  return new CTreeReader(image, options).read();
 }
 
 interface CXattrs {
@@ -92,14 +97,16 @@ interface Frame {
 
 class CTreeReader {
   readonly #image: ErofsImage;
+  readonly #topLevel: ReadonlySet<ByteString> | undefined;
   readonly #budget: ReadBudget;
   readonly #inodes = new Map<number, Inode>();
   readonly #origins = new Map<Leaf, LeafOrigin>();
   readonly #stored = new Map<Inode, StoredCounts>();
   readonly #stack: Frame[] = [];
 
-  constructor(image: ErofsImage) {
+  constructor(image: ErofsImage, options: CReadOptions) {
     this.#image = image;
+    this.#topLevel = options.topLevel;
     this.#budget = new ReadBudget(image.length);
   }
 
@@ -110,9 +117,13 @@ class CTreeReader {
     for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
       const next = frame.entries.next();
       if (next.done === true) this.#stack.pop();
-      else this.#addChild(frame, next.value.name, next.value.nid);
+      else if (this.#isWanted(next.value.name)) this.#addChild(frame, next.value.name, next.value.nid);
     }
     return { root, origins: this.#origins, stored: this.#stored };
+  }
+
+  #isWanted(name: ByteString): boolean {
+    return this.#topLevel === undefined || this.#stack.length > 1 || this.#topLevel.has(name);
   }
 
   #enter(inode: ErofsInode): Directory {

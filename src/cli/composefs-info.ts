@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { composefsInfo } from './tools/composefs-info.js';
+import { callTool } from './tools/run-tool.js';
+
+process.exit(await callTool('composefs-info', composefsInfo, process.argv.slice(2)));

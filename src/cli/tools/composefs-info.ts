@@ -1,0 +1,145 @@
+import { closeSync, openSync, statSync } from 'node:fs';
+import { type ByteString, byteStringFromText, byteStringToBuffer } from '../../bytes/byte-string.js';
+import { listTree, objectPaths } from '../../composefs/dumpfile/c-listing.js';
+import { writeCDumpfile } from '../../composefs/dumpfile/c-writer.js';
+import type { CTree } from '../../composefs/erofs/reader/read-tree-c.js';
+import { computeVerityOfFd } from '../../composefs/fsverity/digest.js';
+import type { Directory } from '../../composefs/tree/directory.js';
+import { errnoMessage } from '../../linux/strerror.js';
+import { OptionScanner } from './getopt.js';
+import { loadImage, opened, readImageFile } from './read-image.js';
+import { STDOUT, writeTexts } from './stdio.js';
+import { failuresOf, ToolFailure } from './tool-failure.js';
+
+const TOOL = 'composefs-info';
+const USAGE = `usage: ${TOOL} [--basedir=path] [ls|objects|dump|missing-objects|measure-file] IMAGES...\n`;
+const { err, errx } = failuresOf(TOOL);
+
+interface InfoOptions {
+  readonly command: string;
+  readonly paths: readonly string[];
+  readonly basedir: string | undefined;
+  /** Undefined: everything. */
+  readonly filter: ReadonlySet<ByteString> | undefined;
+}
+
+/**
+ * `composefs-info [--basedir=PATH] [--filter=NAME]… ls|objects|dump|missing-objects|measure-file FILES…` (spec 70 D2)
+ *
+ * @throws ToolFailure
+ */
+export async function composefsInfo(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  switch (options.command) {
+    case 'ls':
+      for (const { root } of images(options)) writeTexts(STDOUT, listTree(root));
+      return 0;
+    case 'dump':
+      for (const tree of images(options)) writeTexts(STDOUT, dump(tree));
+      return 0;
+    case 'objects':
+      writeTexts(STDOUT, lines(objectPaths(roots(options))));
+      return 0;
+    case 'missing-objects':
+      writeTexts(STDOUT, lines(objectPaths(roots(options)).filter((path) => !exists(options.basedir, path))));
+      return 0;
+    case 'measure-file':
+      await measureFiles(options.paths);
+      return 0;
+    default:
+      throw errx(`Unknown command '${options.command}'\n`);
+  }
+}
+
+function parseOptions(args: readonly string[]): InfoOptions {
+  let basedir: string | undefined;
+  const filter = new Set<ByteString>();
+  const scanner = new OptionScanner(args, { long: { basedir: true, filter: true } });
+  for (const found of scanner) {
+    if (found.kind !== 'option') throw wrongOption(found.message);
+    const { name, value = '' } = found;
+    if (name === 'basedir') basedir = value;
+    else if (value.includes('/')) throw errx(`Filter must be a single name: ${value}: Success`);
+    else filter.add(byteStringFromText(value));
+  }
+  const [command, ...paths] = scanner.operands;
+  if (command === undefined) throw new ToolFailure(`No command specified\n${USAGE}`);
+  return { command, paths, basedir, filter: filter.size === 0 ? undefined : filter };
+}
+
+function wrongOption(message: string): ToolFailure {
+  // A remnant of somebody's debugging, which scripts may see.
+  writeTexts(STDOUT, ['Def\n']);
+  return new ToolFailure(`${TOOL}: ${message}\n${USAGE}`);
+}
+
+/** One after the other: what is printed of one stays printed if the next fails. */
+function* images({ basedir, paths, filter }: InfoOptions): Generator<CTree> {
+  if (basedir !== undefined) checkDirectory(basedir);
+  if (paths.length === 0) throw new ToolFailure(`No image path specified\n${USAGE}`);
+  for (const path of paths) {
+    const bytes = readImageFile(TOOL, path, 'Failed to load');
+    yield loadImage(TOOL, path, bytes, filter === undefined ? {} : { topLevel: filter });
+  }
+}
+
+function* roots(options: InfoOptions): Generator<Directory> {
+  for (const { root } of images(options)) yield root;
+}
+
+function dump({ root, stored }: CTree): Iterable<string> {
+  return writeCDumpfile(root, {
+    stored: (inode) => {
+      const counts = stored.get(inode);
+      if (counts === undefined) throw new Error('an inode of an image without its counts');
+      return counts;
+    },
+  });
+}
+
+function lines(texts: readonly string[]): string[] {
+  return texts.map((text) => `${text}\n`);
+}
+
+function checkDirectory(path: string): void {
+  try {
+    if (!statSync(path).isDirectory()) closeSync(openSync(`${path}/`, 'r'));
+  } catch (error) {
+    throw err(`Can't open basedir \`${path}\`\n`, error);
+  }
+}
+
+function exists(basedir: string | undefined, path: ByteString): boolean {
+  if (basedir === undefined) return false;
+  try {
+    statSync(Buffer.concat([Buffer.from(`${basedir}/`), byteStringToBuffer(path)]));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function measureFiles(paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) throw new ToolFailure(`No files specified\n${USAGE}`);
+  // Foreign calls, which nothing else here needs.
+  const { measureVerityOpt } = await import('../../composefs/fsverity/kernel.js');
+  for (const path of paths) {
+    const fd = opened(TOOL, path);
+    try {
+      const known = measured(path, () => measureVerityOpt(fd, 'sha256'));
+      // The C library forgets why a file could not be read.
+      const digest = known ?? measured(path, () => computeVerityOfFd('sha256', fd), 'No data available');
+      writeTexts(STDOUT, [`${digest}\n`]);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function measured<T>(path: string, measure: () => T, reason?: string): T {
+  try {
+    return measure();
+  } catch (error) {
+    throw new ToolFailure(`failed to measure '${path}': ${reason ?? errnoMessage(error)}`);
+  }
+}

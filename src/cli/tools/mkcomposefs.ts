@@ -1,0 +1,118 @@
+import { closeSync, openSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { parseCDumpfilePieces } from '../../composefs/dumpfile/c-parser.js';
+import { DumpfileError } from '../../composefs/dumpfile/dumpfile-error.js';
+import { InvalidTreeError } from '../../composefs/erofs/writer/invalid-tree-error.js';
+import { selectEpoch1Version } from '../../composefs/erofs/writer/version-selection.js';
+import { writeErofs } from '../../composefs/erofs/writer/write.js';
+import { computeVerity } from '../../composefs/fsverity/digest.js';
+import type { Directory } from '../../composefs/tree/directory.js';
+import type { Leaf } from '../../composefs/tree/inode.js';
+import type { LeafOrigin } from '../../composefs/tree/leaf-origin.js';
+import { errorCode, fullMessage } from '../../errors.js';
+import { type MkcomposefsOptions, parseMkcomposefsOptions } from './mkcomposefs-options.js';
+import { readPieces, STDIN, STDOUT, writeAll } from './stdio.js';
+import { failuresOf, type ToolFailure } from './tool-failure.js';
+
+const { err, errx } = failuresOf('mkcomposefs');
+
+/** What an image is made of. */
+interface Source {
+  readonly root: Directory;
+  readonly origins: ReadonlyMap<Leaf, LeafOrigin>;
+}
+
+/**
+ * `mkcomposefs [OPTIONS] SOURCE IMAGE` (spec 70 D1). Like the C tool it truncates IMAGE before it looks at SOURCE.
+ *
+ * @throws ToolFailure
+ */
+export async function mkcomposefs(args: readonly string[]): Promise<number> {
+  const options = parseMkcomposefsOptions(args);
+  const output = openOutput(options.image);
+  const source = options.fromFile ? readDumpfile(options.source) : await readDirectory(options);
+  const image = makeImage(source, options);
+  try {
+    if (output !== undefined) writeAll(output, image);
+  } catch (error) {
+    if (errorCode(error) === 'EPIPE') throw error;
+    throw err('cannot write file', error);
+  }
+  if (options.printDigest) writeAll(STDOUT, Buffer.from(`${computeVerity('sha256', image)}\n`));
+  if (output !== undefined && output !== STDOUT) closeOutput(output);
+  return 0;
+}
+
+function openOutput(image: string | undefined): number | undefined {
+  if (image === undefined) return undefined;
+  if (image === '-') {
+    if (isatty(STDOUT)) throw errx('stdout is a tty.  Refusing to use it');
+    return STDOUT;
+  }
+  try {
+    return openSync(image, 'w');
+  } catch (error) {
+    throw err('failed to open output file', error);
+  }
+}
+
+function closeOutput(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch (error) {
+    throw err('close output file', error);
+  }
+}
+
+function readDumpfile(path: string): Source {
+  const fd = path === '-' ? STDIN : openDumpfile(path);
+  try {
+    return parseCDumpfilePieces(inputPieces(fd), { strict: process.env['CFS_PARSE_STRICT'] !== undefined });
+  } catch (error) {
+    throw error instanceof DumpfileError ? errx(error.message) : writeFailure(error);
+  } finally {
+    if (fd !== STDIN) closeSync(fd);
+  }
+}
+
+function openDumpfile(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw err(`open \`${path}\``, error);
+  }
+}
+
+function* inputPieces(fd: number): Generator<Buffer> {
+  try {
+    yield* readPieces(fd);
+  } catch {
+    throw errx('Error reading from file');
+  }
+}
+
+/** Loaded when it is needed: most of it is for storing objects. */
+async function readDirectory(options: MkcomposefsOptions): Promise<Source> {
+  const { readSourceDirectory } = await import('./mkcomposefs-directory.js');
+  return { root: readSourceDirectory(options), origins: new Map() };
+}
+
+function makeImage({ root, origins }: Source, { minVersion, maxVersion }: MkcomposefsOptions): Buffer {
+  try {
+    const version = selectEpoch1Version(root, { min: minVersion, max: maxVersion });
+    return writeErofs(root, { version, algorithm: 'sha256', origins });
+  } catch (error) {
+    throw writeFailure(error);
+  }
+}
+
+/** What the C library notices when it writes. */
+function writeFailure(error: unknown): unknown {
+  if (error instanceof InvalidTreeError) return invalidTree(error);
+  return errorCode(error) === 'INTERNAL' ? error : err('cannot write file', error);
+}
+
+function invalidTree(error: InvalidTreeError): ToolFailure {
+  if (error.kind === 'file-size') return errx('cannot write file: File too large');
+  return errx(`cannot write file: ${fullMessage(error)}`);
+}

@@ -1,0 +1,75 @@
+import { failuresOf, ToolFailure } from './tool-failure.js';
+
+/** The `-o` options of mount.composefs (spec 50 §20). */
+export interface MountComposefsOptions {
+  readonly basedirs: readonly string[];
+  /** Hex; empty: verity is required, and any image will do. */
+  readonly digest: string | undefined;
+  readonly verity: 'disabled' | 'required' | 'try';
+  readonly upper: { readonly upperdir: string; readonly workdir: string } | undefined;
+  readonly idmap: string | undefined;
+  readonly readOnly: boolean;
+}
+
+const { errx } = failuresOf('mount.composefs');
+
+const WITH_VALUE: ReadonlySet<string> = new Set(['basedir', 'digest', 'upperdir', 'workdir', 'idmap']);
+const FLAGS: ReadonlySet<string> = new Set(['verity', 'tryverity', 'ro', 'rw']);
+
+/**
+ * @param text undefined: no `-o` was given.
+ * @throws ToolFailure
+ */
+export function parseMountOptions(text: string | undefined, usage: string): MountComposefsOptions {
+  const values = new Map<string, string>();
+  const flags = new Set<string>();
+  let readOnly = false;
+  for (const { key, value } of text === undefined ? [] : splitOptions(text)) {
+    if (WITH_VALUE.has(key)) {
+      if (value === undefined) throw errx(`No value specified for ${key} option\n`);
+      values.set(key, value);
+    } else if (FLAGS.has(key)) {
+      flags.add(key);
+      if (key === 'ro' || key === 'rw') readOnly = key === 'ro';
+    } else {
+      throw errx(`Unsupported option ${key}\n`);
+    }
+  }
+  const digest = values.get('digest');
+  const isRequired = flags.has('verity') || digest !== undefined;
+  return {
+    basedirs: parseBasedir(values.get('basedir'), usage),
+    digest,
+    verity: isRequired ? 'required' : flags.has('tryverity') ? 'try' : 'disabled',
+    upper: upperLayer(values.get('upperdir'), values.get('workdir')),
+    idmap: values.get('idmap'),
+    readOnly,
+  };
+}
+
+function parseBasedir(value: string | undefined, usage: string): string[] {
+  if (value === undefined) throw new ToolFailure(`No object dirs specified\n${usage}`);
+  const directories = value.split(':');
+  if (directories.includes('')) throw errx('Value for basedir option has incorrect format\n');
+  return directories;
+}
+
+function upperLayer(upperdir: string | undefined, workdir: string | undefined): MountComposefsOptions['upper'] {
+  if (upperdir === undefined && workdir === undefined) return undefined;
+  if (upperdir === undefined || workdir === undefined) {
+    throw errx('Both workdir and upperdir must be specified if used\n');
+  }
+  return { upperdir, workdir };
+}
+
+/** `KEY[=VALUE],…`. A backslash protects what follows it; keys keep theirs. */
+function* splitOptions(text: string): Generator<{ readonly key: string; readonly value: string | undefined }> {
+  const option = /((?:\\[^]|[^,=\\]|\\$)*)(?:=((?:\\[^]|[^,\\]|\\$)*))?(,|$)/y;
+  for (let separator = ','; separator === ','; ) {
+    const match = option.exec(text);
+    if (match === null) throw new Error(`mount options that cannot be split: ${text}`);
+    const [, key = '', value, end = ''] = match;
+    yield { key, value: value?.replace(/\\([^]?)/g, '$1') };
+    separator = end;
+  }
+}
