@@ -1,5 +1,13 @@
 #!/usr/bin/env node
-import { runCfsctl } from './run.js';
+import { requestedTool, runTool } from './tools/run-tool.js';
+
+/** What this program was asked to be; `cfsctl` itself is loaded only if it is nothing else. */
+async function main(): Promise<number> {
+  const tool = requestedTool(process.argv);
+  if (tool !== undefined) return runTool(tool.name, tool.args);
+  const { runCfsctl } = await import('./run.js');
+  return runCfsctl(process.argv.slice(2));
+}
 
 // Handles that a library leaves open must not keep a finished command alive.
-process.exit(await runCfsctl(process.argv.slice(2)));
+process.exit(await main());
