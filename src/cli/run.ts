@@ -5,6 +5,8 @@ import { InterruptedError } from './interrupt.js';
 import { Output, OutputClosedError } from './output.js';
 import { createProgram, VersionRequest } from './program.js';
 import { renderError } from './render-error.js';
+import { runTool } from './tools/run-tool.js';
+import { toolAfterGlobals } from './tools/tool-after-globals.js';
 import { renderUsageError, UsageError } from './usage-error.js';
 
 /**
@@ -12,6 +14,8 @@ import { renderUsageError, UsageError } from './usage-error.js';
  * 1 run-time error, 2 usage error. Results go to standard output, everything else to standard error.
  */
 export async function runCfsctl(args: readonly string[]): Promise<number> {
+  const tool = toolAfterGlobals(args);
+  if (tool !== undefined) return runTool(tool.name, tool.args);
   const output = new Output(process.stdout);
   const program = createProgram(output);
   try {

@@ -3,7 +3,9 @@ import { errorCode, fullMessage } from '../errors.js';
 import { libcFunction } from './ffi.js';
 
 /** `strerror(3)` */
-export const strerror: (errno: number) => string = libcFunction<[errno: number], string>('strerror', 'const char *', ['int']);
+export const strerror: (errno: number) => string = libcFunction<[errno: number], string>('strerror', 'const char *', [
+  'int',
+]);
 
 /**
  * The C library's text for the system error that is the root of `error`, Node's or our own: `No such file or

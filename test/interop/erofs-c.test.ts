@@ -1,42 +1,27 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseCDumpfile } from '../../src/composefs/dumpfile/c-parser.js';
 import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { type FormatVersion, writeErofs } from '../../src/composefs/erofs/index.js';
 import type { Directory } from '../../src/composefs/tree/directory.js';
+import { noCTools, runCTool } from '../support/c-tools.js';
 import { randomTree } from '../support/random-tree.js';
 
 /**
- * Images against those of the C tool. `COMPOSEFS_C_MKCOMPOSEFS` is its command line, split at spaces, if it is not
- * simply `mkcomposefs`; `COMPOSEFS_TEST_INTEROP` the number of trees.
+ * Images against those of the C tool. `COMPOSEFS_TEST_INTEROP` is the number of trees.
  */
-const { COMPOSEFS_C_MKCOMPOSEFS = 'mkcomposefs', COMPOSEFS_TEST_INTEROP = '25', COMPOSEFS_TEST_SEED } = process.env;
+const { COMPOSEFS_TEST_INTEROP = '25', COMPOSEFS_TEST_SEED } = process.env;
 const TREES = Number(COMPOSEFS_TEST_INTEROP);
-
-function mkcomposefs(
-  args: readonly string[],
-  input: string,
-): { status: number | null; stdout: Buffer; stderr: string } {
-  const [command = 'mkcomposefs', ...before] = COMPOSEFS_C_MKCOMPOSEFS.split(' ');
-  const { status, stdout, stderr } = spawnSync(command, [...before, ...args], { input, maxBuffer: 2 ** 30 });
-  return { status, stdout, stderr: String(stderr) };
-}
-
-/** The C tool has no `--version`; it is told from a namesake by its usage text. */
-function skipReason(): string | false {
-  const { stderr } = mkcomposefs(['--help'], '');
-  return /--digest-store=PATH/.test(stderr) ? false : 'mkcomposefs of composefs 1.0.8 is absent';
-}
-
-const skip = skipReason();
+const skip = noCTools();
 
 /** The version limits that force a version. */
 const LIMITS = { 0: ['--min-version=0', '--max-version=0'], 1: ['--min-version=1', '--max-version=1'] } as const;
 
 function imageOfC(dump: string, version: 0 | 1): Buffer {
-  const { status, stdout, stderr } = mkcomposefs([...LIMITS[version], '--from-file', '-', '-'], dump);
+  const { status, stdout, stderr } = runCTool('mkcomposefs', [...LIMITS[version], '--from-file', '-', '-'], {
+    input: dump,
+  });
   assert.equal(status, 0, `${stderr}\n${dump}`);
   return stdout;
 }

@@ -1,5 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
-import { COMPOSEFS_HEADER_SIZE, COMPOSEFS_MAGIC, type FormatVersion, HEADER_VERSION } from '../../composefs/erofs/format.js';
+import {
+  COMPOSEFS_HEADER_SIZE,
+  COMPOSEFS_MAGIC,
+  type FormatVersion,
+  HEADER_VERSION,
+} from '../../composefs/erofs/format.js';
 import { decodeHeader } from '../../composefs/erofs/header.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import { ComposefsError } from '../../errors.js';

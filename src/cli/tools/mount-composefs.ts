@@ -67,7 +67,8 @@ function mount(image: string, mountpoint: string, options: MountComposefsOptions
   };
   try {
     const { idmap } = options;
-    const idmapFd = idmap === undefined ? undefined : keep(openOrFail(idmap, `open userns ${idmap}`, constants.O_NOCTTY));
+    const idmapFd =
+      idmap === undefined ? undefined : keep(openOrFail(idmap, `open userns ${idmap}`, constants.O_NOCTTY));
     const imageFd = keep(openOrFail(image, `open ${image}`));
     try {
       checkDigest(imageFd, options.digest);

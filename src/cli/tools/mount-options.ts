@@ -64,12 +64,12 @@ function upperLayer(upperdir: string | undefined, workdir: string | undefined): 
 
 /** `KEY[=VALUE],…`. A backslash protects what follows it; keys keep theirs. */
 function* splitOptions(text: string): Generator<{ readonly key: string; readonly value: string | undefined }> {
-  const option = /((?:\\[^]|[^,=\\]|\\$)*)(?:=((?:\\[^]|[^,\\]|\\$)*))?(,|$)/y;
+  const option = /((?:\\.|[^,=\\]|\\$)*)(?:=((?:\\.|[^,\\]|\\$)*))?(,|$)/sy;
   for (let separator = ','; separator === ','; ) {
     const match = option.exec(text);
     if (match === null) throw new Error(`mount options that cannot be split: ${text}`);
     const [, key = '', value, end = ''] = match;
-    yield { key, value: value?.replace(/\\([^]?)/g, '$1') };
+    yield { key, value: value?.replace(/\\(.?)/gs, '$1') };
     separator = end;
   }
 }

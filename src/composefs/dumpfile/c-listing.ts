@@ -11,7 +11,7 @@ import { dumpOrder } from './order.js';
 /** The lines of `composefs-info ls`, each with its LF. Only the first name of a file shows its object. */
 export function* listTree(root: Directory): Generator<string> {
   const seen = new Set<Leaf>();
-  for (const { escapedPath, inode } of dumpOrder(root, byteStringFromText('/'), { escape: escapeUnprintable })) {
+  for (const { escapedPath, inode } of dumpOrder(root, byteStringFromText('/'), { escapeName: escapeUnprintable })) {
     if (inode === root) continue;
     if (inode instanceof Directory) {
       yield `${escapedPath}/\t\n`;

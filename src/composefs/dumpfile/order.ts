@@ -12,17 +12,17 @@ export interface DumpNode {
 /**
  * The order of lines in a dumpfile: depth first, a parent before its children, these in byte order of their names.
  *
- * @param options.escape how names are written; default as in dumpfiles.
+ * @param options.escapeName how names are written; default as in dumpfiles.
  */
 export function* dumpOrder(
   start: Directory,
   path: ByteString,
-  { escape = escapeBytes }: { readonly escape?: (bytes: ByteString) => string } = {},
+  { escapeName = escapeBytes }: { readonly escapeName?: (bytes: ByteString) => string } = {},
 ): Generator<DumpNode> {
-  const startPath = escape(path);
+  const startPath = escapeName(path);
   yield { escapedPath: startPath, inode: start };
   const prefix = startPath.endsWith('/') ? startPath : `${startPath}/`;
-    const stack = [{ directory: start, prefix, names: start.names().values() }];
+  const stack = [{ directory: start, prefix, names: start.names().values() }];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const { done, value: name } = top.names.next();
     if (done === true) {
@@ -31,7 +31,7 @@ export function* dumpOrder(
     }
     const inode = top.directory.lookup(name);
     if (inode === undefined) continue;
-    const escapedPath = top.prefix + escape(name);
+    const escapedPath = top.prefix + escapeName(name);
     yield { escapedPath, inode };
     if (inode instanceof Directory && inode.size > 0) {
       stack.push({ directory: inode, prefix: `${escapedPath}/`, names: inode.names().values() });

@@ -33,12 +33,8 @@ const folder = sharedPath('vectors', 'dumpfiles');
 const skip = folder === undefined ? 'the shared vectors are absent' : false;
 
 function cDump(image: Buffer, filter?: ReadonlySet<ByteString>): string {
-  const { root, stored } = readCTree(image);
-  const options = {
-    stored: (inode: Inode) => stored.get(inode) ?? { size: 0, nlink: 0 },
-    ...(filter === undefined ? {} : { filter }),
-  };
-  return [...writeCDumpfile(root, options)].join('');
+  const { root, stored } = readCTree(image, filter === undefined ? {} : { topLevel: filter });
+  return [...writeCDumpfile(root, { stored: (inode: Inode) => stored.get(inode) ?? { size: 0, nlink: 0 } })].join('');
 }
 
 const RANGES = { v0: {}, v1: { min: 1 }, v0max0: { min: 0, max: 0 } };
