@@ -30,8 +30,12 @@ Examples:
   cfsctl oci pull --tls-verify=false docker://localhost/app  From a registry without TLS
   cfsctl oci pull oci:./layout:v1 app                        The image tagged v1 of an OCI layout directory
   cfsctl oci pull oci-archive:./app.tar app                  An image in an archive
+  cfsctl oci pull docker-archive:./saved.tar:app:v1 app      Of what \`docker save\` or \`podman save\` wrote
+  cfsctl oci pull dir:./copied app                           Of what \`skopeo copy … dir:\` wrote
+  cfsctl oci pull docker-daemon:app:v1 app                   Of the Docker daemon; needs skopeo
   cfsctl oci pull --platform linux/arm64 oci:./layout app    The image for another machine
 
+Whatever else skopeo knows (containers-storage:, sif:, …) is read with it, if it is installed.
 A pull that was interrupted goes on where it stopped. \`cfsctl oci login\` stores credentials.`;
 
 const LOGIN_EXAMPLES = `
@@ -58,7 +62,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
   timeout.default(undefined, '60');
   oci
     .verb('pull', 'Pull an image into the repository')
-    .argument('<IMAGE>', 'The image: docker://HOST/NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG] or oci-archive:FILE[:TAG]')
+    .argument('<IMAGE>', 'The image: docker://HOST/NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG], or of another transport')
     .argument('[NAME]', 'Tag for the pulled image; by default the text of IMAGE')
     .addOption(value('--platform <PLATFORM>', 'OS/ARCH[/VARIANT] to take of a multi-platform image'))
     .addOption(
@@ -67,6 +71,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .addOptions(registryOptions())
     .addOption(value('--signature-policy <FILE>', "policy.json in place of the user's or the system's"))
     .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
+    .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
     .addOption(retry)
     .addOption(timeout)
     .addOption(progress)

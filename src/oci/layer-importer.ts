@@ -1,7 +1,7 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError, ContextError } from '../errors.js';
-import type { ProgressReporter } from '../progress.js';
+import type { ProgressEvent, ProgressReporter } from '../progress.js';
 import { layerContentId } from './identifiers.js';
 import { addStats, emptyStats, type ImportStats } from './import-stats.js';
 import type { Descriptor } from './model/descriptor.js';
@@ -9,7 +9,7 @@ import type { OciDigest } from './model/digest.js';
 import type { DownloadSlots } from './registry/download-slots.js';
 import { removePartial } from './registry/partial-store.js';
 import type { Transfer } from './registry/use-blob.js';
-import type { BlobLocation, ImageSource } from './sources/image-source.js';
+import type { BlobLocation, ImageSource, LentLayer } from './sources/image-source.js';
 import type { ImportedLayer } from './worker/import-layer-blob.js';
 import type { WorkerPool } from './worker/pool.js';
 
@@ -84,7 +84,8 @@ export async function importLayers(wanted: readonly WantedLayer[], context: Laye
       refs.set(layer.key, existing);
       present += layer.descriptor.size;
       // A crash just after the layer got its name leaves what was kept of it.
-      if (source.isRemote === true) dropPartial(await source.locateBlob(layer.descriptor));
+      if (source.isRemote === true && source.lendLayer === undefined)
+        dropPartial(await source.locateBlob(layer.descriptor));
     }
   }
   progress.report({ type: 'plan', total, present, unit: 'bytes' });
@@ -144,28 +145,42 @@ async function runAll(layers: readonly WantedLayer[], context: LayerImport): Pro
 }
 
 async function importLayer(layer: WantedLayer, context: LayerImport, signal: AbortSignal): Promise<ImportedLayer> {
-  const { repo, source, pool, progress, downloads } = context;
+  const { repo, source, progress, downloads } = context;
   const { key, descriptor } = layer;
+  const run = (lent: LentLayer): Promise<ImportedLayer> => runImport(key, lent, context, signal);
   try {
-    const location = await source.locateBlob(descriptor);
-    const input = {
-      store: repo.objects.options,
-      location,
-      descriptor,
-      key,
-      isContainer: context.isContainer,
-      typesBind: source.layerTypesBind ?? true,
-    };
-    const run = (): Promise<ImportedLayer> =>
-      pool.run('import-layer', input, { signal, onProgress: (event) => progress.report(event) });
-    const host = location.kind === 'registry' ? location.endpoints[0]?.host : undefined;
-    const imported = host === undefined ? await run() : await downloads.run(host, run, signal);
+    let imported: ImportedLayer;
+    let location: BlobLocation | undefined;
+    if (source.lendLayer !== undefined) {
+      const lend = source.lendLayer.bind(source);
+      imported = await downloads.run(source.reference, () => lend(descriptor, signal, run), signal);
+    } else {
+      location = await source.locateBlob(descriptor);
+      const located = { location, descriptor, progressed: () => undefined };
+      const host = location.kind === 'registry' ? location.endpoints[0]?.host : undefined;
+      imported = await (host === undefined ? run(located) : downloads.run(host, () => run(located), signal));
+    }
     repo.registerStream(imported.id, layerContentId(key));
-    dropPartial(location);
+    if (location !== undefined) dropPartial(location);
     progress.report({ type: 'done', id: key, transferred: descriptor.size });
     return imported;
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
     throw new ContextError(`Importing layer ${key} (blob ${descriptor.digest})`, error);
   }
+}
+
+async function runImport(
+  key: OciDigest,
+  { location, descriptor, progressed }: LentLayer,
+  { repo, source, pool, progress, isContainer }: LayerImport,
+  signal: AbortSignal,
+): Promise<ImportedLayer> {
+  const typesBind = source.layerTypesBind ?? true;
+  const input = { store: repo.objects.options, location, descriptor, key, isContainer, typesBind };
+  const onProgress = (event: ProgressEvent): void => {
+    progressed();
+    progress.report(event);
+  };
+  return await pool.run('import-layer', input, { signal, onProgress });
 }

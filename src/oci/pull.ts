@@ -49,6 +49,8 @@ export interface PullOptions {
   readonly retry?: Partial<RetryPolicy> | undefined;
   /** Bounds the transfers from registries; one object may serve several pulls. */
   readonly downloads?: DownloadSlots | undefined;
+  /** Read the image with skopeo, whatever its transport is. By default skopeo is used only where it has to be. */
+  readonly via?: 'skopeo' | undefined;
   /** A policy.json that decides which images are accepted; by default the user's or the system's, if there is one. */
   readonly signaturePolicy?: string | undefined;
   /** Bring the artifacts that refer to the image, too: signatures, SBOMs. */
@@ -83,7 +85,8 @@ export interface PulledImage {
  * diff_id, stores layers, config and manifest, builds the EROFS images of the repository's formats, and last of all
  * tags it as `tag`. A pull that fails leaves no tag; the layers that were complete stay for the next try.
  *
- * @param imgref `docker://HOST/NAME[:TAG][@DIGEST]` or without the transport, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`
+ * @param imgref `docker://HOST/NAME[:TAG][@DIGEST]` or without the transport, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
+ *   `docker-archive:FILE[:TAG]`, `dir:DIR`; with skopeo installed, whatever it knows.
  */
 export async function pull(
   repo: Repository,
@@ -96,13 +99,16 @@ export async function pull(
   if (tag !== undefined) validateTag(tag);
   const { platform, signal, timeouts, retry, registry: config } = options;
   const policy = loadPolicy(options.signaturePolicy, config);
+  const { signaturePolicy: file } = options;
+  // skopeo does not work without a policy, and finds ours only if it is the user's or the system's.
+  const skopeoPolicy = policy === undefined ? 'none' : file === undefined ? undefined : { file };
   const partial = partialStoreOptions(repo.path);
   const observe: RetryObserver = (error, delayMs) => {
     const text = `${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
     options.progress?.report({ type: 'message', text });
   };
   const registry = { config, timeouts, retry, partial, signal, observe };
-  const source = await openSource(imgref, { platform, signal, registry });
+  const source = await openSource(imgref, { platform, signal, registry, via: options.via, skopeoPolicy });
   try {
     const accept = policy === undefined ? undefined : policyCheck(policy, imgref, source);
     return await pullFrom(repo, source, tag, options, accept);

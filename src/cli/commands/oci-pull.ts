@@ -19,6 +19,7 @@ export interface OciPullOptions extends RegistryOptions {
   readonly creds?: string;
   readonly signaturePolicy?: string;
   readonly referrers?: boolean;
+  readonly via?: 'skopeo';
   /** Further attempts after a failed request. */
   readonly retry?: number;
   /** Seconds. */
@@ -46,7 +47,7 @@ export async function ociPull(
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
-  const { platform, creds, signaturePolicy, referrers, retry, timeout } = options;
+  const { platform, creds, signaturePolicy, referrers, via, retry, timeout } = options;
   const milliseconds = timeout === undefined ? undefined : timeout * 1000;
   return {
     ...(platform !== undefined && {
@@ -62,6 +63,7 @@ async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
     },
     signaturePolicy,
     referrers,
+    via,
   };
 }
 

@@ -1,6 +1,6 @@
 import { ComposefsError } from '../../errors.js';
 
-/** Where an image comes from, by the names of containers/image (spec 40 §4.3). */
+/** Where an image comes from, by the names of containers/image (spec 40 §4.3); the last ones only skopeo knows. */
 export type Transport =
   | 'registry'
   | 'oci'
@@ -8,7 +8,11 @@ export type Transport =
   | 'docker-archive'
   | 'containers-storage'
   | 'dir'
-  | 'docker-daemon';
+  | 'docker-daemon'
+  | 'atomic'
+  | 'ostree'
+  | 'sif'
+  | 'tarball';
 
 export interface ImageReference {
   readonly transport: Transport;
@@ -25,6 +29,10 @@ const PREFIXES: ReadonlyMap<string, Transport> = new Map([
   ['containers-storage', 'containers-storage'],
   ['dir', 'dir'],
   ['docker-daemon', 'docker-daemon'],
+  ['atomic', 'atomic'],
+  ['ostree', 'ostree'],
+  ['sif', 'sif'],
+  ['tarball', 'tarball'],
 ]);
 
 /** Code `INVALID_IMAGE_REFERENCE`. */
@@ -55,7 +63,8 @@ export function parseImageReference(text: string): ImageReference {
 }
 
 const TRANSPORT_HINT =
-  'Name the transport of the image: docker://registry/name:tag, oci:directory:tag, oci-archive:file, ….';
+  'Name the transport of the image: docker://HOST/NAME:TAG, oci:DIRECTORY:TAG, oci-archive:FILE, docker-archive:FILE, ' +
+  'dir:DIRECTORY; with skopeo also docker-daemon:NAME:TAG, containers-storage:NAME and sif:FILE.';
 
 /** The text form, as skopeo takes it. */
 export function formatImageReference(reference: ImageReference): string {

@@ -16,10 +16,29 @@ export interface FileLocation {
 }
 
 /**
+ * A pipe into which somebody writes a blob of `size` bytes. It can be read once, in any thread. Whoever reads it leaves
+ * the descriptor open.
+ */
+export interface PipeLocation {
+  readonly kind: 'pipe';
+  readonly fd: number;
+  readonly size: number;
+}
+
+/**
  * Where the bytes of a blob are. Plain data, so that it can be posted to a worker thread, which opens it there (see
  * open-blob.ts).
  */
-export type BlobLocation = FileLocation | RegistryLocation;
+export type BlobLocation = FileLocation | PipeLocation | RegistryLocation;
+
+/** A layer for as long as its source lends it. */
+export interface LentLayer {
+  readonly location: BlobLocation;
+  /** What is lent: it may have another digest, size and type than the layer of the manifest. */
+  readonly descriptor: Descriptor;
+  /** To be told whenever something of it was read. */
+  readonly progressed: () => void;
+}
 
 /** One image, of one platform, in some place. Every source implements this and nothing more. */
 export interface ImageSource {
@@ -43,8 +62,19 @@ export interface ImageSource {
 
   /**
    * Where a layer is. One in a file exists and has the size of the descriptor; whoever reads it checks the digest.
+   *
+   * @throws BlobError `BLOB_NOT_LOCATABLE` by a source that only lends layers.
    */
   locateBlob(descriptor: Descriptor): Promise<BlobLocation>;
+
+  /**
+   * For sources that give a layer only while somebody reads it: runs `use`, which reads the layer once, and settles when
+   * that has settled.
+   *
+   * @param signal after which `use` settles soon.
+   * @throws what `use` throws, or what the source knows to be the cause of that.
+   */
+  lendLayer?<T>(descriptor: Descriptor, signal: AbortSignal, use: (layer: LentLayer) => Promise<T>): Promise<T>;
 
   /**
    * The manifests that name `subject` as their subject, for sources that can tell. They are read by {@link readBlob}.

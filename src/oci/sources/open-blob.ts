@@ -1,6 +1,7 @@
 import type { Transfer } from '../registry/use-blob.js';
 import { readFileBlob } from './file-blob.js';
 import type { BlobLocation } from './image-source.js';
+import { readPipe } from './pipe-blob.js';
 
 export interface OpenBlobOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,6 +19,7 @@ export async function withBlob<T>(
   use: (chunks: AsyncIterable<Buffer> | Iterable<Buffer>) => Promise<T>,
 ): Promise<{ result: T; transfer?: Transfer }> {
   if (location.kind === 'file') return { result: await use(readFileBlob(location)) };
+  if (location.kind === 'pipe') return { result: await use(readPipe(location.fd, location.size)) };
   // The network is not needed for files.
   const { useBlob } = await import('../registry/use-blob.js');
   return await useBlob(

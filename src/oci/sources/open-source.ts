@@ -1,6 +1,5 @@
 import { fullMessage, withContext } from '../../errors.js';
 import {
-  formatImageReference,
   type ImageReference,
   ImageReferenceError,
   parseArchiveRef,
@@ -11,6 +10,7 @@ import {
 import { hostPlatform, type Platform } from '../model/platform.js';
 import { formatRegistryReference } from '../registry/reference.js';
 import type { RegistrySourceOptions } from '../registry/registry-source.js';
+import type { ProxyOptions } from '../skopeo/proxy-command.js';
 import { DirectorySource } from './directory-source.js';
 import { DockerArchive } from './docker-archive.js';
 import { DockerArchiveSource } from './docker-archive-source.js';
@@ -25,17 +25,23 @@ export interface OpenSourceOptions {
   readonly signal?: AbortSignal | undefined;
   /** For images in registries. */
   readonly registry?: Omit<RegistrySourceOptions, 'platform'> | undefined;
+  /** Read the image with skopeo, whatever its transport is. Without this, only where there is no other way. */
+  readonly via?: 'skopeo' | undefined;
+  /** What skopeo checks itself; undefined for the policy that it finds. */
+  readonly skopeoPolicy?: ProxyOptions['policy'];
 }
 
 /**
  * Opens the image that a reference such as `oci:directory:tag` names (spec 40 §4.3). One without a transport is that of
  * an image in a registry.
  *
- * @throws ContextError `Parsing image reference transport` around an ImageReferenceError; ImageSourceError
- *   `UNSUPPORTED_TRANSPORT` with a hint.
+ * @throws ContextError `Parsing image reference transport` around an ImageReferenceError; SkopeoError
  */
 export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const reference = withContext('Parsing image reference transport', () => parseSourceReference(text));
+  const isBare = reference.transport === 'registry' && !/^(?:docker|registry):/.test(text);
+  if (isBare) return await openBareName(text, options);
+  if (options.via === 'skopeo') return await openWithSkopeo(reference, options);
   const platform = options.platform ?? hostPlatform();
   switch (reference.transport) {
     case 'oci': {
@@ -54,36 +60,43 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
     }
     case 'dir':
       return new DirectorySource(text, reference.name, options.platform);
-    case 'registry': {
-      const registry = { ...options.registry, platform: options.platform };
-      if (!/^(?:docker|registry):/.test(text)) return await openBareName(text, registry);
-      // Start-up is quicker without the network.
-      const { RegistrySource } = await import('../registry/registry-source.js');
-      return await RegistrySource.open(reference.name, registry);
-    }
+    case 'registry':
+      return await openRegistry(reference.name, options);
     default:
-      throw unsupported(reference);
+      return await openWithSkopeo(reference, options);
   }
+}
+
+async function openRegistry(name: string, { registry, platform }: OpenSourceOptions): Promise<ImageSource> {
+  // Start-up is quicker without the network.
+  const { RegistrySource } = await import('../registry/registry-source.js');
+  return await RegistrySource.open(name, { ...registry, platform });
+}
+
+async function openWithSkopeo(reference: ImageReference, options: OpenSourceOptions): Promise<ImageSource> {
+  const { SkopeoSource } = await import('./skopeo-source.js');
+  const { platform, signal, skopeoPolicy: policy, registry } = options;
+  return await SkopeoSource.open(reference, { platform, signal, policy, config: registry?.config });
 }
 
 /**
  * Opens the image that a name without a transport means: the first of its meanings that exists, as registries.conf has
  * them.
  */
-async function openBareName(name: string, options: RegistrySourceOptions): Promise<ImageSource> {
-  const { RegistrySource } = await import('../registry/registry-source.js');
+async function openBareName(name: string, options: OpenSourceOptions): Promise<ImageSource> {
   const { resolveShortName } = await import('../registry/short-name.js');
-  const names = resolveShortName(name, options.config).map(formatRegistryReference);
+  const names = resolveShortName(name, options.registry?.config).map(formatRegistryReference);
   const failures: unknown[] = [];
   for (const candidate of names) {
-    const source = await RegistrySource.open(candidate, options);
-    if (names.length === 1) return source;
+    let source: ImageSource | undefined;
     try {
-      await source.manifest();
+      source = await openComplete(candidate, options);
+      if (names.length > 1) await source.manifest();
       return source;
     } catch (error) {
-      await source.close();
+      await source?.close();
       options.signal?.throwIfAborted();
+      if (names.length === 1) throw error;
       failures.push(error);
     }
   }
@@ -91,6 +104,12 @@ async function openBareName(name: string, options: RegistrySourceOptions): Promi
   throw new ImageSourceError('SHORT_NAME_NOT_FOUND', `'${name}' is in none of the registries: ${reasons}`, {
     hint: `Name the registry: ${names[0]}`,
   });
+}
+
+async function openComplete(name: string, options: OpenSourceOptions): Promise<ImageSource> {
+  return options.via === 'skopeo'
+    ? await openWithSkopeo({ transport: 'registry', name }, options)
+    : await openRegistry(name, options);
 }
 
 /** `name[:tag]`: the characters of a registry reference, and none of a transport that somebody else may know. */
@@ -109,11 +128,4 @@ export function parseSourceReference(text: string): ImageReference {
     if (isOther || !BARE_REFERENCE.test(text)) throw error;
     return { transport: 'registry', name: text };
   }
-}
-
-function unsupported(reference: ImageReference): ImageSourceError {
-  const shown = formatImageReference(reference);
-  return new ImageSourceError('UNSUPPORTED_TRANSPORT', `Cannot read images from '${shown}'`, {
-    hint: `Copy the image to a layout directory first: skopeo copy '${shown}' oci:DIRECTORY, then use oci:DIRECTORY.`,
-  });
 }

@@ -14,6 +14,7 @@ import {
   OCI_MANIFEST,
 } from '../../../src/oci/model/media-types.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
+import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
 import { BlobError, type ImageSource } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
 import { readBlob } from '../../../src/oci/sources/verified-read.js';
@@ -390,15 +391,19 @@ test('archives that are compressed, cut short or sparse are refused', async () =
   });
 });
 
-test('a reference of an unsupported transport or none at all says what to do', async () => {
-  await assert.rejects(open('docker-daemon:busybox:1'), (error: Error) => {
-    assert.ok('code' in error && 'hint' in error);
-    assert.equal(error.code, 'UNSUPPORTED_TRANSPORT');
-    assert.equal(error.message, "Cannot read images from 'docker-daemon:busybox:1'");
-    assert.match(String(error.hint), /skopeo copy 'docker-daemon:busybox:1' oci:DIRECTORY/);
+test('a reference that only skopeo could read, or of no transport, says what to do', async () => {
+  const config = { environment: { PATH: '/nonexistent' } };
+  await assert.rejects(openSource('docker-daemon:busybox:1', { registry: { config } }), (error: Error) => {
+    assert.equal(errorCode(error), 'SKOPEO_NOT_FOUND');
+    assert.deepEqual(errorChain(error).slice(0, 2), ['Creating ImageProxy', 'Cannot find the program skopeo']);
+    assert.match(findCause(error, SkopeoError)?.hint ?? '', /install the package skopeo/);
     return true;
   });
   assert.deepEqual(await failure('/no/colon'), ['Parsing image reference transport', "Missing ':' in /no/colon"]);
+  await assert.rejects(open('foo:///bar'), (error: Error) => {
+    assert.deepEqual(errorChain(error), ['Parsing image reference transport', "Unknown transport 'foo'"]);
+    return true;
+  });
 });
 
 test('the digest of a manifest is that of its bytes, however unusual', async () => {
