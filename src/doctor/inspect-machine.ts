@@ -57,16 +57,18 @@ async function runProbes(
   const args = [probeProcess, repository, directory, ...probes.map((probe) => probe.check)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const end = endOf(child);
+  const lines = createInterface({ input: child.stdout });
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
     child.kill('SIGKILL');
     // One that hangs in the kernel does not even die: nobody waits for it.
+    lines.close();
     child.stdout.destroy();
     child.unref();
   }, probeTimeout);
   try {
-    for await (const line of createInterface({ input: child.stdout })) {
+    for await (const line of lines) {
       const report = parseReport(line);
       if (report === undefined) continue;
       outcomes.set(report.check, report.outcome);

@@ -41,9 +41,12 @@ function mountFrom(imageFd: number): Outcome {
   }
   try {
     closeSync(erofsLoopMount(imageFd));
-    return limited('images are mounted through loop devices: slower', 'Linux 6.12 mounts them from their files');
+    return limited(
+      'images are mounted through loop devices: slower',
+      'a kernel of 6.12 or newer with CONFIG_EROFS_FS_BACKED_BY_FILE',
+    );
   } catch (error) {
-    const reason = `not from files (Linux before 6.12), and not through loop devices: ${reasonOf(error)}`;
+    const reason = `not from files, and not through loop devices: ${reasonOf(error)}`;
     return missing(reason, 'make /dev/loop-control and free loop devices available; or use FUSE');
   }
 }
