@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { cfsctl } from '../support/cfsctl.js';
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { CFSCTL, cfsctl } from '../support/cfsctl.js';
+import { CfsctlFixtures } from '../support/cfsctl-fixtures.js';
 import { withTempDir } from '../support/paths.js';
+
+const fixtures = new CfsctlFixtures();
+after(() => fixtures.remove());
 
 test('umount says of each mount point what is wrong with it', () => {
   withTempDir((directory) => {
@@ -54,3 +61,45 @@ test('doctor prints lines for people, or JSON of a fixed shape', () => {
     }
   });
 });
+
+test('in unshare an image is mounted writable, and its server ends with the last command inside', async (t) => {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
+  } catch (error) {
+    t.skip(String(error));
+    return;
+  }
+  const repository = fixtures.pulled();
+  const directory = fixtures.emptyDirectory();
+  for (const name of ['upper', 'work', 'mnt']) mkdirSync(join(directory, name));
+  // Not in this process's namespace, so `cfsctl umount` is left out on purpose.
+  const script = `set -e
+    "$@" oci mount --read-write --upperdir upper --workdir work test-image mnt
+    readlink /proc/self/ns/mnt
+    echo new > mnt/new-file
+    ls mnt`;
+  const command = [process.execPath, CFSCTL, '--insecure', '--repo', repository.path];
+  const run = cfsctl(['unshare', 'sh', '-c', script, 'sh', ...command], { cwd: directory });
+  if (/no user namespace can be made here|EACCES|EPERM/.test(run.stderr)) {
+    t.skip(run.stderr);
+    return;
+  }
+  assert.equal(run.stderr, '');
+  const [namespace = '', ...names] = run.stdout.trim().split('\n');
+  assert.match(namespace, /^mnt:\[[0-9]+\]$/);
+  assert.deepEqual(names.includes('new-file') && names.includes('etc'), true);
+  assert.equal(readFileSync(join(directory, 'upper/new-file'), 'utf8'), 'new\n');
+  assert.deepEqual(readdirSync(join(directory, 'mnt')), []);
+  for (let attempt = 0; attempt < 50 && processesIn(namespace).length > 0; attempt++) await setTimeout(100);
+  assert.deepEqual(processesIn(namespace), []);
+});
+
+function processesIn(namespace: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/ns/mnt`) === namespace;
+    } catch {
+      return false;
+    }
+  });
+}

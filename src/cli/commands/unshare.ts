@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { processesInMountNamespace } from '../../linux/namespace-processes.js';
 import { userNamespaceLauncher } from '../../linux/user-namespace.js';
 import { ExitStatus } from '../exit-status.js';
 
@@ -8,14 +9,44 @@ import { ExitStatus } from '../exit-status.js';
 const FORWARDED = ['SIGTERM', 'SIGHUP'] as const;
 const FROM_TERMINAL = ['SIGINT', 'SIGQUIT'] as const;
 
+/** Tells on descriptor 3 which namespace it is in, and becomes the command. */
+const REPORT_AND_RUN = 'readlink /proc/self/ns/mnt >&3; exec "$@" 3>&-';
+
+/** The title that FUSE servers give to their processes. */
+const FUSE_SERVER = /^composefs-fuse\b/;
+
 /** Runs a command as root of a new user namespace and ends with its exit status. */
 export async function unshare(command: readonly string[]): Promise<never> {
-  const [program = '', ...args] = userNamespaceLauncher().command;
-  const shell = process.env['SHELL'] ?? '/bin/sh';
-  const child = spawn(program, [...args, ...(command.length > 0 ? command : [shell])], { stdio: 'inherit' });
+  const { command: launcher, ids } = userNamespaceLauncher();
+  const [program = '', ...args] = launcher;
+  const inside = command.length > 0 ? command : [process.env['SHELL'] ?? '/bin/sh'];
+  const child = spawn(program, [...args, 'sh', '-c', REPORT_AND_RUN, 'sh', ...inside], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+  });
   for (const name of FORWARDED) process.on(name, () => child.kill(name));
   for (const name of FROM_TERMINAL) process.on(name, () => undefined);
+  const namespace = reportOf(child);
   const [status, signal]: (number | NodeJS.Signals | null)[] = await once(child, 'exit');
+  // The namespace of podman outlives the command.
+  if (ids !== 'podman') endOrphanedServers(namespace());
   if (typeof status === 'number') throw new ExitStatus(status);
   throw new ExitStatus(typeof signal === 'string' ? 128 + constants.signals[signal] : 1);
+}
+
+function reportOf(child: ChildProcess): () => string {
+  let text = '';
+  child.stdio[3]?.on('data', (data: Buffer) => {
+    text += data.toString();
+  });
+  return () => text.trim();
+}
+
+/**
+ * A mount keeps its FUSE server running, which is in the namespace of the mount and so keeps that: if nobody else is
+ * left in it, they would be there forever, and nobody could reach them.
+ */
+function endOrphanedServers(namespace: string): void {
+  const left = namespace === '' ? [] : processesInMountNamespace(namespace);
+  if (left.some(({ name }) => !FUSE_SERVER.test(name))) return;
+  for (const { pid } of left) process.kill(pid, 'SIGTERM');
 }
