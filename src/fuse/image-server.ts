@@ -73,7 +73,7 @@ export class ImageServer {
       case wire.FUSE_BATCH_FORGET:
         return NO_REPLY;
       case wire.FUSE_GETATTR:
-        return node < 1 ? -wire.EINVAL : wire.encodeAttributesReply(reply, 0, this.#attributes(this.#inode(node)));
+        return wire.encodeAttributesReply(reply, 0, this.#attributes(this.#inode(node)));
       case wire.FUSE_READLINK:
         return this.#readlink(this.#inode(node), reply);
       case wire.FUSE_OPEN:

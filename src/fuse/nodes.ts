@@ -1,15 +1,16 @@
 import { S_IFBLK, S_IFCHR } from '../composefs/erofs/format.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
-import { type Attributes, ROOT_NODE } from './wire/index.js';
+import { type Attributes, ROOT_NODE, WireError } from './wire/index.js';
 
 /** Node 1 is the root; any other nid n is node n + 2 (spec 50 §24.2). */
 export function nodeOf(image: ErofsImage, nid: number): number {
   return nid === image.superblock.rootNid ? ROOT_NODE : nid + 2;
 }
 
-/** @throws ErofsReaderError if there cannot be such an inode. */
+/** @throws ErofsReaderError if there cannot be such an inode; WireError for 0, which no node has. */
 export function inodeOf(image: ErofsImage, node: number): ErofsInode {
+  if (node < ROOT_NODE) throw new WireError('a node id of 0', 8);
   return node === ROOT_NODE ? image.root() : image.inode(node - 2);
 }
 
