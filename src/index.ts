@@ -2,8 +2,10 @@
 
 export * as composefs from './composefs/index.js';
 export type { OciTransformOptions, XattrFiltering } from './composefs/tree/transform.js';
+export { type Finding, type FindingState, inspectMachine, type MachineReport } from './doctor/index.js';
 export { ComposefsError, errorChain, errorCode, fullMessage } from './errors.js';
 export * from './fuse/index.js';
+export { type UserNamespaceLauncher, userNamespaceLauncher } from './linux/user-namespace.js';
 export * from './oci/index.js';
 export {
   type ComponentId,

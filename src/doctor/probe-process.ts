@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
-import { errorCode, fullMessage } from '../errors.js';
+import { fullMessage } from '../errors.js';
+import { loadLibc } from '../linux/ffi.js';
 import { limited, missing, type Outcome } from './finding.js';
 import type { Probe, ProbeContext } from './probe.js';
 import { PROBES } from './probes/index.js';
@@ -11,11 +12,20 @@ export interface ProbeReport {
 }
 
 function run(probe: Probe, context: ProbeContext): Outcome {
+  if (probe.needsSystemCalls === true && !canCall()) return missing('cannot do without system calls, see there');
   try {
     return probe.run(context);
   } catch (error) {
-    const cannotCall = errorCode(error) === 'FFI_UNAVAILABLE';
-    return cannotCall ? missing('needs system calls, see there') : limited(`could not be tried: ${fullMessage(error)}`);
+    return limited(`could not be tried: ${fullMessage(error)}`);
+  }
+}
+
+function canCall(): boolean {
+  try {
+    loadLibc();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -15,5 +15,7 @@ export interface Probe {
   readonly check: string;
   readonly title: string;
   readonly necessary?: boolean;
+  /** Nothing can be tried without them. */
+  readonly needsSystemCalls?: boolean;
   run(context: ProbeContext): Outcome;
 }

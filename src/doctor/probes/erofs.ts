@@ -14,6 +14,7 @@ import { withScratchDirectory } from '../scratch.js';
 export const erofs: Probe = {
   check: 'erofs',
   title: 'EROFS',
+  needsSystemCalls: true,
   run() {
     const support = fileSystemSupport('erofs');
     if (support === 'absent')

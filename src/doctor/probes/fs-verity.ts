@@ -17,6 +17,7 @@ const OTHERWISE = 'put the repository on ext4, btrfs or f2fs; or make it with in
 export const fsVerity: Probe = {
   check: 'fs-verity',
   title: 'fs-verity',
+  needsSystemCalls: true,
   run({ directory }) {
     let writable: number;
     try {

@@ -17,6 +17,7 @@ const BUFFER_SIZE = 8192;
 export const fuse: Probe = {
   check: 'fuse',
   title: 'FUSE',
+  needsSystemCalls: true,
   run() {
     if (fileSystemSupport('fuse') === 'absent') {
       return missing('the kernel does not have it', 'a kernel with CONFIG_FUSE_FS');

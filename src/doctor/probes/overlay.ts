@@ -8,6 +8,7 @@ const COMPOSEFS = { metacopy: 'on', redirect_dir: 'on' };
 export const overlay: Probe = {
   check: 'overlayfs',
   title: 'overlayfs',
+  needsSystemCalls: true,
   run() {
     const support = fileSystemSupport('overlay');
     if (support === 'absent')

@@ -8,6 +8,7 @@ const REMEDY = 'for kernel mounts run as root outside of containers; FUSE needs 
 export const privileges: Probe = {
   check: 'privileges',
   title: 'Privileges',
+  needsSystemCalls: true,
   run() {
     const user = `user ${process.getuid?.() ?? '?'}`;
     if (!inInitialUserNamespace()) return limited(`${user} of a user namespace: no kernel mounts of images`, REMEDY);

@@ -9,6 +9,7 @@ import { withScratch } from '../scratch.js';
 export const reflink: Probe = {
   check: 'reflink',
   title: 'Reflinks',
+  needsSystemCalls: true,
   run({ directory }) {
     try {
       return withScratch(directory, (source) =>

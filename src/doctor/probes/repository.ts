@@ -3,6 +3,7 @@ import { formatAlgorithm } from '../../composefs/fsverity/algorithm.js';
 import { readMetadataFile } from '../../composefs/repository/metadata-file.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { limited, missing, type Outcome, ok } from '../finding.js';
+import { reasonOf } from '../kernel-support.js';
 import type { Probe } from '../probe.js';
 
 export const repository: Probe = {
@@ -17,7 +18,8 @@ export const repository: Probe = {
       return mayWrite(path) ? ok(detail) : limited(`${detail}; this user may not write to it`);
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return absent(path);
-      return limited(`${path}: ${fullMessage(error)}`);
+      const reason = errorCode(error) === 'FFI_UNAVAILABLE' ? reasonOf(error) : fullMessage(error);
+      return limited(`${path}: ${reason}`);
     }
   },
 };

@@ -12,6 +12,7 @@ const TIMEOUT_MS = 4000;
 export const rootlessOverlay: Probe = {
   check: 'rootless-overlay',
   title: 'Rootless overlay',
+  needsSystemCalls: true,
   run() {
     let command: readonly string[];
     try {
