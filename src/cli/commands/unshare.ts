@@ -48,5 +48,11 @@ function reportOf(child: ChildProcess): () => string {
 function endOrphanedServers(namespace: string): void {
   const left = namespace === '' ? [] : processesInMountNamespace(namespace);
   if (left.some(({ name }) => !FUSE_SERVER.test(name))) return;
-  for (const { pid } of left) process.kill(pid, 'SIGTERM');
+  for (const { pid } of left) {
+    try {
+      process.kill(pid, 'SIGTERM');
+    } catch {
+      // It has ended by itself.
+    }
+  }
 }
