@@ -64,7 +64,6 @@ export function negotiate(init: wire.InitRequest, { acl, passthrough }: Handshak
     wire.INIT_READDIRPLUS_AUTO |
     wire.INIT_ASYNC_DIO |
     wire.INIT_PARALLEL_DIROPS |
-    wire.INIT_ABORT_ERROR |
     wire.INIT_MAX_PAGES |
     wire.INIT_CACHE_SYMLINKS |
     wire.INIT_NO_OPENDIR_SUPPORT |

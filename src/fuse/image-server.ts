@@ -21,6 +21,8 @@ export const DEFERRED: number = -(2 ** 32);
 
 /** Handles: 0 is content of the image, this plus a slot is a backing file, everything else is a descriptor. */
 const BACKING_HANDLES = 2 ** 48;
+/** A file whose content an overlay takes from elsewhere. Nothing is read from it, but overlayfs asks for its flags. */
+const NO_CONTENT_HANDLE = 2 ** 52;
 
 /** `DT_*` of dirent.h by the EROFS type. */
 const DIRENT_TYPES: readonly number[] = [0, 8, 4, 2, 6, 1, 12, 10];
@@ -162,7 +164,7 @@ export class ImageServer {
     const content = objects.locate(inode);
     const flags = wire.FOPEN_KEEP_CACHE | wire.FOPEN_NOFLUSH;
     if (content === undefined) return wire.encodeOpen(reply, 0, 0, flags, 0);
-    if (this.#mode !== undefined) return -wire.EOPNOTSUPP;
+    if (this.#mode !== undefined) return wire.encodeOpen(reply, 0, NO_CONTENT_HANDLE, flags, 0);
     const fd = objects.open(content, hashMax);
     if (fd === undefined) return DEFERRED;
     const backingId = this.#passThrough(content, fd);

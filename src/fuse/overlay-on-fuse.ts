@@ -44,10 +44,15 @@ export function userOverlaySupported(): boolean {
   return userOverlay;
 }
 
-/** Where overlayfs is to look for its xattrs; undefined if it cannot be used here. Needs CAP_SYS_ADMIN in any case. */
+/**
+ * Where overlayfs is to look for its xattrs; undefined if it cannot be used here. Needs CAP_SYS_ADMIN in any case.
+ *
+ * `trusted` wherever it is allowed: only then the mount shows every xattr as the kernel's mount does, and an upper layer
+ * can be used with both.
+ */
 export function usableOverlayXattrs(): OverlayXattrMode | undefined {
-  if (userOverlaySupported()) return 'user';
-  return inInitialUserNamespace() ? 'trusted' : undefined;
+  if (inInitialUserNamespace()) return 'trusted';
+  return userOverlaySupported() ? 'user' : undefined;
 }
 
 function probeUserOverlay(): boolean {

@@ -80,7 +80,6 @@ function readRequest(deviceFd: number, buffer: Buffer): number | undefined {
         case 'ENOENT':
           continue;
         case 'ENODEV':
-        case 'ECONNABORTED':
           return undefined;
         default:
           throw error;
