@@ -53,13 +53,20 @@ export class SkopeoSource implements ImageSource {
 
   /** @throws ContextError `Creating ImageProxy` or `Opening image` around a SkopeoError */
   static async open(reference: ImageReference, options: SkopeoSourceOptions = {}): Promise<SkopeoSource> {
-    const client = await withContextAsync('Creating ImageProxy', () => startProxy(reference, options));
+    const { signal } = options;
+    const client = await withContextAsync('Creating ImageProxy', () => startProxy(reference, options)).catch(
+      (error) => {
+        signal?.throwIfAborted();
+        throw error;
+      },
+    );
     try {
       const { value } = await withContextAsync('Opening image', () => client.call('OpenImage', [rendered(reference)]));
       // Integers come as bigints, which JSON does not write.
       return new SkopeoSource(reference, client, Number(value), options);
     } catch (error) {
       await client.close();
+      signal?.throwIfAborted();
       throw error;
     }
   }
