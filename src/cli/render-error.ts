@@ -1,6 +1,15 @@
 import { ComposefsError, errorChain, errorCode } from '../errors.js';
 import { escapeControls } from './terminal-text.js';
 
+const NO_ROOM = 'make room there (`cfsctl gc` removes what no tag needs), and try again';
+
+/** What to do about errors of the system that can happen wherever something is written. */
+const SYSTEM_HINTS: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', NO_ROOM],
+  ['EDQUOT', NO_ROOM],
+  ['EMFILE', 'raise the number of open files: ulimit -n'],
+]);
+
 /**
  * A run-time error for stderr (spec 70 A2): the outermost message, then its causes, numbered if there are several.
  * Our additions: the first hint of the chain, and with `debug` the stacks.
@@ -28,6 +37,10 @@ function renderCause(message: string, index: number, causes: readonly string[]):
 function hintOf(error: unknown): string | undefined {
   for (const item of chainOf(error)) {
     if (item instanceof ComposefsError && item.hint !== undefined) return item.hint;
+  }
+  for (const item of chainOf(error)) {
+    const hint = SYSTEM_HINTS.get(errorCode(item));
+    if (hint !== undefined) return hint;
   }
   if (errorCode(error) === 'INTERNAL') return 'this looks like a bug of cfsctl: --debug before the command shows where';
   return undefined;

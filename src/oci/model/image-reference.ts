@@ -55,7 +55,12 @@ export function parseImageReference(text: string): ImageReference {
   if (transport === undefined) throw new ImageReferenceError(`Unknown transport '${prefix}'`, TRANSPORT_HINT);
   let name = text.slice(colon + 1);
   if (prefix === 'docker') {
-    if (!name.startsWith('//')) throw new ImageReferenceError(`Missing // in docker:// in ${text}`);
+    if (!name.startsWith('//')) {
+      throw new ImageReferenceError(
+        `Missing // in docker:// in ${text}`,
+        'An image in a registry is docker://HOST[:PORT]/NAME[:TAG].',
+      );
+    }
     name = name.slice(2);
   }
   if (name === '') throw new ImageReferenceError(`Invalid empty name in ${text}`);

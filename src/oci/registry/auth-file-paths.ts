@@ -40,6 +40,9 @@ export function requireNamedAuthFile(options: RegistryConfigOptions): void {
   try {
     statSync(named);
   } catch (cause) {
-    throw new AuthFileError(named, 'the file with the credentials cannot be read', { cause });
+    throw new AuthFileError(named, 'the file with the credentials cannot be read', {
+      cause,
+      hint: 'Check --authfile and REGISTRY_AUTH_FILE; `cfsctl oci login` makes the file that they name.',
+    });
   }
 }

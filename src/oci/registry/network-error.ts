@@ -43,7 +43,7 @@ export function networkError(cause: unknown, url: URL): ComposefsError {
   if (cause instanceof ComposefsError) return cause;
   const code = errorCode(cause);
   if (code === 'ENOTFOUND') {
-    const hint = 'Check the name of the registry: docker://HOST[:PORT]/NAME[:TAG].';
+    const hint = 'Check the name (docker://HOST[:PORT]/NAME[:TAG]), and the connection to the network.';
     return new RegistryError(code, `The host ${url.hostname} does not exist`, { cause, hint });
   }
   if (code === 'EAI_AGAIN') {
@@ -71,7 +71,6 @@ export function networkError(cause: unknown, url: URL): ComposefsError {
 function certificateError(cause: unknown, code: string, url: URL): RegistryError {
   const reason = cause instanceof Error ? cause.message : code;
   return new RegistryError('TLS_CERTIFICATE', `The certificate of ${url.host} is not trusted: ${reason}`, {
-    cause,
     hint:
       `Put the CA's certificate into /etc/containers/certs.d/${url.host}/ca.crt or into a directory given by ` +
       '--cert-dir. To do without the check: --tls-verify=false, or insecure = true in registries.conf.',

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  statfsSync,
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +28,9 @@ export interface PartialStoreOptions {
 export function partialStoreOptions(repositoryPath: string): PartialStoreOptions {
   return { directory: join(repositoryPath, '.partial'), maxFiles: 64, maxBytes: 32 * 2 ** 30 };
 }
+
+/** Free room that a blob must have, in its own sizes, to be kept in parts: itself, and what it becomes. */
+const ROOM_FACTOR = 5;
 
 /** A file can be removed between being opened and being locked. */
 const OPEN_ATTEMPTS = 10;
@@ -124,7 +128,9 @@ function removeUnlocked(path: string): boolean {
 
 /** Makes room for a blob of `size` bytes, at the cost of the oldest parts. */
 function makeRoom(options: PartialStoreOptions, digest: OciDigest, size: number): boolean {
-  const others = listFiles(options.directory).filter((file) => file.name !== digest);
+  const all = listFiles(options.directory);
+  const others = all.filter((file) => file.name !== digest);
+  if (others.length === all.length && isShort(options.directory, size)) return false;
   let files = others.length + 1;
   let bytes = size + others.reduce((sum, file) => sum + file.size, 0);
   others.sort((a, b) => a.mtimeMs - b.mtimeMs);
@@ -135,6 +141,12 @@ function makeRoom(options: PartialStoreOptions, digest: OciDigest, size: number)
     bytes -= file.size;
   }
   return files <= options.maxFiles && bytes <= options.maxBytes;
+}
+
+/** Whether a disk has so little room that the layer's own files may need all of it: layers grow when unpacked. */
+function isShort(directory: string, size: number): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < ROOM_FACTOR * size;
 }
 
 function listFiles(directory: string): { name: string; size: number; mtimeMs: number }[] {

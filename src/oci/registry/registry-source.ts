@@ -14,6 +14,7 @@ import { RegistryClient } from './client.js';
 import { findCredentials } from './credentials.js';
 import { type RegistryEndpoint, resolveEndpoints } from './endpoint.js';
 import { DEFAULT_TIMEOUTS, type HttpTimeouts } from './http.js';
+import { explainMissing } from './missing-manifest.js';
 import type { PartialStoreOptions } from './partial-store.js';
 import { proxiesFromEnvironment } from './proxy.js';
 import { formatRegistryReference, parseRegistryReference, type RegistryReference } from './reference.js';
@@ -81,7 +82,9 @@ export class RegistrySource implements ImageSource {
   async manifest(): Promise<ManifestDocument> {
     const { tag, digest } = this.#reference;
     return await withContextAsync(`Reading the manifest of ${this.reference}`, async () => {
-      const { raw, kind } = await this.#client.manifest(tag ?? 'latest', digest);
+      const { raw, kind } = await this.#client.manifest(tag ?? 'latest', digest).catch(async (error: unknown) => {
+        throw await explainMissing(error, this.#client, digest === undefined ? (tag ?? 'latest') : undefined);
+      });
       const { platform } = this.#options;
       const readBlob = this.readBlob.bind(this);
       if (kind === 'manifest') return await requirePlatform(parseManifest(raw), platform, readBlob);

@@ -93,7 +93,7 @@ async function tokenError(response: HttpResponse, credentials: Credentials | und
   const kind = credentials.identityToken === undefined ? 'credentials' : 'identity token';
   response.discard();
   const message = `The token service ${displayUrl(response.url)} refuses the ${kind} of ${credentials.origin}`;
-  const hint = 'They are wrong or have expired: log in again with `cfsctl oci login`.';
+  const hint = 'What is stored is wrong or has expired: log in again with `cfsctl oci login`.';
   return new RegistryError('UNAUTHORIZED', message, { status, hint });
 }
 

@@ -40,6 +40,8 @@ export async function resolveManifest(
   return await new Resolver(readBlob, options.platform).resolve(selectByTag(index, options.tag));
 }
 
+const CHOOSE_PLATFORM = 'Choose what there is with --platform OS/ARCH[/VARIANT].';
+
 /**
  * An image that is in no index is for whom it is for; but one for another platform than was asked for is wrong.
  *
@@ -56,7 +58,7 @@ export async function requirePlatform(
   const { value } = parseConfig(await readBlob(manifest.value.config, MAX_JSON_BYTES));
   if (matchesPlatform(platform, value)) return manifest;
   const message = `No manifest found for platform ${formatPlatform(platform)}; available: ${formatPlatform(value)}`;
-  throw new ImageSourceError('PLATFORM_NOT_FOUND', message);
+  throw new ImageSourceError('PLATFORM_NOT_FOUND', message, { hint: CHOOSE_PLATFORM });
 }
 
 async function readManifest(descriptor: Descriptor, readBlob: BlobReader): Promise<ManifestDocument> {
@@ -149,7 +151,7 @@ class Resolver {
     const wanted = `${this.#platform.os}/${this.#platform.architecture}`;
     const available = this.#offered.length === 0 ? '(no platform info)' : listed(this.#offered);
     const message = `No manifest found for platform ${wanted}; available: ${available}`;
-    throw new ImageSourceError('PLATFORM_NOT_FOUND', message);
+    throw new ImageSourceError('PLATFORM_NOT_FOUND', message, { hint: CHOOSE_PLATFORM });
   }
 }
 
