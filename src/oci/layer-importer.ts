@@ -4,6 +4,8 @@ import { ComposefsError, ContextError } from '../errors.js';
 import type { ProgressEvent, ProgressReporter } from '../progress.js';
 import { layerContentId } from './identifiers.js';
 import { addStats, emptyStats, type ImportStats } from './import-stats.js';
+import type { SharedObjectBatches } from './layer/object-batches.js';
+import { LayerHelpers } from './layer-helpers.js';
 import type { Descriptor } from './model/descriptor.js';
 import type { OciDigest } from './model/digest.js';
 import type { DownloadSlots } from './registry/download-slots.js';
@@ -127,27 +129,36 @@ type Imported = readonly [key: OciDigest, layer: ImportedLayer];
 async function runAll(layers: readonly WantedLayer[], context: LayerImport): Promise<Imported[]> {
   const stop = new AbortController();
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, context.signal]);
+  const helpers = new LayerHelpers(layers.length, context.pool, context.repo.objects.options, signal);
   let failure: { error: unknown } | undefined;
-  const results = await Promise.all(
-    layers.map(async (layer): Promise<Imported | undefined> => {
-      try {
-        return [layer.key, await importLayer(layer, context, signal)];
-      } catch (error) {
-        // The first failure is the cause; those that it stops are not.
-        failure ??= { error };
-        stop.abort(error);
-        return undefined;
-      }
-    }),
-  );
+  const imports = layers.map(async (layer): Promise<Imported | undefined> => {
+    const shared = helpers.share();
+    try {
+      return [layer.key, await importLayer(layer, shared, context, signal)];
+    } catch (error) {
+      // The first failure is the cause; those that it stops are not.
+      failure ??= { error };
+      stop.abort(error);
+      return undefined;
+    } finally {
+      helpers.end(shared);
+    }
+  });
+  helpers.start();
+  const results = await Promise.all(imports);
   if (failure !== undefined) throw failure.error;
   return results.filter((result) => result !== undefined);
 }
 
-async function importLayer(layer: WantedLayer, context: LayerImport, signal: AbortSignal): Promise<ImportedLayer> {
+async function importLayer(
+  layer: WantedLayer,
+  shared: SharedObjectBatches | undefined,
+  context: LayerImport,
+  signal: AbortSignal,
+): Promise<ImportedLayer> {
   const { repo, source, progress, downloads } = context;
   const { key, descriptor } = layer;
-  const run = (lent: LentLayer): Promise<ImportedLayer> => runImport(key, lent, context, signal);
+  const run = (lent: LentLayer): Promise<ImportedLayer> => runImport(key, lent, shared, context, signal);
   try {
     let imported: ImportedLayer;
     let location: BlobLocation | undefined;
@@ -173,11 +184,12 @@ async function importLayer(layer: WantedLayer, context: LayerImport, signal: Abo
 async function runImport(
   key: OciDigest,
   { location, descriptor, progressed }: LentLayer,
+  shared: SharedObjectBatches | undefined,
   { repo, source, pool, progress, isContainer }: LayerImport,
   signal: AbortSignal,
 ): Promise<ImportedLayer> {
   const typesBind = source.layerTypesBind ?? true;
-  const input = { store: repo.objects.options, location, descriptor, key, isContainer, typesBind };
+  const input = { store: repo.objects.options, location, descriptor, key, isContainer, typesBind, shared };
   const onProgress = (event: ProgressEvent): void => {
     progressed();
     progress.report(event);

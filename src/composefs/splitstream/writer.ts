@@ -35,6 +35,12 @@ class RefSet {
   }
 }
 
+/** The place of an object in a stream that is being written. */
+export interface ReservedReference {
+  /** Offset in the body, in bytes. */
+  readonly position: number;
+}
+
 /**
  * Builds a splitstream file (spec 30 §3.1). The order of the calls decides the bytes: refs are numbered in the order
  * in which they first appear.
@@ -51,6 +57,8 @@ export class SplitStreamWriter {
   /** Where the current inline chunk began; its length is filled in when it ends. */
   #inlineStart: number | undefined;
   #totalSize = 0;
+  /** Where in the body references without an id yet are, oldest first. */
+  readonly #reserved: number[] = [];
 
   /** `contentType`: any u64. */
   constructor(algorithm: HashAlgorithm, contentType: bigint, spoolOptions: SpoolOptions = {}) {
@@ -79,6 +87,25 @@ export class SplitStreamWriter {
     this.#body.append(formatChunkHeader(this.#objectRefs.add(id)));
   }
 
+  /**
+   * Appends an object whose id is told later, by {@link fillReference}, in the order of the reservations: refs are
+   * numbered then.
+   */
+  reserveReference(): ReservedReference {
+    this.#endInline();
+    const position = this.#body.size;
+    this.#body.append(formatChunkHeader(0));
+    this.#reserved.push(position);
+    return { position };
+  }
+
+  fillReference({ position }: ReservedReference, id: ObjectId): void {
+    if (this.#reserved.shift() !== position) {
+      throw new ComposefsError('REFERENCE_ORDER', 'references must be filled in the order of their reservation');
+    }
+    this.#body.patch(position, formatChunkHeader(this.#objectRefs.add(id)));
+  }
+
   /** Adds the size of an object, in bytes, to the size of the stream. */
   addExternalSize(size: number): void {
     this.#addSize(size);
@@ -100,6 +127,9 @@ export class SplitStreamWriter {
 
   /** Ends the stream. Returns the bytes of the whole file; the writer cannot be used any more. */
   finish(encode: ZstdEncode): Spool {
+    if (this.#reserved.length > 0) {
+      throw new ComposefsError('REFERENCE_ORDER', `${this.#reserved.length} references have no object`);
+    }
     const file = new Spool(this.#spoolOptions);
     try {
       this.#endInline();

@@ -7,6 +7,9 @@ import { ComposefsError } from '../../errors.js';
 import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../identifiers.js';
 import { type ImportStats, objectStats } from '../import-stats.js';
 import { digestAlgorithm, type OciDigest } from '../model/digest.js';
+import { directLayerStore } from './layer-store.js';
+import type { SharedObjectBatches } from './object-batches.js';
+import { SharedLayerStore } from './shared-layer-store.js';
 import { splitLayer } from './split-layer.js';
 
 /** A layer that is stored, but has no name yet. */
@@ -21,6 +24,7 @@ export interface StoredLayer {
  * trust; here nothing can be stored under a diff_id that is not its own (spec 40, H-1).
  *
  * @param diffId - undefined for tars in artifacts, which have none.
+ * @param shared - through which other threads can help.
  * @throws TarError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
  */
 export async function importTar(
@@ -28,9 +32,11 @@ export async function importTar(
   diffId: OciDigest | undefined,
   tar: AsyncIterable<Buffer>,
   signal?: AbortSignal,
+  shared?: SharedObjectBatches,
 ): Promise<StoredLayer> {
   const verifier = diffId === undefined ? undefined : new DiffIdVerifier(diffId);
-  const splitter = splitLayer(objects.algorithm, objects, LAYER_CONTENT_TYPE);
+  const store = shared === undefined ? directLayerStore(objects) : new SharedLayerStore(objects, shared);
+  const splitter = splitLayer(objects.algorithm, store, LAYER_CONTENT_TYPE);
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted();
@@ -42,6 +48,7 @@ export async function importTar(
     return { id: await storeSplitStream(objects, writer), stats };
   } finally {
     splitter.abort();
+    store.close();
   }
 }
 

@@ -1,26 +1,8 @@
 import type { HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
-import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import type { ObjectStoreMethod } from '../../composefs/repository/object-store.js';
 import { SplitStreamWriter } from '../../composefs/splitstream/writer.js';
 import { type TarSink, TarSplitter } from '../../tar/splitter.js';
 import { addStats, emptyStats, type ImportStats, objectStats } from '../import-stats.js';
-
-/** What a layer needs of an object store. */
-export interface LayerStore {
-  storeObject(data: Buffer): StoredContent;
-  createWriter(): ContentWriter;
-}
-
-interface ContentWriter {
-  write(chunk: Buffer): void;
-  finish(): StoredContent;
-  abort(): void;
-}
-
-interface StoredContent {
-  readonly id: ObjectId;
-  readonly method: ObjectStoreMethod;
-}
+import { type ContentWriter, type LayerStore, MAX_QUEUED_OBJECT, type StoredContent } from './layer-store.js';
 
 /** A layer whose objects are stored and whose splitstream is written, but not finished. */
 export interface SplitLayer {
@@ -53,6 +35,7 @@ export function splitLayer(algorithm: HashAlgorithm, store: LayerStore, contentT
     },
     finish() {
       splitter.finish();
+      store.drain();
       return { writer: sink.writer, stats: sink.stats };
     },
     abort() {
@@ -60,9 +43,6 @@ export function splitLayer(algorithm: HashAlgorithm, store: LayerStore, contentT
     },
   };
 }
-
-/** Files up to this size are handed to the store in one piece: it then hashes and looks before it writes. */
-const GATHER_LIMIT = 1048576;
 
 class LayerSink implements TarSink {
   readonly writer: SplitStreamWriter;
@@ -72,8 +52,8 @@ class LayerSink implements TarSink {
   #fileSize = 0;
   /** Of a file larger than the limit. */
   #object: ContentWriter | undefined;
-  /** Of a file that came in one chunk. */
-  #stored: StoredContent | undefined;
+  /** The whole of a file that came in one chunk. */
+  #whole: Buffer | undefined;
   /** For all files that come in several chunks. */
   #buffer: Buffer | undefined;
   #gathered = 0;
@@ -94,23 +74,31 @@ class LayerSink implements TarSink {
 
   beginFile(size: number): void {
     this.#fileSize = size;
-    if (size > GATHER_LIMIT) this.#object = this.#store.createWriter();
+    if (size > MAX_QUEUED_OBJECT) this.#object = this.#store.createWriter();
   }
 
   fileData(chunk: Buffer): void {
     if (this.#object !== undefined) this.#object.write(chunk);
-    else if (chunk.length === this.#fileSize) this.#stored = this.#store.storeObject(chunk);
+    else if (chunk.length === this.#fileSize) this.#whole = chunk;
     else {
-      this.#buffer ??= Buffer.allocUnsafeSlow(GATHER_LIMIT);
+      this.#buffer ??= Buffer.allocUnsafeSlow(MAX_QUEUED_OBJECT);
       this.#gathered += chunk.copy(this.#buffer, this.#gathered);
     }
   }
 
   endFile(): void {
-    const { id, method } = this.#finishFile();
-    this.writer.addExternalSize(this.#fileSize);
-    this.writer.writeReference(id);
-    this.#stats = addStats(this.#stats, objectStats(method, this.#fileSize));
+    const size = this.#fileSize;
+    const reference = this.writer.reserveReference();
+    this.writer.addExternalSize(size);
+    const stored = ({ id, method }: StoredContent): void => {
+      this.writer.fillReference(reference, id);
+      this.#stats = addStats(this.#stats, objectStats(method, size));
+    };
+    if (this.#object !== undefined) this.#store.queueStored(this.#object.finish(), stored);
+    else this.#store.queueObject(this.#whole ?? this.#gatheredFile(), stored);
+    this.#object = undefined;
+    this.#whole = undefined;
+    this.#gathered = 0;
   }
 
   abort(): void {
@@ -119,13 +107,7 @@ class LayerSink implements TarSink {
     this.writer.dispose();
   }
 
-  #finishFile(): StoredContent {
-    const buffer = this.#buffer ?? Buffer.alloc(0);
-    const stored =
-      this.#object?.finish() ?? this.#stored ?? this.#store.storeObject(buffer.subarray(0, this.#gathered));
-    this.#object = undefined;
-    this.#stored = undefined;
-    this.#gathered = 0;
-    return stored;
+  #gatheredFile(): Buffer {
+    return this.#buffer === undefined ? Buffer.alloc(0) : this.#buffer.subarray(0, this.#gathered);
   }
 }

@@ -4,6 +4,7 @@ import { decompress, detectCompression } from '../../compression/decompress.js';
 import type { ComponentId } from '../../progress.js';
 import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
 import { isDockerTarMediaType, isTarMediaType, layerCompression } from '../layer/media-type.js';
+import type { SharedObjectBatches } from '../layer/object-batches.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { partialSize } from '../registry/partial-store.js';
@@ -24,6 +25,8 @@ export interface ImportLayerInput {
   readonly isContainer: boolean;
   /** False: whether and how the layer is compressed is told by its content, and not by its media type. */
   readonly typesBind: boolean;
+  /** Through which other threads can help. */
+  readonly shared: SharedObjectBatches | undefined;
 }
 
 export interface ImportedLayer extends StoredLayer {
@@ -55,7 +58,7 @@ function keptBytes(location: BlobLocation): number {
 }
 
 async function storeContent(
-  { store, descriptor, key, isContainer, typesBind }: ImportLayerInput,
+  { store, descriptor, key, isContainer, typesBind, shared }: ImportLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
 ): Promise<StoredLayer> {
@@ -65,7 +68,7 @@ async function storeContent(
   if (!isTar) return await storeBlob(objects, blob, signal);
   const compression = typesBind ? layerCompression(mediaType) : 'by-content';
   const tar = compression === 'by-content' ? decompressByContent(blob) : decompress(blob, compression);
-  return await importTar(objects, isContainer ? key : undefined, tar, signal);
+  return await importTar(objects, isContainer ? key : undefined, tar, signal, shared);
 }
 
 /** The blob's bytes; ends with an error unless size and digest are those of the descriptor. */

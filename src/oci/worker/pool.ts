@@ -27,7 +27,8 @@ interface Job {
  * there is work for them and stay until {@link close}.
  */
 export class WorkerPool {
-  readonly #size: number;
+  /** How many threads there are at most. */
+  readonly size: number;
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
   readonly #waiting: Job[] = [];
@@ -35,7 +36,7 @@ export class WorkerPool {
   #closed = false;
 
   constructor(size: number = availableParallelism()) {
-    this.#size = Math.max(1, size);
+    this.size = Math.max(1, size);
   }
 
   run<Name extends TaskName>(
@@ -75,7 +76,7 @@ export class WorkerPool {
 
   #dispatch(): void {
     while (this.#waiting.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#busy.size < this.#size ? this.#start() : undefined);
+      const worker = this.#idle.pop() ?? (this.#busy.size < this.size ? this.#start() : undefined);
       if (worker === undefined) return;
       const job = this.#waiting.shift();
       if (job === undefined) return;

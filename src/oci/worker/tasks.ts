@@ -1,6 +1,7 @@
 import type { ProgressEvent } from '../../progress.js';
-import { type BuildImagesInput, type BuiltImage, buildImages } from './build-images.js';
-import { type ImportedLayer, type ImportLayerInput, importLayerBlob } from './import-layer-blob.js';
+import type { BuildImagesInput, BuiltImage } from './build-images.js';
+import type { HelpStoringInput } from './help-storing.js';
+import type { ImportedLayer, ImportLayerInput } from './import-layer-blob.js';
 
 /** What a task can use besides its input. */
 export interface TaskContext {
@@ -11,6 +12,7 @@ export interface TaskContext {
 /** The work that runs in worker threads. Inputs and outputs cross threads: plain data only. */
 export interface Tasks {
   'import-layer': { input: ImportLayerInput; output: ImportedLayer };
+  'help-storing': { input: HelpStoringInput; output: undefined };
   'build-images': { input: BuildImagesInput; output: BuiltImage[] };
 }
 
@@ -20,7 +22,9 @@ type Handlers = {
   readonly [Name in TaskName]: (input: Tasks[Name]['input'], context: TaskContext) => Promise<Tasks[Name]['output']>;
 };
 
+/** Loaded when they are called: a thread that imports layers needs a part of the modules only. */
 export const handlers: Handlers = {
-  'import-layer': importLayerBlob,
-  'build-images': buildImages,
+  'import-layer': async (input, context) => (await import('./import-layer-blob.js')).importLayerBlob(input, context),
+  'help-storing': async (input) => void (await (await import('./help-storing.js')).helpStoring(input)),
+  'build-images': async (input) => (await import('./build-images.js')).buildImages(input),
 };

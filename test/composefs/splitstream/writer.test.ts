@@ -25,6 +25,27 @@ test('T6: adjacent inline writes become one chunk', () => {
   assert.equal(reader.readInlineExact(1), undefined);
 });
 
+test('references whose ids are told later give the same bytes', () => {
+  const direct = new SplitStreamWriter('sha256', 0n);
+  const reserving = new SplitStreamWriter('sha256', 0n);
+  const ids = [idOf(1), idOf(2), idOf(1)];
+  const places = ids.map((id, index) => {
+    for (const writer of [direct, reserving]) writer.writeInline(generated(100, index));
+    direct.writeReference(id);
+    return { place: reserving.reserveReference(), id };
+  });
+  assert.throws(() => reserving.finish(() => []), { code: 'REFERENCE_ORDER', message: '3 references have no object' });
+  for (const { place, id } of places) reserving.fillReference(place, id);
+  assert.deepEqual(finished(reserving), finished(direct));
+});
+
+test('references are filled in the order of their reservation', () => {
+  const writer = new SplitStreamWriter('sha256', 0n);
+  writer.reserveReference();
+  const second = writer.reserveReference();
+  assert.throws(() => writer.fillReference(second, idOf(1)), { code: 'REFERENCE_ORDER' });
+});
+
 test('T6: externals of all sizes round-trip', () => {
   const contents = [4095, 4096, 4097, 65535, 65536, 65537, 131072].map(generated);
   const objects = new Map(contents.map((content) => [computeVerity('sha256', content), content]));

@@ -3,6 +3,7 @@ import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd-encode.js';
 import type { ImportStats } from '../../../src/oci/import-stats.js';
+import { directLayerStore } from '../../../src/oci/layer/layer-store.js';
 import { splitLayer } from '../../../src/oci/layer/split-layer.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
 import { MemoryStore } from '../../support/memory-store.js';
@@ -20,7 +21,7 @@ export interface ImportedTar {
 
 /** Splits a tar, pushed in chunks of one size, into a splitstream. */
 export function importTar(tar: Buffer, store: MemoryStore = new MemoryStore(), chunkSize = 65536): ImportedTar {
-  const splitter = splitLayer(store.algorithm, store, CONTENT_TYPE);
+  const splitter = splitLayer(store.algorithm, directLayerStore(store), CONTENT_TYPE);
   for (let start = 0; start < tar.length; start += chunkSize) splitter.push(tar.subarray(start, start + chunkSize));
   const { writer, stats } = splitter.finish();
   return { splitStream: finish(writer), stats, store };
