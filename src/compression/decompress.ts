@@ -9,8 +9,8 @@ export type CompressionFormat = 'none' | 'gzip' | 'zstd';
  * Decompresses all members or frames of `source`. Where the platform allows it the work is done on other threads:
  * while the caller works on one piece the next one is decoded and a chunk of the source is read ahead.
  *
- * Pieces are at most 1 MiB (those of `none` are the source's own) and belong to the caller. Leaving the iteration
- * early closes the source.
+ * Pieces are at most 1 MiB (those of `none` are the source's own), and valid until the next one is asked for. Leaving
+ * the iteration early closes the source.
  *
  * @throws CompressionError on damaged, truncated or trailing data; what the source throws is passed on as it is.
  */

@@ -12,15 +12,19 @@ const OUTPUT_SIZE = 512 * 1024;
 const ZSTD_D_WINDOW_LOG_MAX = 100;
 const WINDOW_LOG_MAX = 27;
 
-/** Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before. */
+/**
+ * Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before. Two buffers
+ * take turns: fresh ones would cost as much as the decoding, in page faults and garbage collection.
+ */
 export async function* unzstdNative(input: ReadAhead, library: LibZstd): AsyncGenerator<Buffer> {
   const decoder = library.createDecoder();
   let chunk: Buffer | undefined;
   let position = 0;
   let frameDone = false;
+  let [output, other] = [Buffer.allocUnsafeSlow(OUTPUT_SIZE), Buffer.allocUnsafeSlow(OUTPUT_SIZE)];
 
   const decodePiece = async (): Promise<Buffer> => {
-    const output = Buffer.allocUnsafeSlow(OUTPUT_SIZE);
+    [output, other] = [other, output];
     let filled = 0;
     while (filled < output.length) {
       if (chunk === undefined) {
