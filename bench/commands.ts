@@ -35,7 +35,7 @@ if (images === undefined || !existsSync(join(images, 'python'))) {
   process.exit(1);
 }
 
-const cfsctl = fileURLToPath(new URL('../src/cli/cfsctl.js', import.meta.url));
+const cfsctl = fileURLToPath(new URL('../bin/cfsctl.js', import.meta.url));
 const programs: Program[] = [{ name: 'ours', command: [process.execPath, cfsctl] }];
 if (reference !== undefined) programs.push({ name: 'reference', command: [reference] });
 

@@ -103,9 +103,10 @@ export async function writeSelfImage(packageRoot: string, layout: string): Promi
 
   const own = new Layer(expected).directory(`${modules}/composefs-oci`).directory(`${modules}/composefs-oci/dist`);
   own.file(`${modules}/composefs-oci/package.json`, readFileSync(join(packageRoot, 'package.json')));
-  own.tree(`${modules}/composefs-oci/dist/src`, join(packageRoot, 'dist/src'));
+  for (const folder of ['dist/bin', 'dist/src'])
+    own.tree(`${modules}/composefs-oci/${folder}`, join(packageRoot, folder));
 
-  const top = new Layer(expected).symlink('usr/bin/cfsctl', '../lib/node_modules/composefs-oci/dist/src/cli/cfsctl.js');
+  const top = new Layer(expected).symlink('usr/bin/cfsctl', '../lib/node_modules/composefs-oci/dist/bin/cfsctl.js');
   top.hardlink('etc/hostname.copy', 'etc/hostname').whiteout('etc', 'motd');
 
   const layers: { description: string; tar: Buffer; compression: Compression }[] = [

@@ -9,5 +9,6 @@ async function main(): Promise<number> {
   return runCfsctl(process.argv.slice(2));
 }
 
-// Handles that a library leaves open must not keep a finished command alive.
-process.exit(await main());
+// Handles that a library leaves open must not keep a finished command alive. Not awaited at the top level: in the
+// bundle an entry point may hold what its commands share, and they would wait for it for ever.
+void main().then((status) => process.exit(status));

@@ -2,4 +2,4 @@
 import { composefsDump } from './tools/composefs-dump.js';
 import { callTool } from './tools/run-tool.js';
 
-process.exit(await callTool('composefs-dump', composefsDump, process.argv.slice(2)));
+void callTool('composefs-dump', composefsDump, process.argv.slice(2)).then((status) => process.exit(status));

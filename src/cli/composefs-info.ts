@@ -2,4 +2,4 @@
 import { composefsInfo } from './tools/composefs-info.js';
 import { callTool } from './tools/run-tool.js';
 
-process.exit(await callTool('composefs-info', composefsInfo, process.argv.slice(2)));
+void callTool('composefs-info', composefsInfo, process.argv.slice(2)).then((status) => process.exit(status));

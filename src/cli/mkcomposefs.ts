@@ -2,4 +2,4 @@
 import { mkcomposefs } from './tools/mkcomposefs.js';
 import { callTool } from './tools/run-tool.js';
 
-process.exit(await callTool('mkcomposefs', mkcomposefs, process.argv.slice(2)));
+void callTool('mkcomposefs', mkcomposefs, process.argv.slice(2)).then((status) => process.exit(status));

@@ -2,4 +2,4 @@
 import { mountComposefs } from './tools/mount-composefs.js';
 import { callTool } from './tools/run-tool.js';
 
-process.exit(await callTool('mount.composefs', mountComposefs, process.argv.slice(2)));
+void callTool('mount.composefs', mountComposefs, process.argv.slice(2)).then((status) => process.exit(status));

@@ -21,7 +21,7 @@ export const rootlessOverlay: Probe = {
       return missing(reasonOf(error), 'see user namespaces');
     }
     const [program = '', ...args] = command;
-    const self = fileURLToPath(new URL('../rootless-overlay-process.js', import.meta.url));
+    const self = fileURLToPath(new URL('./rootless-overlay-process.js', import.meta.url));
     const { status, stdout, stderr } = spawnSync(program, [...args, process.execPath, self], {
       encoding: 'utf8',
       timeout: TIMEOUT_MS,
