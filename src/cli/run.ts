@@ -27,7 +27,7 @@ export async function runCfsctl(args: readonly string[]): Promise<number> {
     if (error instanceof VersionRequest) return printVersion(output, error.message);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof InterruptedError) {
-      process.stderr.write('interrupted\n');
+      process.stderr.write(`${error.message}\n`);
       return error.status;
     }
     if (error instanceof UsageError) {

@@ -92,7 +92,11 @@ async function pullWithProgress(
 ): Promise<PullResult> {
   const display = createDisplay(options);
   try {
-    return await withInterrupt((signal) => pull(repo, image, tag, { ...settings, progress: display, signal }));
+    return await withInterrupt(async (signal) => {
+      const onAbort = (): void => display.report({ type: 'message', text: 'Stopping; Ctrl-C again stops at once' });
+      signal.addEventListener('abort', onAbort, { once: true });
+      return await pull(repo, image, tag, { ...settings, progress: display, signal });
+    }, 'what was received is kept, and the same command goes on from there');
   } finally {
     display.finish();
   }
