@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sweepPartialDownloads } from '../../../src/composefs/repository/gc-sweep.js';
@@ -94,6 +94,17 @@ test('garbage collection removes files of last week that nobody works on', async
   sweepPartialDownloads(repo);
   assert.deepEqual(readdirSync(store.directory).sort(), ['new', 'used'].map(digestOf).sort());
   used?.close();
-  sweepPartialDownloads(repo);
+  await repo.gc([], { threads: 0 });
   assert.deepEqual(readdirSync(store.directory), [digestOf('new')]);
+});
+
+test('a blob for which the disk is short is not kept, but one that was is gone on with', (context) => {
+  const store = storeIn(tempDir(context), { maxBytes: Number.MAX_SAFE_INTEGER });
+  const { bavail, bsize } = statfsSync(tempDir(context));
+  const size = Math.ceil((bavail * bsize) / 4);
+  assert.equal(openPartial(store, digestOf('a'), size), undefined);
+  keep(store, 'a', 'x');
+  const partial = openPartial(store, digestOf('a'), size);
+  assert.equal(partial?.size, 1);
+  partial?.close();
 });
