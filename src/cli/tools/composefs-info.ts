@@ -35,7 +35,7 @@ export async function composefsInfo(args: readonly string[]): Promise<number> {
       for (const { root } of images(options)) writeTexts(STDOUT, listTree(root));
       return 0;
     case 'dump':
-      for (const tree of images(options)) writeTexts(STDOUT, dump(tree));
+      for (const tree of images(options)) writeTexts(STDOUT, writeCDumpfile(tree.root, tree));
       return 0;
     case 'objects':
       writeTexts(STDOUT, lines(objectPaths(roots(options))));
@@ -85,16 +85,6 @@ function* images({ basedir, paths, filter }: InfoOptions): Generator<CTree> {
 
 function* roots(options: InfoOptions): Generator<Directory> {
   for (const { root } of images(options)) yield root;
-}
-
-function dump({ root, stored }: CTree): Iterable<string> {
-  return writeCDumpfile(root, {
-    stored: (inode) => {
-      const counts = stored.get(inode);
-      if (counts === undefined) throw new Error('an inode of an image without its counts');
-      return counts;
-    },
-  });
 }
 
 function lines(texts: readonly string[]): string[] {

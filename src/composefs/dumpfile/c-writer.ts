@@ -4,6 +4,7 @@ import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js'
 import { objectPathname } from '../fsverity/object-id.js';
 import { Directory } from '../tree/directory.js';
 import { fileTypeBits, type Inode, type Leaf, type LeafContent, S_IFDIR } from '../tree/inode.js';
+import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
 import { escapeField, formatXattrs } from './escape.js';
 import { type ContentFields, contentFields } from './format.js';
 import { dumpOrder } from './order.js';
@@ -19,24 +20,33 @@ export interface StoredInode {
 
 export interface CDumpOptions {
   readonly stored: (inode: Inode) => StoredInode;
+  /** The leaves that may have several names. Default: any may. */
+  readonly linked?: ReadonlySet<Leaf>;
 }
 
 /** The lines, each with its LF. */
 export function* writeCDumpfile(root: Directory, options: CDumpOptions): Generator<string> {
-  const { stored } = options;
+  const { stored, linked } = options;
   const firstPaths = new Map<Leaf, string>();
+  const xattrTexts = new XattrTexts();
   for (const { escapedPath, inode } of dumpOrder(root, byteStringFromText('/'))) {
     let target: string | undefined;
-    if (!(inode instanceof Directory)) {
+    if (!(inode instanceof Directory) && linked?.has(inode) !== false) {
       target = firstPaths.get(inode);
       if (target === undefined) firstPaths.set(inode, escapedPath);
     }
-    yield `${inodeLine(escapedPath, inode, stored(inode), target)}\n`;
+    yield `${inodeLine(escapedPath, inode, stored(inode), target, xattrTexts)}\n`;
   }
 }
 
 /** A hard link has the fields of its target, with the path of that as its payload and `@` before the mode. */
-function inodeLine(path: string, inode: Inode, stored: StoredInode, target: string | undefined): string {
+function inodeLine(
+  path: string,
+  inode: Inode,
+  stored: StoredInode,
+  target: string | undefined,
+  xattrTexts: XattrTexts,
+): string {
   const { stat } = inode;
   const isDirectory = inode instanceof Directory;
   const fields = isDirectory ? NO_FIELDS : fieldsOf(inode.content);
@@ -44,8 +54,22 @@ function inodeLine(path: string, inode: Inode, stored: StoredInode, target: stri
   return (
     `${path} ${stored.size} ${target === undefined ? '' : '@'}${mode} ${stored.nlink} ${stat.uid} ${stat.gid} ` +
     `${fields.rdev} ${stat.mtimeSec}.${stat.mtimeNsec} ${target ?? fields.payload} ${fields.content} ` +
-    `${fields.digest}${formatXattrs(stored.xattrs ?? stat.xattrs)}`
+    `${fields.digest}${stored.xattrs === undefined ? xattrTexts.get(stat.xattrs) : formatXattrs(stored.xattrs)}`
   );
+}
+
+/** The text of the last xattrs, which are mostly the next ones too: inodes with equal xattrs share them. */
+class XattrTexts {
+  #xattrs: Xattrs = NO_XATTRS;
+  #text = '';
+
+  get(xattrs: Xattrs): string {
+    if (xattrs !== this.#xattrs) {
+      this.#xattrs = xattrs;
+      this.#text = formatXattrs(xattrs);
+    }
+    return this.#text;
+  }
 }
 
 type FieldsInUse = Pick<ContentFields, 'rdev' | 'payload' | 'content' | 'digest'>;
@@ -59,7 +83,7 @@ function fieldsOf(content: LeafContent): FieldsInUse {
     case 'external':
       return {
         ...NO_FIELDS,
-        payload: escapeField(file.payload ?? (objectPathname(file.id) as ByteString)),
+        payload: file.payload === undefined ? objectPathname(file.id) : escapeField(file.payload),
         digest: file.id,
       };
     case 'external-no-verity':

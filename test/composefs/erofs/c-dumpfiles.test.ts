@@ -15,7 +15,6 @@ import {
   selectEpoch1Version,
   writeErofs,
 } from '../../../src/composefs/erofs/index.js';
-import type { Inode } from '../../../src/composefs/tree/inode.js';
 import { sharedPath } from '../../support/paths.js';
 import { assertImage, sha256 } from './support.js';
 
@@ -33,8 +32,8 @@ const folder = sharedPath('vectors', 'dumpfiles');
 const skip = folder === undefined ? 'the shared vectors are absent' : false;
 
 function cDump(image: Buffer, filter?: ReadonlySet<ByteString>): string {
-  const { root, stored } = readCTree(image, filter === undefined ? {} : { topLevel: filter });
-  return [...writeCDumpfile(root, { stored: (inode: Inode) => stored.get(inode) ?? { size: 0, nlink: 0 } })].join('');
+  const tree = readCTree(image, filter === undefined ? {} : { topLevel: filter });
+  return [...writeCDumpfile(tree.root, tree)].join('');
 }
 
 const RANGES = { v0: {}, v1: { min: 1 }, v0max0: { min: 0, max: 0 } };

@@ -1,11 +1,10 @@
-import { type ByteString, byteStringFrom, byteStringFromText, sliceBytes } from '../../../bytes/byte-string.js';
+import { type ByteString, byteStringFrom, byteStringFromText } from '../../../bytes/byte-string.js';
 import { ComposefsError } from '../../../errors.js';
-import { digestSize } from '../../fsverity/algorithm.js';
-import { type ObjectId, objectIdFromBytes, objectPathname } from '../../fsverity/object-id.js';
+import { objectPathname } from '../../fsverity/object-id.js';
 import { Directory } from '../../tree/directory.js';
 import { type Inode, Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
 import type { LeafOrigin } from '../../tree/leaf-origin.js';
-import type { Stat } from '../../tree/stat.js';
+import type { Stat, Xattrs } from '../../tree/stat.js';
 import {
   BLOCK_SIZE,
   COMPOSEFS_MAGIC,
@@ -19,30 +18,17 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../format.js';
-import { METACOPY_HEADER_SIZE } from '../metacopy.js';
-import {
-  ESCAPED_WHITEOUT,
-  ESCAPED_WHITEOUTS,
-  isOverlayName,
-  OVERLAY_METACOPY,
-  OVERLAY_REDIRECT,
-  USER_WHITEOUT,
-  USER_WHITEOUTS,
-  unescapeOverlayName,
-} from '../overlay-names.js';
 import { ReadBudget } from './budget.js';
+import { CXattrReader, type CXattrs } from './c-xattrs.js';
 import { directoryEntries } from './directory-block.js';
 import { depthExceeded, directoryHardlinks, duplicateEntry, ErofsReaderError } from './errors.js';
 import { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
-import type { Xattr } from './xattr.js';
 
 /** Limits of the C tools. */
 const INLINE_CONTENT_MAX = 5000;
 const SYMLINK_TARGET_MAX = 4095;
 const MAX_DEPTH = 2048;
-/** Their digests are SHA-256 only. */
-const METACOPY_SIZE = METACOPY_HEADER_SIZE + digestSize('sha256');
 
 /** What an image stores of an inode, and a tree does not hold. */
 export interface StoredCounts {
@@ -54,8 +40,10 @@ export interface StoredCounts {
 export interface CTree {
   readonly root: Directory;
   /** Where each leaf was first met, for writing the image again. */
-  readonly origins: ReadonlyMap<Leaf, LeafOrigin>;
-  readonly stored: ReadonlyMap<Inode, StoredCounts>;
+  readonly origins: ReadonlyMap<Leaf, LeafOrigin & StoredCounts>;
+  readonly stored: (inode: Inode) => StoredCounts;
+  /** The leaves that have several names. */
+  readonly linked: ReadonlySet<Leaf>;
 }
 
 export interface CReadOptions {
@@ -82,13 +70,6 @@ export function readCTree(bytes: Buffer, options: CReadOptions = {}): CTree {
   return new CTreeReader(image, options).read();
 }
 
-interface CXattrs {
-  readonly xattrs: Map<ByteString, ByteString>;
-  isWhiteout: boolean;
-  digest: ObjectId | undefined;
-  payload: ByteString | undefined;
-}
-
 interface Frame {
   readonly inode: ErofsInode;
   readonly directory: Directory;
@@ -99,15 +80,18 @@ class CTreeReader {
   readonly #image: ErofsImage;
   readonly #topLevel: ReadonlySet<ByteString> | undefined;
   readonly #budget: ReadBudget;
+  readonly #xattrs: CXattrReader;
   readonly #inodes = new Map<number, Inode>();
-  readonly #origins = new Map<Leaf, LeafOrigin>();
-  readonly #stored = new Map<Inode, StoredCounts>();
+  readonly #origins = new Map<Leaf, LeafOrigin & StoredCounts>();
+  readonly #directories = new Map<Directory, StoredCounts>();
+  readonly #linked = new Set<Leaf>();
   readonly #stack: Frame[] = [];
 
   constructor(image: ErofsImage, options: CReadOptions) {
     this.#image = image;
     this.#topLevel = options.topLevel;
     this.#budget = new ReadBudget(image.length);
+    this.#xattrs = new CXattrReader(image);
   }
 
   read(): CTree {
@@ -119,7 +103,17 @@ class CTreeReader {
       if (next.done === true) this.#stack.pop();
       else if (this.#isWanted(next.value.name)) this.#addChild(frame, next.value.name, next.value.nid);
     }
-    return { root, origins: this.#origins, stored: this.#stored };
+    const [origins, directories] = [this.#origins, this.#directories];
+    return {
+      root,
+      origins,
+      linked: this.#linked,
+      stored: (inode) => {
+        const stored = inode instanceof Directory ? directories.get(inode) : origins.get(inode);
+        if (stored === undefined) throw new Error('an inode that is not of this image');
+        return stored;
+      },
+    };
   }
 
   #isWanted(name: ByteString): boolean {
@@ -131,7 +125,7 @@ class CTreeReader {
     const { xattrs } = this.#readXattrs(inode);
     const directory = new Directory(readStat(inode, xattrs));
     this.#inodes.set(inode.nid, directory);
-    this.#stored.set(directory, { size: inode.exactSize, nlink: inode.nlink });
+    this.#directories.set(directory, { size: inode.exactSize, nlink: inode.nlink });
     this.#stack.push({ inode, directory, entries: this.#entries(inode) });
     return directory;
   }
@@ -150,6 +144,7 @@ class CTreeReader {
     const known = this.#inodes.get(nid);
     if (known instanceof Directory) throw directoryHardlinks();
     if (known !== undefined) {
+      this.#linked.add(known);
       directory.insert(name, known);
       return;
     }
@@ -163,24 +158,13 @@ class CTreeReader {
     const leaf = new Leaf(readStat(inode, found.xattrs), this.#content(inode, found));
     directory.insert(name, leaf);
     this.#inodes.set(nid, leaf);
-    this.#origins.set(leaf, { directory, name, nlink: inode.nlink });
-    this.#stored.set(leaf, { size: found.isWhiteout ? 0 : inode.exactSize, nlink: inode.nlink });
+    const size = found.isWhiteout ? 0 : inode.exactSize;
+    this.#origins.set(leaf, { directory, name, nlink: inode.nlink, size });
   }
 
-  /** Local, then shared; the last of a name counts. */
   #readXattrs(inode: ErofsInode): CXattrs {
     this.#budget.charge(inode.extent);
-    const found: CXattrs = { xattrs: new Map(), isWhiteout: false, digest: undefined, payload: undefined };
-    const end = inode.offset + inode.headerSize + inode.xattrSize;
-    for (const xattr of inode.localXattrs()) {
-      // The C reader's loop ends one entry header early: an empty value without a suffix is not seen in last place.
-      if (xattr.offset + 4 < end) addXattr(found, inode, xattr);
-    }
-    for (const id of inode.sharedXattrIds()) {
-      const xattr = this.#image.sharedXattr(id);
-      addXattr(found, inode, xattr);
-    }
-    return found;
+    return this.#xattrs.read(inode);
   }
 
   #content(inode: ErofsInode, found: CXattrs): LeafContent {
@@ -230,37 +214,7 @@ class CTreeReader {
 /** A digest without a path. */
 const NO_PAYLOAD: ByteString = byteStringFromText('');
 
-function addXattr(found: CXattrs, inode: ErofsInode, xattr: Xattr): void {
-  const { name } = xattr;
-  switch (name) {
-    case OVERLAY_REDIRECT: {
-      if (!inode.isRegular) return;
-      const path = xattr.valueBytes;
-      found.payload = path.length > 1 && path.startsWith('/') ? sliceBytes(path, 1) : path;
-      return;
-    }
-    case OVERLAY_METACOPY:
-      if (!inode.isRegular || xattr.valueSize !== METACOPY_SIZE) return;
-      found.digest = objectIdFromBytes(xattr.value.subarray(METACOPY_HEADER_SIZE));
-      return;
-    case ESCAPED_WHITEOUT:
-      if (inode.isRegular) found.isWhiteout = true;
-      else found.xattrs.set(unescapeOverlayName(name) ?? name, xattr.valueBytes);
-      return;
-    case ESCAPED_WHITEOUTS:
-    case USER_WHITEOUT:
-    case USER_WHITEOUTS:
-      return;
-  }
-  const unescaped = unescapeOverlayName(name);
-  if (unescaped === undefined && isOverlayName(name)) return;
-  // A name that is set again moves to the end.
-  const ownName = unescaped ?? name;
-  found.xattrs.delete(ownName);
-  found.xattrs.set(ownName, xattr.valueBytes);
-}
-
-function readStat(inode: ErofsInode, xattrs: ReadonlyMap<ByteString, ByteString>): Stat {
+function readStat(inode: ErofsInode, xattrs: Xattrs): Stat {
   const { uid, gid, mtimeSec, mtimeNsec } = inode;
   return { mode: inode.mode & 0o7777, uid, gid, mtimeSec, mtimeNsec, xattrs };
 }
