@@ -7,8 +7,7 @@ import { selectEpoch1Version } from '../../composefs/erofs/writer/version-select
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import { computeVerity } from '../../composefs/fsverity/digest.js';
 import type { Directory } from '../../composefs/tree/directory.js';
-import type { Leaf } from '../../composefs/tree/inode.js';
-import type { LeafOrigin } from '../../composefs/tree/leaf-origin.js';
+import type { LeafOrigins } from '../../composefs/tree/leaf-origin.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { type MkcomposefsOptions, parseMkcomposefsOptions } from './mkcomposefs-options.js';
 import { readPieces, STDIN, STDOUT, writeAll } from './stdio.js';
@@ -19,7 +18,7 @@ const { err, errx } = failuresOf('mkcomposefs');
 /** What an image is made of. */
 interface Source {
   readonly root: Directory;
-  readonly origins: ReadonlyMap<Leaf, LeafOrigin>;
+  readonly origins: LeafOrigins;
 }
 
 /**

@@ -6,7 +6,7 @@ import { ComposefsError } from '../../errors.js';
 import { type ObjectId, objectPathname, parseObjectId } from '../fsverity/object-id.js';
 import { Directory } from '../tree/directory.js';
 import { type Inode, Leaf, type LeafContent, type RegularFile } from '../tree/inode.js';
-import type { LeafOrigin } from '../tree/leaf-origin.js';
+import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../tree/leaf-origin.js';
 import { isDots } from '../tree/path.js';
 import { type Stat, UNINITIALIZED_STAT } from '../tree/stat.js';
 import {
@@ -34,7 +34,7 @@ export interface CDumpfileOptions {
 export interface CDumpfile {
   readonly root: Directory;
   /** For every leaf of the tree, what its line says beyond that. */
-  readonly origins: ReadonlyMap<Leaf, LeafOrigin>;
+  readonly origins: LeafOrigins;
 }
 
 /**
@@ -82,7 +82,6 @@ interface PendingLink {
 class CTreeBuilder {
   readonly #options: CLineOptions;
   #root: Directory | undefined;
-  readonly #origins = new Map<Leaf, LeafOrigin>();
   /** The hard links, by the leaf that keeps their place until all lines are read: targets may come later. */
   readonly #links = new Map<Leaf, PendingLink>();
   /** What the parent part of a path, as it stands in the file, was found to lead to. Entries never go away. */
@@ -102,7 +101,7 @@ class CTreeBuilder {
   finish(): CDumpfile {
     if (this.#root === undefined) throw new DumpfileError('No files in dump file');
     for (const link of this.#links.values()) this.#resolve(this.#root, link);
-    return { root: this.#root, origins: this.#origins };
+    return { root: this.#root, origins: OWN_ORIGINS };
   }
 
   #addRoot(head: CLineHead): void {
@@ -123,9 +122,8 @@ class CTreeBuilder {
       this.#links.set(placeholder, { directory, name, path: head.path, target: parseCLinkTarget(head) });
     } else {
       const body = parseCBody(head, this.#options);
-      const leaf = new Leaf(statOf(head, body), leafContent(head.mode, body));
-      directory.insert(name, leaf);
-      this.#origins.set(leaf, { directory, name, nlink: body.nlink });
+      const origin = { directory, name, nlink: body.nlink };
+      directory.insert(name, new OriginLeaf(statOf(head, body), leafContent(head.mode, body), origin));
     }
   }
 

@@ -9,7 +9,7 @@ export {
   type LeafContent,
   type RegularFile,
 } from './inode.js';
-export type { LeafOrigin } from './leaf-origin.js';
+export { type LeafOrigin, type LeafOrigins, OriginLeaf, OWN_ORIGINS } from './leaf-origin.js';
 export {
   getDirectory,
   getDirectoryMut,

@@ -1,5 +1,7 @@
 import type { ByteString } from '../../bytes/byte-string.js';
 import type { Directory } from './directory.js';
+import { Leaf, type LeafContent } from './inode.js';
+import type { Stat } from './stat.js';
 
 /**
  * What a dumpfile of the C tools says about a leaf beyond the tree: C numbers a hard-linked inode at the place of the
@@ -13,3 +15,27 @@ export interface LeafOrigin {
   /** The declared link count. */
   readonly nlink: number;
 }
+
+/** The origins of leaves; undefined for those that have none. A Map is one. */
+export interface LeafOrigins {
+  get(leaf: Leaf): LeafOrigin | undefined;
+}
+
+/** A leaf that carries its origin itself: for hundreds of thousands, a map beside the tree costs as much as the tree. */
+export class OriginLeaf extends Leaf implements LeafOrigin {
+  readonly directory: Directory;
+  readonly name: ByteString;
+  readonly nlink: number;
+
+  constructor(stat: Stat, content: LeafContent, { directory, name, nlink }: LeafOrigin) {
+    super(stat, content);
+    this.directory = directory;
+    this.name = name;
+    this.nlink = nlink;
+  }
+}
+
+/** The origins that leaves carry. */
+export const OWN_ORIGINS: LeafOrigins = {
+  get: (leaf) => (leaf instanceof OriginLeaf ? leaf : undefined),
+};

@@ -2,8 +2,8 @@ import { type ByteString, byteStringFrom, byteStringFromText } from '../../../by
 import { ComposefsError } from '../../../errors.js';
 import { objectPathname } from '../../fsverity/object-id.js';
 import { Directory } from '../../tree/directory.js';
-import { type Inode, Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
-import type { LeafOrigin } from '../../tree/leaf-origin.js';
+import type { Inode, Leaf, LeafContent, RegularFile } from '../../tree/inode.js';
+import { type LeafOrigin, type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../../tree/leaf-origin.js';
 import type { Stat, Xattrs } from '../../tree/stat.js';
 import {
   BLOCK_SIZE,
@@ -40,7 +40,7 @@ export interface StoredCounts {
 export interface CTree {
   readonly root: Directory;
   /** Where each leaf was first met, for writing the image again. */
-  readonly origins: ReadonlyMap<Leaf, LeafOrigin & StoredCounts>;
+  readonly origins: LeafOrigins;
   readonly stored: (inode: Inode) => StoredCounts;
   /** The leaves that have several names. */
   readonly linked: ReadonlySet<Leaf>;
@@ -70,6 +70,26 @@ export function readCTree(bytes: Buffer, options: CReadOptions = {}): CTree {
   return new CTreeReader(image, options).read();
 }
 
+class StoredLeaf extends OriginLeaf implements StoredCounts {
+  readonly size: number;
+
+  constructor(stat: Stat, content: LeafContent, origin: LeafOrigin, size: number) {
+    super(stat, content, origin);
+    this.size = size;
+  }
+}
+
+class StoredDirectory extends Directory {
+  readonly storedSize: number;
+  readonly nlink: number;
+
+  constructor(stat: Stat, size: number, nlink: number) {
+    super(stat);
+    this.storedSize = size;
+    this.nlink = nlink;
+  }
+}
+
 interface Frame {
   readonly inode: ErofsInode;
   readonly directory: Directory;
@@ -82,8 +102,6 @@ class CTreeReader {
   readonly #budget: ReadBudget;
   readonly #xattrs: CXattrReader;
   readonly #inodes = new Map<number, Inode>();
-  readonly #origins = new Map<Leaf, LeafOrigin & StoredCounts>();
-  readonly #directories = new Map<Directory, StoredCounts>();
   readonly #linked = new Set<Leaf>();
   readonly #stack: Frame[] = [];
 
@@ -103,17 +121,7 @@ class CTreeReader {
       if (next.done === true) this.#stack.pop();
       else if (this.#isWanted(next.value.name)) this.#addChild(frame, next.value.name, next.value.nid);
     }
-    const [origins, directories] = [this.#origins, this.#directories];
-    return {
-      root,
-      origins,
-      linked: this.#linked,
-      stored: (inode) => {
-        const stored = inode instanceof Directory ? directories.get(inode) : origins.get(inode);
-        if (stored === undefined) throw new Error('an inode that is not of this image');
-        return stored;
-      },
-    };
+    return { root, origins: OWN_ORIGINS, stored: storedCounts, linked: this.#linked };
   }
 
   #isWanted(name: ByteString): boolean {
@@ -123,9 +131,8 @@ class CTreeReader {
   #enter(inode: ErofsInode): Directory {
     if (this.#stack.length >= MAX_DEPTH) throw depthExceeded();
     const { xattrs } = this.#readXattrs(inode);
-    const directory = new Directory(readStat(inode, xattrs));
+    const directory = new StoredDirectory(readStat(inode, xattrs), inode.exactSize, inode.nlink);
     this.#inodes.set(inode.nid, directory);
-    this.#directories.set(directory, { size: inode.exactSize, nlink: inode.nlink });
     this.#stack.push({ inode, directory, entries: this.#entries(inode) });
     return directory;
   }
@@ -140,26 +147,25 @@ class CTreeReader {
 
   #addChild({ directory }: Frame, name: ByteString, nid: number): void {
     if (name === '' || name.includes('/') || name.includes('\0')) throw invalid('a name in a directory');
-    if (directory.lookup(name) !== undefined) throw duplicateEntry(name);
     const known = this.#inodes.get(nid);
     if (known instanceof Directory) throw directoryHardlinks();
     if (known !== undefined) {
       this.#linked.add(known);
-      directory.insert(name, known);
+      insert(directory, name, known);
       return;
     }
     const inode = this.#image.inode(nid);
     if (inode.isWhiteout) return;
     if (inode.isDirectory) {
-      directory.insert(name, this.#enter(inode));
+      insert(directory, name, this.#enter(inode));
       return;
     }
     const found = this.#readXattrs(inode);
-    const leaf = new Leaf(readStat(inode, found.xattrs), this.#content(inode, found));
-    directory.insert(name, leaf);
-    this.#inodes.set(nid, leaf);
+    const origin = { directory, name, nlink: inode.nlink };
     const size = found.isWhiteout ? 0 : inode.exactSize;
-    this.#origins.set(leaf, { directory, name, nlink: inode.nlink, size });
+    const leaf = new StoredLeaf(readStat(inode, found.xattrs), this.#content(inode, found), origin, size);
+    insert(directory, name, leaf);
+    this.#inodes.set(nid, leaf);
   }
 
   #readXattrs(inode: ErofsInode): CXattrs {
@@ -209,6 +215,16 @@ class CTreeReader {
     const tail = inode.inline();
     return Buffer.concat(tail === undefined ? [blocks] : [blocks, tail]).subarray(0, inode.size);
   }
+}
+
+function storedCounts(inode: Inode): StoredCounts {
+  if (inode instanceof StoredLeaf) return inode;
+  if (inode instanceof StoredDirectory) return { size: inode.storedSize, nlink: inode.nlink };
+  throw new Error('an inode that was not read from an image');
+}
+
+function insert(directory: Directory, name: ByteString, inode: Inode): void {
+  if (!directory.insert(name, inode)) throw duplicateEntry(name);
 }
 
 /** A digest without a path. */

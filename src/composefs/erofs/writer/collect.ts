@@ -1,7 +1,7 @@
 import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
 import { Directory } from '../../tree/directory.js';
 import { isWhiteout, type Leaf } from '../../tree/inode.js';
-import type { LeafOrigin } from '../../tree/leaf-origin.js';
+import type { LeafOrigins } from '../../tree/leaf-origin.js';
 import { formatEpoch } from '../format.js';
 import { ImageInode, type Role } from './image-inode.js';
 import type { ErofsOptions } from './options.js';
@@ -29,7 +29,7 @@ class Collector {
   readonly #root: Directory;
   readonly #hasStubs: boolean;
   readonly #stubs: ReadonlyMap<ByteString, Leaf>;
-  readonly #origins: ReadonlyMap<Leaf, LeafOrigin> | undefined;
+  readonly #origins: LeafOrigins | undefined;
   readonly #leaves = new Map<Leaf, ImageInode>();
   readonly #inodes: ImageInode[] = [];
   readonly #stack: Frame[] = [];

@@ -41,6 +41,8 @@ class Assigner {
   readonly #options: ErofsOptions;
   readonly #metacopy: StoredName;
   readonly #redirect: StoredName;
+  /** Those of the tree, for the xattrs that many inodes share. */
+  readonly #treeEntries = new Map<Xattrs, readonly XattrEntry[]>();
 
   constructor(table: XattrTable, options: ErofsOptions) {
     this.#table = table;
@@ -54,13 +56,20 @@ class Assigner {
     const entries: XattrEntry[] = [];
     const { content, stat } = inode;
     if (content?.type === 'regular') this.#addFile(entries, content.file);
-    const { xattrs } = stat;
-    for (const name of sortedNames(xattrs)) {
-      entries.push(this.#table.entry(this.#table.treeName(name), xattrs.get(name) ?? EMPTY));
-    }
+    if (stat.xattrs.size > 0) entries.push(...this.#tree(stat.xattrs));
     if (formatEpoch(this.#options.version) === 1) {
       this.#addMarkers(entries, inode, isRoot);
       if (entries.length > 1) entries.sort(byName);
+    }
+    return entries;
+  }
+
+  #tree(xattrs: Xattrs): readonly XattrEntry[] {
+    let entries = this.#treeEntries.get(xattrs);
+    if (entries === undefined) {
+      const names = [...xattrs.keys()].sort();
+      entries = names.map((name) => this.#table.entry(this.#table.treeName(name), xattrs.get(name) ?? EMPTY));
+      this.#treeEntries.set(xattrs, entries);
     }
     return entries;
   }
@@ -119,10 +128,6 @@ class Assigner {
     if (existing < 0) entries.push(entry);
     else entries[existing] = entry;
   }
-}
-
-function sortedNames(xattrs: Xattrs): Iterable<ByteString> {
-  return xattrs.size < 2 ? xattrs.keys() : [...xattrs.keys()].sort();
 }
 
 function byName(a: XattrEntry, b: XattrEntry): number {

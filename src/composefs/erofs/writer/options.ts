@@ -1,6 +1,5 @@
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
-import type { Leaf } from '../../tree/inode.js';
-import type { LeafOrigin } from '../../tree/leaf-origin.js';
+import type { LeafOrigins } from '../../tree/leaf-origin.js';
 import type { FormatVersion } from '../format.js';
 
 export interface ErofsOptions {
@@ -11,5 +10,5 @@ export interface ErofsOptions {
    * Where each leaf of a dumpfile was defined and with which link count. If given (even empty), the image is byte for
    * byte that of the C tools where they and composefs-rs disagree (spec 20 §16.3, §16.6 to §16.11).
    */
-  readonly origins?: ReadonlyMap<Leaf, LeafOrigin> | undefined;
+  readonly origins?: LeafOrigins | undefined;
 }

@@ -22,7 +22,9 @@ export function shareXattrs(inodes: readonly ImageInode[], table: XattrTable, ve
   for (const inode of inodes) {
     if (inode.xattrs.length > 0) measureArea(inode, limit, formatEpoch(version) === 2);
   }
-  return table.sharedEntries().sort(formatEpoch(version) === 1 ? byKeyDescending : byStoredFormAscending);
+  const compare = formatEpoch(version) === 1 ? byKeyDescending : byStoredFormAscending;
+  const shared = table.sharedEntries().map((entry) => ({ entry, value: entry.name.form.bytes(entry.key) }));
+  return shared.sort(compare).map(({ entry }) => entry);
 }
 
 function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): void {
@@ -44,20 +46,19 @@ function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): vo
   inode.xattrSize = size;
 }
 
+interface SharedEntry {
+  readonly entry: XattrEntry;
+  readonly value: ByteString;
+}
+
 /** Full name, then length of the value, then value; the whole order reversed. */
-function byKeyDescending(a: XattrEntry, b: XattrEntry): number {
-  const [valueA, valueB] = [valueBytes(a), valueBytes(b)];
+function byKeyDescending({ entry: a, value: valueA }: SharedEntry, { entry: b, value: valueB }: SharedEntry): number {
   return compareBytes(b.name.name, a.name.name) || valueB.length - valueA.length || compareBytes(valueB, valueA);
 }
 
-function byStoredFormAscending(a: XattrEntry, b: XattrEntry): number {
-  return (
-    a.name.index - b.name.index ||
-    compareBytes(a.name.suffix, b.name.suffix) ||
-    compareBytes(valueBytes(a), valueBytes(b))
-  );
-}
-
-function valueBytes({ name, key }: XattrEntry): ByteString {
-  return name.form.bytes(key);
+function byStoredFormAscending(
+  { entry: a, value: valueA }: SharedEntry,
+  { entry: b, value: valueB }: SharedEntry,
+): number {
+  return a.name.index - b.name.index || compareBytes(a.name.suffix, b.name.suffix) || compareBytes(valueA, valueB);
 }
