@@ -73,6 +73,7 @@ export {
 } from './referrers.js';
 export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
 export type { GivenCredentials, RegistryConfigOptions } from './registry/registry-config.js';
-export type { BlobLocation, ImageSource } from './sources/image-source.js';
+export { SkopeoError } from './skopeo/proxy-error.js';
+export type { BlobLocation, ImageSource, LentLayer } from './sources/image-source.js';
 export { openSource } from './sources/open-source.js';
 export { listRefs, resolveRef, tagImage, untagImage } from './tags.js';

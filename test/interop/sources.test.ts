@@ -6,6 +6,7 @@ import { errorChain } from '../../src/errors.js';
 import type { PullResult } from '../../src/oci/pull.js';
 import { pull } from '../../src/oci/pull.js';
 import { openSource } from '../../src/oci/sources/open-source.js';
+import { TestRegistry } from '../../src/testing/index.js';
 import { tempRepository } from '../composefs/repository/temp-repository.js';
 import { isSound } from '../oci/oci-support.js';
 import { baseImageLayers } from '../support/base-image.js';
@@ -161,6 +162,31 @@ describe('the reference', {
       });
     });
   }
+});
+
+test('an image in a registry is read through skopeo, with given credentials', {
+  skip: withoutSkopeo,
+}, async (context) => {
+  await withTempDir(async (directory) => {
+    await using registry = await TestRegistry.start({ auth: { type: 'basic', users: { ann: 'secret' } } });
+    const layout = new LayoutBuilder().addImage(fxLarge(), { tag: 'a' }).write(join(directory, 'layout'));
+    const access = ['--dest-tls-verify=false', '--dest-creds', 'ann:secret'];
+    const [oci, docker] = ['oci', 'docker'].map((name) => registry.reference(name, 'v1')) as [string, string];
+    await skopeo('copy', '--quiet', ...access, `oci:${layout}:a`, oci);
+    await skopeo('copy', '--quiet', '--format=v2s2', ...access, `oci:${layout}:a`, docker);
+
+    const pullAs = async (from: string, password: string): Promise<PullResult> => {
+      const credentials = { username: 'ann', password };
+      const config = { tlsVerify: false, authFile: join(directory, 'none.json'), credentials };
+      return await pull(await tempRepository(context), from, 'app', { via: 'skopeo', registry: config });
+    };
+    const image = fxLarge();
+    const result = await pullAs(oci, 'secret');
+    assert.equal(result.manifestDigest, image.manifest.descriptor.digest);
+    const converted = await pullAs(docker, 'secret');
+    assert.deepEqual(content(converted), content(result));
+    await assert.rejects(pullAs(oci, 'wrong'), { code: 'SKOPEO_FAILED' });
+  });
 });
 
 test('a missing image is named in the words of skopeo', { skip: withoutSkopeo }, async () => {

@@ -4,6 +4,7 @@ import {
   formatImageReference,
   ImageReferenceError,
   parseArchiveRef,
+  parseDockerArchiveRef,
   parseImageReference,
   parseOciLayoutRef,
 } from '../../../src/oci/model/image-reference.js';
@@ -80,4 +81,18 @@ test('the reference of an archive splits at the first colon', () => {
     path: '/a.tar',
     tag: 'docker.io/library/x:latest',
   });
+});
+
+test('the reference of a Docker archive names a tag or a position', () => {
+  const cases: [string, object][] = [
+    ['a.tar', { path: 'a.tar' }],
+    ['/x/a.tar:app', { path: '/x/a.tar', tag: 'app' }],
+    ['a.tar:quay.io/x/y:z', { path: 'a.tar', tag: 'quay.io/x/y:z' }],
+    ['a.tar:@0', { path: 'a.tar', index: 0 }],
+    ['a.tar:@12', { path: 'a.tar', index: 12 }],
+  ];
+  for (const [text, parsed] of cases) assert.deepEqual(parseDockerArchiveRef(text), parsed);
+  for (const text of ['a.tar:@', 'a.tar:@-1', 'a.tar:@1.5', 'a.tar:@1234567890']) {
+    assert.throws(() => parseDockerArchiveRef(text), { code: 'INVALID_IMAGE_REFERENCE' });
+  }
 });
