@@ -45,7 +45,8 @@ const VARIABLES: Readonly<Record<CToolName, string>> = {
   'mount.composefs': 'COMPOSEFS_C_MOUNT',
 };
 
-function cCommand(name: CToolName): string[] {
+/** The command line of a C tool. */
+export function cCommand(name: CToolName): string[] {
   const own = process.env[VARIABLES[name]];
   if (own !== undefined) return own.split(' ');
   const sibling = process.env[VARIABLES.mkcomposefs] ?? 'mkcomposefs';
