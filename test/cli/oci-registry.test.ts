@@ -125,6 +125,26 @@ describe('a registry for everybody', () => {
     assert.deepEqual(first.images, second.images);
   });
 
+  test('--referrers', async () => {
+    const empty = registry.putBlob('my/image', Buffer.from('{}'));
+    const mediaType = 'application/vnd.oci.empty.v1+json';
+    const config = { mediaType, digest: empty.digest, size: empty.size };
+    const { digest } = registry.putManifest('my/image', {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      artifactType: 'text/plain',
+      config,
+      layers: [config],
+      subject: image.manifest.descriptor,
+    });
+    const pull = ['--repo', await repository(), 'oci', 'pull', '--tls-verify=false', '--json'];
+    const reference = registry.reference('my/image');
+    const without = JSON.parse(expectSuccess(await run([...pull, reference, 'tag'])));
+    assert.deepEqual(without.referrers, []);
+    const result = JSON.parse(expectSuccess(await run([...pull, '--referrers', reference, 'tag'])));
+    assert.deepEqual(result.referrers, [digest]);
+  });
+
   test('--progress json on standard error, --progress-fd on any descriptor', async () => {
     const reference = registry.reference('my/image');
     const kinds = (text: string): Set<string> =>
