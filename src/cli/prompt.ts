@@ -21,13 +21,13 @@ export async function prompt(question: string, options: { readonly secret?: bool
   try {
     return await new Promise<string>((resolve, reject) => {
       reader.on('SIGINT', () => reject(new InterruptedError(130)));
+      // Too late to matter where there was an answer.
       reader.on('close', () => reject(new ComposefsError('NO_ANSWER', 'The input ended before there was an answer')));
       reader.question(question).then(resolve, reject);
       // The question has been written by now; what is typed stays unseen.
       isMuted = options.secret === true;
     });
   } finally {
-    reader.removeAllListeners('close');
     reader.close();
     if (isMuted) process.stderr.write('\n');
   }
