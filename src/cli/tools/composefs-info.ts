@@ -28,35 +28,35 @@ interface InfoOptions {
  *
  * @throws ToolFailure
  */
-export async function composefsInfo(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args);
+export async function composefsInfo(args: readonly string[], stdout: number = STDOUT): Promise<number> {
+  const options = parseOptions(args, stdout);
   switch (options.command) {
     case 'ls':
-      for (const { root } of images(options)) writeTexts(STDOUT, listTree(root));
+      for (const { root } of images(options)) writeTexts(stdout, listTree(root));
       return 0;
     case 'dump':
-      for (const tree of images(options)) writeTexts(STDOUT, writeCDumpfile(tree.root, tree));
+      for (const tree of images(options)) writeTexts(stdout, writeCDumpfile(tree.root, tree));
       return 0;
     case 'objects':
-      writeTexts(STDOUT, lines(objectPaths(roots(options))));
+      writeTexts(stdout, lines(objectPaths(roots(options))));
       return 0;
     case 'missing-objects':
-      writeTexts(STDOUT, lines(objectPaths(roots(options)).filter((path) => !exists(options.basedir, path))));
+      writeTexts(stdout, lines(objectPaths(roots(options)).filter((path) => !exists(options.basedir, path))));
       return 0;
     case 'measure-file':
-      await measureFiles(options.paths);
+      await measureFiles(options.paths, stdout);
       return 0;
     default:
       throw errx(`Unknown command '${options.command}'\n`);
   }
 }
 
-function parseOptions(args: readonly string[]): InfoOptions {
+function parseOptions(args: readonly string[], stdout: number): InfoOptions {
   let basedir: string | undefined;
   const filter = new Set<ByteString>();
   const scanner = new OptionScanner(args, { long: { basedir: true, filter: true } });
   for (const found of scanner) {
-    if (found.kind !== 'option') throw wrongOption(found.message);
+    if (found.kind !== 'option') throw wrongOption(found.message, stdout);
     const { name, value = '' } = found;
     if (name === 'basedir') basedir = value;
     else if (value.includes('/')) throw errx(`Filter must be a single name: ${value}: Success`);
@@ -67,9 +67,9 @@ function parseOptions(args: readonly string[]): InfoOptions {
   return { command, paths, basedir, filter: filter.size === 0 ? undefined : filter };
 }
 
-function wrongOption(message: string): ToolFailure {
+function wrongOption(message: string, stdout: number): ToolFailure {
   // A remnant of somebody's debugging, which scripts may see.
-  writeTexts(STDOUT, ['Def\n']);
+  writeTexts(stdout, ['Def\n']);
   return new ToolFailure(`${TOOL}: ${message}\n${USAGE}`);
 }
 
@@ -109,7 +109,7 @@ function exists(basedir: string | undefined, path: ByteString): boolean {
   }
 }
 
-async function measureFiles(paths: readonly string[]): Promise<void> {
+async function measureFiles(paths: readonly string[], stdout: number): Promise<void> {
   if (paths.length === 0) throw new ToolFailure(`No files specified\n${USAGE}`);
   // Foreign calls, which nothing else here needs.
   const { measureVerityOpt } = await import('../../composefs/fsverity/kernel.js');
@@ -119,7 +119,7 @@ async function measureFiles(paths: readonly string[]): Promise<void> {
       const known = measured(path, () => measureVerityOpt(fd, 'sha256'));
       // The C library forgets why a file could not be read.
       const digest = known ?? measured(path, () => computeVerityOfFd('sha256', fd), 'No data available');
-      writeTexts(STDOUT, [`${digest}\n`]);
+      writeTexts(stdout, [`${digest}\n`]);
     } finally {
       closeSync(fd);
     }

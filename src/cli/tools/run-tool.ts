@@ -1,10 +1,15 @@
 import { basename } from 'node:path';
-import { errorCode, fullMessage } from '../../errors.js';
+import { errorCode } from '../../errors.js';
+import { errnoMessage } from '../../linux/strerror.js';
 import { STDERR, writeAll } from './stdio.js';
 import { ToolFailure } from './tool-failure.js';
 
-/** A tool: what follows its name on the command line goes in, the exit status comes out. */
-export type Tool = (args: readonly string[]) => number | Promise<number>;
+/**
+ * A tool: what follows its name on the command line goes in, the exit status comes out.
+ *
+ * @param stdout descriptor for results; default: standard output.
+ */
+export type Tool = (args: readonly string[], stdout?: number) => number | Promise<number>;
 
 export type ToolName = 'mkcomposefs' | 'composefs-info' | 'composefs-dump' | 'mount.composefs';
 
@@ -46,7 +51,7 @@ export async function callTool(name: ToolName, tool: Tool, args: readonly string
     return await tool(args);
   } catch (error) {
     if (errorCode(error) === 'EPIPE') return CLOSED_PIPE_STATUS;
-    writeAll(STDERR, Buffer.from(error instanceof ToolFailure ? error.text : `${name}: ${fullMessage(error)}\n`));
+    writeAll(STDERR, Buffer.from(error instanceof ToolFailure ? error.text : `${name}: ${errnoMessage(error)}\n`));
     return 1;
   }
 }
