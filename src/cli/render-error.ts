@@ -1,7 +1,7 @@
 import { ComposefsError, errorChain, errorCode } from '../errors.js';
 import { escapeControls } from './terminal-text.js';
 
-const NO_ROOM = 'make room there (`cfsctl gc` removes what no tag needs), and try again';
+const NO_ROOM = 'the file system is full: make room on it (`cfsctl gc` removes what no tag needs), then try again';
 
 /** What to do about errors of the system that can happen wherever something is written. */
 const SYSTEM_HINTS: ReadonlyMap<string, string> = new Map([

@@ -78,3 +78,11 @@ test('usage errors have their lines, tip and usage in this order', () => {
       "Usage: cfsctl gc [OPTIONS]\n\nFor more information, try '--help'.\n",
   );
 });
+
+test('a full file system: what to do', () => {
+  const cause = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  assert.match(
+    renderError(new ContextError('Importing layer', cause)),
+    /\n\nhint: the file system is full: make room /,
+  );
+});
