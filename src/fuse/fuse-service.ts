@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { FLAG_HAS_ACL } from '../composefs/erofs/format.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
 import { hasCapability } from '../linux/capability.js';
@@ -14,9 +14,10 @@ import { answerLater } from './serve-loop.js';
 import type { DeferredRequest } from './serve-thread.js';
 import { imageServer, type ServerData } from './server-data.js';
 
-/** One answers while another waits for the disk. */
-const DEFAULT_THREADS = 2;
 const THREAD = new URL('./serve-thread.js', import.meta.url);
+
+/** What a request leaves behind is small and dead at once: a large nursery would only keep more memory in use. */
+const THREAD_LIMITS: ResourceLimits = { maxYoungGenerationSizeMb: 2 };
 
 export interface ServeOptions {
   readonly image: SharedArrayBuffer;
@@ -28,7 +29,10 @@ export interface ServeOptions {
   readonly overlayXattr?: OverlayXattrMode | undefined;
   /** Let the kernel read the objects itself where it can. Default true. */
   readonly passthrough?: boolean | undefined;
-  /** Threads that answer requests. Default 2. */
+  /**
+   * Threads that answer requests. Default: 2, so that one answers while another waits for the disk; 1 if the kernel
+   * reads the data by itself, as each thread has to warm up before it is fast.
+   */
   readonly threads?: number | undefined;
 }
 
@@ -58,7 +62,8 @@ export function serveDevice(deviceFd: number, options: ServeOptions): Promise<vo
     noOpendir,
     passthrough,
   };
-  return runThreads(data, options.threads ?? DEFAULT_THREADS);
+  const dataPassesBy = passthrough || overlayXattr !== undefined;
+  return runThreads(data, options.threads ?? (dataPassesBy && !verify ? 1 : 2));
 }
 
 async function runThreads(data: ServerData, count: number): Promise<void> {
@@ -91,7 +96,13 @@ function answerDeferred(deviceFd: number, server: ImageServer, hash: BackgroundH
 
 function runThread(data: ServerData, onDeferred: (request: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(THREAD, { workerData: data });
+    const thread = new Worker(THREAD, {
+      workerData: data,
+      resourceLimits: THREAD_LIMITS,
+      // A file may be opened in one thread and closed in another. Node would queue a warning for each, and a thread that
+      // never returns to its event loop would keep them all.
+      trackUnmanagedFds: false,
+    });
     thread.on('message', ({ request }: DeferredRequest) =>
       onDeferred(Buffer.from(request.buffer, request.byteOffset, request.length)),
     );

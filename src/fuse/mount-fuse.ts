@@ -10,6 +10,8 @@ import { type FuseMountOptions, MountPlan } from './mount-plan.js';
 import type { FromServer, ToServer } from './server-protocol.js';
 
 const SERVER = fileURLToPath(new URL('./server-process.js', import.meta.url));
+/** In MiB. The server's own thread does little, and nothing that needs more. */
+const NURSERY = '--max-semi-space-size=1';
 
 /** A mount served by another process. */
 export interface FuseMount {
@@ -142,7 +144,7 @@ class ServerProcess {
 
   constructor(plan: MountPlan, source: ImageSource) {
     this.#process = withContext('Starting the FUSE server', () =>
-      spawn(process.execPath, [SERVER], {
+      spawn(process.execPath, [NURSERY, SERVER], {
         // Not to keep the directory of the caller in use.
         cwd: '/',
         detached: true,

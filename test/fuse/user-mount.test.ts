@@ -37,7 +37,11 @@ function withNobody(skip: (reason: string) => void, action: (place: Place) => Pr
     chmodSync(place, 0o777);
     const asNobody = (args: readonly string[], expected = 0): string => {
       const [program = '', ...rest] = [...nobody.command, process.execPath, ...args];
-      const { status, stdout, stderr } = spawnSync(program, rest, { encoding: 'utf8', cwd: place });
+      const { status, stdout, stderr } = spawnSync(program, rest, {
+        encoding: 'utf8',
+        cwd: place,
+        env: { ...process.env, HOME: place },
+      });
       assert.equal(status, expected, stderr);
       return expected === 0 ? stdout : stderr;
     };
