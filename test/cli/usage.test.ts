@@ -78,6 +78,16 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], ...lines: strin
   [['oci', 'layer', DIGEST, '--dumpfile', '--json'], "error: the argument '--dumpfile' cannot be used with '--json'"],
   [['oci', 'pull', 'oci:x', '--platform', 'a/b/c/d'], "error: invalid value 'a/b/c/d' for '--platform <PLATFORM>'"],
   [['oci', 'pull', 'oci:x', '--progress', 'x'], "error: invalid value 'x' for '--progress <PROGRESS>'"],
+  [['oci', 'pull', '--tls-verify'], 'error: the following required arguments were not provided:', '  <IMAGE>'],
+  [['oci', 'pull', '--tls-verify=', 'x'], "error: a value is required for '--tls-verify[=<TLS_VERIFY>]'"],
+  [
+    ['oci', 'pull', '--tls-verify', 'x', '--retry', 'many'],
+    "error: invalid value 'many' for '--retry <COUNT>': not a number from 0 to 1000",
+  ],
+  [
+    ['oci', 'login', '--password-stdin', '-p', 'x', 'h'],
+    "error: the argument '--password-stdin' cannot be used with '--password <PASSWORD>'",
+  ],
   [['oci', 'pull', 'oci:x', '--bootable'], "error: unexpected argument '--bootable' found"],
 ];
 
