@@ -158,33 +158,29 @@ function contentOf(path: Buffer): string {
 export interface Nobody {
   /** Before a program and its arguments. */
   readonly command: readonly string[];
-  /** Where nobody finds this package, and the test images. */
+  /** Where nobody finds this package. */
   readonly packageRoot: string;
-  readonly images: string;
 }
 
 /**
  * Runs what follows in a mount namespace of its own, where `/dev/fuse` is for everybody, as udev makes it, and where
- * package and images can be read. Undefined where that cannot be done.
+ * this package can be read. Undefined where that cannot be done.
  */
 export function nobodyIn(directory: string): Nobody | undefined {
   if (cannotMount !== false) return undefined;
   const device = join(directory, 'fuse-device');
-  const visible = { packageRoot: join(directory, 'package'), images: join(directory, 'images') };
-  for (const path of Object.values(visible)) mkdirSync(path);
+  const visiblePackage = join(directory, 'package');
+  mkdirSync(visiblePackage);
   try {
     makeNode(device, constants.S_IFCHR | 0o666, (10 << 8) | 229);
   } catch {
     return undefined;
   }
   const bind = (from: string, to: string): string => `mount --bind '${from}' '${to}' && `;
-  const images = process.env['COMPOSEFS_TEST_IMAGES'];
-  const script =
-    `chmod 666 '${device}' && ${bind(device, '/dev/fuse')}${bind(packageRoot, visible.packageRoot)}` +
-    `${images === undefined ? '' : bind(images, visible.images)}exec "$@"`;
+  const script = `chmod 666 '${device}' && ${bind(device, '/dev/fuse')}${bind(packageRoot, visiblePackage)}exec "$@"`;
   const drop = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
   const command = ['unshare', '-m', 'sh', '-c', script, 'sh', ...drop];
   const [program = '', ...args] = [...command, process.execPath, '-e', "fs.openSync('/dev/fuse', 'r+')"];
   const works = spawnSync(program, args).status === 0 && findInPath('fusermount3') !== undefined;
-  return works ? { command, ...visible } : undefined;
+  return works ? { command, packageRoot: visiblePackage } : undefined;
 }

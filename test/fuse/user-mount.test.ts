@@ -6,10 +6,12 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { mountImageAt } from '../../src/composefs/mount/index.js';
 import { Repository } from '../../src/composefs/repository/index.js';
+import { OciImage } from '../../src/oci/image.js';
+import { pull } from '../../src/oci/pull.js';
 import { directory, inline, leaf, name, stat, xattrs } from '../composefs/erofs/support.js';
 import { CFSCTL } from '../support/cfsctl.js';
 import { packageRoot, withTempDir } from '../support/paths.js';
-import { realImages } from '../support/programs.js';
+import { realImages, runProgram } from '../support/programs.js';
 import { cannotMount, clearMounts, nobodyIn, snapshot } from './fuse-support.js';
 
 /** Mounts by an ordinary user, through fusermount3. */
@@ -23,7 +25,6 @@ interface Place {
   /** Where nobody finds these. */
   readonly cfsctl: string;
   readonly compare: string;
-  readonly images: string;
 }
 
 /** A directory of nobody's. */
@@ -51,7 +52,6 @@ function withNobody(skip: (reason: string) => void, action: (place: Place) => Pr
       asNobody,
       cfsctl: inPackage(CFSCTL),
       compare: inPackage(COMPARE),
-      images: nobody.images,
     });
   });
 }
@@ -144,12 +144,15 @@ test(
     withNobody(
       (reason) => t.skip(reason),
       async (place) => {
-        place.asNobody([place.cfsctl, '--repo', 'repo', 'init', '--insecure']);
-        const ids = images.map(({ name: tag }) => {
-          place.asNobody([place.cfsctl, '--repo', 'repo', 'oci', 'pull', `oci:${place.images}/${tag}:zstd`, tag]);
-          const inspected = place.asNobody([place.cfsctl, '--repo', 'repo', 'oci', 'inspect', tag]);
-          return /"composefs_erofs": "([0-9a-f]+)"/.exec(inspected)?.[1] ?? assert.fail(tag);
-        });
+        const repoPath = join(place.path, 'repo');
+        const { repo } = await Repository.init(repoPath, { insecure: true });
+        const ids: string[] = [];
+        for (const { name: tag, path } of images) {
+          await pull(repo, `oci:${path}:zstd`, tag);
+          ids.push(OciImage.openRef(repo, tag).imageRef(repo.erofsVersion) ?? assert.fail(tag));
+        }
+        repo.close();
+        runProgram('chown', ['-R', '65534:65534', repoPath]);
         await compare(place, ids);
       },
     ),
