@@ -4,6 +4,7 @@ import { FLAG_HAS_ACL } from '../composefs/erofs/format.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
 import { hasCapability } from '../linux/capability.js';
 import { cloneFuseDevice } from '../linux/fuse-device.js';
+import { inInitialUserNamespace } from '../linux/user-namespace.js';
 import { BackgroundHash } from './background-hash.js';
 import { handshake } from './handshake.js';
 import type { ImageServer } from './image-server.js';
@@ -61,6 +62,7 @@ export function serveDevice(deviceFd: number, options: ServeOptions): Promise<vo
     overlayXattr,
     noOpendir,
     passthrough,
+    trustedXattrs: inInitialUserNamespace(),
   };
   const dataPassesBy = passthrough || overlayXattr !== undefined;
   return runThreads(data, options.threads ?? (dataPassesBy && !verify ? 1 : 2));

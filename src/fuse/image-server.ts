@@ -40,6 +40,8 @@ export interface ImageServerOptions {
   readonly noOpendir: boolean;
   /** Where the kernel can read the objects itself: the device, and what is open in this way. */
   readonly passthrough: { readonly deviceFd: number; readonly table: ObjectTable } | undefined;
+  /** Whether root can read `trusted.*` xattrs: not in a user namespace. */
+  readonly trustedXattrs: boolean;
   /** Bytes: OPEN of a larger object that has to be hashed first is {@link DEFERRED}. */
   readonly hashMax: number;
 }
@@ -251,12 +253,14 @@ export class ImageServer {
   }
 
   #listxattr(inode: ErofsInode, uid: number, size: number, reply: Buffer): number {
+    // Who has CAP_SYS_ADMIN, the protocol does not say.
+    const showsTrusted = this.#options.trustedXattrs && uid === ROOT_UID;
     let names = '';
     if (inode.xattrSize > 0) {
       for (const xattr of inode.xattrs()) {
         const name = shownXattrName(xattr.name, this.#mode);
-        // Others cannot read their values. Who has CAP_SYS_ADMIN, the protocol does not say.
-        if (name === undefined || (uid !== ROOT_UID && name.startsWith(TRUSTED_PREFIX))) continue;
+        // What cannot be read is not listed, for which overlayfs would not copy the file up.
+        if (name === undefined || (!showsTrusted && name.startsWith(TRUSTED_PREFIX))) continue;
         names += `${name}\0`;
       }
     }

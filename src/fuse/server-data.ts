@@ -15,6 +15,7 @@ export interface ServerData {
   readonly overlayXattr: OverlayXattrMode | undefined;
   readonly noOpendir: boolean;
   readonly passthrough: boolean;
+  readonly trustedXattrs: boolean;
 }
 
 /** @throws ErofsReaderError */
@@ -26,6 +27,7 @@ export function imageServer(data: ServerData, hashMax: number): ImageServer {
     overlayXattr: data.overlayXattr,
     noOpendir: data.noOpendir,
     passthrough: data.passthrough ? { deviceFd: data.deviceFd, table } : undefined,
+    trustedXattrs: data.trustedXattrs,
     hashMax,
   });
 }

@@ -142,6 +142,7 @@ function withServer(options: ServerOptions, action: (requests: Requests, objects
         overlayXattr: mode,
         noOpendir: true,
         passthrough: undefined,
+        trustedXattrs: true,
         hashMax: SMALL_LIMIT,
       });
       action(new Requests(server), objects);
@@ -336,6 +337,7 @@ test('whatever is asked about whatever image, there is an answer or an error', (
           overlayXattr: undefined,
           noOpendir: true,
           passthrough: undefined,
+          trustedXattrs: true,
           hashMax: SMALL_LIMIT,
         });
       } catch (error) {

@@ -6,6 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { mountImageAt } from '../../src/composefs/mount/index.js';
 import { Repository } from '../../src/composefs/repository/index.js';
+import { userOverlaySupported } from '../../src/fuse/index.js';
+import { readXattrs } from '../../src/linux/xattr.js';
 import { OciImage } from '../../src/oci/image.js';
 import { pull } from '../../src/oci/pull.js';
 import { directory, inline, leaf, name, stat, xattrs } from '../composefs/erofs/support.js';
@@ -154,6 +156,38 @@ test(
         repo.close();
         runProgram('chown', ['-R', '65534:65534', repoPath]);
         await compare(place, ids);
+      },
+    ),
+);
+
+test(
+  'in a user namespace files are copied to an upper layer with the xattrs that can be read',
+  { skip: cannotMount },
+  (t) =>
+    withNobody(
+      (reason) => t.skip(reason),
+      async ({ path, asNobody, cfsctl }) => {
+        const isPossible = spawnSync('unshare', ['--user', '--map-root-user', '--mount', 'true']).status === 0;
+        if (!isPossible || !userOverlaySupported()) return t.skip('no user namespaces, or a kernel before Linux 6.16');
+        asNobody([cfsctl, '--repo', 'repo', 'init', '--insecure']);
+        const repo = await Repository.open(join(path, 'repo'));
+        const id = repo.objects.ensureObject(Buffer.alloc(1000, 'old'));
+        const attributes = xattrs({ 'user.kept': 'x', 'trusted.lost': 'y' });
+        const content = { type: 'regular', file: { storage: 'external', id, size: 1000 } } as const;
+        repo.commitImage(directory({ file: leaf(content, stat(0o644, { uid: 0, xattrs: attributes })) }), 'name');
+        repo.close();
+        runProgram('chown', ['-R', '65534:65534', join(path, 'repo')]);
+        const script = `
+        const { execFileSync } = require('node:child_process');
+        const fs = require('node:fs');
+        for (const name of ['mount', 'upper', 'work']) fs.mkdirSync(name);
+        const inside = '"$0" "$1" --repo repo mount --upperdir upper --workdir work --read-write name mount && ' +
+          'printf new 1<>mount/file && "$0" "$1" umount mount';
+        const unshare = ['--user', '--map-root-user', '--mount', 'sh', '-c', inside];
+        execFileSync('unshare', [...unshare, process.execPath, ${JSON.stringify(cfsctl)}], { stdio: 'inherit' });
+        console.log(fs.readFileSync('upper/file', 'latin1').slice(0, 6));`;
+        assert.equal(asNobody(['-e', script]), 'newold\n');
+        assert.equal(readXattrs(join(path, 'upper/file')).get(name('user.kept')), 'x');
       },
     ),
 );
