@@ -7,6 +7,7 @@ import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { Directory } from '../../../src/composefs/tree/directory.js';
 import { getDirectory, getFile, getLeaf } from '../../../src/composefs/tree/lookup.js';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
+import { cpuTime } from '../../support/cpu-time.js';
 
 const b = byteStringFromText;
 const ROOT = '/ 0 40755 2 0 0 0 0.0 - - -\n';
@@ -314,7 +315,7 @@ test('mutated lines are parsed or refused, never anything else', () => {
 });
 
 test('hostile shapes take no more than linear time', () => {
-  const start = performance.now();
+  const start = cpuTime();
   const spaces = Buffer.from(`${ROOT}/f 0 100644 1 0 0 0 0.0 - - - ${' '.repeat(5_000_000)}`);
   assert.throws(() => parseDumpfile(spaces, 'sha256'));
   const backslashes = Buffer.from(`${ROOT}/f 0 100644 1 0 0 0 0.0 - ${'\\\\'.repeat(2_000_000)} -`);
@@ -323,5 +324,5 @@ test('hostile shapes take no more than linear time', () => {
   assert.doesNotThrow(() => parseDumpfile(digits, 'sha256'));
   const blank = Buffer.alloc(5_000_000, ' ');
   assert.throws(() => parseDumpfile(blank, 'sha256'));
-  assert(performance.now() - start < 5000);
+  assert(cpuTime() - start < 5000);
 });

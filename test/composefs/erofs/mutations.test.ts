@@ -12,6 +12,7 @@ import {
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import type { Directory } from '../../../src/composefs/tree/directory.js';
 import { ComposefsError, findCause, fullMessage } from '../../../src/errors.js';
+import { cpuTime } from '../../support/cpu-time.js';
 import { directory, inline, leaf, name, simpleTree, stat, WHITEOUT, write, xattrs } from './support.js';
 
 const { COMPOSEFS_TEST_FUZZ = '1500', COMPOSEFS_TEST_SEED = '20' } = process.env;
@@ -159,9 +160,9 @@ test(`${ITERATIONS} mutations of valid images neither crash nor hang their reade
     const image = images[random.below(images.length)];
     assert.ok(image !== undefined);
     const mutated = mutate(image, random);
-    const start = performance.now();
+    const start = cpuTime();
     accepted += readAll(mutated);
-    const time = performance.now() - start;
+    const time = cpuTime() - start;
     slowest = Math.max(slowest, time);
     assert.ok(time < TIME_MAX, `mutation ${i} took ${time} ms`);
   }
@@ -205,9 +206,9 @@ test('images that are made to overlap are read in bounded time', () => {
     data.write(text, root + 64 + offset, 'latin1');
     offset += text.length;
   });
-  const start = performance.now();
+  const start = cpuTime();
   readAll(data);
-  assert.ok(performance.now() - start < TIME_MAX);
+  assert.ok(cpuTime() - start < TIME_MAX);
   for (const read of READERS) {
     assert.throws(
       () => read(data),

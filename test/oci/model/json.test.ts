@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { JsonError, parseJson } from '../../../src/oci/model/json.js';
+import { cpuTime } from '../../support/cpu-time.js';
 
 const parse = (text: string): unknown => parseJson(Buffer.from(text));
 
@@ -68,9 +69,9 @@ test('size, depth and number of values are bounded', () => {
 });
 
 test('a very long integer takes no quadratic time', () => {
-  const start = performance.now();
+  const start = cpuTime();
   assert.throws(() => parse('9'.repeat(4_000_000)), /number out of range/);
-  assert.ok(performance.now() - start < 2000);
+  assert.ok(cpuTime() - start < 2000);
 });
 
 test('keys of the prototype are ordinary keys', () => {

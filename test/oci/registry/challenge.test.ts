@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseChallenges } from '../../../src/oci/registry/challenge.js';
+import { cpuTime } from '../../support/cpu-time.js';
 
 function parse(header: string): unknown {
   return parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
@@ -43,7 +44,7 @@ test('what comes after a fault does not count', () => {
 });
 
 test('long nonsense takes no long time', () => {
-  const start = performance.now();
+  const start = cpuTime();
   for (const part of ['a', 'a=', 'a ', '"', 'a,', '\\', 'a="']) parseChallenges(`Bearer ${part.repeat(20_000)}`);
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(cpuTime() - start < 1000);
 });
