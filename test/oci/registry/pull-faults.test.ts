@@ -12,7 +12,7 @@ import { RegistrySource } from '../../../src/oci/registry/registry-source.js';
 import { type Transfer, useBlob } from '../../../src/oci/registry/use-blob.js';
 import { BlobVerifier } from '../../../src/oci/sources/verified-read.js';
 import { resolveRef } from '../../../src/oci/tags.js';
-import { RecordingReporter } from '../../../src/progress.js';
+import { type ProgressEvent, RecordingReporter } from '../../../src/progress.js';
 import type { Fault, FaultCondition, TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
 import type { TestImage } from '../../support/oci-fixtures.js';
@@ -311,8 +311,10 @@ test('an aborted pull ends at once, and the next one goes on', async (context) =
   const it = await setup(context);
   it.fault({ type: 'slow', bytesPerSecond: 1_000_000 }, { nth: 1 });
   const controller = new AbortController();
-  setTimeout(() => controller.abort(new Error('enough')), 700);
-  const pulling = it.pull({ signal: controller.signal });
+  const report = (event: ProgressEvent): void => {
+    if (event.type === 'progress' && event.fetched > 0) controller.abort(new Error('enough'));
+  };
+  const pulling = it.pull({ signal: controller.signal, progress: { report } });
   const aborted = new Promise<number>((resolve) => {
     controller.signal.addEventListener('abort', () => resolve(performance.now()));
   });
