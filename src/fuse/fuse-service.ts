@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { FLAG_HAS_ACL } from '../composefs/erofs/format.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
@@ -32,7 +33,7 @@ export interface ServeOptions {
   readonly passthrough?: boolean | undefined;
   /**
    * Threads that answer requests. Default: 2, so that one answers while another waits for the disk; 1 if the kernel
-   * reads the data by itself, as each thread has to warm up before it is fast.
+   * reads the data by itself, or with two cores or less: each thread has to warm up before it is fast.
    */
   readonly threads?: number | undefined;
 }
@@ -65,7 +66,11 @@ export function serveDevice(deviceFd: number, options: ServeOptions): Promise<vo
     trustedXattrs: inInitialUserNamespace(),
   };
   const dataPassesBy = passthrough || overlayXattr !== undefined;
-  return runThreads(data, options.threads ?? (dataPassesBy && !verify ? 1 : 2));
+  return runThreads(data, options.threads ?? defaultThreads(dataPassesBy && !verify));
+}
+
+function defaultThreads(dataPassesBy: boolean): number {
+  return dataPassesBy || availableParallelism() <= 2 ? 1 : 2;
 }
 
 async function runThreads(data: ServerData, count: number): Promise<void> {

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { decodeMetacopy } from '../composefs/erofs/metacopy.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { METACOPY_SUFFIX, REDIRECT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
 import { HASH_ALGORITHMS, type HashAlgorithm } from '../composefs/fsverity/algorithm.js';
-import { computeVerityOfFd } from '../composefs/fsverity/digest.js';
+import { computeVerity, computeVerityOfFd } from '../composefs/fsverity/digest.js';
 import { measureVerityOpt } from '../composefs/fsverity/kernel.js';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import { ComposefsError } from '../errors.js';
@@ -38,6 +38,7 @@ export class ObjectFiles {
   readonly #directory: Buffer;
   readonly #table: ObjectTable;
   readonly #verify: boolean;
+  #scratch: Buffer | undefined;
 
   /**
    * @param directoryFd of `objects/`; `O_PATH` is enough.
@@ -111,8 +112,22 @@ export class ObjectFiles {
     if (digest === undefined) throw damaged(path, 'the image states no digest');
     const measured = measuredByKernel(fd, digest.algorithm);
     if (measured === undefined && size > hashMax) return false;
-    this.conclude(content, measured ?? computeVerityOfFd(digest.algorithm, fd));
+    this.conclude(content, measured ?? this.#hash(fd, size, digest.algorithm));
     return true;
+  }
+
+  /** Small objects are many: they share a buffer. */
+  #hash(fd: number, size: number, algorithm: HashAlgorithm): ObjectId {
+    if (size > INLINE_HASH_MAX) return computeVerityOfFd(algorithm, fd);
+    this.#scratch ??= Buffer.allocUnsafeSlow(INLINE_HASH_MAX);
+    let length = 0;
+    while (length < size) {
+      const count = readSync(fd, this.#scratch, length, size - length, length);
+      // Whatever is missing, the digest shows it.
+      if (count === 0) break;
+      length += count;
+    }
+    return computeVerity(algorithm, this.#scratch.subarray(0, length));
   }
 }
 
