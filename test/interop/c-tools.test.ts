@@ -91,6 +91,7 @@ function describeStore(path: string): Record<string, string> {
 }
 
 async function compareInfo(work: string): Promise<void> {
+  mkdirSync(join(work, 'ours'), { recursive: true });
   const image = join(work, 'ours.cfs');
   for (const args of [
     ['dump', image],
@@ -105,14 +106,15 @@ async function compareInfo(work: string): Promise<void> {
   // What one of them dumps, the other makes into the same image.
   const dump = join(work, 'dump');
   writeFileSync(dump, await ourInfo(work, ['dump', image]));
+  const [ours, theirs] = [join(work, 'from-dump'), join(work, 'from-dump-c')];
+  // The whiteouts of an image of V1 have left their marks, so that V0 of its dump is another image than V0 of the source.
+  const ownVersion = String(readFileSync(image).readUInt32LE(12));
   for (const version of ['0', '1']) {
-    const [expected, ours, theirs] = ['expected', 'from-dump', 'from-dump-c'].map((name) => join(work, name));
-    if (expected === undefined || ours === undefined || theirs === undefined) return;
-    succeed(runCTool('mkcomposefs', [`--min-version=${version}`, join(work, 'source'), expected]));
-    succeed(runCTool('mkcomposefs', [`--min-version=${version}`, '--from-file', dump, theirs]));
-    await mkcomposefs([`--min-version=${version}`, '--from-file', dump, ours]);
-    assert.ok(readFileSync(ours).equals(readFileSync(expected)), `V${version}`);
-    assert.ok(readFileSync(theirs).equals(readFileSync(expected)), `V${version}`);
+    const args = [`--min-version=${version}`, `--max-version=${version}`, '--from-file', dump];
+    await mkcomposefs([...args, ours]);
+    succeed(runCTool('mkcomposefs', [...args, theirs]));
+    assert.ok(readFileSync(ours).equals(readFileSync(theirs)), `V${version} of a dump`);
+    if (version === ownVersion) assert.ok(readFileSync(ours).equals(readFileSync(image)), `V${version} again`);
   }
   composefsDump([image, join(work, 'again.cfs')]);
   assert.ok(readFileSync(join(work, 'again.cfs')).equals(readFileSync(image)));
@@ -138,7 +140,7 @@ function checkWithKernel(work: string): void {
   }
   const program = [process.execPath, new URL('../../src/cli/mount.composefs.js', import.meta.url).pathname];
   const script = `
-    mkdir -p ours mnt && "$@" -o basedir=ours ours.cfs mnt && cd mnt || exit 1
+    mkdir mnt && "$@" -o basedir=ours ours.cfs mnt && cd mnt || exit 1
     find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z > ../mounted
     cd ../source && find . -type f -print0 | sort -z | xargs -0 -r sha256sum -z > ../expected`;
   const options = { cwd: work, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } } as const;
