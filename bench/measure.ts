@@ -3,6 +3,9 @@ import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
 
+// Makes every start of Node read all certificates of the system.
+delete process.env['NODE_EXTRA_CA_CERTS'];
+
 /** What running one command took. */
 export interface Measurement {
   /** Seconds. */

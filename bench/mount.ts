@@ -29,7 +29,7 @@ const repo = join(directory, 'repo');
 const mountPoint = join(directory, 'mnt');
 mkdirSync(mountPoint);
 const node = process.execPath;
-const cfsctl = [node, fileURLToPath(new URL('../src/cli/cfsctl.js', import.meta.url))];
+const cfsctl = [node, fileURLToPath(new URL('../bin/cfsctl.js', import.meta.url))];
 
 function time(name: string, command: readonly string[], cleanUp?: () => void, base?: Measurement): Measurement {
   const measurements: Measurement[] = [];

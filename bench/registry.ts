@@ -41,7 +41,7 @@ interface Contestant {
   readonly command: (directory: string) => readonly string[];
 }
 
-const cfsctl = [process.execPath, fileURLToPath(new URL('../src/cli/cfsctl.js', import.meta.url))];
+const cfsctl = [process.execPath, fileURLToPath(new URL('../bin/cfsctl.js', import.meta.url))];
 const work = mkdtempSync(join(process.env['COMPOSEFS_BENCH_DIR'] ?? tmpdir(), 'composefs-bench-'));
 
 function freshRepository(program: readonly string[]): (directory: string) => void {
@@ -93,12 +93,13 @@ try {
   const image = `docker://${registry.host}/bench/${name}:${tag}`;
   runProgram('skopeo', ['copy', '-q', `oci:${layout}:${tag}`, image]);
   const entries = contestants(image).map((contestant) => ({ contestant, measurements: [] as Measurement[] }));
+  let targets = 0;
   for (let run = 0; run < runs; run++) {
     for (const { contestant, measurements } of entries) {
-      const directory = join(work, 'target');
+      // Deleted in the end: ext4 is slow after large deletions.
+      const directory = join(work, `target-${++targets}`);
       contestant.prepare(directory);
       measurements.push(measure(contestant.command(directory)));
-      rmSync(directory, { recursive: true, force: true });
     }
   }
   const results = entries.map(({ contestant, measurements }) => ({ name: contestant.name, ...median(measurements) }));

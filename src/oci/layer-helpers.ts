@@ -3,8 +3,8 @@ import type { ObjectStoreOptions } from '../composefs/repository/object-store.js
 import { createObjectBatches, ObjectBatches, type SharedObjectBatches } from './layer/object-batches.js';
 import type { WorkerPool } from './worker/pool.js';
 
-/** Each takes 4 MiB. */
-const MAX_SHARED_LAYERS = 16;
+/** Each takes up to 32 MiB, of which those are used only that another thread helps with. */
+const MAX_SHARED_LAYERS = 8;
 
 /**
  * Lets threads that have no layer of their own help with those that remain: the layers of an image are of very

@@ -1,5 +1,6 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
+import { loadZstdEncode } from '../compression/zstd-encode.js';
 import { ComposefsError, ContextError } from '../errors.js';
 import type { ProgressEvent, ProgressReporter } from '../progress.js';
 import { layerContentId } from './identifiers.js';
@@ -93,6 +94,8 @@ export async function importLayers(wanted: readonly WantedLayer[], context: Laye
   progress.report({ type: 'plan', total, present, unit: 'bytes' });
   for (const key of refs.keys()) progress.report({ type: 'skipped', id: key });
 
+  // This thread needs it for config and manifest, and is idle meanwhile. What fails here fails there again.
+  if (missing.length > 0) loadZstdEncode().catch(() => undefined);
   missing.sort((a, b) => b.descriptor.size - a.descriptor.size);
   const imported = await runAll(missing, context);
   let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };

@@ -5,7 +5,7 @@ import type { ObjectStoreMethod } from '../../composefs/repository/object-store.
  * Files up to this many bytes are handed over in one piece: the store then hashes and looks before it writes, and may
  * leave that to another thread.
  */
-export const MAX_QUEUED_OBJECT = 1048576;
+export const MAX_QUEUED_OBJECT: number = 8 * 1048576;
 
 export interface StoredContent {
   readonly id: ObjectId;

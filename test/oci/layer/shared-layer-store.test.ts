@@ -92,7 +92,7 @@ test('a helper that dies with a batch is noticed', () => {
   new ObjectBatches(shared).addHelper(1);
   const memory = new MemoryStore('sha512');
   const store = new SharedLayerStore(memory, shared, 10);
-  const data = contents(Array.from({ length: 20 }, () => 200_000));
+  const data = contents(Array.from({ length: 40 }, () => 500_000));
   const told: string[] = [];
   let isClaimed = false;
   for (const content of data) {
@@ -108,7 +108,7 @@ test('a batch that a helper gives back is stored by the calling thread', () => {
   const shared = createObjectBatches('sha512');
   new ObjectBatches(shared).addHelper(1);
   const store = new SharedLayerStore(new MemoryStore('sha512'), shared);
-  const data = contents(Array.from({ length: 20 }, () => 200_000));
+  const data = contents(Array.from({ length: 40 }, () => 500_000));
   const told: string[] = [];
   for (const content of data) {
     store.queueObject(content, ({ id }) => told.push(id));
