@@ -14,10 +14,12 @@ if (names.size < entries.length) throw new Error(`two entry points have the same
 
 rmSync(OUTPUT, { recursive: true, force: true });
 const bundle = await rollup({
+  logLevel: 'warn',
   input: Object.fromEntries(entries.map((path) => [basename(path, '.js'), path])),
   external: (id) => !/^(?:[./]|dist\/)/.test(id),
 });
-await bundle.write({ dir: OUTPUT, format: 'es', chunkFileNames: '[name]-[hash].js' });
+// Few and larger files: loading one costs more than some code that is not needed.
+await bundle.write({ dir: OUTPUT, format: 'es', chunkFileNames: '[name]-[hash].js', experimentalMinChunkSize: 50_000 });
 await bundle.close();
 
 /** Modules that are started by their file name, as threads or processes: they must lie beside the code that does. */
