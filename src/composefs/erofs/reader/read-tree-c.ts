@@ -4,19 +4,15 @@ import { objectPathname } from '../../fsverity/object-id.js';
 import { Directory } from '../../tree/directory.js';
 import type { Inode, Leaf, LeafContent, RegularFile } from '../../tree/inode.js';
 import { type LeafOrigin, type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../../tree/leaf-origin.js';
-import type { Stat, Xattrs } from '../../tree/stat.js';
+import type { Stat } from '../../tree/stat.js';
 import {
   BLOCK_SIZE,
   COMPOSEFS_MAGIC,
   EROFS_MAGIC,
   HEADER_VERSION,
   LAYOUT_CHUNK_BASED,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFIFO,
   S_IFLNK,
   S_IFREG,
-  S_IFSOCK,
 } from '../format.js';
 import { ReadBudget } from './budget.js';
 import { CXattrReader, type CXattrs } from './c-xattrs.js';
@@ -24,6 +20,7 @@ import { directoryEntries } from './directory-block.js';
 import { depthExceeded, directoryHardlinks, duplicateEntry, ErofsReaderError } from './errors.js';
 import { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
+import { readStat, specialContent } from './tree-parts.js';
 
 /** Limits of the C tools. */
 const INLINE_CONTENT_MAX = 5000;
@@ -180,16 +177,11 @@ class CTreeReader {
         return { type: 'regular', file: this.#file(inode, found) };
       case S_IFLNK:
         return { type: 'symlink', target: byteStringFrom(this.#data(inode, SYMLINK_TARGET_MAX)) };
-      case S_IFCHR:
-        return { type: 'character-device', rdev: inode.u };
-      case S_IFBLK:
-        return { type: 'block-device', rdev: inode.u };
-      case S_IFIFO:
-        return { type: 'fifo' };
-      case S_IFSOCK:
-        return { type: 'socket' };
-      default:
-        throw invalid(`file type 0o${inode.type.toString(8)}`);
+      default: {
+        const content = specialContent(inode);
+        if (content === undefined) throw invalid(`file type 0o${inode.type.toString(8)}`);
+        return content;
+      }
     }
   }
 
@@ -229,11 +221,6 @@ function insert(directory: Directory, name: ByteString, inode: Inode): void {
 
 /** A digest without a path. */
 const NO_PAYLOAD: ByteString = byteStringFromText('');
-
-function readStat(inode: ErofsInode, xattrs: Xattrs): Stat {
-  const { uid, gid, mtimeSec, mtimeNsec } = inode;
-  return { mode: inode.mode & 0o7777, uid, gid, mtimeSec, mtimeNsec, xattrs };
-}
 
 function invalid(what: string): ErofsReaderError {
   return new ErofsReaderError('invalid-image', `Invalid argument: ${what}`);

@@ -4,18 +4,7 @@ import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import { objectPathname } from '../../fsverity/object-id.js';
 import { Directory } from '../../tree/directory.js';
 import { Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
-import type { Stat, Xattrs } from '../../tree/stat.js';
-import {
-  LAYOUT_CHUNK_BASED,
-  MAX_INLINE_CONTENT,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  S_IFSOCK,
-  SYMLINK_MAX,
-} from '../format.js';
+import { LAYOUT_CHUNK_BASED, MAX_INLINE_CONTENT, S_IFLNK, S_IFREG, SYMLINK_MAX } from '../format.js';
 import { ReadBudget } from './budget.js';
 import { type DirectoryEntry, directoryEntries } from './directory-block.js';
 import {
@@ -30,6 +19,7 @@ import {
 import { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
 import { type InodeXattrs, metacopyDigest, redirectObject, XattrReader } from './inode-xattrs.js';
+import { readStat, specialContent } from './tree-parts.js';
 
 const MAX_DEPTH = 2048;
 const DOT: ByteString = byteStringFromText('.');
@@ -194,16 +184,12 @@ class TreeReader {
         }
         return { type: 'symlink', target: byteStringFrom(this.#data(inode)) };
       }
-      case S_IFCHR:
-        return { type: 'character-device', rdev: inode.u };
-      case S_IFBLK:
-        return { type: 'block-device', rdev: inode.u };
-      case S_IFIFO:
-        return { type: 'fifo' };
-      case S_IFSOCK:
-        return { type: 'socket' };
-      default:
-        throw invalidImage(`unknown file type 0o${inode.type.toString(8)} for ${quoteBytes(name)}`);
+      default: {
+        const content = specialContent(inode);
+        if (content === undefined)
+          throw invalidImage(`unknown file type 0o${inode.type.toString(8)} for ${quoteBytes(name)}`);
+        return content;
+      }
     }
   }
 
@@ -249,15 +235,4 @@ class TreeReader {
       }, error);
     }
   }
-}
-
-function readStat(inode: ErofsInode, xattrs: Xattrs): Stat {
-  return {
-    mode: inode.mode & 0o7777,
-    uid: inode.uid,
-    gid: inode.gid,
-    mtimeSec: inode.mtimeSec,
-    mtimeNsec: inode.mtimeNsec,
-    xattrs,
-  };
 }
