@@ -11,11 +11,11 @@ export function usageLine(command: Command): string {
   return [
     ...names,
     ...(hasOptions ? ['[OPTIONS]'] : []),
-    ...(command.commands.length > 0 ? ['<COMMAND>'] : command.registeredArguments.map(placeholder)),
+    ...(command.commands.length > 0 ? ['<COMMAND>'] : command.registeredArguments.map(argumentTerm)),
   ].join(' ');
 }
 
-function placeholder(argument: Argument): string {
+function argumentTerm(argument: Argument): string {
   const name = argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
   return argument.variadic ? `${name}...` : name;
 }
@@ -44,7 +44,7 @@ export class CfsctlHelp extends Help {
   }
 
   override argumentTerm(argument: Argument): string {
-    return placeholder(argument);
+    return argumentTerm(argument);
   }
 
   override visibleArguments(command: Command): Argument[] {

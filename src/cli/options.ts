@@ -15,10 +15,10 @@ export class CfsctlOption extends Option {
 
   /** As messages name it: `--repo <REPO>`, `--dry-run`. */
   get display(): string {
-    const placeholder = /<[^>]+>/.exec(this.flags)?.[0];
+    const valueName = /<[^>]+>/.exec(this.flags)?.[0];
     const name = this.long ?? this.short;
-    if (this.impliedValue !== undefined) return `${name}[=${placeholder}]`;
-    return `${name}${placeholder === undefined ? '' : ` ${placeholder}`}`;
+    if (this.impliedValue !== undefined) return `${name}[=${valueName}]`;
+    return `${name}${valueName === undefined ? '' : ` ${valueName}`}`;
   }
 }
 

@@ -117,9 +117,10 @@ class CTreeBuilder {
       if (head.isHardlink) throw directoryLink();
       directory.insert(name, new Directory(statOf(head, parseCBody(head, this.#options))));
     } else if (head.isHardlink) {
-      const placeholder = new Leaf(UNINITIALIZED_STAT, { type: 'fifo' });
-      directory.insert(name, placeholder);
-      this.#links.set(placeholder, { directory, name, path: head.path, target: parseCLinkTarget(head) });
+      // Its target may come later in the file: {@link finish} puts that in its place.
+      const link = new Leaf(UNINITIALIZED_STAT, { type: 'fifo' });
+      directory.insert(name, link);
+      this.#links.set(link, { directory, name, path: head.path, target: parseCLinkTarget(head) });
     } else {
       const body = parseCBody(head, this.#options);
       const origin = { directory, name, nlink: body.nlink };
