@@ -1,6 +1,7 @@
 import { formatFsckResult, fsckResultToWire } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
-import { formatOciFsckError, isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/index.js';
+import { isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/fsck.js';
+import { formatOciFsckError } from '../../oci/fsck-error.js';
 import type { Context } from '../context.js';
 import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';

@@ -1,5 +1,6 @@
 import { formatObjectId } from '../../composefs/fsverity/object-id.js';
-import { importLayer, parseOciDigest } from '../../oci/index.js';
+import { importLayer } from '../../oci/import-layer.js';
+import { parseOciDigest } from '../../oci/model/digest.js';
 import type { Context } from '../context.js';
 import { withRepository } from '../open-repository.js';
 import { parseArgumentValue } from '../usage-error.js';

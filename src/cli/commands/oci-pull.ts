@@ -1,6 +1,8 @@
 import type { Repository } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
-import { formatStats, newBytes, type PullOptions, type PullResult, parsePlatform, pull } from '../../oci/index.js';
+import { formatStats, newBytes } from '../../oci/import-stats.js';
+import { parsePlatform } from '../../oci/model/platform.js';
+import { type PullOptions, type PullResult, pull } from '../../oci/pull.js';
 import type { GivenCredentials } from '../../oci/registry/registry-config.js';
 import type { Context } from '../context.js';
 import { withInterrupt } from '../interrupt.js';
