@@ -57,7 +57,7 @@ describe('fs-verity in the kernel', { skip }, () => {
         mkdirSync(join(work, 'app', 'dist'), { recursive: true });
         cpSync(join(packageRoot, 'dist', 'src'), join(work, 'app', 'dist', 'src'), { recursive: true });
         cpSync(join(packageRoot, 'package.json'), join(work, 'app', 'package.json'));
-        for (const name of ['koffi', '@koromix', 'commander', 'valibot', '@hpcc-js', 'smol-toml', 'undici']) {
+        for (const name of ['koffi', '@koromix', 'commander', 'valibot', '@hpcc-js', 'smol-toml']) {
           cpSync(join(packageRoot, 'node_modules', name), join(work, 'app', 'node_modules', name), { recursive: true });
         }
         const good = xoshiroBytes(20000, 1);
