@@ -4,8 +4,9 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { CompressionError } from '../../src/compression/compression-error.js';
 import { type CompressionFormat, decompress, detectCompression } from '../../src/compression/decompress.js';
+import { loadLibZstd } from '../../src/compression/libzstd.js';
 import { ReadAhead } from '../../src/compression/read-ahead.js';
-import { unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
+import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
 import { loadZstdEncode } from '../../src/compression/zstd-encode.js';
 import { cutAt, rawFrame, releaseCheckInput, repeatFrame, skippableFrame } from './zstd-fixtures.js';
 
@@ -31,11 +32,23 @@ const decoderOf =
 
 /** Every way to decode zstd: what `decompress` chose here, and the ones it falls back to. */
 function zstdDecoders(): [string, Decode][] {
+  const library = loadLibZstd();
   const create = zlibZstd();
   const all: [string, Decode][] = [
     ['zstd', decoderOf('zstd')],
     ['zstd in JavaScript or sync', (chunks) => unzstdSync(new ReadAhead(sourceOf(chunks)))],
   ];
+  if (library !== null) {
+    for (const [where, ahead] of [
+      ['in place', false],
+      ['on the thread pool', true],
+    ] as const) {
+      all.push([
+        `zstd by libzstd, ${where}`,
+        (chunks) => unzstdNative(new ReadAhead(sourceOf(chunks)), library, ahead),
+      ]);
+    }
+  }
   if (create !== null) all.push(['zstd by node:zlib', (chunks) => unzstdZlib(new ReadAhead(sourceOf(chunks)), create)]);
   return all;
 }
