@@ -26,6 +26,7 @@ import { syncfs } from '../../src/linux/sync.js';
 import { enableVerity, measureVerity } from '../../src/linux/verity.js';
 import { readXattrs, setXattr } from '../../src/linux/xattr.js';
 import { withTempDir } from '../support/paths.js';
+import { withFd } from '../support/with-fd.js';
 
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
@@ -282,15 +283,6 @@ test('fs-verity of a file that has none is an error with the name of its errno',
     assert.throws(() => enableVerity(fd, 1), { code: /^(ENOTTY|EOPNOTSUPP)$/ });
   });
 });
-
-function withFd(path: string, action: (fd: number) => void): void {
-  const fd = openSync(path, 'r');
-  try {
-    action(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 function skipUnless(name: 'CAP_DAC_READ_SEARCH'): string | false {
   return hasCapability(name) ? false : `needs ${name}`;

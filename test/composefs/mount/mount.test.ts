@@ -34,6 +34,7 @@ import { isSystemError } from '../../../src/linux/errno.js';
 import { AT_FDCWD, O_PATH } from '../../../src/linux/fcntl.js';
 import { fsconfigFd, fsconfigString, fsopen, MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
 import { withTempDir } from '../../support/paths.js';
+import { withFd } from '../../support/with-fd.js';
 
 const skip = reasonToSkip();
 
@@ -367,15 +368,6 @@ function withAttached(mountFd: number, mountPoint: string, action: () => void): 
     action();
   } finally {
     umount2(mountPoint, MNT_DETACH);
-  }
-}
-
-function withFd(path: string, action: (fd: number) => void): void {
-  const fd = openSync(path, 'r');
-  try {
-    action(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -24,6 +24,7 @@ import {
 } from '../../../src/linux/mount-api.js';
 import { type MountInfo, parseMountInfo, readMountInfo, visibleMountAt } from '../../../src/linux/mount-info.js';
 import { withTempDir } from '../../support/paths.js';
+import { withFd } from '../../support/with-fd.js';
 
 const skip = reasonToSkip();
 
@@ -189,15 +190,6 @@ function overlayOf(tree: string, objects: string, mountPoint: string): void {
     attachAndClose(fsmount(context, 0), mountPoint);
   } finally {
     closeSync(context);
-  }
-}
-
-function withFd<T>(path: string, action: (fd: number) => T): T {
-  const fd = openSync(path, 'r');
-  try {
-    return action(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 
