@@ -23,7 +23,7 @@ const hasC = noCTools() === false;
 const work = mkdtempSync(join(tmpdir(), 'composefs-bench-'));
 
 function ours(name: string): string[] {
-  return [process.execPath, fileURLToPath(new URL(`../src/cli/${name}.js`, import.meta.url))];
+  return [process.execPath, fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))];
 }
 
 function compare(name: string, tool: 'mkcomposefs' | 'composefs-info', args: readonly string[]): void {
