@@ -29,11 +29,25 @@ export interface CLineHead {
   readonly isHardlink: boolean;
   /** All 32 bits of MODE. */
   readonly mode: number;
-  /** SIZE, not read yet. */
-  readonly sizeField: ByteString;
-  /** The fields after MODE. */
-  readonly fields: LineFields;
+  /** All fields before the xattrs, as many as there are. */
+  readonly fields: readonly ByteString[];
+  /** The fields of the xattrs; undefined if the line ends before them. */
+  readonly xattrs: ByteString | undefined;
 }
+
+/** Where the fields are, in {@link CLineHead.fields}. */
+const PATH = 0;
+const SIZE = 1;
+const MODE = 2;
+const NLINK = 3;
+const UID = 4;
+const GID = 5;
+const RDEV = 6;
+const MTIME = 7;
+const PAYLOAD = 8;
+const CONTENT = 9;
+const DIGEST = 10;
+const FIELDS = 11;
 
 /** The rest of a line that is no hard link. */
 export interface CLineBody {
@@ -59,46 +73,51 @@ export interface CLineOptions {
 export function parseCHead(line: ByteString): CLineHead {
   const nul = line.indexOf('\0');
   if (nul >= 0) throw new DumpfileError(`Invalid embedded NUL character at position ${nul}`);
-  const fields = new LineFields(line);
-  const path = cString(unescapeBytesC(next(fields)));
+  const fields = line.split(' ', FIELDS) as ByteString[];
+  const path = unescapeCString(at(fields, PATH));
   if (path === '') throw new DumpfileError('Invalid empty path');
-  const sizeField = next(fields);
-  const modeField = next(fields);
+  const modeField = at(fields, MODE);
   const isHardlink = modeField.startsWith('@');
   const mode = low32(parseU64(isHardlink ? sliceBytes(modeField, 1) : modeField, 8));
   if (!FILE_TYPES.has(mode & 0o170000)) throw new DumpfileError(`Invalid mode ${mode.toString(8)}`);
-  return { path, isHardlink, mode, sizeField, fields };
+  return { path, isHardlink, mode, fields, xattrs: afterFields(line, fields) };
+}
+
+/** All that follows the last of the fields and its space. */
+function afterFields(line: ByteString, fields: readonly ByteString[]): ByteString | undefined {
+  if (fields.length < FIELDS) return undefined;
+  let start = FIELDS;
+  for (const field of fields) start += field.length;
+  return start > line.length ? undefined : sliceBytes(line, start);
 }
 
 const FILE_TYPES: ReadonlySet<number> = new Set([0o100000, 0o040000, 0o120000, 0o060000, 0o020000, 0o010000, 0o140000]);
 
 /** The target path, unescaped, of a hard link: all that counts of its line. Undefined if absent. */
 export function parseCLinkTarget({ fields }: CLineHead): ByteString | undefined {
-  for (let i = 0; i < 5; i++) next(fields);
-  const target = optional(next(fields));
-  return target === undefined ? undefined : cString(unescapeBytesC(target));
+  const target = optional(at(fields, PAYLOAD));
+  return target === undefined ? undefined : unescapeCString(target);
 }
 
-export function parseCBody({ mode, sizeField, fields }: CLineHead, options: CLineOptions): CLineBody {
+export function parseCBody({ mode, fields, xattrs }: CLineHead, options: CLineOptions): CLineBody {
   const { strict } = options;
-  const size = parseU64(sizeField, 10);
-  const nlink = low32(parseU64(next(fields), 10));
-  const uid = low32(parseU64(next(fields), 10));
+  const size = parseU64(at(fields, SIZE), 10);
+  const nlink = low32(parseU64(at(fields, NLINK), 10));
+  const uid = low32(parseU64(at(fields, UID), 10));
   // The C parser looks at uid where it means gid and rdev: with any other uid than 0 an invalid number is 0 there.
-  const gid = low32(parseLenient(next(fields), uid !== 0));
-  const rdev = low32(parseLenient(next(fields), uid !== 0));
+  const gid = low32(parseLenient(at(fields, GID), uid !== 0));
+  const rdev = low32(parseLenient(at(fields, RDEV), uid !== 0));
   const type = mode & 0o170000;
   const isDevice = type === 0o060000 || type === 0o020000;
   if (strict && rdev !== 0 && !isDevice) throw new DumpfileError('Non-zero devnum on non-device');
-  const [mtimeSec, mtimeNsec] = parseMtime(next(fields));
-  const payloadField = optional(next(fields));
-  const payload = payloadField === undefined ? undefined : cString(unescapeBytesC(payloadField));
-  const contentField = optional(next(fields));
+  const [mtimeSec, mtimeNsec] = parseMtime(at(fields, MTIME));
+  const payloadField = optional(at(fields, PAYLOAD));
+  const payload = payloadField === undefined ? undefined : unescapeCString(payloadField);
+  const contentField = optional(at(fields, CONTENT));
   const content = contentField === undefined ? undefined : unescapeBytesC(contentField);
   checkContent(type === 0o120000, size, payload, content, strict);
-  const digestField = optional(next(fields));
-  const digest = digestField === undefined ? undefined : cString(unescapeBytesC(digestField));
-  const xattrs = options.xattrCache.get(fields.rest());
+  const digestField = optional(at(fields, DIGEST));
+  const digest = digestField === undefined ? undefined : unescapeCString(digestField);
   return {
     size,
     nlink,
@@ -110,7 +129,7 @@ export function parseCBody({ mode, sizeField, fields }: CLineHead, options: CLin
     payload,
     content,
     digest,
-    xattrs,
+    xattrs: options.xattrCache.get(xattrs),
   };
 }
 
@@ -160,7 +179,7 @@ function parseXattrs(text: ByteString): Xattrs {
   for (let field = fields.next(); field !== undefined; field = fields.next()) {
     const equals = field.indexOf('=');
     if (equals < 0) throw new DumpfileError('Missing = in xattr');
-    const name = cString(unescapeBytesC(sliceBytes(field, 0, equals)));
+    const name = unescapeCString(sliceBytes(field, 0, equals));
     const value = unescapeBytesC(sliceBytes(field, equals + 1));
     const replaced = xattrs.get(name);
     if (replaced !== undefined) areaSize -= C_XATTR_ENTRY_OVERHEAD + name.length + replaced.length;
@@ -176,17 +195,18 @@ function parseXattrs(text: ByteString): Xattrs {
 }
 
 /** Missing fields are empty. */
-function next(fields: LineFields): ByteString {
-  return fields.next() ?? ('' as ByteString);
+function at(fields: readonly ByteString[], index: number): ByteString {
+  return fields[index] ?? ('' as ByteString);
 }
 
 function optional(field: ByteString): ByteString | undefined {
   return field === '-' ? undefined : field;
 }
 
-/** A C string ends at its first NUL, which an escape can write. */
-function cString(bytes: ByteString): ByteString {
-  const nul = bytes.indexOf('\0');
+/** A C string ends at its first NUL, which only an escape can write. */
+function unescapeCString(field: ByteString): ByteString {
+  const bytes = unescapeBytesC(field);
+  const nul = bytes === field ? -1 : bytes.indexOf('\0');
   return nul < 0 ? bytes : sliceBytes(bytes, 0, nul);
 }
 
@@ -203,6 +223,22 @@ function parseLenient(field: ByteString, zeroIfInvalid: boolean): U64 {
 
 /** `strtoull` over the whole field: white space and a sign are fine, a minus wraps, what is too large is the maximum. */
 function parseU64(field: ByteString, base: 8 | 10): U64 {
+  return parseShort(field, base) ?? parseLong(field, base);
+}
+
+/** Undefined for anything but a few digits. */
+function parseShort(field: ByteString, base: 8 | 10): number | undefined {
+  if (field === '' || field.length > 15) return undefined;
+  let value = 0;
+  for (let i = 0; i < field.length; i++) {
+    const digit = field.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit >= base) return undefined;
+    value = value * base + digit;
+  }
+  return value;
+}
+
+function parseLong(field: ByteString, base: 8 | 10): U64 {
   if (!isInteger(field, base)) throw new DumpfileError(`Invalid integer ${byteStringToText(field)}`);
   const text = field.trimStart();
   const isNegative = text.startsWith('-');
