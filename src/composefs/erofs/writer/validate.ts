@@ -26,27 +26,26 @@ export function validateTree(root: Directory, options: ValidationOptions = {}): 
   const seen = new Set([root]);
   const whiteouts = new Set<Leaf>();
   const pending: Visit[] = [{ directory: root, parent: undefined, name: undefined }];
-  checkStat(root.stat, nsecMax, () => '/');
+  const rootProblem = problemOfStat(root.stat, nsecMax);
+  if (rootProblem !== undefined) throw invalid(rootProblem, '/');
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     const { directory } = visit;
-    const place = visit;
     for (const name of directory.names()) {
       const inode = directory.lookup(name);
       if (inode === undefined) continue;
-      const path = (): string => pathOf(place, name);
-      checkName(name, path);
-      checkStat(inode.stat, nsecMax, path);
+      let problem = problemOfName(name) ?? problemOfStat(inode.stat, nsecMax);
       if (inode instanceof Directory) {
-        if (seen.has(inode)) throw invalid('linked-directory', 'directory has several parents', path);
+        if (seen.has(inode)) problem ??= ['linked-directory', 'directory has several parents'];
         seen.add(inode);
-        pending.push({ directory: inode, parent: place, name });
+        pending.push({ directory: inode, parent: visit, name });
       } else {
         if (isWhiteout(inode.content) && !isCCompatible) {
           if (whiteouts.has(inode)) throw new InvalidTreeError('linked-whiteout', 'whiteout inode has nlink > 1');
           whiteouts.add(inode);
         }
-        checkContent(inode.content, path);
+        problem ??= problemOfContent(inode.content);
       }
+      if (problem !== undefined) throw invalid(problem, pathOf(visit, name));
     }
   }
 }
@@ -57,53 +56,54 @@ interface Visit {
   readonly name: ByteString | undefined;
 }
 
-function checkName(name: ByteString, path: () => string): void {
+type Problem = readonly [kind: InvalidTreeKind, message: string] | undefined;
+
+function problemOfName(name: ByteString): Problem {
   if (name === '' || name === '.' || name === '..' || name.length > NAME_MAX) {
-    throw invalid('name', 'a name must have 1 to 255 bytes and not be . or ..', path);
+    return ['name', 'a name must have 1 to 255 bytes and not be . or ..'];
   }
-  if (name.includes('/') || name.includes('\0')) throw invalid('name', 'a name must not contain / or NUL', path);
+  if (name.includes('/') || name.includes('\0')) return ['name', 'a name must not contain / or NUL'];
+  return undefined;
 }
 
-function checkStat(stat: Stat, nsecMax: number, path: () => string): void {
+function problemOfStat(stat: Stat, nsecMax: number): Problem {
   if (!isUint(stat.uid, UINT32_MAX) || !isUint(stat.gid, UINT32_MAX)) {
-    throw invalid('stat', `owner ${stat.uid}:${stat.gid} is not a pair of 32-bit numbers`, path);
+    return ['stat', `owner ${stat.uid}:${stat.gid} is not a pair of 32-bit numbers`];
   }
   if (!Number.isSafeInteger(stat.mtimeSec) || !isUint(stat.mtimeNsec, nsecMax)) {
-    throw invalid('stat', `mtime ${stat.mtimeSec}.${stat.mtimeNsec} is out of range`, path);
+    return ['stat', `mtime ${stat.mtimeSec}.${stat.mtimeNsec} is out of range`];
   }
+  return undefined;
 }
 
-function checkContent(content: LeafContent, path: () => string): void {
+function problemOfContent(content: LeafContent): Problem {
   switch (content.type) {
     case 'regular':
-      checkFile(content.file, path);
-      return;
+      return problemOfFile(content.file);
     case 'symlink':
-      if (content.target === '' || content.target.length > SYMLINK_TARGET_MAX) {
-        throw invalid('symlink-target', `symlink target has ${content.target.length} bytes (1 to 4095 possible)`, path);
-      }
-      return;
+      if (content.target !== '' && content.target.length <= SYMLINK_TARGET_MAX) return undefined;
+      return ['symlink-target', `symlink target has ${content.target.length} bytes (1 to 4095 possible)`];
     case 'block-device':
     case 'character-device':
-      if (!isUint(content.rdev, UINT32_MAX)) {
-        throw invalid('device-number', `device number exceeds EROFS u32 limit: ${content.rdev}`, path);
-      }
+      if (isUint(content.rdev, UINT32_MAX)) return undefined;
+      return ['device-number', `device number exceeds EROFS u32 limit: ${content.rdev}`];
+    default:
+      return undefined;
   }
 }
 
-function checkFile(file: RegularFile, path: () => string): void {
-  if (file.storage === 'inline') return;
-  if (!isUint(file.size, Number.MAX_SAFE_INTEGER) || planChunks(file.size).count > CHUNKS_MAX) {
-    throw invalid('file-size', `File too large: ${file.size} bytes`, path);
-  }
+function problemOfFile(file: RegularFile): Problem {
+  if (file.storage === 'inline') return undefined;
+  if (isUint(file.size, Number.MAX_SAFE_INTEGER) && planChunks(file.size).count <= CHUNKS_MAX) return undefined;
+  return ['file-size', `File too large: ${file.size} bytes`];
 }
 
 function isUint(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max;
 }
 
-function invalid(kind: InvalidTreeKind, message: string, path: () => string): InvalidTreeError {
-  return new InvalidTreeError(kind, `${message}: ${path()}`);
+function invalid([kind, message]: NonNullable<Problem>, path: string): InvalidTreeError {
+  return new InvalidTreeError(kind, `${message}: ${path}`);
 }
 
 function pathOf(visit: Visit, name: ByteString): string {
