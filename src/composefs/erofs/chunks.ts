@@ -5,6 +5,8 @@ const CHUNK_FORMAT_MAX = 31;
 /** What fits in the one block to which a chunk array is moved: files up to 2^53 bytes. */
 export const CHUNKS_MAX = 1024;
 export const CHUNK_ADDRESS_SIZE = 4;
+/** Of a chunk whose data is not in the image. */
+export const NULL_CHUNK_ADDRESS = 0xffff_ffff;
 
 /** How a file without data in the image is cut up (spec 20 §3.10). */
 export interface ChunkPlan {

@@ -10,11 +10,11 @@ export interface ComposefsHeader {
 }
 
 /** Writes the header into zeroed bytes. */
-export function encodeHeader(target: Buffer, flags: number, composefsVersion: number): void {
-  target.writeUInt32LE(COMPOSEFS_MAGIC, 0);
-  target.writeUInt32LE(HEADER_VERSION, 4);
-  target.writeUInt32LE(flags, 8);
-  target.writeUInt32LE(composefsVersion, 12);
+export function encodeHeader(target: DataView, flags: number, composefsVersion: number): void {
+  target.setUint32(0, COMPOSEFS_MAGIC, true);
+  target.setUint32(4, HEADER_VERSION, true);
+  target.setUint32(8, flags, true);
+  target.setUint32(12, composefsVersion, true);
 }
 
 /** Reads the header; the caller has checked that 32 bytes are there. */

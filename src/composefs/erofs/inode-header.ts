@@ -1,5 +1,5 @@
 import { COMPACT_INODE_SIZE, type DataLayout, EXTENDED_INODE_SIZE } from './format.js';
-import { encodeInt64 } from './int64.js';
+import { setInt64 } from './int64.js';
 
 /** The header of an inode, in either form (spec 20 §1.4). */
 export interface InodeHeader {
@@ -44,31 +44,31 @@ export const FORMAT_EXTENDED = 1;
 export const FORMAT_LAYOUT_MASK = 0x0e;
 
 /** Writes 32 bytes into zeroed bytes; every value must fit its narrow field. Returns the size of the header. */
-export function encodeCompactInode(target: Buffer, offset: number, header: InodeHeader): number {
+export function encodeCompactInode(target: DataView, offset: number, header: InodeHeader): number {
   encodeCommon(target, offset, header, 0);
-  target.writeUInt16LE(header.nlink, offset + COMPACT_NLINK);
-  target.writeUInt32LE(header.size, offset + INODE_SIZE);
-  target.writeUInt16LE(header.uid, offset + INODE_UID);
-  target.writeUInt16LE(header.gid, offset + COMPACT_GID);
+  target.setUint16(offset + COMPACT_NLINK, header.nlink, true);
+  target.setUint32(offset + INODE_SIZE, header.size, true);
+  target.setUint16(offset + INODE_UID, header.uid, true);
+  target.setUint16(offset + COMPACT_GID, header.gid, true);
   return COMPACT_INODE_SIZE;
 }
 
 /** Writes 64 bytes into zeroed bytes. Returns the size of the header. */
-export function encodeExtendedInode(target: Buffer, offset: number, header: InodeHeader): number {
+export function encodeExtendedInode(target: DataView, offset: number, header: InodeHeader): number {
   encodeCommon(target, offset, header, FORMAT_EXTENDED);
-  encodeInt64(target, header.size, offset + INODE_SIZE);
-  target.writeUInt32LE(header.uid, offset + INODE_UID);
-  target.writeUInt32LE(header.gid, offset + EXTENDED_GID);
-  encodeInt64(target, header.mtimeSec, offset + EXTENDED_MTIME);
-  target.writeUInt32LE(header.mtimeNsec, offset + EXTENDED_MTIME_NSEC);
-  target.writeUInt32LE(header.nlink, offset + EXTENDED_NLINK);
+  setInt64(target, offset + INODE_SIZE, header.size);
+  target.setUint32(offset + INODE_UID, header.uid, true);
+  target.setUint32(offset + EXTENDED_GID, header.gid, true);
+  setInt64(target, offset + EXTENDED_MTIME, header.mtimeSec);
+  target.setUint32(offset + EXTENDED_MTIME_NSEC, header.mtimeNsec, true);
+  target.setUint32(offset + EXTENDED_NLINK, header.nlink, true);
   return EXTENDED_INODE_SIZE;
 }
 
-function encodeCommon(target: Buffer, offset: number, header: InodeHeader, form: number): void {
-  target.writeUInt16LE(header.layout | form, offset + INODE_FORMAT);
-  target.writeUInt16LE(header.xattrCount, offset + INODE_XATTR_COUNT);
-  target.writeUInt16LE(header.mode, offset + INODE_MODE);
-  target.writeUInt32LE(header.u, offset + INODE_U);
-  target.writeUInt32LE(header.ino, offset + INODE_INO);
+function encodeCommon(target: DataView, offset: number, header: InodeHeader, form: number): void {
+  target.setUint16(offset + INODE_FORMAT, header.layout | form, true);
+  target.setUint16(offset + INODE_XATTR_COUNT, header.xattrCount, true);
+  target.setUint16(offset + INODE_MODE, header.mode, true);
+  target.setUint32(offset + INODE_U, header.u, true);
+  target.setUint32(offset + INODE_INO, header.ino, true);
 }

@@ -6,6 +6,12 @@ export function encodeInt64(target: Buffer, value: number, offset: number): void
   target.writeInt32LE(Math.floor(value / WORD), offset + 4);
 }
 
+/** {@link encodeInt64} through a view. */
+export function setInt64(target: DataView, offset: number, value: number): void {
+  target.setUint32(offset, value >>> 0, true);
+  target.setInt32(offset + 4, Math.floor(value / WORD), true);
+}
+
 /**
  * An unsigned 64-bit field as a number. Beyond 2^53 the result is rounded, and not a safe integer: who needs it exact
  * must check that.

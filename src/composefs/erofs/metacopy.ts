@@ -1,4 +1,5 @@
 import { type ByteString, byteStringFrom } from '../../bytes/byte-string.js';
+import { byteTarget } from '../../bytes/byte-target.js';
 import { digestSize, type HashAlgorithm, kernelId } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../fsverity/object-id.js';
 
@@ -12,15 +13,15 @@ export function metacopySize(algorithm: HashAlgorithm): number {
 
 /** The value that tells overlayfs which digest the object must have (spec 20 §1.7). */
 export function encodeMetacopy(id: ObjectId, algorithm: HashAlgorithm): ByteString {
-  const header = Buffer.alloc(METACOPY_HEADER_SIZE);
-  encodeMetacopyHeader(header, 0, algorithm);
-  return byteStringFrom(Buffer.concat([header, objectIdToBytes(id)]));
+  const { bytes, view } = byteTarget(Buffer.alloc(METACOPY_HEADER_SIZE));
+  encodeMetacopyHeader(view, 0, algorithm);
+  return byteStringFrom(Buffer.concat([bytes, objectIdToBytes(id)]));
 }
 
 /** Writes the 4 bytes before the digest into zeroed bytes. */
-export function encodeMetacopyHeader(target: Buffer, offset: number, algorithm: HashAlgorithm): void {
-  target.writeUInt8(metacopySize(algorithm), offset + 1);
-  target.writeUInt8(kernelId(algorithm), offset + 3);
+export function encodeMetacopyHeader(target: DataView, offset: number, algorithm: HashAlgorithm): void {
+  target.setUint8(offset + 1, metacopySize(algorithm));
+  target.setUint8(offset + 3, kernelId(algorithm));
 }
 
 /** The digest in a value; undefined if size or any field is not exactly as for `algorithm`. */

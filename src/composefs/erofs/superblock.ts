@@ -5,7 +5,7 @@ import {
   FEATURE_COMPAT_XATTR_FILTER,
   SUPERBLOCK_OFFSET,
 } from './format.js';
-import { encodeInt64 } from './int64.js';
+import { setInt64 } from './int64.js';
 
 /** What differs between images; the rest of the superblock is constant (spec 20 §1.3). */
 export interface SuperblockFields {
@@ -21,17 +21,17 @@ export interface SuperblockFields {
 }
 
 /** Writes the superblock at its place into zeroed bytes. */
-export function encodeSuperblock(target: Buffer, fields: SuperblockFields): void {
+export function encodeSuperblock(target: DataView, fields: SuperblockFields): void {
   const base = SUPERBLOCK_OFFSET;
-  target.writeUInt32LE(EROFS_MAGIC, base);
-  target.writeUInt32LE(FEATURE_COMPAT_MTIME | FEATURE_COMPAT_XATTR_FILTER, base + 8);
-  target.writeUInt8(BLOCK_BITS, base + 12);
-  target.writeUInt16LE(fields.rootNid, base + 14);
-  encodeInt64(target, fields.inodeCount, base + 16);
-  encodeInt64(target, fields.buildTime, base + 24);
-  target.writeUInt32LE(fields.buildTimeNsec, base + 32);
-  target.writeUInt32LE(fields.blockCount, base + 36);
-  target.writeUInt32LE(fields.xattrBlock, base + 44);
+  target.setUint32(base, EROFS_MAGIC, true);
+  target.setUint32(base + 8, FEATURE_COMPAT_MTIME | FEATURE_COMPAT_XATTR_FILTER, true);
+  target.setUint8(base + 12, BLOCK_BITS);
+  target.setUint16(base + 14, fields.rootNid, true);
+  setInt64(target, base + 16, fields.inodeCount);
+  setInt64(target, base + 24, fields.buildTime);
+  target.setUint32(base + 32, fields.buildTimeNsec, true);
+  target.setUint32(base + 36, fields.blockCount, true);
+  target.setUint32(base + 44, fields.xattrBlock, true);
 }
 
 /** The fields that a reader uses or checks. */

@@ -68,20 +68,21 @@ export function xattrAreaSize(count: number): number {
 }
 
 /** Writes the 12 bytes before an inode's xattrs into zeroed bytes. */
-export function encodeXattrAreaHeader(target: Buffer, offset: number, filterBits: number, sharedCount: number): void {
-  target.writeUInt32LE(~filterBits >>> 0, offset);
-  target.writeUInt8(sharedCount, offset + 4);
+export function encodeXattrAreaHeader(target: DataView, offset: number, filterBits: number, sharedCount: number): void {
+  target.setUint32(offset, ~filterBits >>> 0, true);
+  target.setUint8(offset + 4, sharedCount);
 }
 
-/** Writes the 4 bytes before an entry's suffix and value. */
-export function encodeXattrEntryHeader(
-  target: Buffer,
-  offset: number,
-  suffixLength: number,
-  index: number,
-  valueLength: number,
-): void {
-  target.writeUInt8(suffixLength, offset);
-  target.writeUInt8(index, offset + 1);
-  target.writeUInt16LE(valueLength, offset + 2);
+/** What an entry of this name begins with: 4 bytes, of which the last two are for the length of its value, and the suffix. */
+export function encodeXattrEntryStart({ index, suffix }: XattrName): Buffer {
+  const start = Buffer.alloc(XATTR_ENTRY_HEADER_SIZE + suffix.length);
+  start.writeUInt8(suffix.length, 0);
+  start.writeUInt8(index, 1);
+  start.write(suffix, XATTR_ENTRY_HEADER_SIZE, 'latin1');
+  return start;
+}
+
+/** Writes the length of the value into the entry at `offset`. */
+export function encodeXattrValueLength(target: DataView, offset: number, valueLength: number): void {
+  target.setUint16(offset + 2, valueLength, true);
 }

@@ -54,6 +54,11 @@ export class Directory {
     return this.#sorted;
   }
 
+  /** What the names lead to, in no particular order. */
+  inodes(): IterableIterator<Inode> {
+    return this.#entries.values();
+  }
+
   /** The entries in byte order of their names. */
   *entries(): Generator<readonly [ByteString, Inode]> {
     for (const name of this.names()) {

@@ -12,7 +12,7 @@ export function* directories(root: Directory): Generator<Directory> {
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     yield directory;
-    for (const [, inode] of directory.entries()) {
+    for (const inode of directory.inodes()) {
       if (inode instanceof Directory) pending.push(inode);
     }
   }
@@ -35,7 +35,7 @@ export function* inodes(root: Directory): Generator<Inode> {
 export function countLinks(root: Directory): Map<Leaf, number> {
   const links = new Map<Leaf, number>();
   for (const directory of directories(root)) {
-    for (const [, inode] of directory.entries()) {
+    for (const inode of directory.inodes()) {
       if (inode instanceof Leaf) links.set(inode, (links.get(inode) ?? 0) + 1);
     }
   }

@@ -109,6 +109,8 @@ class Collector {
 
 /** Names that begin with a byte below 0x2e precede `.`, and some lie between `.` and `..`. */
 function withDots(names: readonly ByteString[]): ByteString[] {
+  const [first] = names;
+  if (first === undefined || first > DOT_DOT) return [DOT, DOT_DOT, ...names];
   const dot = names.findIndex((name) => name > DOT);
   const dotDot = names.findIndex((name) => name > DOT_DOT);
   const result = [...names];

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
+import type { ByteTarget } from '../../../bytes/byte-target.js';
 import { DIRENT_SIZE, encodeDirent } from '../dirent.js';
 import { BLOCK_SIZE } from '../format.js';
 import type { ImageInode } from './image-inode.js';
@@ -33,15 +34,21 @@ export function groupEntries(names: readonly ByteString[]): DirectoryGroups {
 }
 
 /** Writes the entries `start` to `end` (exclusive) of a directory: the fixed parts, then the names. */
-export function writeEntries(target: Buffer, offset: number, directory: ImageInode, start: number, end: number): void {
+export function writeEntries(
+  target: ByteTarget,
+  offset: number,
+  directory: ImageInode,
+  start: number,
+  end: number,
+): void {
   let header = offset;
   let nameOffset = DIRENT_SIZE * (end - start);
   for (let index = start; index < end; index++) {
     const name = directory.names[index];
     const inode = directory.targets[index];
     if (name === undefined || inode === undefined) throw new Error('directory entries out of step with their names');
-    encodeDirent(target, header, inode.nid, nameOffset, inode.fileType);
-    writeBytes(target, offset + nameOffset, name);
+    encodeDirent(target.view, header, inode.nid, nameOffset, inode.fileType);
+    writeBytes(target.bytes, offset + nameOffset, name);
     header += DIRENT_SIZE;
     nameOffset += name.length;
   }

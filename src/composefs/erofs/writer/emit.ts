@@ -1,10 +1,11 @@
+import type { ByteTarget } from '../../../bytes/byte-target.js';
+import { CHUNK_ADDRESS_SIZE, NULL_CHUNK_ADDRESS } from '../chunks.js';
 import { BLOCK_SIZE, type FormatVersion, formatEpoch, LAYOUT_CHUNK_BASED } from '../format.js';
 import { encodeCompactInode, encodeExtendedInode, type InodeHeader } from '../inode-header.js';
 import {
   encodeXattrAreaHeader,
-  encodeXattrEntryHeader,
+  encodeXattrValueLength,
   XATTR_AREA_HEADER_SIZE,
-  XATTR_ENTRY_HEADER_SIZE,
   xattrAreaCount,
 } from '../xattr-format.js';
 import { writeEntries } from './directory-layout.js';
@@ -15,7 +16,7 @@ import type { XattrEntry } from './xattr-table.js';
 
 /** Writes a placed inode with its xattrs, its tail and its blocks; returns the offset of its next block. */
 export function emitInode(
-  image: Buffer,
+  target: ByteTarget,
   inode: ImageInode,
   version: FormatVersion,
   xattrBase: number,
@@ -24,18 +25,18 @@ export function emitInode(
   const { position } = inode;
   const header = inodeHeader(inode, version);
   const encode = inode.isCompact ? encodeCompactInode : encodeExtendedInode;
-  let offset = position + encode(image, position, header);
-  if (inode.xattrSize > 0) offset = emitXattrs(image, offset, inode, xattrBase);
+  let offset = position + encode(target.view, position, header);
+  if (inode.xattrSize > 0) offset = emitXattrs(target, offset, inode, xattrBase);
   const blocksEnd = blockPosition + BLOCK_SIZE * inode.blockCount;
-  emitContent(image, inode, offset, blockPosition, blocksEnd);
+  emitContent(target, inode, offset, blockPosition, blocksEnd);
   return blocksEnd;
 }
 
-export function emitXattrEntry(image: Buffer, offset: number, { name, key, size }: XattrEntry): number {
-  const { suffix, form } = name;
-  encodeXattrEntryHeader(image, offset, suffix.length, name.index, form.size(key));
-  writeBytes(image, offset + XATTR_ENTRY_HEADER_SIZE, suffix);
-  form.write(image, offset + XATTR_ENTRY_HEADER_SIZE + suffix.length, key);
+export function emitXattrEntry(target: ByteTarget, offset: number, { name, key, size }: XattrEntry): number {
+  const { start, form } = name;
+  target.bytes.set(start, offset);
+  encodeXattrValueLength(target.view, offset, form.size(key));
+  form.write(target, offset + start.length, key);
   return offset + size;
 }
 
@@ -57,7 +58,7 @@ function inodeHeader(inode: ImageInode, version: FormatVersion): InodeHeader {
   };
 }
 
-function emitXattrs(image: Buffer, start: number, inode: ImageInode, xattrBase: number): number {
+function emitXattrs(target: ByteTarget, start: number, inode: ImageInode, xattrBase: number): number {
   const { xattrs, sharedCount } = inode;
   let filterBits = 0;
   let shared = 0;
@@ -65,40 +66,44 @@ function emitXattrs(image: Buffer, start: number, inode: ImageInode, xattrBase: 
   for (const entry of xattrs) {
     filterBits |= entry.name.filterMask;
     if (isReferenced(entry, shared, sharedCount)) {
-      image.writeUInt32LE((entry.position - xattrBase) / 4, start + XATTR_AREA_HEADER_SIZE + 4 * shared++);
+      target.view.setUint32(start + XATTR_AREA_HEADER_SIZE + 4 * shared++, (entry.position - xattrBase) / 4, true);
     } else {
-      offset = emitXattrEntry(image, offset, entry);
+      offset = emitXattrEntry(target, offset, entry);
     }
   }
-  encodeXattrAreaHeader(image, start, filterBits, sharedCount);
+  encodeXattrAreaHeader(target.view, start, filterBits, sharedCount);
   return offset;
 }
 
-function emitContent(image: Buffer, inode: ImageInode, tail: number, blocks: number, blocksEnd: number): void {
+function emitContent(target: ByteTarget, inode: ImageInode, tail: number, blocks: number, blocksEnd: number): void {
   const { content } = inode;
   if (inode.groups !== undefined) {
-    emitDirectory(image, inode, tail, blocks);
+    emitDirectory(target, inode, tail, blocks);
   } else if (inode.layout === LAYOUT_CHUNK_BASED) {
     // Null addresses: the data is elsewhere, or nowhere.
-    image.fill(0xff, tail, tail + inode.tailSize);
-    image.fill(0xff, blocks, blocksEnd);
+    fillChunks(target.view, tail, tail + inode.tailSize);
+    fillChunks(target.view, blocks, blocksEnd);
   } else if (content?.type === 'symlink') {
-    writeBytes(image, inode.isPromoted ? blocks : tail, content.target);
+    writeBytes(target.bytes, inode.isPromoted ? blocks : tail, content.target);
   } else if (content?.type === 'regular' && content.file.storage === 'inline') {
     const { data } = content.file;
     const inBlocks = data.length - inode.tailSize;
-    data.copy(image, blocks, 0, inBlocks);
-    data.copy(image, tail, inBlocks);
+    data.copy(target.bytes, blocks, 0, inBlocks);
+    data.copy(target.bytes, tail, inBlocks);
   }
 }
 
-function emitDirectory(image: Buffer, directory: ImageInode, tail: number, blocks: number): void {
+function fillChunks(view: DataView, start: number, end: number): void {
+  for (let offset = start; offset < end; offset += CHUNK_ADDRESS_SIZE) view.setUint32(offset, NULL_CHUNK_ADDRESS, true);
+}
+
+function emitDirectory(target: ByteTarget, directory: ImageInode, tail: number, blocks: number): void {
   let start = 0;
   let block = blocks;
   for (const end of directory.groups?.blockEnds ?? []) {
-    writeEntries(image, block, directory, start, end);
+    writeEntries(target, block, directory, start, end);
     start = end;
     block += BLOCK_SIZE;
   }
-  writeEntries(image, tail, directory, start, directory.names.length);
+  writeEntries(target, tail, directory, start, directory.names.length);
 }

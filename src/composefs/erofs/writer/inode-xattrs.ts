@@ -23,16 +23,18 @@ import type { StoredName, XattrEntry, XattrTable } from './xattr-table.js';
 import { metacopyValue, REDIRECT_VALUE } from './xattr-value.js';
 
 const EMPTY: ByteString = byteStringFromText('');
+const NONE: readonly XattrEntry[] = [];
 const OPAQUE_WITH_WHITEOUTS: ByteString = byteStringFromText('x');
 const OPAQUE: ByteString = byteStringFromText('y');
 
 /** Gives every inode its stored xattrs (spec 20 §3.3 to §3.6, §6), counted in `table`. */
 export function assignXattrs(inodes: readonly ImageInode[], table: XattrTable, options: ErofsOptions): void {
   const assigner = new Assigner(table, options);
+  const [root] = inodes;
   for (const inode of inodes) {
-    const entries = assigner.entries(inode, inode === inodes[0]);
+    const entries = assigner.entries(inode, inode === root);
+    if (entries.length > 0) inode.xattrs = entries;
     for (const entry of entries) entry.users++;
-    inode.xattrs = entries;
   }
 }
 
@@ -52,35 +54,36 @@ class Assigner {
   }
 
   /** V2: overlay xattrs first, then the tree's in order of their unescaped names. V0 and V1: by stored name. */
-  entries(inode: ImageInode, isRoot: boolean): XattrEntry[] {
-    const entries: XattrEntry[] = [];
+  entries(inode: ImageInode, isRoot: boolean): readonly XattrEntry[] {
     const { content, stat } = inode;
-    if (content?.type === 'regular') this.#addFile(entries, content.file);
-    if (stat.xattrs.size > 0) entries.push(...this.#tree(stat.xattrs));
-    if (formatEpoch(this.#options.version) === 1) {
-      this.#addMarkers(entries, inode, isRoot);
-      if (entries.length > 1) entries.sort(byName);
-    }
-    return entries;
+    const own = content?.type === 'regular' ? this.#ofFile(content.file) : NONE;
+    const tree = stat.xattrs.size > 0 ? this.#ofTree(stat.xattrs) : NONE;
+    if (formatEpoch(this.#options.version) === 2) return concat(own, tree);
+    if (!isRoot && !inode.hasWhiteouts && inode.role !== 'escaped-whiteout') return mergeByName(own, tree);
+    const entries = [...own, ...tree];
+    this.#addMarkers(entries, inode, isRoot);
+    return entries.sort(byName);
   }
 
-  #tree(xattrs: Xattrs): readonly XattrEntry[] {
+  #ofTree(xattrs: Xattrs): readonly XattrEntry[] {
     let entries = this.#treeEntries.get(xattrs);
     if (entries === undefined) {
       const names = [...xattrs.keys()].sort();
-      entries = names.map((name) => this.#table.entry(this.#table.treeName(name), xattrs.get(name) ?? EMPTY));
+      const inOrder = names.map((name) => this.#table.entry(this.#table.treeName(name), xattrs.get(name) ?? EMPTY));
+      entries = formatEpoch(this.#options.version) === 2 ? inOrder : inOrder.sort(byName);
       this.#treeEntries.set(xattrs, entries);
     }
     return entries;
   }
 
-  #addFile(entries: XattrEntry[], file: RegularFile): void {
-    if (file.storage === 'inline') return;
+  /** In order of their names. */
+  #ofFile(file: RegularFile): readonly XattrEntry[] {
+    if (file.storage === 'inline') return NONE;
     // C makes a plain empty file of it, composefs-rs a chunk-based one (spec 20 §16.8).
-    if (file.size === 0 && this.#options.origins !== undefined) return;
-    entries.push(this.#table.entry(this.#metacopy, file.storage === 'external' ? this.#checked(file.id) : ''));
+    if (file.size === 0 && this.#options.origins !== undefined) return NONE;
+    const metacopy = this.#table.entry(this.#metacopy, file.storage === 'external' ? this.#checked(file.id) : '');
     const redirect = this.#redirectKey(file);
-    if (redirect !== undefined) entries.push(this.#table.entry(this.#redirect, redirect));
+    return redirect === undefined ? [metacopy] : [metacopy, this.#table.entry(this.#redirect, redirect)];
   }
 
   #checked(id: ObjectId): ObjectId {
@@ -99,9 +102,8 @@ class Assigner {
     if (origins === undefined) {
       return withContext('invalid object pathname', () => objectIdFromPathname(algorithm, payload));
     }
-    const digits = payload.replace('/', '');
-    const isObjectPath = digits.length === 2 * digestSize(algorithm) && /^[0-9a-f]{2}\/[0-9a-f]+$/.test(payload);
-    return isObjectPath ? digits : `/${payload}`;
+    const isObjectPath = payload.length === 2 * digestSize(algorithm) + 1 && /^[0-9a-f]{2}\/[0-9a-f]+$/.test(payload);
+    return isObjectPath ? payload.slice(0, 2) + payload.slice(3) : `/${payload}`;
   }
 
   #addMarkers(entries: XattrEntry[], inode: ImageInode, isRoot: boolean): void {
@@ -128,6 +130,27 @@ class Assigner {
     if (existing < 0) entries.push(entry);
     else entries[existing] = entry;
   }
+}
+
+function concat(a: readonly XattrEntry[], b: readonly XattrEntry[]): readonly XattrEntry[] {
+  if (a.length === 0) return b;
+  return b.length === 0 ? a : [...a, ...b];
+}
+
+/** Both are in order, and have no name in common: that of a tree would be escaped. */
+function mergeByName(own: readonly XattrEntry[], tree: readonly XattrEntry[]): readonly XattrEntry[] {
+  if (own.length === 0) return tree;
+  if (tree.length === 0) return own;
+  const merged: XattrEntry[] = [];
+  let taken = 0;
+  for (const entry of tree) {
+    for (let next = own[taken]; next !== undefined && next.name.name < entry.name.name; next = own[++taken]) {
+      merged.push(next);
+    }
+    merged.push(entry);
+  }
+  for (let next = own[taken]; next !== undefined; next = own[++taken]) merged.push(next);
+  return merged;
 }
 
 function byName(a: XattrEntry, b: XattrEntry): number {

@@ -27,7 +27,7 @@ export function selectEpoch1Version(root: Directory, { min, max }: VersionRange 
 export function hasWhiteout(root: Directory): boolean {
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const [, inode] of directory.entries()) {
+    for (const inode of directory.inodes()) {
       if (inode instanceof Directory) pending.push(inode);
       else if (isWhiteout(inode.content)) return true;
     }

@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer';
+import { type ByteTarget, byteTarget } from '../../../bytes/byte-target.js';
 import type { Directory } from '../../tree/directory.js';
 import { BLOCK_SIZE, FLAG_HAS_ACL, formatEpoch } from '../format.js';
 import { encodeHeader } from '../header.js';
@@ -47,10 +48,11 @@ export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
   }
   const layout = layOut(inodes, shared, isEpoch1 ? placeEpoch1 : placeEpoch2);
 
-  const image = allocate(layout);
+  const target = byteTarget(allocate(layout));
+  const { bytes, view } = target;
   const xattrBlock = isEpoch1 ? Math.floor(layout.inodesEnd / BLOCK_SIZE) : 0;
-  encodeHeader(image, isEpoch1 && hasAcl(table, options) ? FLAG_HAS_ACL : 0, options.version);
-  encodeSuperblock(image, {
+  encodeHeader(view, isEpoch1 && hasAcl(table, options) ? FLAG_HAS_ACL : 0, options.version);
+  encodeSuperblock(view, {
     rootNid: rootInode.nid,
     inodeCount: inodes.length,
     buildTime: buildTime.sec,
@@ -58,20 +60,20 @@ export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
     blockCount: layout.size / BLOCK_SIZE,
     xattrBlock,
   });
-  emitInodes(image, inodes, layout, options, xattrBlock * BLOCK_SIZE);
-  for (const entry of shared) emitXattrEntry(image, entry.position, entry);
-  return image;
+  emitInodes(target, inodes, layout, options, xattrBlock * BLOCK_SIZE);
+  for (const entry of shared) emitXattrEntry(target, entry.position, entry);
+  return bytes;
 }
 
 function emitInodes(
-  image: Buffer,
+  target: ByteTarget,
   inodes: readonly ImageInode[],
   layout: ImageLayout,
   options: ErofsOptions,
   xattrBase: number,
 ): void {
   let blockPosition = layout.dataStart;
-  for (const inode of inodes) blockPosition = emitInode(image, inode, options.version, xattrBase, blockPosition);
+  for (const inode of inodes) blockPosition = emitInode(target, inode, options.version, xattrBase, blockPosition);
   if (blockPosition !== layout.size) throw new Error('layout and emission of an image disagree');
 }
 

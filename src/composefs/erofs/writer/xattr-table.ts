@@ -1,7 +1,14 @@
 import { type ByteString, quoteBytes } from '../../../bytes/byte-string.js';
 import type { FormatEpoch } from '../format.js';
 import { escapeOverlayName } from '../overlay-names.js';
-import { splitXattrName, XATTR_SUFFIX_MAX, XATTR_VALUE_MAX, xattrEntrySize, xattrFilterBit } from '../xattr-format.js';
+import {
+  encodeXattrEntryStart,
+  splitXattrName,
+  XATTR_SUFFIX_MAX,
+  XATTR_VALUE_MAX,
+  xattrEntrySize,
+  xattrFilterBit,
+} from '../xattr-format.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
 import { PLAIN_VALUE, type ValueForm } from './xattr-value.js';
 
@@ -10,6 +17,8 @@ export interface StoredName {
   readonly name: ByteString;
   readonly index: number;
   readonly suffix: ByteString;
+  /** What its entries begin with; the length of the value is still to be written into it. */
+  readonly start: Buffer;
   /** The bit of the name filter, as a mask. */
   readonly filterMask: number;
   readonly form: ValueForm;
@@ -99,5 +108,12 @@ function storedName(name: ByteString, epoch: FormatEpoch, form: ValueForm): Stor
   if (split.suffix.length > XATTR_SUFFIX_MAX) {
     throw new InvalidTreeError('xattr', `xattr name too long: ${quoteBytes(name)}`);
   }
-  return { name, ...split, filterMask: 1 << xattrFilterBit(split), form, entries: new Map() };
+  return {
+    name,
+    ...split,
+    start: encodeXattrEntryStart(split),
+    filterMask: 1 << xattrFilterBit(split),
+    form,
+    entries: new Map(),
+  };
 }

@@ -1,10 +1,12 @@
 import { type ByteString, byteStringFromText, concatBytes } from '../../../bytes/byte-string.js';
+import type { ByteTarget } from '../../../bytes/byte-target.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
 import { encodeMetacopy, encodeMetacopyHeader, METACOPY_HEADER_SIZE } from '../metacopy.js';
 import { writeBytes } from './write-bytes.js';
 
 const SLASH: ByteString = byteStringFromText('/');
+const SLASH_BYTE = 0x2f;
 
 /**
  * The value of an xattr. Nearly every file has two values that are made of its object's digest, which the tree holds
@@ -14,7 +16,7 @@ const SLASH: ByteString = byteStringFromText('/');
  */
 export interface ValueForm {
   size(key: string): number;
-  write(target: Buffer, offset: number, key: string): void;
+  write(target: ByteTarget, offset: number, key: string): void;
   /** The value itself. */
   bytes(key: string): ByteString;
 }
@@ -22,7 +24,7 @@ export interface ValueForm {
 /** Any xattr: the key is the value. */
 export const PLAIN_VALUE: ValueForm = {
   size: (key) => key.length,
-  write: (target, offset, key) => writeBytes(target, offset, key),
+  write: (target, offset, key) => writeBytes(target.bytes, offset, key),
   bytes: (key) => key as ByteString,
 };
 
@@ -32,8 +34,8 @@ export function metacopyValue(algorithm: HashAlgorithm): ValueForm {
     size: (key) => (key === '' ? 0 : METACOPY_HEADER_SIZE + digestSize(algorithm)),
     write: (target, offset, key) => {
       if (key === '') return;
-      encodeMetacopyHeader(target, offset, algorithm);
-      target.write(key, offset + METACOPY_HEADER_SIZE, 'hex');
+      encodeMetacopyHeader(target.view, offset, algorithm);
+      target.bytes.write(key, offset + METACOPY_HEADER_SIZE, 'hex');
     },
     bytes: (key) => (key === '' ? PLAIN_VALUE.bytes(key) : encodeMetacopy(key as ObjectId, algorithm)),
   };
@@ -42,14 +44,16 @@ export function metacopyValue(algorithm: HashAlgorithm): ValueForm {
 /** `trusted.overlay.redirect`: the key is the digest for `/xx/yyyy…`, or any other path, which begins with a slash. */
 export const REDIRECT_VALUE: ValueForm = {
   size: (key) => (key.startsWith('/') ? key.length : key.length + 2),
-  write: (target, offset, key) => {
+  write: ({ bytes }, offset, key) => {
     if (key.startsWith('/')) {
-      writeBytes(target, offset, key);
+      writeBytes(bytes, offset, key);
       return;
     }
-    // The digest where its end belongs, then over its first two digits the directory.
-    writeBytes(target, offset + 2, key);
-    writeBytes(target, offset, `/${key.slice(0, 2)}/`);
+    // The digest where its end belongs, then its first two digits as the directory.
+    writeBytes(bytes, offset + 2, key);
+    bytes[offset] = SLASH_BYTE;
+    bytes.copyWithin(offset + 1, offset + 2, offset + 4);
+    bytes[offset + 3] = SLASH_BYTE;
   },
   bytes: (key) =>
     key.startsWith('/')
