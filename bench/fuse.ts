@@ -15,7 +15,7 @@ import { type FuseMountOptions, mountFuse } from '../src/fuse/index.js';
 
 /**
  * Times mounts of one image side by side: the kernel's, ours through FUSE in each mode, and the reference's through FUSE
- * where `COMPOSEFS_RS_CFSCTL` names it. Needs root.
+ * where `COMPOSEFS_RS_CFSCTL` names it, and that of C where `COMPOSEFS_C_FUSE` names its `composefs-fuse`. Needs root.
  *
  *     npm run build && node dist/bench/fuse.js
  *
@@ -26,6 +26,7 @@ import { type FuseMountOptions, mountFuse } from '../src/fuse/index.js';
 
 const runs = Number(process.env['COMPOSEFS_BENCH_RUNS'] ?? 5);
 const reference = process.env['COMPOSEFS_RS_CFSCTL'];
+const cFuse = process.env['COMPOSEFS_C_FUSE'];
 const MB = 1_000_000;
 const STAT: Stat = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: NO_XATTRS };
 
@@ -78,6 +79,9 @@ async function run(): Promise<void> {
   ];
   if (reference !== undefined)
     ways.push({ name: 'reference, FUSE', mount: async (at) => mountReference(path, image, at) });
+  if (cFuse !== undefined) {
+    ways.push({ name: 'composefs-fuse (C)', mount: async (at) => mountC(cFuse, path, image, at) });
+  }
   const samples = new Map<string, Sample[]>(ways.map(({ name }) => [name, []]));
   for (let round = 0; round < runs; round++) {
     // In turns: what else the machine does meanwhile is the same for all.
@@ -163,7 +167,18 @@ function mountReference(repo: string, image: string, mountPoint: string): number
   // Its server keeps standard error: a pipe would have no end.
   const { status } = spawnSync(reference ?? '', args, { stdio: 'ignore' });
   if (status !== 0) throw new Error(`the reference cannot mount (status ${status})`);
-  const { stdout } = spawnSync('pgrep', ['-f', `internal-fuse-serve.*${mountPoint}`], { encoding: 'utf8' });
+  return processOf(`internal-fuse-serve.*${mountPoint}`);
+}
+
+function mountC(program: string, repo: string, image: string, mountPoint: string): number | undefined {
+  const sources = `source=${join(repo, 'images', image)},basedir=${join(repo, 'objects')}`;
+  const { status } = spawnSync(program, ['-o', sources, mountPoint], { stdio: 'ignore' });
+  if (status !== 0) throw new Error(`composefs-fuse cannot mount (status ${status})`);
+  return processOf(`composefs-fuse.*${mountPoint}`);
+}
+
+function processOf(commandLine: string): number | undefined {
+  const { stdout } = spawnSync('pgrep', ['-f', commandLine], { encoding: 'utf8' });
   return stdout === '' ? undefined : Number(stdout.split('\n')[0]);
 }
 
