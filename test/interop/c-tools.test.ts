@@ -17,7 +17,7 @@ import { composefsDump } from '../../src/cli/tools/composefs-dump.js';
 import { composefsInfo } from '../../src/cli/tools/composefs-info.js';
 import { mkcomposefs } from '../../src/cli/tools/mkcomposefs.js';
 import { isErrno } from '../../src/composefs/repository/files.js';
-import { noCTools, runCTool, runOurTool, type ToolResult } from '../support/c-tools.js';
+import { noCDump, noCTools, runCTool, runOurTool, type ToolResult } from '../support/c-tools.js';
 import { withTempDir } from '../support/paths.js';
 import { findInPath } from '../support/programs.js';
 import { fillRandomDirectory } from '../support/random-directory.js';
@@ -29,6 +29,7 @@ import { fillRandomDirectory } from '../support/random-directory.js';
 const { COMPOSEFS_TEST_INTEROP = '2', COMPOSEFS_TEST_SEED = '1' } = process.env;
 const isRoot = process.getuid?.() === 0;
 const skip = noCTools() || (isRoot ? false : 'needs root to make devices');
+const skipDump = skip || noCDump();
 
 /** Command lines that work, by their options, and whether they make a store. */
 const SETTINGS: readonly (readonly string[])[] = [
@@ -118,6 +119,9 @@ async function compareInfo(work: string): Promise<void> {
   }
   composefsDump([image, join(work, 'again.cfs')]);
   assert.ok(readFileSync(join(work, 'again.cfs')).equals(readFileSync(image)));
+  if (skipDump !== false) return;
+  succeed(runCTool('composefs-dump', [image, join(work, 'again-c.cfs')]));
+  assert.ok(readFileSync(join(work, 'again-c.cfs')).equals(readFileSync(image)));
 }
 
 /** What our tool prints, without a process for it. */
@@ -245,6 +249,22 @@ const INFO: readonly (readonly string[])[] = [
   ['dump', 'image', 'image', '--fil', 'w'],
 ];
 
+const DUMP: readonly (readonly string[])[] = [
+  [],
+  ['image'],
+  ['image', 'out'],
+  ['image', 'out', 'extra'],
+  ['nonexistent', 'out'],
+  ['', 'out'],
+  ['file', 'out'],
+  ['dir', 'out'],
+  ['/dev/null', 'out'],
+  ['image', '/nonexistent/out'],
+  ['image', 'dir'],
+  ['--help'],
+  ['-x', 'out'],
+];
+
 const MOUNT: readonly (readonly string[])[] = [
   [],
   ['-h'],
@@ -275,17 +295,17 @@ const MOUNT: readonly (readonly string[])[] = [
   ['-o', 'basedir=objects', 'dir', 'mnt'],
 ];
 
-for (const [tool, commandLines] of Object.entries({
-  mkcomposefs: MKCOMPOSEFS,
-  'composefs-info': INFO,
-  'mount.composefs': MOUNT,
-} as const)) {
-  test(`${tool} takes and refuses what the C tool does, in the same words`, { skip }, () => {
+for (const [tool, commandLines, skipTool] of [
+  ['mkcomposefs', MKCOMPOSEFS, skip],
+  ['composefs-info', INFO, skip],
+  ['composefs-dump', DUMP, skipDump],
+  ['mount.composefs', MOUNT, skip],
+] as const) {
+  test(`${tool} takes and refuses what the C tool does, in the same words`, { skip: skipTool }, () => {
     for (const args of commandLines) {
-      const name = tool as 'mkcomposefs' | 'composefs-info' | 'mount.composefs';
       const [ours, theirs] = [runOurTool, runCTool].map((run) => {
         rmSync(join(place, 'out'), { force: true });
-        const { status, stdout, stderr } = run(name, args, { cwd: place });
+        const { status, stdout, stderr } = run(tool, args, { cwd: place });
         return { status, stdout: stdout.toString('latin1'), stderr, out: sizeOf(join(place, 'out')) };
       });
       assert.deepEqual(ours, theirs, `${tool} ${args.join(' ')}`);

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export type CToolName = 'mkcomposefs' | 'composefs-info' | 'mount.composefs';
+export type CToolName = 'mkcomposefs' | 'composefs-info' | 'composefs-dump' | 'mount.composefs';
 
 export interface ToolResult {
   readonly status: number | null;
@@ -17,8 +17,8 @@ export interface ToolOptions {
 
 /**
  * Runs a tool of composefs in C. `COMPOSEFS_C_MKCOMPOSEFS` is the command line of its mkcomposefs, split at spaces, if
- * that is not simply `mkcomposefs`; the other tools are called alike, or as `COMPOSEFS_C_INFO` and `COMPOSEFS_C_MOUNT`
- * say.
+ * that is not simply `mkcomposefs`; the other tools are called alike, or as `COMPOSEFS_C_INFO`, `COMPOSEFS_C_DUMP` and
+ * `COMPOSEFS_C_MOUNT` say.
  */
 export function runCTool(name: CToolName, args: readonly string[], options: ToolOptions = {}): ToolResult {
   return run([...cCommand(name), ...args], options);
@@ -30,18 +30,21 @@ export function noCTools(): string | false {
   return /--digest-store=PATH/.test(stderr) ? false : 'mkcomposefs of composefs 1.0.8 is absent';
 }
 
+/** {@link noCTools} for a tool that packages leave out: it has to be built from their source. */
+export function noCDump(): string | false {
+  const { stderr } = runCTool('composefs-dump', []);
+  return /^usage: .*composefs-dump SRC DEST$/m.test(stderr) ? false : 'composefs-dump of composefs 1.0.8 is absent';
+}
+
 /** Runs our own tool of that name, as built beside this test. */
-export function runOurTool(
-  name: CToolName | 'composefs-dump',
-  args: readonly string[],
-  options: ToolOptions = {},
-): ToolResult {
+export function runOurTool(name: CToolName, args: readonly string[], options: ToolOptions = {}): ToolResult {
   return run([process.execPath, fileURLToPath(new URL(`../../src/cli/${name}.js`, import.meta.url)), ...args], options);
 }
 
 const VARIABLES: Readonly<Record<CToolName, string>> = {
   mkcomposefs: 'COMPOSEFS_C_MKCOMPOSEFS',
   'composefs-info': 'COMPOSEFS_C_INFO',
+  'composefs-dump': 'COMPOSEFS_C_DUMP',
   'mount.composefs': 'COMPOSEFS_C_MOUNT',
 };
 

@@ -25,7 +25,7 @@ const { err, errx } = failuresOf(TOOL);
 export function composefsDump([source, destination]: readonly string[]): number {
   if (source === undefined) throw new ToolFailure(`No source path specified\n${USAGE}`);
   if (destination === undefined) throw new ToolFailure(`No destination path specified\n${USAGE}`);
-  const bytes = readImageFile(TOOL, source, 'Failed to get image version');
+  const bytes = readImageFile(TOOL, source, 'Failed to get image version', true);
   const version = imageVersion(source, bytes);
   const { root, origins } = loadImage(TOOL, source, bytes);
   const output = openOutput(destination);

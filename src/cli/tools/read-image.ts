@@ -8,14 +8,18 @@ import { failuresOf, ToolFailure } from './tool-failure.js';
  * The bytes of an image file, of what can be mapped into memory.
  *
  * @param doing what fails if the file can be opened and not mapped: `Failed to load`.
+ * @param mapsHeader whether the C tool first maps a header, whatever the size: then what is no file is no device (ENODEV),
+ *   else it is as bad as an empty one (EINVAL).
  * @throws ToolFailure
  */
-export function readImageFile(tool: string, path: string, doing: string): Buffer {
+export function readImageFile(tool: string, path: string, doing: string, mapsHeader = false): Buffer {
   const { err } = failuresOf(tool);
   const fd = opened(tool, path);
   try {
     const stats = fstatSync(fd);
-    if (stats.isDirectory()) throw new ComposefsError('ENODEV', 'No such device');
+    if (stats.isDirectory() || (mapsHeader && !stats.isFile())) {
+      throw new ComposefsError('ENODEV', 'No such device');
+    }
     if (stats.size === 0) throw new ComposefsError('EINVAL', 'Invalid argument');
     return readAll(fd);
   } catch (error) {
