@@ -11,38 +11,48 @@ const OUTPUT = 'dist/bin';
 const BUNDLED = ['valibot'];
 
 const { name, version, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
-const commands = [...new Set(Object.values(bin))].map((path) => path.replace(`${OUTPUT}/`, 'dist/src/cli/'));
-const entries = [...commands, ...threads()];
+const compiled = (path) => path.replace(`${OUTPUT}/`, 'dist/src/cli/');
+const main = [compiled(bin.cfsctl), ...threads()];
+const tools = Object.values(bin)
+  .map(compiled)
+  .filter((path) => !main.includes(path));
+const entries = [...main, ...tools];
 const names = new Set(entries.map((path) => basename(path)));
 if (names.size < entries.length) throw new Error(`two entry points have the same file name: ${entries.join(', ')}`);
 
 rmSync(OUTPUT, { recursive: true, force: true });
-const bundle = await rollup({
-  logLevel: 'warn',
-  input: Object.fromEntries(entries.map((path) => [basename(path, '.js'), path])),
-  external: (id) => !/^(?:[./]|dist\/)/.test(id) && !BUNDLED.includes(id),
-  plugins: [
-    {
-      name: 'bundled packages and own file names',
-      resolveId: (id) => (BUNDLED.includes(id) ? fileURLToPath(import.meta.resolve(id)) : null),
-      resolveImportMeta: (property) =>
-        property === 'url' ? "require('node:url').pathToFileURL(__filename).href" : null,
-    },
-  ],
-});
-// Few and larger files: loading one costs more than some code that is not needed.
-await bundle.write({
-  dir: OUTPUT,
-  format: 'cjs',
-  chunkFileNames: '[name]-[hash].js',
-  experimentalMinChunkSize: 50_000,
-});
-await bundle.close();
+// A small tool shares no file with the others: it would load what it does not need.
+for (const tool of tools) await writeBundle([tool]);
+await writeBundle(main);
 
 // Makes the files CommonJS, and is what they find when they ask for the package's version.
 const scope = { name, version, type: 'commonjs', exports: { './package.json': './package.json' } };
 writeFileSync(join(OUTPUT, 'package.json'), `${JSON.stringify(scope, null, 2)}\n`);
 for (const id of BUNDLED) copyFileSync(join('node_modules', id, 'LICENSE.md'), join(OUTPUT, `LICENSE-${id}.md`));
+
+async function writeBundle(paths) {
+  const bundle = await rollup({
+    logLevel: 'warn',
+    input: Object.fromEntries(paths.map((path) => [basename(path, '.js'), path])),
+    external: (id) => !/^(?:[./]|dist\/)/.test(id) && !BUNDLED.includes(id),
+    plugins: [
+      {
+        name: 'bundled packages and own file names',
+        resolveId: (id) => (BUNDLED.includes(id) ? fileURLToPath(import.meta.resolve(id)) : null),
+        resolveImportMeta: (property) =>
+          property === 'url' ? "require('node:url').pathToFileURL(__filename).href" : null,
+      },
+    ],
+  });
+  // Few and larger files: loading one costs more than some code that is not needed.
+  await bundle.write({
+    dir: OUTPUT,
+    format: 'cjs',
+    chunkFileNames: '[name]-[hash].js',
+    experimentalMinChunkSize: 50_000,
+  });
+  await bundle.close();
+}
 
 /** Modules that are started by their file name, as threads or processes: they must lie beside the code that does. */
 function threads() {

@@ -3,7 +3,6 @@ import { type ByteString, byteStringFromText, byteStringToBuffer } from '../../b
 import { listTree, objectPaths } from '../../composefs/dumpfile/c-listing.js';
 import { writeCDumpfile } from '../../composefs/dumpfile/c-writer.js';
 import type { CTree } from '../../composefs/erofs/reader/read-tree-c.js';
-import { computeVerityOfFd } from '../../composefs/fsverity/digest.js';
 import type { Directory } from '../../composefs/tree/directory.js';
 import { errnoMessage } from '../../linux/strerror.js';
 import { OptionScanner } from './getopt.js';
@@ -111,8 +110,9 @@ function exists(basedir: string | undefined, path: ByteString): boolean {
 
 async function measureFiles(paths: readonly string[], stdout: number): Promise<void> {
   if (paths.length === 0) throw new ToolFailure(`No files specified\n${USAGE}`);
-  // Foreign calls, which nothing else here needs.
+  // Foreign calls and hashes, which nothing else here needs.
   const { measureVerityOpt } = await import('../../composefs/fsverity/kernel.js');
+  const { computeVerityOfFd } = await import('../../composefs/fsverity/digest.js');
   for (const path of paths) {
     const fd = opened(TOOL, path);
     try {

@@ -1,11 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { parseCDumpfilePieces } from '../../composefs/dumpfile/c-parser.js';
 import { DumpfileError } from '../../composefs/dumpfile/dumpfile-error.js';
 import { InvalidTreeError } from '../../composefs/erofs/writer/invalid-tree-error.js';
 import { selectEpoch1Version } from '../../composefs/erofs/writer/version-selection.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
-import { computeVerity } from '../../composefs/fsverity/digest.js';
 import type { Directory } from '../../composefs/tree/directory.js';
 import type { LeafOrigins } from '../../composefs/tree/leaf-origin.js';
 import { errorCode, fullMessage } from '../../errors.js';
@@ -28,7 +26,7 @@ interface Source {
  */
 export async function mkcomposefs(args: readonly string[]): Promise<number> {
   const options = parseMkcomposefsOptions(args);
-  const output = openOutput(options.image);
+  const output = await openOutput(options.image);
   const source = options.fromFile ? readDumpfile(options.source) : await readDirectory(options);
   const image = makeImage(source, options);
   try {
@@ -37,14 +35,16 @@ export async function mkcomposefs(args: readonly string[]): Promise<number> {
     if (errorCode(error) === 'EPIPE') throw error;
     throw err('cannot write file', error);
   }
-  if (options.printDigest) writeAll(STDOUT, Buffer.from(`${computeVerity('sha256', image)}\n`));
+  if (options.printDigest) await printDigest(image);
   if (output !== undefined && output !== STDOUT) closeOutput(output);
   return 0;
 }
 
-function openOutput(image: string | undefined): number | undefined {
+async function openOutput(image: string | undefined): Promise<number | undefined> {
   if (image === undefined) return undefined;
   if (image === '-') {
+    // Loading what knows of terminals, and hashes below, is a good part of the start, and mostly for nothing.
+    const { isatty } = await import('node:tty');
     if (isatty(STDOUT)) throw errx('stdout is a tty.  Refusing to use it');
     return STDOUT;
   }
@@ -53,6 +53,11 @@ function openOutput(image: string | undefined): number | undefined {
   } catch (error) {
     throw err('failed to open output file', error);
   }
+}
+
+async function printDigest(image: Buffer): Promise<void> {
+  const { computeVerity } = await import('../../composefs/fsverity/digest.js');
+  writeAll(STDOUT, Buffer.from(`${computeVerity('sha256', image)}\n`));
 }
 
 function closeOutput(fd: number): void {
