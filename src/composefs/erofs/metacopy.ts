@@ -1,5 +1,5 @@
+import { byteRegion } from '../../bytes/byte-region.js';
 import { type ByteString, byteStringFrom } from '../../bytes/byte-string.js';
-import { byteTarget } from '../../bytes/byte-target.js';
 import { digestSize, type HashAlgorithm, kernelId } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../fsverity/object-id.js';
 
@@ -13,7 +13,7 @@ export function metacopySize(algorithm: HashAlgorithm): number {
 
 /** The value that tells overlayfs which digest the object must have (spec 20 §1.7). */
 export function encodeMetacopy(id: ObjectId, algorithm: HashAlgorithm): ByteString {
-  const { bytes, view } = byteTarget(Buffer.alloc(METACOPY_HEADER_SIZE));
+  const { bytes, view } = byteRegion(Buffer.alloc(METACOPY_HEADER_SIZE));
   encodeMetacopyHeader(view, 0, algorithm);
   return byteStringFrom(Buffer.concat([bytes, objectIdToBytes(id)]));
 }

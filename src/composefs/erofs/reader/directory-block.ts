@@ -1,6 +1,7 @@
+import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
 import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../dirent.js';
-import { decodeUint64 } from '../int64.js';
+import { getUint64 } from '../int64.js';
 import { invalidImage, outOfBounds } from './errors.js';
 
 export interface DirectoryEntry {
@@ -22,27 +23,29 @@ export function countEntries(block: Buffer): number {
 /** The entries of a directory block or inline tail in stored order. @throws ErofsReaderError at the first bad one. */
 export function* directoryEntries(block: Buffer): Generator<DirectoryEntry> {
   const count = countEntries(block);
+  const region = byteRegion(block);
+  const { view } = region;
   for (let index = 0; index < count; index++) {
     const header = DIRENT_SIZE * index;
     if (header + DIRENT_SIZE > block.length) throw outOfBounds();
-    const start = block.readUInt16LE(header + DIRENT_NAME_OFFSET);
-    const end = nameEnd(block, header, start, index === count - 1);
+    const start = view.getUint16(header + DIRENT_NAME_OFFSET, true);
+    const end = nameEnd(region, header, start, index === count - 1);
     if (start > end || end > block.length) throw outOfBounds();
     yield {
       name: block.toString('latin1', start, end) as ByteString,
-      nid: decodeUint64(block, header),
-      fileType: block.readUInt8(header + DIRENT_FILE_TYPE),
+      nid: getUint64(view, header),
+      fileType: view.getUint8(header + DIRENT_FILE_TYPE),
     };
   }
 }
 
 /** A name ends where the next begins, the last one at the first NUL or the end. */
-function nameEnd(block: Buffer, header: number, start: number, isLast: boolean): number {
+function nameEnd({ bytes: block, view }: ByteRegion, header: number, start: number, isLast: boolean): number {
   if (isLast) {
     const nul = start > block.length ? -1 : block.indexOf(0, start);
     return nul < 0 ? block.length : nul;
   }
   const next = header + DIRENT_SIZE;
   if (next + DIRENT_SIZE > block.length) throw outOfBounds();
-  return block.readUInt16LE(next + DIRENT_NAME_OFFSET);
+  return view.getUint16(next + DIRENT_NAME_OFFSET, true);
 }

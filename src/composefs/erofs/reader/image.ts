@@ -1,3 +1,4 @@
+import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
 import {
   COMPOSEFS_HEADER_SIZE,
@@ -28,8 +29,9 @@ export interface BlockRange {
  * An EROFS image in memory. Nothing is trusted: every access is checked against the bytes there are, and fails with an
  * {@link ErofsReaderError}. Buffers that it returns are views.
  */
-export class ErofsImage {
+export class ErofsImage implements ByteRegion {
   readonly bytes: Buffer;
+  readonly view: DataView;
   readonly header: ComposefsHeader;
   readonly superblock: Superblock;
   readonly blockSize: number;
@@ -41,6 +43,7 @@ export class ErofsImage {
 
   private constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.view = byteRegion(bytes).view;
     this.header = decodeHeader(bytes);
     this.superblock = decodeSuperblock(bytes);
     const { blockBits, metaBlock, xattrBlock } = this.superblock;
@@ -91,7 +94,7 @@ export class ErofsImage {
 
   /** @throws ErofsReaderError `out-of-bounds` */
   sharedXattr(id: number): Xattr {
-    return new Xattr(this.bytes, this.xattrsOffset + 4 * id, this.bytes.length);
+    return new Xattr(this, this.xattrsOffset + 4 * id, this.bytes.length);
   }
 
   /** @throws ErofsReaderError `out-of-bounds` */

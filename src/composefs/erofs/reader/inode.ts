@@ -28,7 +28,7 @@ import {
   INODE_UID,
   INODE_XATTR_COUNT,
 } from '../inode-header.js';
-import { decodeInt64, decodeUint64 } from '../int64.js';
+import { getInt64, getUint64 } from '../int64.js';
 import { XATTR_AREA_HEADER_SIZE, xattrAreaSize } from '../xattr-format.js';
 import { invalidImage, invalidInode, outOfBounds } from './errors.js';
 import type { ErofsImage } from './image.js';
@@ -52,15 +52,15 @@ export class ErofsInode {
   readonly tailSize: number;
 
   constructor(image: ErofsImage, nid: number, offset: number) {
-    const { bytes } = image;
+    const { bytes, view } = image;
     this.image = image;
     this.nid = nid;
     this.offset = offset;
     if (offset >= bytes.length) throw invalidInode(nid);
-    this.isExtended = (bytes.readUInt8(offset + INODE_FORMAT) & FORMAT_EXTENDED) !== 0;
+    this.isExtended = (view.getUint8(offset + INODE_FORMAT) & FORMAT_EXTENDED) !== 0;
     if (offset + this.headerSize > bytes.length) throw invalidInode(nid);
-    this.layout = dataLayout(bytes.readUInt16LE(offset + INODE_FORMAT));
-    this.xattrSize = xattrAreaSize(bytes.readUInt16LE(offset + INODE_XATTR_COUNT));
+    this.layout = dataLayout(view.getUint16(offset + INODE_FORMAT, true));
+    this.xattrSize = xattrAreaSize(view.getUint16(offset + INODE_XATTR_COUNT, true));
     const room = bytes.length - offset - this.headerSize - this.xattrSize;
     this.tailSize = this.#tailSize(room);
     if (room < 0 || this.tailSize > room) throw invalidInode(nid);
@@ -76,7 +76,7 @@ export class ErofsInode {
   }
 
   get mode(): number {
-    return this.image.bytes.readUInt16LE(this.offset + INODE_MODE);
+    return this.image.view.getUint16(this.offset + INODE_MODE, true);
   }
 
   get type(): number {
@@ -102,10 +102,8 @@ export class ErofsInode {
 
   /** `i_size`, rounded if beyond 2^53: {@link ErofsInode.exactSize} refuses that. */
   get size(): number {
-    const { bytes } = this.image;
-    return this.isExtended
-      ? decodeUint64(bytes, this.offset + INODE_SIZE)
-      : bytes.readUInt32LE(this.offset + INODE_SIZE);
+    const { view } = this.image;
+    return this.isExtended ? getUint64(view, this.offset + INODE_SIZE) : view.getUint32(this.offset + INODE_SIZE, true);
   }
 
   /** @throws ErofsReaderError if the size is not a safe integer. */
@@ -115,42 +113,42 @@ export class ErofsInode {
 
   /** First block address, chunk format or device number. */
   get u(): number {
-    return this.image.bytes.readUInt32LE(this.offset + INODE_U);
+    return this.image.view.getUint32(this.offset + INODE_U, true);
   }
 
   get ino(): number {
-    return this.image.bytes.readUInt32LE(this.offset + INODE_INO);
+    return this.image.view.getUint32(this.offset + INODE_INO, true);
   }
 
   get uid(): number {
     const at = this.offset + INODE_UID;
-    return this.isExtended ? this.image.bytes.readUInt32LE(at) : this.image.bytes.readUInt16LE(at);
+    return this.isExtended ? this.image.view.getUint32(at, true) : this.image.view.getUint16(at, true);
   }
 
   get gid(): number {
-    const { bytes } = this.image;
+    const { view } = this.image;
     return this.isExtended
-      ? bytes.readUInt32LE(this.offset + EXTENDED_GID)
-      : bytes.readUInt16LE(this.offset + COMPACT_GID);
+      ? view.getUint32(this.offset + EXTENDED_GID, true)
+      : view.getUint16(this.offset + COMPACT_GID, true);
   }
 
   get nlink(): number {
-    const { bytes } = this.image;
+    const { view } = this.image;
     return this.isExtended
-      ? bytes.readUInt32LE(this.offset + EXTENDED_NLINK)
-      : bytes.readUInt16LE(this.offset + COMPACT_NLINK);
+      ? view.getUint32(this.offset + EXTENDED_NLINK, true)
+      : view.getUint16(this.offset + COMPACT_NLINK, true);
   }
 
   /** Seconds; compact inodes have the image's build time. @throws ErofsReaderError if beyond ±2^53. */
   get mtimeSec(): number {
     return this.isExtended
-      ? exact(decodeInt64(this.image.bytes, this.offset + EXTENDED_MTIME), 'mtime')
+      ? exact(getInt64(this.image.view, this.offset + EXTENDED_MTIME), 'mtime')
       : exact(Number(this.image.superblock.buildTime), 'build time');
   }
 
   get mtimeNsec(): number {
     return this.isExtended
-      ? this.image.bytes.readUInt32LE(this.offset + EXTENDED_MTIME_NSEC)
+      ? this.image.view.getUint32(this.offset + EXTENDED_MTIME_NSEC, true)
       : this.image.superblock.buildTimeNsec;
   }
 
@@ -168,13 +166,13 @@ export class ErofsInode {
   /** Offset of the local entries. @throws ErofsReaderError if the shared ids do not fit in the xattr area. */
   get #localXattrs(): number {
     const start = this.offset + this.headerSize;
-    const local = start + XATTR_AREA_HEADER_SIZE + 4 * this.image.bytes.readUInt8(start + 4);
+    const local = start + XATTR_AREA_HEADER_SIZE + 4 * this.image.view.getUint8(start + 4);
     if (local > this.#xattrsEnd) throw outOfBounds();
     return local;
   }
 
   get xattrFilter(): number {
-    return this.xattrSize === 0 ? 0xffffffff : this.image.bytes.readUInt32LE(this.offset + this.headerSize);
+    return this.xattrSize === 0 ? 0xffffffff : this.image.view.getUint32(this.offset + this.headerSize, true);
   }
 
   /** @throws ErofsReaderError */
@@ -183,7 +181,7 @@ export class ErofsInode {
     const ids: number[] = [];
     const end = this.#localXattrs;
     for (let at = this.offset + this.headerSize + XATTR_AREA_HEADER_SIZE; at < end; at += 4) {
-      ids.push(this.image.bytes.readUInt32LE(at));
+      ids.push(this.image.view.getUint32(at, true));
     }
     return ids;
   }
@@ -194,7 +192,7 @@ export class ErofsInode {
     const end = this.#xattrsEnd;
     let at = this.#localXattrs;
     while (at < end) {
-      const xattr = new Xattr(this.image.bytes, at, end);
+      const xattr = new Xattr(this.image, at, end);
       yield xattr;
       at = xattr.end;
     }
@@ -208,11 +206,11 @@ export class ErofsInode {
 
   /** `i_size` modulo the block size, exact for any size. */
   #sizeInLastBlock(): number {
-    const { bytes, blockSize } = this.image;
+    const { view, blockSize } = this.image;
     const at = this.offset + INODE_SIZE;
-    const low = bytes.readUInt32LE(at);
+    const low = view.getUint32(at, true);
     if (!this.isExtended || blockSize <= WORD) return low % blockSize;
-    return low + (bytes.readUInt32LE(at + 4) % (blockSize / WORD)) * WORD;
+    return low + (view.getUint32(at + 4, true) % (blockSize / WORD)) * WORD;
   }
 
   #tailSize(room: number): number {

@@ -187,7 +187,10 @@ class CTreeReader {
 
   #file(inode: ErofsInode, { digest, payload }: CXattrs): RegularFile {
     if (inode.size === 0) return { storage: 'inline', data: Buffer.alloc(0) };
-    if (inode.layout !== LAYOUT_CHUNK_BASED) return { storage: 'inline', data: this.#data(inode, INLINE_CONTENT_MAX) };
+    if (inode.layout !== LAYOUT_CHUNK_BASED) {
+      // A copy: a tree does not keep the image.
+      return { storage: 'inline', data: Buffer.from(this.#data(inode, INLINE_CONTENT_MAX)) };
+    }
     const size = inode.exactSize;
     if (digest !== undefined) {
       const isUsual = payload === objectPathname(digest);
@@ -198,14 +201,15 @@ class CTreeReader {
     return payload === undefined ? { storage: 'sparse', size } : { storage: 'external-no-verity', payload, size };
   }
 
-  /** Blocks, then tail. */
+  /** Blocks, then tail: a view of the image where there is only one of them. */
   #data(inode: ErofsInode, limit: number): Buffer {
     if (inode.size > limit) throw invalid(`content of ${BigInt(inode.size)} bytes`);
     const { start, end } = this.#image.inodeBlocks(inode);
     const { blockSize } = this.#image;
-    const blocks = this.#image.slice(start * blockSize, (end - start) * blockSize);
     const tail = inode.inline();
-    return Buffer.concat(tail === undefined ? [blocks] : [blocks, tail]).subarray(0, inode.size);
+    if (start === end && tail !== undefined) return tail.subarray(0, inode.size);
+    const blocks = this.#image.slice(start * blockSize, (end - start) * blockSize);
+    return (tail === undefined ? blocks : Buffer.concat([blocks, tail])).subarray(0, inode.size);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ByteRegion } from '../../../bytes/byte-region.js';
 import { type ByteString, concatBytes } from '../../../bytes/byte-string.js';
 import { roundUp } from '../../../bytes/integer.js';
 import { XATTR_ENTRY_HEADER_SIZE, XATTR_INDEX_TRUSTED, XATTR_PREFIXES } from '../xattr-format.js';
@@ -17,13 +18,13 @@ export class Xattr {
    *
    * @throws ErofsReaderError `out-of-bounds` if it does not end by `limit`.
    */
-  constructor(bytes: Buffer, offset: number, limit: number) {
+  constructor({ bytes, view }: ByteRegion, offset: number, limit: number) {
     if (offset + XATTR_ENTRY_HEADER_SIZE > limit) throw outOfBounds();
     this.#bytes = bytes;
     this.offset = offset;
-    this.nameLength = bytes.readUInt8(offset);
-    this.index = bytes.readUInt8(offset + 1);
-    this.valueSize = bytes.readUInt16LE(offset + 2);
+    this.nameLength = view.getUint8(offset);
+    this.index = view.getUint8(offset + 1);
+    this.valueSize = view.getUint16(offset + 2, true);
     if (this.end > limit) throw outOfBounds();
   }
 

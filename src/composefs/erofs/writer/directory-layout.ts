@@ -1,5 +1,5 @@
+import type { ByteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
-import type { ByteTarget } from '../../../bytes/byte-target.js';
 import { DIRENT_SIZE, encodeDirent } from '../dirent.js';
 import { BLOCK_SIZE } from '../format.js';
 import type { ImageInode } from './image-inode.js';
@@ -35,7 +35,7 @@ export function groupEntries(names: readonly ByteString[]): DirectoryGroups {
 
 /** Writes the entries `start` to `end` (exclusive) of a directory: the fixed parts, then the names. */
 export function writeEntries(
-  target: ByteTarget,
+  target: ByteRegion,
   offset: number,
   directory: ImageInode,
   start: number,

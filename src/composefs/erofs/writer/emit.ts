@@ -1,4 +1,4 @@
-import type { ByteTarget } from '../../../bytes/byte-target.js';
+import type { ByteRegion } from '../../../bytes/byte-region.js';
 import { CHUNK_ADDRESS_SIZE, NULL_CHUNK_ADDRESS } from '../chunks.js';
 import { BLOCK_SIZE, type FormatVersion, formatEpoch, LAYOUT_CHUNK_BASED } from '../format.js';
 import { encodeCompactInode, encodeExtendedInode, type InodeHeader } from '../inode-header.js';
@@ -16,7 +16,7 @@ import type { XattrEntry } from './xattr-table.js';
 
 /** Writes a placed inode with its xattrs, its tail and its blocks; returns the offset of its next block. */
 export function emitInode(
-  target: ByteTarget,
+  target: ByteRegion,
   inode: ImageInode,
   version: FormatVersion,
   xattrBase: number,
@@ -32,7 +32,7 @@ export function emitInode(
   return blocksEnd;
 }
 
-export function emitXattrEntry(target: ByteTarget, offset: number, { name, key, size }: XattrEntry): number {
+export function emitXattrEntry(target: ByteRegion, offset: number, { name, key, size }: XattrEntry): number {
   const { start, form } = name;
   target.bytes.set(start, offset);
   encodeXattrValueLength(target.view, offset, form.size(key));
@@ -58,7 +58,7 @@ function inodeHeader(inode: ImageInode, version: FormatVersion): InodeHeader {
   };
 }
 
-function emitXattrs(target: ByteTarget, start: number, inode: ImageInode, xattrBase: number): number {
+function emitXattrs(target: ByteRegion, start: number, inode: ImageInode, xattrBase: number): number {
   const { xattrs, sharedCount } = inode;
   let filterBits = 0;
   let shared = 0;
@@ -75,7 +75,7 @@ function emitXattrs(target: ByteTarget, start: number, inode: ImageInode, xattrB
   return offset;
 }
 
-function emitContent(target: ByteTarget, inode: ImageInode, tail: number, blocks: number, blocksEnd: number): void {
+function emitContent(target: ByteRegion, inode: ImageInode, tail: number, blocks: number, blocksEnd: number): void {
   const { content } = inode;
   if (inode.groups !== undefined) {
     emitDirectory(target, inode, tail, blocks);
@@ -97,7 +97,7 @@ function fillChunks(view: DataView, start: number, end: number): void {
   for (let offset = start; offset < end; offset += CHUNK_ADDRESS_SIZE) view.setUint32(offset, NULL_CHUNK_ADDRESS, true);
 }
 
-function emitDirectory(target: ByteTarget, directory: ImageInode, tail: number, blocks: number): void {
+function emitDirectory(target: ByteRegion, directory: ImageInode, tail: number, blocks: number): void {
   let start = 0;
   let block = blocks;
   for (const end of directory.groups?.blockEnds ?? []) {

@@ -1,5 +1,5 @@
 import { constants } from 'node:buffer';
-import { type ByteTarget, byteTarget } from '../../../bytes/byte-target.js';
+import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
 import type { Directory } from '../../tree/directory.js';
 import { BLOCK_SIZE, FLAG_HAS_ACL, formatEpoch } from '../format.js';
 import { encodeHeader } from '../header.js';
@@ -48,7 +48,7 @@ export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
   }
   const layout = layOut(inodes, shared, isEpoch1 ? placeEpoch1 : placeEpoch2);
 
-  const target = byteTarget(allocate(layout));
+  const target = byteRegion(allocate(layout));
   const { bytes, view } = target;
   const xattrBlock = isEpoch1 ? Math.floor(layout.inodesEnd / BLOCK_SIZE) : 0;
   encodeHeader(view, isEpoch1 && hasAcl(table, options) ? FLAG_HAS_ACL : 0, options.version);
@@ -66,7 +66,7 @@ export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
 }
 
 function emitInodes(
-  target: ByteTarget,
+  target: ByteRegion,
   inodes: readonly ImageInode[],
   layout: ImageLayout,
   options: ErofsOptions,

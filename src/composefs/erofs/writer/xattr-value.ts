@@ -1,5 +1,5 @@
+import type { ByteRegion } from '../../../bytes/byte-region.js';
 import { type ByteString, byteStringFromText, concatBytes } from '../../../bytes/byte-string.js';
-import type { ByteTarget } from '../../../bytes/byte-target.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
 import { encodeMetacopy, encodeMetacopyHeader, METACOPY_HEADER_SIZE } from '../metacopy.js';
@@ -16,7 +16,7 @@ const SLASH_BYTE = 0x2f;
  */
 export interface ValueForm {
   size(key: string): number;
-  write(target: ByteTarget, offset: number, key: string): void;
+  write(target: ByteRegion, offset: number, key: string): void;
   /** The value itself. */
   bytes(key: string): ByteString;
 }
