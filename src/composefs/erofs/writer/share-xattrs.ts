@@ -3,7 +3,7 @@ import { type FormatVersion, formatEpoch } from '../format.js';
 import { XATTR_AREA_HEADER_SIZE, XATTR_COUNT_MAX, XATTR_SHARED_MAX, xattrAreaCount } from '../xattr-format.js';
 import type { ImageInode } from './image-inode.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
-import type { XattrEntry, XattrTable } from './xattr-table.js';
+import type { StoredName, XattrEntry, XattrTable } from './xattr-table.js';
 
 /** The C tools share the first 128 of an inode in V0 and V1; composefs-rs agrees up to there (spec 20 §16.5). */
 const EPOCH_1_SHARED_MAX = 128;
@@ -22,9 +22,7 @@ export function shareXattrs(inodes: readonly ImageInode[], table: XattrTable, ve
   for (const inode of inodes) {
     if (inode.xattrs.length > 0) measureArea(inode, limit, formatEpoch(version) === 2);
   }
-  const compare = formatEpoch(version) === 1 ? byKeyDescending : byStoredFormAscending;
-  const shared = table.sharedEntries().map((entry) => ({ entry, value: entry.name.form.bytes(entry.key) }));
-  return shared.sort(compare).map(({ entry }) => entry);
+  return formatEpoch(version) === 1 ? inOrder(table, byName).reverse() : inOrder(table, byStoredForm);
 }
 
 function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): void {
@@ -46,19 +44,23 @@ function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): vo
   inode.xattrSize = size;
 }
 
-interface SharedEntry {
-  readonly entry: XattrEntry;
-  readonly value: ByteString;
+/** The shared entries, by name in the given order, then by value: in V0 and V1 shorter values come first. */
+function inOrder(table: XattrTable, compareNames: (a: StoredName, b: StoredName) => number): XattrEntry[] {
+  const names = table.names().sort(compareNames);
+  return names.flatMap((name) => {
+    // The default order of strings, which are bytes here, needs no calls of a function of ours.
+    const byValue = new Map<ByteString, XattrEntry>();
+    for (const entry of name.entries.values()) if (entry.users > 1) byValue.set(name.form.bytes(entry.key), entry);
+    const values = [...byValue.keys()].sort();
+    if (compareNames === byName) values.sort((a, b) => a.length - b.length);
+    return values.flatMap((value) => byValue.get(value) ?? []);
+  });
 }
 
-/** Full name, then length of the value, then value; the whole order reversed. */
-function byKeyDescending({ entry: a, value: valueA }: SharedEntry, { entry: b, value: valueB }: SharedEntry): number {
-  return compareBytes(b.name.name, a.name.name) || valueB.length - valueA.length || compareBytes(valueB, valueA);
+function byName(a: StoredName, b: StoredName): number {
+  return compareBytes(a.name, b.name);
 }
 
-function byStoredFormAscending(
-  { entry: a, value: valueA }: SharedEntry,
-  { entry: b, value: valueB }: SharedEntry,
-): number {
-  return a.name.index - b.name.index || compareBytes(a.name.suffix, b.name.suffix) || compareBytes(valueA, valueB);
+function byStoredForm(a: StoredName, b: StoredName): number {
+  return a.index - b.index || compareBytes(a.suffix, b.suffix);
 }

@@ -86,13 +86,9 @@ export class XattrTable {
     return entry;
   }
 
-  /** The pairs that more than one inode has. */
-  sharedEntries(): XattrEntry[] {
-    const shared: XattrEntry[] = [];
-    for (const { entries } of this.#names.values()) {
-      for (const entry of entries.values()) if (entry.users > 1) shared.push(entry);
-    }
-    return shared;
+  /** All names, each with its entries. */
+  names(): StoredName[] {
+    return [...this.#names.values()];
   }
 
   /** Whether any inode has a name that `matches`. */
