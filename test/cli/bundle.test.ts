@@ -1,22 +1,29 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { cfsctl } from '../support/cfsctl.js';
 import { CfsctlFixtures } from '../support/cfsctl-fixtures.js';
 import { fxOci } from '../support/oci-fixtures.js';
+import { packageRoot } from '../support/paths.js';
 
-const BUNDLE = fileURLToPath(new URL('../../bin/cfsctl.js', import.meta.url));
 const fixtures = new CfsctlFixtures();
 after(() => fixtures.remove());
 
-test('the bundled command starts its threads: pull, fsck, gc', (context) => {
-  if (!existsSync(BUNDLE)) return context.skip('dist/bin is made by npm run build');
+test('every command of the package is bundled, and can be started by its name', () => {
+  const { bin } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
+    bin: Record<string, string>;
+  };
+  for (const path of Object.values(bin)) {
+    assert.match(readFileSync(join(packageRoot, path), 'utf8'), /^#!\/usr\/bin\/env node\n/, path);
+  }
+  assert.equal(Object.keys(bin).length, 5);
+});
+
+test('the bundled command starts its threads: pull, fsck, gc', () => {
   const repo = fixtures.path('bundled');
   const run = (...args: string[]): string => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [BUNDLE, '--repo', repo, ...args], {
-      encoding: 'utf8',
-    });
+    const { status, stdout, stderr } = cfsctl(['--repo', repo, ...args]);
     assert.equal(status, 0, stderr);
     return stdout;
   };

@@ -18,7 +18,7 @@ import { composefsInfo } from '../../src/cli/tools/composefs-info.js';
 import { mkcomposefs } from '../../src/cli/tools/mkcomposefs.js';
 import { isErrno } from '../../src/composefs/repository/files.js';
 import { noCDump, noCTools, runCTool, runOurTool, type ToolResult } from '../support/c-tools.js';
-import { withTempDir } from '../support/paths.js';
+import { commandPath, withTempDir } from '../support/paths.js';
 import { findInPath } from '../support/programs.js';
 import { fillRandomDirectory } from '../support/random-directory.js';
 
@@ -145,7 +145,7 @@ function checkWithKernel(work: string): void {
     const { status, stdout, stderr } = spawnSync('fsck.erofs', ['ours.cfs'], { cwd: work, encoding: 'utf8' });
     assert.equal(status, 0, stdout + stderr);
   }
-  const program = [process.execPath, new URL('../../src/cli/mount.composefs.js', import.meta.url).pathname];
+  const program = [process.execPath, commandPath('mount.composefs')];
   const script = `
     mkdir mnt && "$@" -o basedir=ours ours.cfs mnt && cd mnt || exit 1
     find . -type f -size +0 -print0 | sort -z | xargs -0 -r sha256sum -z > ../mounted

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { commandPath } from './paths.js';
 
 export type CToolName = 'mkcomposefs' | 'composefs-info' | 'composefs-dump' | 'mount.composefs';
 
@@ -36,9 +36,9 @@ export function noCDump(): string | false {
   return /^usage: .*composefs-dump SRC DEST$/m.test(stderr) ? false : 'composefs-dump of composefs 1.0.8 is absent';
 }
 
-/** Runs our own tool of that name, as built beside this test. */
+/** Runs our own tool of that name, as it is shipped. */
 export function runOurTool(name: CToolName, args: readonly string[], options: ToolOptions = {}): ToolResult {
-  return run([process.execPath, fileURLToPath(new URL(`../../src/cli/${name}.js`, import.meta.url)), ...args], options);
+  return run([process.execPath, commandPath(name), ...args], options);
 }
 
 const VARIABLES: Readonly<Record<CToolName, string>> = {

@@ -2,10 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { commandPath } from './paths.js';
 
-/** The built command of the same build tree as this test. */
-export const CFSCTL: string = fileURLToPath(new URL('../../src/cli/cfsctl.js', import.meta.url));
+export const CFSCTL: string = commandPath('cfsctl');
 
 export interface CommandResult {
   readonly status: number | null;

@@ -12,6 +12,11 @@ export function sharedPath(...parts: string[]): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
+/** A command of the package as it is shipped: bundled, by `npm run build`. */
+export function commandPath(name: string): string {
+  return join(packageRoot, 'dist', 'bin', `${name}.js`);
+}
+
 /** Runs `action` in a fresh temporary directory and removes that afterwards. */
 export function withTempDir<T>(action: (path: string) => T): T {
   const path = mkdtempSync(join(tmpdir(), 'composefs-oci-test-'));

@@ -3,12 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { mkcomposefs } from '../../../src/cli/tools/mkcomposefs.js';
 import { mountComposefs } from '../../../src/cli/tools/mount-composefs.js';
 import { parseMountOptions } from '../../../src/cli/tools/mount-options.js';
 import { runOurTool } from '../../support/c-tools.js';
-import { withTempDir } from '../../support/paths.js';
+import { commandPath, withTempDir } from '../../support/paths.js';
 import { failureOf } from './tool-support.js';
 
 const PLAIN = {
@@ -99,7 +98,7 @@ test('-h shows the usage, which is no failure', () => {
 
 /** Runs a shell script in a mount namespace of its own, which takes its mounts with it. */
 function inMountNamespace(work: string, script: string): { status: number | null; stdout: string; stderr: string } {
-  const tool = fileURLToPath(new URL('../../../src/cli/mount.composefs.js', import.meta.url));
+  const tool = commandPath('mount.composefs');
   const args = ['-m', 'sh', '-ec', script, 'sh', process.execPath, tool];
   return spawnSync('unshare', args, { cwd: work, encoding: 'utf8' });
 }
