@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,7 @@ const mountPoint = join(directory, 'mnt');
 mkdirSync(mountPoint);
 const node = process.execPath;
 const cfsctl = [node, fileURLToPath(new URL('../bin/cfsctl.js', import.meta.url))];
+const mountComposefs = [node, fileURLToPath(new URL('../bin/mount.composefs.js', import.meta.url))];
 
 function time(name: string, command: readonly string[], cleanUp?: () => void, base?: Measurement): Measurement {
   const measurements: Measurement[] = [];
@@ -63,6 +64,11 @@ try {
   const start = time('node -e 0', [node, '-e', '0']);
   time('cfsctl --help', [...cfsctl, '--help'], undefined, start);
   time('cfsctl oci mount', [...cfsctl, ...mount], unmount, start);
+  const [image = ''] = readdirSync(join(repo, 'images')).filter((name) => name !== 'refs');
+  time('cfsctl mount', [...cfsctl, '--repo', repo, 'mount', '--fuse', 'no', image, mountPoint], unmount, start);
+  const objects = join(repo, 'objects');
+  const file = join(repo, 'images', image);
+  time('mount.composefs', [...mountComposefs, '-o', `basedir=${objects}`, file, mountPoint], unmount, start);
   if (reference !== undefined) time('reference: oci mount', [reference, '--insecure', ...mount], unmount);
 } finally {
   rmSync(directory, { recursive: true, force: true });
