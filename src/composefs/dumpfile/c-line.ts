@@ -1,7 +1,8 @@
 /** Parsing single lines as the C tools do (spec 30 §13.2, checked against mkcomposefs 1.0.8). */
 
-import { type ByteString, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
-import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
+import { type ByteString, byteStringFromText, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
+import { safeInteger } from '../../bytes/integer.js';
+import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
 import {
   C_XATTR_AREA_HEADER,
   C_XATTR_AREA_MAX,
@@ -51,17 +52,13 @@ const FIELDS = 11;
 
 /** The rest of a line that is no hard link. */
 export interface CLineBody {
+  readonly stat: Stat;
   readonly size: U64;
   readonly nlink: number;
-  readonly uid: number;
-  readonly gid: number;
   readonly rdev: number;
-  readonly mtimeSec: U64;
-  readonly mtimeNsec: number;
   readonly payload: ByteString | undefined;
   readonly content: ByteString | undefined;
   readonly digest: ByteString | undefined;
-  readonly xattrs: Xattrs;
 }
 
 export interface CLineOptions {
@@ -87,7 +84,7 @@ export function parseCHead(line: ByteString): CLineHead {
 function afterFields(line: ByteString, fields: readonly ByteString[]): ByteString | undefined {
   if (fields.length < FIELDS) return undefined;
   let start = FIELDS;
-  for (const field of fields) start += field.length;
+  for (let index = 0; index < FIELDS; index++) start += at(fields, index).length;
   return start > line.length ? undefined : sliceBytes(line, start);
 }
 
@@ -110,7 +107,10 @@ export function parseCBody({ mode, fields, xattrs }: CLineHead, options: CLineOp
   const type = mode & 0o170000;
   const isDevice = type === 0o060000 || type === 0o020000;
   if (strict && rdev !== 0 && !isDevice) throw new DumpfileError('Non-zero devnum on non-device');
-  const [mtimeSec, mtimeNsec] = parseMtime(at(fields, MTIME));
+  const mtime = at(fields, MTIME);
+  const dot = mtime.indexOf('.');
+  const mtimeSec = parseU64(dot < 0 ? mtime : sliceBytes(mtime, 0, dot), 10);
+  const mtimeNsec = low32(parseU64(dot < 0 ? NOTHING : sliceBytes(mtime, dot + 1), 10));
   const payloadField = optional(at(fields, PAYLOAD));
   const payload = payloadField === undefined ? undefined : unescapeCString(payloadField);
   const contentField = optional(at(fields, CONTENT));
@@ -118,19 +118,15 @@ export function parseCBody({ mode, fields, xattrs }: CLineHead, options: CLineOp
   checkContent(type === 0o120000, size, payload, content, strict);
   const digestField = optional(at(fields, DIGEST));
   const digest = digestField === undefined ? undefined : unescapeCString(digestField);
-  return {
-    size,
-    nlink,
+  const stat: Stat = {
+    mode: mode & 0o7777,
     uid,
     gid,
-    rdev: isDevice ? rdev : 0,
-    mtimeSec,
+    mtimeSec: typeof mtimeSec === 'number' ? mtimeSec : safeInteger(BigInt.asIntN(64, mtimeSec), 'mtime'),
     mtimeNsec,
-    payload,
-    content,
-    digest,
     xattrs: options.xattrCache.get(xattrs),
   };
+  return { stat, size, nlink, rdev: isDevice ? rdev : 0, payload, content, digest };
 }
 
 function checkContent(
@@ -194,9 +190,11 @@ function parseXattrs(text: ByteString): Xattrs {
   return xattrs;
 }
 
+const NOTHING: ByteString = byteStringFromText('');
+
 /** Missing fields are empty. */
 function at(fields: readonly ByteString[], index: number): ByteString {
-  return fields[index] ?? ('' as ByteString);
+  return fields[index] ?? NOTHING;
 }
 
 function optional(field: ByteString): ByteString | undefined {
@@ -208,13 +206,6 @@ function unescapeCString(field: ByteString): ByteString {
   const bytes = unescapeBytesC(field);
   const nul = bytes === field ? -1 : bytes.indexOf('\0');
   return nul < 0 ? bytes : sliceBytes(bytes, 0, nul);
-}
-
-function parseMtime(field: ByteString): [seconds: U64, nanoseconds: number] {
-  const dot = field.indexOf('.');
-  const seconds = parseU64(dot < 0 ? field : sliceBytes(field, 0, dot), 10);
-  const nanoseconds = parseU64(dot < 0 ? ('' as ByteString) : sliceBytes(field, dot + 1), 10);
-  return [typeof seconds === 'number' ? seconds : BigInt.asIntN(64, seconds), low32(nanoseconds)];
 }
 
 function parseLenient(field: ByteString, zeroIfInvalid: boolean): U64 {

@@ -1,14 +1,13 @@
 /** Reading dumpfiles as the C tools do: `mkcomposefs --from-file` (spec 30 §13.2). */
 
 import { type ByteString, byteStringToBuffer, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
-import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError } from '../../errors.js';
 import { type ObjectId, objectPathname, parseObjectId } from '../fsverity/object-id.js';
 import { Directory } from '../tree/directory.js';
 import { type Inode, Leaf, type LeafContent, type RegularFile } from '../tree/inode.js';
 import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../tree/leaf-origin.js';
 import { isDots } from '../tree/path.js';
-import { type Stat, UNINITIALIZED_STAT } from '../tree/stat.js';
+import { UNINITIALIZED_STAT } from '../tree/stat.js';
 import {
   type CLineBody,
   type CLineHead,
@@ -108,43 +107,39 @@ class CTreeBuilder {
     if ((head.mode & S_IFMT) !== S_IFDIR) throw new DumpfileError('Root must be a directory');
     if (this.#root !== undefined) throw new DumpfileError("Can't have multiple roots");
     if (head.isHardlink) throw directoryLink();
-    this.#root = new Directory(statOf(head, parseCBody(head, this.#options)));
+    this.#root = new Directory(parseCBody(head, this.#options).stat);
   }
 
   #addChild(head: CLineHead): void {
-    const { directory, name } = this.#place(head.path);
-    if ((head.mode & S_IFMT) === S_IFDIR) {
-      if (head.isHardlink) throw directoryLink();
-      directory.insert(name, new Directory(statOf(head, parseCBody(head, this.#options))));
-    } else if (head.isHardlink) {
-      // Its target may come later in the file: {@link finish} puts that in its place.
-      const link = new Leaf(UNINITIALIZED_STAT, { type: 'fifo' });
-      directory.insert(name, link);
-      this.#links.set(link, { directory, name, path: head.path, target: parseCLinkTarget(head) });
-    } else {
-      const body = parseCBody(head, this.#options);
-      const origin = { directory, name, nlink: body.nlink };
-      directory.insert(name, new OriginLeaf(statOf(head, body), leafContent(head.mode, body), origin));
-    }
-  }
-
-  /** Where a new entry goes. Leading slashes are optional, repeated ones count once. */
-  #place(path: ByteString): { directory: Directory; name: ByteString } {
-    if (this.#root === undefined) throw new DumpfileError('Root node not present');
+    const { path } = head;
     const slash = path.lastIndexOf('/');
-    const directory = this.#parent(this.#root, path, slash);
+    const directory = this.#parent(path, slash);
     const name = sliceBytes(path, slash + 1);
     if (isDots(name)) throw new DumpfileError(`Invalid . or .. in path: ${byteStringToText(path)}`);
     if (name === '' || name.length > NAME_MAX || directory.lookup(name) !== undefined) {
       throw new DumpfileError("Can't add child");
     }
-    return { directory, name };
+    if ((head.mode & S_IFMT) === S_IFDIR) {
+      if (head.isHardlink) throw directoryLink();
+      directory.insert(name, new Directory(parseCBody(head, this.#options).stat));
+    } else if (head.isHardlink) {
+      // Its target may come later in the file: {@link finish} puts that in its place.
+      const link = new Leaf(UNINITIALIZED_STAT, { type: 'fifo' });
+      directory.insert(name, link);
+      this.#links.set(link, { directory, name, path, target: parseCLinkTarget(head) });
+    } else {
+      const body = parseCBody(head, this.#options);
+      const leaf = new OriginLeaf(body.stat, leafContent(head.mode, body), directory, name, body.nlink);
+      directory.insert(name, leaf);
+    }
   }
 
-  #parent(root: Directory, path: ByteString, slash: number): Directory {
+  /** The directory in which a new entry goes. Leading slashes are optional, repeated ones count once. */
+  #parent(path: ByteString, slash: number): Directory {
+    if (this.#root === undefined) throw new DumpfileError('Root node not present');
     const key = slash < 0 ? '' : path.slice(0, slash);
     if (this.#last?.key === key) return this.#last.directory;
-    const directory = this.#parents.get(key) ?? this.#findParent(root, path, key);
+    const directory = this.#parents.get(key) ?? this.#findParent(this.#root, path, key);
     this.#last = { key, directory };
     return directory;
   }
@@ -190,11 +185,6 @@ function lookupPath(root: Directory, path: ByteString): Inode | undefined {
     inode = inode.lookup(name);
   }
   return inode;
-}
-
-function statOf({ mode }: CLineHead, { uid, gid, mtimeSec, mtimeNsec, xattrs }: CLineBody): Stat {
-  const seconds = typeof mtimeSec === 'number' ? mtimeSec : safeInteger(mtimeSec, 'mtime');
-  return { mode: mode & 0o7777, uid, gid, mtimeSec: seconds, mtimeNsec, xattrs };
 }
 
 function leafContent(mode: number, body: CLineBody): LeafContent {

@@ -23,10 +23,11 @@ export class Directory {
 
   /** Replaces anything of that name, also a whole subtree. True if the name was new. */
   insert(name: ByteString, inode: Inode): boolean {
-    const isNew = !this.#entries.has(name);
-    if (isNew) this.#sorted = undefined;
+    const { size } = this.#entries;
     this.#entries.set(name, inode);
-    return isNew;
+    if (this.#entries.size === size) return false;
+    this.#sorted = undefined;
+    return true;
   }
 
   /** A directory over a directory gives it its stat and leaves the entries; anything else replaces. */

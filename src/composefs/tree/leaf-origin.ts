@@ -27,7 +27,7 @@ export class OriginLeaf extends Leaf implements LeafOrigin {
   readonly name: ByteString;
   readonly nlink: number;
 
-  constructor(stat: Stat, content: LeafContent, { directory, name, nlink }: LeafOrigin) {
+  constructor(stat: Stat, content: LeafContent, directory: Directory, name: ByteString, nlink: number) {
     super(stat, content);
     this.directory = directory;
     this.name = name;

@@ -3,7 +3,7 @@ import { ComposefsError } from '../../../errors.js';
 import { objectPathname } from '../../fsverity/object-id.js';
 import { Directory } from '../../tree/directory.js';
 import type { Inode, Leaf, LeafContent, RegularFile } from '../../tree/inode.js';
-import { type LeafOrigin, type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../../tree/leaf-origin.js';
+import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../../tree/leaf-origin.js';
 import type { Stat } from '../../tree/stat.js';
 import {
   BLOCK_SIZE,
@@ -70,8 +70,8 @@ export function readCTree(bytes: Buffer, options: CReadOptions = {}): CTree {
 class StoredLeaf extends OriginLeaf implements StoredCounts {
   readonly size: number;
 
-  constructor(stat: Stat, content: LeafContent, origin: LeafOrigin, size: number) {
-    super(stat, content, origin);
+  constructor(stat: Stat, content: LeafContent, directory: Directory, name: ByteString, { size, nlink }: StoredCounts) {
+    super(stat, content, directory, name, nlink);
     this.size = size;
   }
 }
@@ -158,9 +158,8 @@ class CTreeReader {
       return;
     }
     const found = this.#readXattrs(inode);
-    const origin = { directory, name, nlink: inode.nlink };
-    const size = found.isWhiteout ? 0 : inode.exactSize;
-    const leaf = new StoredLeaf(readStat(inode, found.xattrs), this.#content(inode, found), origin, size);
+    const counts = { size: found.isWhiteout ? 0 : inode.exactSize, nlink: inode.nlink };
+    const leaf = new StoredLeaf(readStat(inode, found.xattrs), this.#content(inode, found), directory, name, counts);
     insert(directory, name, leaf);
     this.#inodes.set(nid, leaf);
   }
