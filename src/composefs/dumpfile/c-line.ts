@@ -10,6 +10,7 @@ import {
   C_XATTR_NAME_MAX,
   C_XATTR_VALUE_MAX,
 } from '../tree/xattr-limits.js';
+import { low32, parseLenientU64, parseU64, type U64 } from './c-integer.js';
 import { DumpfileError } from './dumpfile-error.js';
 import { unescapeBytesC } from './escape.js';
 import { LineFields } from './lines.js';
@@ -20,9 +21,6 @@ export const C_PATH_MAX = 4095;
 /** The longest content, in bytes. */
 export const C_INLINE_MAX = 5000;
 const XATTR_FIELDS_MAX = 65535;
-
-/** A 64-bit number: a bigint where a number might not be exact. */
-export type U64 = number | bigint;
 
 /** The start of a line: all that is read of it before the node is put in its place. */
 export interface CLineHead {
@@ -102,8 +100,8 @@ export function parseCBody({ mode, fields, xattrs }: CLineHead, options: CLineOp
   const nlink = low32(parseU64(at(fields, NLINK), 10));
   const uid = low32(parseU64(at(fields, UID), 10));
   // The C parser looks at uid where it means gid and rdev: with any other uid than 0 an invalid number is 0 there.
-  const gid = low32(parseLenient(at(fields, GID), uid !== 0));
-  const rdev = low32(parseLenient(at(fields, RDEV), uid !== 0));
+  const gid = low32(parseLenientU64(at(fields, GID), uid !== 0));
+  const rdev = low32(parseLenientU64(at(fields, RDEV), uid !== 0));
   const type = mode & 0o170000;
   const isDevice = type === 0o060000 || type === 0o020000;
   if (strict && rdev !== 0 && !isDevice) throw new DumpfileError('Non-zero devnum on non-device');
@@ -206,53 +204,4 @@ function unescapeCString(field: ByteString): ByteString {
   const bytes = unescapeBytesC(field);
   const nul = bytes === field ? -1 : bytes.indexOf('\0');
   return nul < 0 ? bytes : sliceBytes(bytes, 0, nul);
-}
-
-function parseLenient(field: ByteString, zeroIfInvalid: boolean): U64 {
-  return zeroIfInvalid && !isInteger(field, 10) ? 0 : parseU64(field, 10);
-}
-
-/** `strtoull` over the whole field: white space and a sign are fine, a minus wraps, what is too large is the maximum. */
-function parseU64(field: ByteString, base: 8 | 10): U64 {
-  return parseShort(field, base) ?? parseLong(field, base);
-}
-
-/** Undefined for anything but a few digits. */
-function parseShort(field: ByteString, base: 8 | 10): number | undefined {
-  if (field === '' || field.length > 15) return undefined;
-  let value = 0;
-  for (let i = 0; i < field.length; i++) {
-    const digit = field.charCodeAt(i) - 0x30;
-    if (digit < 0 || digit >= base) return undefined;
-    value = value * base + digit;
-  }
-  return value;
-}
-
-function parseLong(field: ByteString, base: 8 | 10): U64 {
-  if (!isInteger(field, base)) throw new DumpfileError(`Invalid integer ${byteStringToText(field)}`);
-  const text = field.trimStart();
-  const isNegative = text.startsWith('-');
-  const digits = isNegative || text.startsWith('+') ? text.slice(1) : text;
-  if (!isNegative && digits.length <= 15) return Number.parseInt(digits, base);
-  const value = largeU64(digits, base);
-  if (value === undefined) return U64_MAX;
-  return isNegative ? BigInt.asUintN(64, -value) : value;
-}
-
-const U64_MAX = 0xffff_ffff_ffff_ffffn;
-
-function isInteger(field: ByteString, base: 8 | 10): boolean {
-  return base === 8 ? /^[\t-\r]*[+-]?[0-7]+$/.test(field) : /^[\t-\r]*[+-]?[0-9]+$/.test(field);
-}
-
-function largeU64(digits: string, base: 8 | 10): bigint | undefined {
-  const significant = digits.replace(/^0+/, '') || '0';
-  if (significant.length > 22) return undefined;
-  const value = BigInt(base === 8 ? `0o${significant}` : significant);
-  return value > U64_MAX ? undefined : value;
-}
-
-function low32(value: U64): number {
-  return typeof value === 'number' ? value % 0x1_0000_0000 : Number(BigInt.asUintN(32, value));
 }

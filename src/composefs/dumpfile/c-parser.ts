@@ -8,6 +8,7 @@ import { type Inode, Leaf, type LeafContent, type RegularFile } from '../tree/in
 import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../tree/leaf-origin.js';
 import { isDots } from '../tree/path.js';
 import { UNINITIALIZED_STAT } from '../tree/stat.js';
+import type { U64 } from './c-integer.js';
 import {
   type CLineBody,
   type CLineHead,
@@ -16,7 +17,6 @@ import {
   parseCBody,
   parseCHead,
   parseCLinkTarget,
-  type U64,
 } from './c-line.js';
 import { DumpfileError } from './dumpfile-error.js';
 import { dumpLinesOfPieces, piecesOf } from './lines.js';
