@@ -7,7 +7,7 @@ import { DumpfileError } from './dumpfile-error.js';
 export type U64 = number | bigint;
 
 /**
- * `strtoull` over the whole field: white space and a sign are fine, a minus wraps, what is too large is the maximum.
+ * `strtoull` over the whole field, which has no spaces: other white space and a sign are fine, a minus wraps, what is too large is the maximum.
  *
  * @throws DumpfileError with the message of mkcomposefs.
  */

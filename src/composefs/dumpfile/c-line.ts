@@ -1,6 +1,6 @@
 /** Parsing single lines as the C tools do (spec 30 §13.2, checked against mkcomposefs 1.0.8). */
 
-import { type ByteString, byteStringFromText, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringFromText, sliceBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
 import {
