@@ -6,6 +6,6 @@ import { readTree } from './read-tree.js';
 
 export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {
   const { algorithm, version } = settingsWithoutRepository(context.globals);
-  const root = readTree(path, options, { algorithm });
+  const root = await readTree(path, options, { kind: 'none', algorithm });
   await context.output.write(`${computeImageId(root, version, algorithm)}\n`);
 }

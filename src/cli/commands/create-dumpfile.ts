@@ -6,5 +6,5 @@ import { readTree } from './read-tree.js';
 
 export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {
   const { algorithm } = settingsWithoutRepository(context.globals);
-  await context.output.writeText(writeDumpfile(readTree(path, options, { algorithm })));
+  await context.output.writeText(writeDumpfile(await readTree(path, options, { kind: 'none', algorithm })));
 }

@@ -14,9 +14,10 @@ export async function createImage(
 ): Promise<void> {
   await withRepository(context, async (repo) => {
     repo.ensureWritable();
-    const id = await repo.hold(() =>
-      repo.commitImage(readTree(path, options, { algorithm: repo.algorithm, store: repo.objects }), name),
-    );
+    const id = await repo.hold(async () => {
+      const destination = { kind: 'repository', store: repo.objects.options } as const;
+      return repo.commitImage(await readTree(path, options, destination), name);
+    });
     repo.sync();
     await context.output.write(`${formatObjectId(repo.algorithm, id)}\n`);
   });

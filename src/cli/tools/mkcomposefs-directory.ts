@@ -1,14 +1,14 @@
-import { lstatSync, mkdirSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
-import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ContentDestination } from '../../composefs/repository/file-contents.js';
 import { FlatDigestStore } from '../../composefs/repository/flat-digest-store.js';
+import { FlatStoreError, readDirectory } from '../../composefs/repository/read-directory.js';
 import type { Directory } from '../../composefs/tree/directory.js';
-import { type FileStore, readFilesystem } from '../../composefs/tree/scan.js';
 import { FileContentError, ScanError } from '../../composefs/tree/scan-error.js';
 import { NO_XATTRS, type Xattrs } from '../../composefs/tree/stat.js';
 import { removeDevices, resetMtimes } from '../../composefs/tree/transform.js';
 import { fitCXattrs } from '../../composefs/tree/xattr-limits.js';
-import { ComposefsError, ContextError, errorCode, findCause } from '../../errors.js';
+import { ComposefsError, errorCode, findCause } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
 import type { MkcomposefsOptions } from './mkcomposefs-options.js';
 import { failuresOf, type ToolFailure } from './tool-failure.js';
@@ -20,18 +20,18 @@ const { err, errx } = failuresOf('mkcomposefs');
  *
  * @throws ToolFailure
  */
-export function readSourceDirectory(options: MkcomposefsOptions): Directory {
-  const { source, digestStore, skipXattrs, userXattrs } = options;
+export async function readSourceDirectory(options: MkcomposefsOptions): Promise<Directory> {
+  const { source, digestStore, skipXattrs, userXattrs, threads } = options;
   if (skipXattrs && userXattrs) throw errx(`error accessing ${source}: Invalid argument`);
-  const store = digestStore === undefined ? undefined : new LazyStore(digestStore);
   try {
-    const root = readFilesystem(source, {
-      algorithm: 'sha256',
+    const root = await readDirectory(source, {
+      destination: destinationOf(digestStore),
+      // One thread is this one.
+      threads: threads === 1 ? 0 : threads,
       hardlinks: 'break',
       readXattrs: skipXattrs ? () => NO_XATTRS : (path) => readCXattrs(path, userXattrs),
-      ...(store !== undefined && { store }),
     });
-    store?.sync();
+    if (digestStore !== undefined) syncStore(digestStore);
     if (options.skipDevices) removeDevices(root);
     if (options.useEpoch) resetMtimes(root);
     return root;
@@ -40,39 +40,17 @@ export function readSourceDirectory(options: MkcomposefsOptions): Directory {
   }
 }
 
-class StoreError extends ContextError {}
+function destinationOf(digestStore: string | undefined): ContentDestination {
+  const algorithm = 'sha256';
+  return digestStore === undefined ? { kind: 'none', algorithm } : { kind: 'flat-store', path: digestStore, algorithm };
+}
 
-/** The store, made with all its parents when there is something to put into it. */
-class LazyStore implements FileStore {
-  readonly #path: string;
-  #store: FlatDigestStore | undefined;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  ensureObjectFromFd(fd: number, size: number): ObjectId {
-    return this.#storing(() => {
-      this.#store ??= this.#open();
-      return this.#store.ensureObjectFromFd(fd, size);
-    });
-  }
-
-  sync(): void {
-    this.#storing(() => this.#store?.sync());
-  }
-
-  #open(): FlatDigestStore {
-    mkdirSync(this.#path, { recursive: true, mode: 0o755 });
-    return FlatDigestStore.open(this.#path, 'sha256', true);
-  }
-
-  #storing<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (cause) {
-      throw new StoreError(`Storing in ${this.#path}`, cause);
-    }
+/** Makes what was stored last over a crash. There is no store if there was nothing to put into it. */
+function syncStore(path: string): void {
+  try {
+    if (existsSync(path)) FlatDigestStore.open(path, 'sha256', true).sync();
+  } catch (cause) {
+    throw new FlatStoreError(`Syncing ${path}`, cause);
   }
 }
 
@@ -84,7 +62,7 @@ function readCXattrs(path: Buffer, onlyUser: boolean): Xattrs {
 }
 
 function failureOf(error: unknown, source: string): unknown {
-  if (findCause(error, StoreError) !== undefined) return err('cannot fill store', error);
+  if (findCause(error, FlatStoreError) !== undefined) return err('cannot fill store', error);
   if (findCause(error, FileContentError) !== undefined) return err('error computing digest', error);
   if (!(error instanceof ScanError)) return error;
   return errorCode(error) === 'ENOTDIR' && exists(source) ? notADirectory() : accessFailure(error);

@@ -17,6 +17,8 @@ export interface MkcomposefsOptions {
   /** Without limits the range is 0 to 1; one limit alone makes the other 0. 32 bits, as C stores them. */
   readonly minVersion: number | undefined;
   readonly maxVersion: number | undefined;
+  /** Undefined: as many as there are processors, if that is worth it. */
+  readonly threads: number | undefined;
 }
 
 const FLAGS = [
@@ -66,6 +68,7 @@ export function parseMkcomposefsOptions(args: readonly string[]): MkcomposefsOpt
     printDigest: isDigestOnly || flags.has('print-digest'),
     minVersion,
     maxVersion,
+    threads: threadCount(values.get('threads')),
   };
 }
 
@@ -79,6 +82,10 @@ function checkNumber(name: string, text: string): void {
   if (value === undefined) throw new ToolFailure(`Invalid threads count ${text}\n`);
   const count = BigInt.asIntN(32, value);
   if (count <= 0n) throw new ToolFailure(`Invalid threads count ${count}\n`);
+}
+
+function threadCount(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(BigInt.asIntN(32, strtol(text) ?? 1n));
 }
 
 function version(text: string | undefined): number | undefined {

@@ -98,7 +98,7 @@ function* inputPieces(fd: number): Generator<Buffer> {
 /** Loaded when it is needed: most of it is for storing objects. */
 async function readDirectory(options: MkcomposefsOptions): Promise<Source> {
   const { readSourceDirectory } = await import('./mkcomposefs-directory.js');
-  return { root: readSourceDirectory(options), origins: new Map() };
+  return { root: await readSourceDirectory(options), origins: new Map() };
 }
 
 function makeImage({ root, origins }: Source, { minVersion, maxVersion }: MkcomposefsOptions): Buffer {

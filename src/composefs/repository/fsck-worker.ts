@@ -1,5 +1,5 @@
 import { type FsckJob, runFsckJob } from './fsck.js';
-import { serveJobs } from './worker-threads.js';
+import { hostFrom, serveJobs } from './worker-threads.js';
 
 /** Does parts of a consistency check in a worker thread. */
-serveJobs((repository, job: FsckJob) => runFsckJob(repository, job));
+serveJobs(hostFrom, (repository, job: FsckJob) => runFsckJob(repository, job));

@@ -1,5 +1,5 @@
 import { collectGarbage, type GcRequest } from './gc.js';
-import { serveJobs } from './worker-threads.js';
+import { hostFrom, serveJobs } from './worker-threads.js';
 
 /** Collects garbage in a worker thread. */
-serveJobs((repository, request: GcRequest) => collectGarbage(repository, request));
+serveJobs(hostFrom, (repository, request: GcRequest) => collectGarbage(repository, request));

@@ -1,5 +1,6 @@
 export { inferRepoAlgorithm, readRepoAlgorithm } from './algorithm.js';
 export { commitImages, commitImageVersion, computeImageId } from './commit.js';
+export type { ContentDestination } from './file-contents.js';
 export { FlatDigestStore } from './flat-digest-store.js';
 export { checkRepository, type FsckRequest } from './fsck.js';
 export { type FsckError, formatFsckError } from './fsck-error.js';
@@ -40,6 +41,7 @@ export type { ObjectWriter } from './object-writer.js';
 export type { OpenOptions } from './open.js';
 export { RepositoryOpenError, type RepositoryOpenErrorKind } from './open-error.js';
 export { ImageNotFoundError, type OpenImage } from './open-image.js';
+export { FlatStoreError, type ReadDirectoryOptions, readDirectory } from './read-directory.js';
 export { ReadableRepository } from './readable-repository.js';
 export type { RefEntry } from './refs.js';
 export { type EnsureStatus, type LongCallOptions, Repository } from './repository.js';

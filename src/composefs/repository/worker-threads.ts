@@ -31,11 +31,12 @@ export interface WorkerOptions<Output> {
  * ends all threads.
  *
  * @param worker a module that calls {@link serveJobs} with the same types.
+ * @param context plain data, from which each thread makes what it works with.
  * @param jobs plain data, as are the outputs.
  */
 export async function runInWorkers<Job, Output>(
   worker: URL,
-  host: HostOptions,
+  context: unknown,
   jobs: readonly Job[],
   options: WorkerOptions<Output>,
 ): Promise<Output[]> {
@@ -45,7 +46,7 @@ export async function runInWorkers<Job, Output>(
   const outputs: Output[] = [];
   const abort = new AbortController();
   const threads = Array.from({ length: Math.max(1, Math.min(options.threads, jobs.length)) }, () =>
-    runThread<Job, Output>(worker, host, {
+    runThread<Job, Output>(worker, context, {
       next: () => pending.pop(),
       done: (index, output) => {
         outputs[index] = output;
@@ -71,8 +72,8 @@ interface JobQueue<Job, Output> {
 }
 
 /** One thread until there are no more jobs for it. */
-async function runThread<Job, Output>(url: URL, host: HostOptions, queue: JobQueue<Job, Output>): Promise<void> {
-  const thread = new Worker(url, { workerData: host });
+async function runThread<Job, Output>(url: URL, context: unknown, queue: JobQueue<Job, Output>): Promise<void> {
+  const thread = new Worker(url, { workerData: context });
   try {
     await new Promise<void>((resolve, reject) => {
       let current = queue.next();
@@ -97,14 +98,17 @@ async function runThread<Job, Output>(url: URL, host: HostOptions, queue: JobQue
 }
 
 /** The other side of {@link runInWorkers}: answers every message with what `run` makes of it. */
-export function serveJobs<Job, Output>(run: (repository: RepositoryHost, job: Job) => Output): void {
+export function serveJobs<Context, Tool, Job, Output>(
+  open: (context: Context) => Tool,
+  run: (tool: Tool, job: Job) => Output,
+): void {
   const port = parentPort;
   if (port === null) throw new ComposefsError('NOT_A_WORKER', 'this module runs in a worker thread only');
-  const host = hostFrom(workerData);
+  const tool = open(workerData);
   port.on('message', (job: Job) => {
     let reply: Reply<Output>;
     try {
-      reply = { type: 'done', output: run(host, job) };
+      reply = { type: 'done', output: run(tool, job) };
     } catch (error) {
       reply = { type: 'failed', error: packError(error) };
     }

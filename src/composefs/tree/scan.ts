@@ -12,23 +12,22 @@ import {
   readlinkSync,
   readSync,
 } from 'node:fs';
-import { type ByteString, byteStringFrom, concatBytes, quoteBytes } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringFrom, quoteBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
-import { ComposefsError, ContextError, withContext } from '../../errors.js';
+import { ComposefsError, withContext } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { FsVerityHasher } from '../fsverity/hasher.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { Directory } from './directory.js';
+import { FileDigests } from './file-digests.js';
 import { Leaf, type LeafContent, type RegularFile } from './inode.js';
-import { FileContentError, ScanError } from './scan-error.js';
+import { canBePending, type PendingFile, pendingLeaf } from './pending-file.js';
+import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
 import { NO_XATTRS, type Stat, type Xattrs } from './stat.js';
 import { type OciTransformOptions, transformForOci } from './transform.js';
 
 /** Files up to this many bytes are kept inline: the same for all image versions and algorithms. */
 export const INLINE_CONTENT_MAX_V0 = 64;
-
-const READ_SIZE = 1024 * 1024;
 
 /** Where the content of large files goes. */
 export interface FileStore {
@@ -56,7 +55,21 @@ export interface ScanOptions {
  * @throws ScanError with the path, also in the contexts: what cannot be read fails the scan.
  */
 export function readFilesystem(path: string | Buffer, options: ScanOptions): Directory {
-  return new Scanner(options).scan(path);
+  return new Scanner(options, undefined).scan(path);
+}
+
+/**
+ * {@link readFilesystem} without the content of most large files: the tree may be used when all of them are resolved.
+ * `options.store` is for files that cannot be left for later.
+ *
+ * @throws ScanError
+ */
+export function readFilesystemLazily(
+  path: string | Buffer,
+  options: ScanOptions,
+): { readonly root: Directory; readonly pending: readonly PendingFile[] } {
+  const pending: PendingFile[] = [];
+  return { root: new Scanner(options, pending).scan(path), pending };
 }
 
 /** {@link readFilesystem} and {@link transformForOci}. */
@@ -69,7 +82,7 @@ export function readContainerRoot(path: string | Buffer, options: ScanOptions & 
 /** A directory being read. Paths of children go over its descriptor: no rename leads elsewhere, no path is too long. */
 interface OpenDirectory {
   readonly directory: Directory;
-  readonly name: ByteString;
+  readonly place: ScanPlace;
   readonly fd: number;
   readonly entries: readonly Dirent<Buffer>[];
   next: number;
@@ -78,26 +91,35 @@ interface OpenDirectory {
 class Scanner {
   readonly #options: ScanOptions;
   readonly #readXattrs: (path: Buffer) => Xattrs;
+  readonly #store: FileStore;
+  /** Undefined: contents are read at once. */
+  readonly #pending: PendingFile[] | undefined;
   readonly #leaves = new Map<string, Leaf>();
   readonly #open: OpenDirectory[] = [];
-  #buffer: Buffer | undefined;
-  #failedPath: ByteString | undefined;
 
-  constructor(options: ScanOptions) {
+  constructor(options: ScanOptions, pending: PendingFile[] | undefined) {
     this.#options = options;
     this.#readXattrs = options.readXattrs ?? readXattrs;
+    this.#store = options.store ?? new FileDigests(options.algorithm);
+    this.#pending = pending;
   }
 
   scan(path: string | Buffer): Directory {
     const name = typeof path === 'string' ? byteStringFrom(Buffer.from(path)) : byteStringFrom(path);
     try {
-      const root = this.#enter(path, name);
+      const root = this.#enterRoot(path, name);
       for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) this.#step(top);
       return root;
-    } catch (cause) {
-      throw new ScanError(`Scanning directory ${quoteBytes(name)}`, this.#failedPath ?? name, cause);
     } finally {
       for (const { fd } of this.#open) closeSync(fd);
+    }
+  }
+
+  #enterRoot(path: string | Buffer, name: ByteString): Directory {
+    try {
+      return this.#enter(path, name, undefined);
+    } catch (cause) {
+      throw new ScanError(`Scanning directory ${quoteBytes(name)}`, name, cause);
     }
   }
 
@@ -113,35 +135,29 @@ class Scanner {
     try {
       top.directory.insert(name, this.#scanInode(top, entry, name));
     } catch (cause) {
-      this.#failedPath = [...this.#open.map((directory) => directory.name), name].reduce(joinPath);
-      throw this.#nested(name, cause);
+      throw scanError(top.place, name, cause);
     }
   }
 
-  #scanInode({ fd }: OpenDirectory, entry: Dirent<Buffer>, name: ByteString): Directory | Leaf {
-    const path = childPath(fd, entry.name);
-    if (entry.isDirectory()) return this.#enter(path, name);
-    return withContext(`Scanning leaf ${quoteBytes(name)}`, () => this.#scanLeaf(path, entry));
-  }
-
-  /** The contexts that the descent through all open directories would have added, the outermost apart. */
-  #nested(name: ByteString, cause: unknown): ContextError {
-    let error = new ContextError(`Scanning inode ${quoteBytes(name)}`, cause);
-    for (const { name: directory } of this.#open.slice(1).reverse()) {
-      error = new ContextError(`Scanning directory ${quoteBytes(directory)}`, error);
-      error = new ContextError(`Scanning inode ${quoteBytes(directory)}`, error);
+  #scanInode(parent: OpenDirectory, entry: Dirent<Buffer>, name: ByteString): Directory | Leaf {
+    const path = childPath(parent.fd, entry.name);
+    if (entry.isDirectory()) return this.#enter(path, name, parent.place);
+    try {
+      return this.#scanLeaf(path, entry, parent.place, name);
+    } catch (cause) {
+      throw leafError(name, cause);
     }
-    return error;
   }
 
-  #enter(path: string | Buffer, name: ByteString): Directory {
+  #enter(path: string | Buffer, name: ByteString, parent: ScanPlace | undefined): Directory {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
       const self = descriptorPath(fd);
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
       const directory = new Directory(this.#readStat(stats, Buffer.from(`${self}/.`)));
       const entries = readdirSync(self, { encoding: 'buffer', withFileTypes: true });
-      this.#open.push({ directory, name, fd, entries, next: 0 });
+      const place = { name, path: parent === undefined ? name : joinPath(parent.path, name), parent };
+      this.#open.push({ directory, place, fd, entries, next: 0 });
       return directory;
     } catch (error) {
       closeSync(fd);
@@ -149,11 +165,19 @@ class Scanner {
     }
   }
 
-  #scanLeaf(path: Buffer, entry: Dirent<Buffer>): Leaf {
+  #scanLeaf(path: Buffer, entry: Dirent<Buffer>, place: ScanPlace, name: ByteString): Leaf {
     if (!entry.isFile()) {
       const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
       if (!hasTypeOf(entry, stats)) throw typeChanged();
       return this.#leafFor(stats, () => new Leaf(this.#readStat(stats, path), specialContent(stats, path)));
+    }
+    if (this.#pending !== undefined && canBePending(place, name)) {
+      const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
+      if (!stats.isFile()) throw typeChanged();
+      const pending = this.#pending;
+      if (stats.size > INLINE_CONTENT_MAX_V0) {
+        return this.#leafFor(stats, () => pendingLeaf(pending, this.#readStat(stats, path), stats, place, name));
+      }
     }
     // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
     const fd = readingContent(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
@@ -189,24 +213,9 @@ class Scanner {
     }
     return {
       storage: 'external',
-      id: this.#options.store?.ensureObjectFromFd(fd, size) ?? this.#digest(fd, size),
+      id: this.#store.ensureObjectFromFd(fd, size),
       size,
     };
-  }
-
-  #digest(fd: number, size: number): ObjectId {
-    this.#buffer ??= Buffer.allocUnsafe(READ_SIZE);
-    const hasher = new FsVerityHasher(this.#options.algorithm);
-    let total = 0;
-    for (;;) {
-      const length = readSync(fd, this.#buffer, 0, READ_SIZE, null);
-      if (length === 0) break;
-      hasher.update(this.#buffer.subarray(0, length));
-      total += length;
-    }
-    // A digest of one content and the size of another would make a file that can never be read.
-    if (total !== size) throw new ComposefsError('FILE_CHANGED', 'File size changed while it was read');
-    return hasher.digest();
   }
 
   #readStat(stats: BigIntStats, path: Buffer): Stat {
@@ -225,7 +234,6 @@ class Scanner {
 }
 
 const BILLION = 1_000_000_000n;
-
 function specialContent(stats: BigIntStats, path: Buffer): LeafContent {
   if (stats.isSymbolicLink()) {
     return { type: 'symlink', target: byteStringFrom(readlinkSync(path, { encoding: 'buffer' })) };
@@ -257,12 +265,8 @@ function readingContent<T>(action: () => T): T {
   try {
     return action();
   } catch (cause) {
-    throw new FileContentError('Reading leaf content', cause);
+    throw contentError(cause);
   }
-}
-
-function joinPath(directory: ByteString, name: ByteString): ByteString {
-  return concatBytes(directory, (directory.endsWith('/') ? '' : '/') as ByteString, name);
 }
 
 function descriptorPath(fd: number): string {

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { byteStringFromText } from '../../../src/bytes/byte-string.js';
+import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
+import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
+import { objectPathname } from '../../../src/composefs/fsverity/object-id.js';
+import {
+  type ContentDestination,
+  openDestination,
+  storeContents,
+} from '../../../src/composefs/repository/file-contents.js';
+import { FlatStoreError, readDirectory } from '../../../src/composefs/repository/read-directory.js';
+import type { Directory } from '../../../src/composefs/tree/directory.js';
+import type { FileIdentity } from '../../../src/composefs/tree/pending-file.js';
+import { readFilesystem } from '../../../src/composefs/tree/scan.js';
+import { ScanError } from '../../../src/composefs/tree/scan-error.js';
+import { NO_XATTRS } from '../../../src/composefs/tree/stat.js';
+import { errorChain, errorCode, findCause } from '../../../src/errors.js';
+import { withTempDir } from '../../support/paths.js';
+import { fillRandomDirectory } from '../../support/random-directory.js';
+import { tempDir, tempRepository } from './temp-repository.js';
+
+const NOWHERE: ContentDestination = { kind: 'none', algorithm: 'sha256' };
+
+function dumpOf(root: Directory): string {
+  return [...writeDumpfile(root)].join('\n');
+}
+
+function objectsIn(path: string): string[] {
+  return readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(path, name)).isFile());
+}
+
+for (const threads of [0, 1, 3]) {
+  test(`${threads} threads read the tree that a scan reads, and store the same objects`, async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('random directories need root');
+    const source = tempDir(t);
+    fillRandomDirectory(source, 7);
+    const repo = await tempRepository(t);
+    const expected = dumpOf(readFilesystem(source, { algorithm: 'sha512', store: repo.objects }));
+    const objects = objectsIn(repo.objects.objectsPath);
+
+    const other = await tempRepository(t);
+    const destination = { kind: 'repository', store: other.objects.options } as const;
+    assert.equal(dumpOf(await readDirectory(source, { destination, threads })), expected);
+    assert.deepEqual(objectsIn(other.objects.objectsPath).sort(), objects.sort());
+
+    const digests = dumpOf(readFilesystem(source, { algorithm: 'sha256', hardlinks: 'break' }));
+    const options = { threads, hardlinks: 'break' } as const;
+    assert.equal(dumpOf(await readDirectory(source, { destination: NOWHERE, ...options })), digests);
+
+    const flat = { kind: 'flat-store', path: join(tempDir(t), 'made', 'here'), algorithm: 'sha256' } as const;
+    assert.equal(dumpOf(await readDirectory(source, { destination: flat, ...options })), digests);
+    const named = new Set([...digests.matchAll(/ ([0-9a-f]{2}\/[0-9a-f]{62}) /g)].map(([, name]) => name));
+    assert.deepEqual(new Set(objectsIn(flat.path)), named);
+  });
+}
+
+test('a store is made only if there is something to put into it', () =>
+  withTempDir(async (path) => {
+    const source = join(path, 'source');
+    mkdirSync(source);
+    writeFileSync(join(source, 'small'), Buffer.alloc(64));
+    const destination = { kind: 'flat-store', path: join(path, 'store'), algorithm: 'sha256' } as const;
+    await readDirectory(source, { destination });
+    assert.equal(existsSync(destination.path), false);
+    writeFileSync(join(source, 'large'), Buffer.alloc(65));
+    await readDirectory(source, { destination });
+    assert.deepEqual(objectsIn(destination.path), [objectPathname(computeVerity('sha256', Buffer.alloc(65)))]);
+  }));
+
+for (const threads of [0, 2]) {
+  test(`what cannot be read is the error of the scan, the first in its order (${threads} threads)`, () =>
+    withTempDir(async (path) => {
+      mkdirSync(join(path, 'a', 'b'), { recursive: true });
+      for (const name of ['a/b/one', 'a/b/two', 'z']) writeFileSync(join(path, name), Buffer.alloc(100));
+      const [first] = readdirSync(join(path, 'a', 'b'));
+      let inodes = 0;
+      const readXattrs = (): typeof NO_XATTRS => {
+        // At the last one, all files were found: now two of them vanish.
+        if (++inodes === 6) for (const name of ['one', 'two']) rmSync(join(path, 'a', 'b', name));
+        return NO_XATTRS;
+      };
+      const options = { destination: NOWHERE, threads, readXattrs };
+      const error = await readDirectory(path, options).catch((caught: unknown) => caught);
+      assert.ok(error instanceof ScanError);
+      assert.equal(errorCode(error), 'ENOENT');
+      assert.equal(error.path, `${path}/a/b/${first}`);
+      assert.deepEqual(errorChain(error).slice(0, -1), [
+        `Scanning directory "${path}"`,
+        'Scanning inode "a"',
+        'Scanning directory "a"',
+        'Scanning inode "b"',
+        'Scanning directory "b"',
+        `Scanning inode "${first}"`,
+        `Scanning leaf "${first}"`,
+        'Reading leaf content',
+      ]);
+    }));
+
+  test(`a store that cannot be opened is told from files that cannot be read (${threads} threads)`, () =>
+    withTempDir(async (path) => {
+      const source = join(path, 'source');
+      mkdirSync(source);
+      writeFileSync(join(source, 'large'), Buffer.alloc(65));
+      writeFileSync(join(path, 'file'), '');
+      const destination = { kind: 'flat-store', path: join(path, 'file', 'store'), algorithm: 'sha256' } as const;
+      const error = await readDirectory(source, { destination, threads }).catch((caught: unknown) => caught);
+      assert.equal(findCause(error, ScanError), undefined);
+      assert.equal(findCause(error, FlatStoreError)?.message, `Storing in ${destination.path}`);
+      assert.equal(errorCode(error), 'ENOTDIR');
+    }));
+}
+
+test('a file is read only if it is the one that was found', () =>
+  withTempDir((path) => {
+    const name = join(path, 'file');
+    const found = (): FileIdentity => {
+      const { dev, ino, mtimeNs, size } = statSync(name, { bigint: true });
+      return { dev, ino, mtimeNs, size: Number(size) };
+    };
+    const result = (identity: FileIdentity): unknown => {
+      const [only] = storeContents(openDestination(NOWHERE), [{ path: byteStringFromText(name), identity }]);
+      return only !== undefined && 'error' in only ? [only.error.code, only.storing] : only;
+    };
+    writeFileSync(name, Buffer.alloc(100, 1));
+    const identity = found();
+    assert.deepEqual(result(identity), { id: computeVerity('sha256', Buffer.alloc(100, 1)) });
+    for (const change of [{ size: 99 }, { mtimeNs: 1n }, { ino: 1n }, { dev: 1n << 40n }]) {
+      assert.deepEqual(result({ ...identity, ...change }), ['FILE_CHANGED', false]);
+    }
+    renameSync(name, `${name}.real`);
+    symlinkSync(`${name}.real`, name);
+    assert.deepEqual(result(identity), ['ELOOP', false]);
+    unlinkSync(name);
+    execFileSync('mkfifo', [name]);
+    assert.deepEqual(result(identity), ['FILE_CHANGED', false]);
+    unlinkSync(name);
+    assert.deepEqual(result(identity), ['ENOENT', false]);
+  }));
+
+test('files at paths that cannot be opened by name are stored too', async (t) => {
+  const repo = await tempRepository(t, { algorithm: 'sha256' });
+  const path = tempDir(t);
+  const name = 'x'.repeat(200);
+  // Each mkdir has a short path of its own.
+  const script = `cd "$1"; for i in $(seq 30); do mkdir ${name} && cd ${name}; done; head -c 100 /dev/zero > file`;
+  execFileSync('bash', ['-c', script, 'bash', path]);
+  const destination = { kind: 'repository', store: repo.objects.options } as const;
+  const root = await readDirectory(path, { destination, threads: 2 });
+  const id = computeVerity('sha256', Buffer.alloc(100));
+  assert.ok(dumpOf(root).includes(` ${objectPathname(id)} - ${id}`));
+  assert.equal(repo.objects.has(id), true);
+  execFileSync('rm', ['-rf', path]);
+});
+
+test('an abort ends the threads; no descriptor stays open, whatever happens', () =>
+  withTempDir(async (path) => {
+    for (let n = 0; n < 50; n++) writeFileSync(join(path, `f${n}`), Buffer.alloc(1_000_000, n));
+    const count = (): number => readdirSync('/proc/self/fd').length;
+    const before = count();
+    const signal = AbortSignal.abort(new Error('enough'));
+    await assert.rejects(readDirectory(path, { destination: NOWHERE, threads: 2, signal }), { message: 'enough' });
+    const late = new AbortController();
+    const running = readDirectory(path, { destination: NOWHERE, threads: 2, signal: late.signal });
+    late.abort(new Error('later'));
+    await assert.rejects(running, { message: 'later' });
+    await readDirectory(path, { destination: NOWHERE, threads: 2 });
+    assert.equal(count(), before);
+  }));
