@@ -1,10 +1,10 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
-import { byteStringToBuffer } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringToBuffer } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { FileDigests } from '../tree/file-digests.js';
-import type { FileIdentity, PendingFile } from '../tree/pending-file.js';
+import type { PendingFile } from '../tree/pending-file.js';
 import type { FileStore } from '../tree/scan.js';
 import { packError, type TransferredError } from './error-transfer.js';
 import { closeOnError } from './files.js';
@@ -17,11 +17,38 @@ export type ContentDestination =
   | { readonly kind: 'flat-store'; readonly path: string; readonly algorithm: HashAlgorithm }
   | { readonly kind: 'none'; readonly algorithm: HashAlgorithm };
 
-/** Files whose contents are to be read by one thread. Plain data. */
-export type ContentJob = readonly Pick<PendingFile, 'path' | 'identity'>[];
+/** Files whose contents are to be read by one thread, as data that is quickly sent there: a column for each property. */
+export interface ContentJob {
+  readonly paths: readonly ByteString[];
+  readonly devs: BigUint64Array;
+  readonly inos: BigUint64Array;
+  readonly mtimes: BigInt64Array;
+  readonly sizes: Float64Array;
+}
 
-/** `storing`: whether the file itself could be opened, and was what it should be. */
-export type ContentResult = { readonly id: ObjectId } | { readonly error: TransferredError; readonly storing: boolean };
+export interface ContentFailure {
+  /** Of the file in the job. */
+  readonly index: number;
+  readonly error: TransferredError;
+  /** Whether the file itself could be opened, and was what it should be. */
+  readonly storing: boolean;
+}
+
+export interface ContentResult {
+  /** For each file; undefined where there is a failure. */
+  readonly ids: readonly (ObjectId | undefined)[];
+  readonly failures: readonly ContentFailure[];
+}
+
+export function contentJob(files: readonly PendingFile[]): ContentJob {
+  return {
+    paths: files.map(({ path }) => path),
+    devs: BigUint64Array.from(files, ({ dev }) => dev),
+    inos: BigUint64Array.from(files, ({ ino }) => ino),
+    mtimes: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
+    sizes: Float64Array.from(files, ({ size }) => size),
+  };
+}
 
 /** A store that is missing is made. */
 export function openDestination(destination: ContentDestination): FileStore {
@@ -36,32 +63,39 @@ export function openDestination(destination: ContentDestination): FileStore {
   }
 }
 
-/** One result for each file. */
-export function storeContents(store: FileStore, job: ContentJob): ContentResult[] {
-  return job.map(({ path, identity }) => {
-    let fd: number;
+export function storeContents(store: FileStore, job: ContentJob): ContentResult {
+  const failures: ContentFailure[] = [];
+  const ids = job.paths.map((_, index) => {
+    let storing = false;
     try {
-      fd = openSame(byteStringToBuffer(path), identity);
+      const fd = openSame(job, index);
+      storing = true;
+      try {
+        return store.ensureObjectFromFd(fd, job.sizes[index] ?? 0);
+      } finally {
+        closeSync(fd);
+      }
     } catch (error) {
-      return { error: packError(error), storing: false };
-    }
-    try {
-      return { id: store.ensureObjectFromFd(fd, identity.size) };
-    } catch (error) {
-      return { error: packError(error), storing: true };
-    } finally {
-      closeSync(fd);
+      failures.push({ index, error: packError(error), storing });
+      return undefined;
     }
   });
+  return { ids, failures };
 }
 
-/** Opens a file if it still is the one that was found. */
-function openSame(path: Buffer, { dev, ino, mtimeNs, size }: FileIdentity): number {
+/** Opens a file of a job if it still is the one that was found. */
+function openSame({ paths, devs, inos, mtimes, sizes }: ContentJob, index: number): number {
+  const path = paths[index];
+  if (path === undefined) throw new Error('a file without a path');
   // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openSync(byteStringToBuffer(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   return closeOnError(fd, () => {
     const now = fstatSync(fd, { bigint: true });
-    const isSame = now.dev === dev && now.ino === ino && now.mtimeNs === mtimeNs && now.size === BigInt(size);
+    const isSame =
+      now.dev === devs[index] &&
+      now.ino === inos[index] &&
+      now.mtimeNs === mtimes[index] &&
+      Number(now.size) === sizes[index];
     if (!isSame || !now.isFile()) throw new ComposefsError('FILE_CHANGED', 'File changed while the directory was read');
     return fd;
   });

@@ -3,12 +3,13 @@ import { ContextError } from '../../errors.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/directory.js';
 import type { PendingFile } from '../tree/pending-file.js';
-import { type FileStore, readFilesystemLazily, type ScanOptions } from '../tree/scan.js';
+import { type FileStore, FilesystemScan, type ScanOptions } from '../tree/scan.js';
 import { unpackError } from './error-transfer.js';
 import {
   type ContentDestination,
   type ContentJob,
   type ContentResult,
+  contentJob,
   openDestination,
   storeContents,
 } from './file-contents.js';
@@ -33,42 +34,115 @@ const SMALL_FILES = 1000;
 const SMALL_BYTES = 64 * 1024 * 1024;
 
 /**
- * The tree below a directory, as `readFilesystem` makes it, with the contents of files read by several threads.
+ * The tree below a directory, as `readFilesystem` makes it, with the contents of files read by several threads while the
+ * calling one looks for more.
  *
  * @throws ScanError; where the contents of several files cannot be had, that of the first in the order of the scan.
  * @throws FlatStoreError if such a store cannot be opened.
  */
 export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
-  const { destination } = options;
+  const { destination, threads, signal } = options;
   const algorithm = destination.kind === 'repository' ? destination.store.algorithm : destination.algorithm;
   const store = new LazyStore(destination);
-  const { root, pending } = readFilesystemLazily(path, { ...options, algorithm, store });
-  if (pending.length === 0) return root;
-  const results = await readContents(pending, store, options);
-  for (const [index, file] of pending.entries()) {
-    const result = results[index];
-    if (result === undefined) throw new Error('a file without a result');
-    if ('error' in result) {
-      const cause = unpackError(result.error);
-      throw file.failure(result.storing ? storingFailure(destination, cause) : cause);
-    }
-    file.resolve(result.id);
+  const files = new FoundFiles(path, { ...options, algorithm, store });
+  try {
+    const isSmall = files.findSome();
+    // In any case: that it cannot be opened is no failure of a file.
+    if (files.pending.length > 0) store.open();
+    const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
+    const results = count === 0 ? [readHere(files, store)] : await readInThreads(files, destination, count, signal);
+    resolveAll(files.pending, results, destination);
+    return files.root;
+  } finally {
+    files.close();
   }
-  return root;
 }
 
-async function readContents(
-  pending: readonly PendingFile[],
-  store: LazyStore,
-  { destination, threads = isSmall(pending) ? 0 : availableParallelism(), signal }: ReadDirectoryOptions,
+/** The large files of a scan that goes on as more of them are asked for. */
+class FoundFiles {
+  readonly pending: PendingFile[] = [];
+  readonly #scan: FilesystemScan;
+
+  constructor(path: string | Buffer, options: ScanOptions) {
+    this.#scan = new FilesystemScan(path, options, this.pending);
+  }
+
+  /** After the end of the scan. */
+  get root(): Directory {
+    return this.#scan.root;
+  }
+
+  /** Looks for one more. False at the end of the scan. @throws ScanError */
+  findNext(): boolean {
+    const before = this.pending.length;
+    while (this.#scan.step()) if (this.pending.length > before) return true;
+    return false;
+  }
+
+  /** Looks for as many as are worth a thread. True if the scan ended before. @throws ScanError */
+  findSome(): boolean {
+    for (let bytes = 0; this.pending.length < SMALL_FILES && bytes < SMALL_BYTES; ) {
+      if (!this.findNext()) return true;
+      bytes += this.pending.at(-1)?.size ?? 0;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#scan.close();
+  }
+}
+
+function readHere(files: FoundFiles, store: FileStore): ContentResult {
+  while (files.findNext());
+  return storeContents(store, contentJob(files.pending));
+}
+
+async function readInThreads(
+  files: FoundFiles,
+  destination: ContentDestination,
+  threads: number,
+  signal: AbortSignal | undefined,
 ): Promise<ContentResult[]> {
-  // In any case: that it cannot be opened is no failure of a file.
-  const opened = store.open();
-  const jobs = [...jobsOf(pending)];
-  if (threads === 0) return jobs.flatMap((job) => storeContents(opened, job));
   const worker = new URL('./content-worker.js', import.meta.url);
-  const options = { threads: Math.min(threads, THREADS_MAX), signal };
-  return (await runInWorkers<ContentJob, ContentResult[]>(worker, destination, jobs, options)).flat();
+  const options = { threads, signal };
+  return await runInWorkers<ContentJob, ContentResult>(worker, destination, jobsOf(files), options);
+}
+
+/** The scan goes on while threads are at work: when one of them asks for a job. */
+async function* jobsOf(files: FoundFiles): AsyncGenerator<ContentJob> {
+  for (let start = 0; ; ) {
+    let end = start;
+    for (let bytes = 0; end - start < JOB_FILES && bytes < JOB_BYTES; end++) {
+      if (end === files.pending.length && !files.findNext()) break;
+      bytes += files.pending[end]?.size ?? 0;
+    }
+    if (end === start) return;
+    yield contentJob(files.pending.slice(start, end));
+    start = end;
+  }
+}
+
+/** The results are those of the files in their order, in any number of pieces. */
+function resolveAll(
+  pending: readonly PendingFile[],
+  results: readonly ContentResult[],
+  destination: ContentDestination,
+): void {
+  const ids = results.flatMap((result) => result.ids);
+  const failures = results.flatMap((result) => result.failures);
+  if (ids.length !== pending.length) throw new Error('the files and their results are out of step');
+  for (const [index, file] of pending.entries()) {
+    const id = ids[index];
+    if (id !== undefined) {
+      file.resolve(id);
+      continue;
+    }
+    const [failure] = failures;
+    if (failure === undefined) throw new Error('a file without a result');
+    const cause = unpackError(failure.error);
+    throw file.failure(failure.storing ? storingFailure(destination, cause) : cause);
+  }
 }
 
 /** Opened, and made if it is missing, when there is something to put into it. */
@@ -103,22 +177,4 @@ class LazyStore implements FileStore {
 function storingFailure(destination: ContentDestination, cause: unknown): unknown {
   if (destination.kind !== 'flat-store' || cause instanceof FlatStoreError) return cause;
   return new FlatStoreError(`Storing in ${destination.path}`, cause);
-}
-
-function isSmall(pending: readonly PendingFile[]): boolean {
-  return pending.length < SMALL_FILES && pending.reduce((sum, file) => sum + file.identity.size, 0) < SMALL_BYTES;
-}
-
-function* jobsOf(pending: readonly PendingFile[]): Generator<ContentJob> {
-  let job: Pick<PendingFile, 'path' | 'identity'>[] = [];
-  let bytes = 0;
-  for (const { path, identity } of pending) {
-    job.push({ path, identity });
-    bytes += identity.size;
-    if (job.length < JOB_FILES && bytes < JOB_BYTES) continue;
-    yield job;
-    job = [];
-    bytes = 0;
-  }
-  if (job.length > 0) yield job;
 }

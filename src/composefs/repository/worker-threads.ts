@@ -32,22 +32,23 @@ export interface WorkerOptions<Output> {
  *
  * @param worker a module that calls {@link serveJobs} with the same types.
  * @param context plain data, from which each thread makes what it works with.
- * @param jobs plain data, as are the outputs.
+ * @param jobs plain data, as are the outputs. What is no array is asked for a job when a thread has none.
  */
 export async function runInWorkers<Job, Output>(
   worker: URL,
   context: unknown,
-  jobs: readonly Job[],
+  jobs: readonly Job[] | AsyncIterable<Job>,
   options: WorkerOptions<Output>,
 ): Promise<Output[]> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const pending = [...jobs.entries()].reverse();
+  const queue = new JobQueue(jobs);
   const outputs: Output[] = [];
   const abort = new AbortController();
-  const threads = Array.from({ length: Math.max(1, Math.min(options.threads, jobs.length)) }, () =>
+  const useful = 'length' in jobs ? jobs.length : Number.POSITIVE_INFINITY;
+  const threads = Array.from({ length: Math.max(1, Math.min(options.threads, useful)) }, () =>
     runThread<Job, Output>(worker, context, {
-      next: () => pending.pop(),
+      next: () => queue.next(),
       done: (index, output) => {
         outputs[index] = output;
         options.onDone?.(output);
@@ -61,40 +62,72 @@ export async function runInWorkers<Job, Output>(
     abort.abort(error);
     await Promise.allSettled(threads);
     throw error;
+  } finally {
+    await queue.close();
   }
   return outputs;
 }
 
-interface JobQueue<Job, Output> {
-  readonly next: () => readonly [index: number, job: Job] | undefined;
+type NumberedJob<Job> = readonly [index: number, job: Job];
+
+class JobQueue<Job> {
+  readonly #jobs: Iterator<Job> | AsyncIterator<Job>;
+  #count = 0;
+
+  constructor(jobs: readonly Job[] | AsyncIterable<Job>) {
+    this.#jobs = Symbol.asyncIterator in jobs ? jobs[Symbol.asyncIterator]() : jobs[Symbol.iterator]();
+  }
+
+  /** Undefined after the last. Who asks first gets the first. */
+  async next(): Promise<NumberedJob<Job> | undefined> {
+    const { done, value } = await this.#jobs.next();
+    return done === true ? undefined : [this.#count++, value];
+  }
+
+  /** Lets go of what the jobs that nobody took would be made of. */
+  async close(): Promise<void> {
+    await this.#jobs.return?.();
+  }
+}
+
+interface ThreadOptions<Job, Output> {
+  readonly next: () => Promise<NumberedJob<Job> | undefined>;
   readonly done: (index: number, output: Output) => void;
   readonly signal: AbortSignal;
 }
 
 /** One thread until there are no more jobs for it. */
-async function runThread<Job, Output>(url: URL, context: unknown, queue: JobQueue<Job, Output>): Promise<void> {
+async function runThread<Job, Output>(
+  url: URL,
+  context: unknown,
+  { next, done, signal }: ThreadOptions<Job, Output>,
+): Promise<void> {
   const thread = new Worker(url, { workerData: context });
+  const failure = new Promise<never>((_, reject) => {
+    thread.on('error', reject);
+    thread.on('exit', () => reject(new ComposefsError('WORKER_EXITED', 'a worker thread ended unexpectedly')));
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  // Waited for with each job; what fails between two of them is seen with the next.
+  failure.catch(() => undefined);
   try {
-    await new Promise<void>((resolve, reject) => {
-      let current = queue.next();
-      const step = (): void => {
-        if (current === undefined) resolve();
-        else thread.postMessage(current[1]);
-      };
-      thread.on('message', (reply: Reply<Output>) => {
-        if (reply.type === 'failed') return reject(unpackError(reply.error));
-        if (current !== undefined) queue.done(current[0], reply.output);
-        current = queue.next();
-        step();
-      });
-      thread.on('error', reject);
-      thread.on('exit', () => reject(new ComposefsError('WORKER_EXITED', 'a worker thread ended unexpectedly')));
-      queue.signal.addEventListener('abort', () => reject(queue.signal.reason), { once: true });
-      step();
-    });
+    for (let job = await next(); job !== undefined; job = await next()) {
+      signal.throwIfAborted();
+      const [index, input] = job;
+      const reply = await Promise.race([failure, ask<Output>(thread, input)]);
+      if (reply.type === 'failed') throw unpackError(reply.error);
+      done(index, reply.output);
+    }
   } finally {
     await thread.terminate();
   }
+}
+
+function ask<Output>(thread: Worker, job: unknown): Promise<Reply<Output>> {
+  return new Promise((resolve) => {
+    thread.once('message', resolve);
+    thread.postMessage(job);
+  });
 }
 
 /** The other side of {@link runInWorkers}: answers every message with what `run` makes of it. */

@@ -21,7 +21,7 @@ import type { ObjectId } from '../fsverity/object-id.js';
 import { Directory } from './directory.js';
 import { FileDigests } from './file-digests.js';
 import { Leaf, type LeafContent, type RegularFile } from './inode.js';
-import { canBePending, type PendingFile, pendingLeaf } from './pending-file.js';
+import { PendingFile } from './pending-file.js';
 import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
 import { NO_XATTRS, type Stat, type Xattrs } from './stat.js';
 import { type OciTransformOptions, transformForOci } from './transform.js';
@@ -55,21 +55,13 @@ export interface ScanOptions {
  * @throws ScanError with the path, also in the contexts: what cannot be read fails the scan.
  */
 export function readFilesystem(path: string | Buffer, options: ScanOptions): Directory {
-  return new Scanner(options, undefined).scan(path);
-}
-
-/**
- * {@link readFilesystem} without the content of most large files: the tree may be used when all of them are resolved.
- * `options.store` is for files that cannot be left for later.
- *
- * @throws ScanError
- */
-export function readFilesystemLazily(
-  path: string | Buffer,
-  options: ScanOptions,
-): { readonly root: Directory; readonly pending: readonly PendingFile[] } {
-  const pending: PendingFile[] = [];
-  return { root: new Scanner(options, pending).scan(path), pending };
+  const scan = new FilesystemScan(path, options, undefined);
+  try {
+    while (scan.step());
+    return scan.root;
+  } finally {
+    scan.close();
+  }
 }
 
 /** {@link readFilesystem} and {@link transformForOci}. */
@@ -88,7 +80,10 @@ interface OpenDirectory {
   next: number;
 }
 
-class Scanner {
+/** {@link readFilesystem}, step by step. Whoever makes one closes it. */
+export class FilesystemScan {
+  /** Complete after the last step. */
+  readonly root: Directory;
   readonly #options: ScanOptions;
   readonly #readXattrs: (path: Buffer) => Xattrs;
   readonly #store: FileStore;
@@ -97,39 +92,38 @@ class Scanner {
   readonly #leaves = new Map<string, Leaf>();
   readonly #open: OpenDirectory[] = [];
 
-  constructor(options: ScanOptions, pending: PendingFile[] | undefined) {
+  /**
+   * @param pending to which most large files are added, instead of reading them: the tree may be used when all of them are
+   *   resolved. `options.store` is for those that cannot be left for later. Undefined: all are read.
+   * @throws ScanError
+   */
+  constructor(path: string | Buffer, options: ScanOptions, pending: PendingFile[] | undefined) {
     this.#options = options;
     this.#readXattrs = options.readXattrs ?? readXattrs;
     this.#store = options.store ?? new FileDigests(options.algorithm);
     this.#pending = pending;
-  }
-
-  scan(path: string | Buffer): Directory {
     const name = typeof path === 'string' ? byteStringFrom(Buffer.from(path)) : byteStringFrom(path);
     try {
-      const root = this.#enterRoot(path, name);
-      for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) this.#step(top);
-      return root;
-    } finally {
-      for (const { fd } of this.#open) closeSync(fd);
-    }
-  }
-
-  #enterRoot(path: string | Buffer, name: ByteString): Directory {
-    try {
-      return this.#enter(path, name, undefined);
+      this.root = this.#enter(path, name, undefined);
     } catch (cause) {
       throw new ScanError(`Scanning directory ${quoteBytes(name)}`, name, cause);
     }
   }
 
-  #step(top: OpenDirectory): void {
+  /**
+   * Reads one more entry. False if there is none.
+   *
+   * @throws ScanError
+   */
+  step(): boolean {
+    const top = this.#open.at(-1);
+    if (top === undefined) return false;
     const entry = top.entries[top.next];
     top.next += 1;
     if (entry === undefined) {
       this.#open.pop();
       closeSync(top.fd);
-      return;
+      return true;
     }
     const name = byteStringFrom(entry.name);
     try {
@@ -137,6 +131,12 @@ class Scanner {
     } catch (cause) {
       throw scanError(top.place, name, cause);
     }
+    return true;
+  }
+
+  /** Closes what is open, wherever the scan is. */
+  close(): void {
+    for (const { fd } of this.#open.splice(0)) closeSync(fd);
   }
 
   #scanInode(parent: OpenDirectory, entry: Dirent<Buffer>, name: ByteString): Directory | Leaf {
@@ -171,12 +171,16 @@ class Scanner {
       if (!hasTypeOf(entry, stats)) throw typeChanged();
       return this.#leafFor(stats, () => new Leaf(this.#readStat(stats, path), specialContent(stats, path)));
     }
-    if (this.#pending !== undefined && canBePending(place, name)) {
+    if (this.#pending !== undefined && PendingFile.isPossible(place, name)) {
       const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
       if (!stats.isFile()) throw typeChanged();
       const pending = this.#pending;
       if (stats.size > INLINE_CONTENT_MAX_V0) {
-        return this.#leafFor(stats, () => pendingLeaf(pending, this.#readStat(stats, path), stats, place, name));
+        return this.#leafFor(stats, () => {
+          const file = new PendingFile(this.#readStat(stats, path), stats, place, name);
+          pending.push(file);
+          return file.leaf;
+        });
       }
     }
     // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.

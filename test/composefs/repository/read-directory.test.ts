@@ -19,12 +19,12 @@ import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { objectPathname } from '../../../src/composefs/fsverity/object-id.js';
 import {
   type ContentDestination,
+  type ContentJob,
   openDestination,
   storeContents,
 } from '../../../src/composefs/repository/file-contents.js';
 import { FlatStoreError, readDirectory } from '../../../src/composefs/repository/read-directory.js';
 import type { Directory } from '../../../src/composefs/tree/directory.js';
-import type { FileIdentity } from '../../../src/composefs/tree/pending-file.js';
 import { readFilesystem } from '../../../src/composefs/tree/scan.js';
 import { ScanError } from '../../../src/composefs/tree/scan-error.js';
 import { NO_XATTRS } from '../../../src/composefs/tree/stat.js';
@@ -127,28 +127,37 @@ for (const threads of [0, 2]) {
 test('a file is read only if it is the one that was found', () =>
   withTempDir((path) => {
     const name = join(path, 'file');
-    const found = (): FileIdentity => {
-      const { dev, ino, mtimeNs, size } = statSync(name, { bigint: true });
-      return { dev, ino, mtimeNs, size: Number(size) };
-    };
-    const result = (identity: FileIdentity): unknown => {
-      const [only] = storeContents(openDestination(NOWHERE), [{ path: byteStringFromText(name), identity }]);
-      return only !== undefined && 'error' in only ? [only.error.code, only.storing] : only;
+    const result = (job: ContentJob): unknown => {
+      const { ids, failures } = storeContents(openDestination(NOWHERE), job);
+      const [failure] = failures;
+      return failure === undefined ? ids : [failure.error.code, failure.storing, ids];
     };
     writeFileSync(name, Buffer.alloc(100, 1));
-    const identity = found();
-    assert.deepEqual(result(identity), { id: computeVerity('sha256', Buffer.alloc(100, 1)) });
-    for (const change of [{ size: 99 }, { mtimeNs: 1n }, { ino: 1n }, { dev: 1n << 40n }]) {
-      assert.deepEqual(result({ ...identity, ...change }), ['FILE_CHANGED', false]);
+    const { dev, ino, mtimeNs } = statSync(name, { bigint: true });
+    const job: ContentJob = {
+      paths: [byteStringFromText(name)],
+      devs: BigUint64Array.of(dev),
+      inos: BigUint64Array.of(ino),
+      mtimes: BigInt64Array.of(mtimeNs),
+      sizes: Float64Array.of(100),
+    };
+    assert.deepEqual(result(job), [computeVerity('sha256', Buffer.alloc(100, 1))]);
+    for (const change of [
+      { sizes: Float64Array.of(99) },
+      { mtimes: BigInt64Array.of(1n) },
+      { inos: BigUint64Array.of(1n) },
+      { devs: BigUint64Array.of(1n << 40n) },
+    ]) {
+      assert.deepEqual(result({ ...job, ...change }), ['FILE_CHANGED', false, [undefined]]);
     }
     renameSync(name, `${name}.real`);
     symlinkSync(`${name}.real`, name);
-    assert.deepEqual(result(identity), ['ELOOP', false]);
+    assert.deepEqual(result(job), ['ELOOP', false, [undefined]]);
     unlinkSync(name);
     execFileSync('mkfifo', [name]);
-    assert.deepEqual(result(identity), ['FILE_CHANGED', false]);
+    assert.deepEqual(result(job), ['FILE_CHANGED', false, [undefined]]);
     unlinkSync(name);
-    assert.deepEqual(result(identity), ['ENOENT', false]);
+    assert.deepEqual(result(job), ['ENOENT', false, [undefined]]);
   }));
 
 test('files at paths that cannot be opened by name are stored too', async (t) => {
