@@ -27,8 +27,6 @@ export interface ContentJob {
 }
 
 export interface ContentFailure {
-  /** Of the file in the job. */
-  readonly index: number;
   readonly error: TransferredError;
   /** Whether the file itself could be opened, and was what it should be. */
   readonly storing: boolean;
@@ -37,6 +35,7 @@ export interface ContentFailure {
 export interface ContentResult {
   /** For each file; undefined where there is a failure. */
   readonly ids: readonly (ObjectId | undefined)[];
+  /** In the order of the files. */
   readonly failures: readonly ContentFailure[];
 }
 
@@ -76,7 +75,7 @@ export function storeContents(store: FileStore, job: ContentJob): ContentResult 
         closeSync(fd);
       }
     } catch (error) {
-      failures.push({ index, error: packError(error), storing });
+      failures.push({ error: packError(error), storing });
       return undefined;
     }
   });
