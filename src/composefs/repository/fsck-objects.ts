@@ -52,7 +52,7 @@ function checkObject(
 ): void {
   const { verity, algorithm, insecure } = repository.objects;
   const path = `objects/${objectPathname(id)}`;
-  const enforced = tryMeasure(() => (verity.unavailable ? undefined : verity.measure(fd)));
+  const enforced = verity.measureIfPossible(fd);
   if (enforced === undefined && !insecure) {
     findings.add({ type: 'object-verity-missing', path }, 'objectsCorrupted');
     return;
@@ -82,13 +82,4 @@ function measureContent(
     if (enforced === undefined) hasher.update(chunk);
   }
   return enforced ?? hasher.digest();
-}
-
-/** Whatever the reason for which the kernel does not vouch for a file: it does not. */
-function tryMeasure(measure: () => ObjectId | undefined): ObjectId | undefined {
-  try {
-    return measure();
-  } catch {
-    return undefined;
-  }
 }

@@ -92,6 +92,17 @@ export class ObjectVerity {
     return measureVerity(fd, this.algorithm);
   }
 
+  /** What the kernel measures; undefined if it does not vouch for the file, for whatever reason. */
+  measureIfPossible(fd: number): ObjectId | undefined {
+    if (this.unavailable) return undefined;
+    try {
+      return this.measure(fd);
+    } catch (error) {
+      this.#tolerates(error);
+      return undefined;
+    }
+  }
+
   /**
    * Gives an object that was stored without verity the verity that the file system has by now (spec 10 §10.2 step 2).
    */
