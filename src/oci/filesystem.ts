@@ -9,7 +9,7 @@ import { type OciTransformOptions, transformForOci } from '../composefs/tree/tra
 import { ComposefsError } from '../errors.js';
 import { openConfig } from './config-stream.js';
 import { LAYER_CONTENT_TYPE } from './identifiers.js';
-import { processEntry } from './layer/apply-layer.js';
+import { LayerApplier } from './layer/apply-layer.js';
 import { readTarEntries } from './layer/tar-entry.js';
 import { digestAlgorithm, type OciDigest, parseOciDigest } from './model/digest.js';
 
@@ -58,11 +58,12 @@ export function buildFilesystem(
   options: OciTransformOptions = {},
 ): Directory {
   const root = new Directory(UNINITIALIZED_STAT);
+  const applier = new LayerApplier(root);
   for (const layer of layers) {
     if (!trusted) verifyLayer(objects, layer);
     const reader = openLayer(objects, layer.verity);
     try {
-      for (const entry of readTarEntries(reader)) processEntry(root, entry);
+      for (const entry of readTarEntries(reader)) applier.apply(entry);
     } finally {
       reader.close();
     }

@@ -11,60 +11,90 @@ const WHITEOUT_PREFIX = '.wh.';
 const OPAQUE_WHITEOUT = '.wh..wh..opq';
 
 /**
- * Applies one entry of a layer to the tree of the layers below it (spec 30 §8.2). Whiteouts act at once, in the order
- * of the tar, also on what the same layer brought before.
- *
- * Parents must exist, symlinks are not followed, and `..` is refused: no entry can reach another place than its path
- * says.
+ * Applies one entry of a layer to the tree of the layers below it: {@link LayerApplier} for those that come alone.
  *
  * @throws ContextError over an {@link ImageError}
  */
 export function processEntry(root: Directory, entry: TarEntry): void {
-  withContext('Processing tar entry', () => applyEntry(root, entry));
-}
-
-function applyEntry(root: Directory, entry: TarEntry): void {
-  const { path, stat } = entry;
-  const name = fileName(path);
-  if (name === undefined) {
-    if (entry.item.type !== 'directory') {
-      const message = `Unpacking layer tar: filename ${quoteBytes(path)} must be a directory`;
-      throw new ComposefsError('INVALID_LAYER', message);
-    }
-    root.stat = stat;
-    return;
-  }
-  if (name.startsWith(WHITEOUT_PREFIX)) applyWhiteout(root, entry, name);
-  else {
-    const inode = makeInode(root, entry);
-    parentOf(root, path, inode).merge(name, inode);
-  }
+  new LayerApplier(root).apply(entry);
 }
 
 /**
- * Removes what the whiteout names. Whatever it cannot reach is not there: umoci writes `d/.wh.x` after the file `d`
- * has replaced the directory `d`.
+ * Applies the entries of layers to a tree (spec 30 §8.2), which nobody else changes meanwhile. Whiteouts act at once, in
+ * the order of the tar, also on what the same layer brought before.
+ *
+ * Parents must exist, symlinks are not followed, and `..` is refused: no entry can reach another place than its path
+ * says.
  */
-function applyWhiteout(root: Directory, entry: TarEntry, name: ByteString): void {
-  // A whiteout that is a hard link must resolve all the same.
-  const inode = makeInode(root, entry);
-  let directory: Directory;
-  try {
-    directory = parentOf(root, entry.path, inode);
-  } catch (error) {
-    const kind = findCause(error, ImageError)?.kind;
-    if (kind === 'not-found' || kind === 'not-a-directory') return;
-    throw error;
+export class LayerApplier {
+  readonly #root: Directory;
+  /** What the last path led to, without its name: most entries have the parent of the one before. */
+  #last: { readonly path: string; readonly directory: Directory } | undefined;
+
+  constructor(root: Directory) {
+    this.#root = root;
   }
-  if (name === OPAQUE_WHITEOUT) directory.clear();
-  else directory.remove(sliceBytes(name, WHITEOUT_PREFIX.length));
+
+  /** @throws ContextError over an {@link ImageError} */
+  apply(entry: TarEntry): void {
+    withContext('Processing tar entry', () => this.#apply(entry));
+  }
+
+  #apply(entry: TarEntry): void {
+    const { path, stat } = entry;
+    const name = plainName(path) ?? fileName(path);
+    if (name === undefined) {
+      if (entry.item.type !== 'directory') {
+        const message = `Unpacking layer tar: filename ${quoteBytes(path)} must be a directory`;
+        throw new ComposefsError('INVALID_LAYER', message);
+      }
+      this.#root.stat = stat;
+      return;
+    }
+    if (name.startsWith(WHITEOUT_PREFIX)) {
+      this.#applyWhiteout(entry, name);
+    } else {
+      const inode = makeInode(this.#root, entry);
+      this.#parentOf(path, inode).merge(name, inode);
+    }
+  }
+
+  /**
+   * Removes what the whiteout names. Whatever it cannot reach is not there: umoci writes `d/.wh.x` after the file `d`
+   * has replaced the directory `d`.
+   */
+  #applyWhiteout(entry: TarEntry, name: ByteString): void {
+    // A whiteout that is a hard link must resolve all the same.
+    const inode = makeInode(this.#root, entry);
+    let directory: Directory;
+    try {
+      directory = this.#parentOf(entry.path, inode);
+    } catch (error) {
+      const kind = findCause(error, ImageError)?.kind;
+      if (kind === 'not-found' || kind === 'not-a-directory') return;
+      throw error;
+    }
+    if (name === OPAQUE_WHITEOUT) directory.clear();
+    else directory.remove(sliceBytes(name, WHITEOUT_PREFIX.length));
+  }
+
+  #parentOf(path: ByteString, inode: Inode): Directory {
+    const parentPath = plainName(path) === undefined ? undefined : path.slice(0, path.lastIndexOf('/') + 1);
+    // No entry changes what leads to its own parent, so the last one still is where it was.
+    if (this.#last !== undefined && this.#last.path === parentPath && !path.includes('\0')) return this.#last.directory;
+    const directory = withContext(
+      () => `Error unpacking container layer file ${quoteBytes(path)} ${describe(inode)}`,
+      () => splitPathMut(this.#root, checkName(path)).directory,
+    );
+    this.#last = parentPath === undefined ? undefined : { path: parentPath, directory };
+    return directory;
+  }
 }
 
-function parentOf(root: Directory, path: ByteString, inode: Inode): Directory {
-  return withContext(
-    () => `Error unpacking container layer file ${quoteBytes(path)} ${describe(inode)}`,
-    () => splitPathMut(root, checkName(path)).directory,
-  );
+/** What follows the last slash, if that is the name of the entry: undefined for `a/`, `a/.` and `a/..`. */
+function plainName(path: ByteString): ByteString | undefined {
+  const tail = sliceBytes(path, path.lastIndexOf('/') + 1);
+  return tail === '' || tail === '.' || tail === '..' ? undefined : tail;
 }
 
 /** A hard link is resolved now: later changes to its target do not concern it. */

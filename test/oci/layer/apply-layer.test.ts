@@ -10,7 +10,7 @@ import { getDirectory, getLeaf } from '../../../src/composefs/tree/lookup.js';
 import { NO_XATTRS, type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import { transformForOci } from '../../../src/composefs/tree/transform.js';
 import { errorChain, findCause, fullMessage } from '../../../src/errors.js';
-import { processEntry } from '../../../src/oci/layer/apply-layer.js';
+import { LayerApplier, processEntry } from '../../../src/oci/layer/apply-layer.js';
 import { makeAbsolute, type TarEntry, type TarItem } from '../../../src/oci/layer/tar-entry.js';
 import { BASE_IMAGE_DUMP, baseImageLayers } from '../../support/base-image.js';
 import { paxHeader, tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
@@ -215,6 +215,38 @@ describe('paths that lead nowhere are refused', () => {
     });
   }
 });
+
+test('entries after one another give the tree that they give one by one, whatever their paths', () => {
+  const component = fc.constantFrom('a', 'b', 'c', '', '.', '..', '.wh.a', '.wh.b', '.wh..wh..opq', 'a\0');
+  const path = fc.array(component, { maxLength: 4 }).map((parts) => `/${parts.join('/')}` as ByteString);
+  const item = fc.oneof(
+    { weight: 3, arbitrary: fc.constant<TarItem>({ type: 'directory' }) },
+    fc.constant<TarItem>({ type: 'leaf', content: { type: 'fifo' } }),
+    path.map((target): TarItem => ({ type: 'hardlink', target })),
+  );
+  const entries = fc.array(fc.record({ path, item, stat: fc.constant(STAT) }), { maxLength: 40 });
+  fc.assert(
+    fc.property(entries, (all) => {
+      const roots = [new Directory(UNINITIALIZED_STAT), new Directory(UNINITIALIZED_STAT)] as const;
+      const applier = new LayerApplier(roots[0]);
+      for (const each of all) {
+        const [one, other] = [() => applier.apply(each), () => processEntry(roots[1], each)].map(messageOf);
+        assert.equal(one, other);
+      }
+      assert.deepEqual([...writeDumpfile(roots[0])], [...writeDumpfile(roots[1])]);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+function messageOf(action: () => void): string {
+  try {
+    action();
+    return '';
+  } catch (error) {
+    return fullMessage(error);
+  }
+}
 
 test('five layers give the tree of the specification', () => {
   const root = new Directory(UNINITIALIZED_STAT);
