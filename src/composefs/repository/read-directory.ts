@@ -42,13 +42,15 @@ const SMALL_BYTES = 64 * 1024 * 1024;
  */
 export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
   const { destination, threads, signal } = options;
+  signal?.throwIfAborted();
   const algorithm = destination.kind === 'repository' ? destination.store.algorithm : destination.algorithm;
   const store = new LazyStore(destination);
   const files = new FoundFiles(path, { ...options, algorithm, store });
   try {
     const isSmall = files.findSome();
+    if (files.pending.length === 0) return files.root;
     // In any case: that it cannot be opened is no failure of a file.
-    if (files.pending.length > 0) store.open();
+    store.open();
     const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
     const results = count === 0 ? [readHere(files, store)] : await readInThreads(files, destination, count, signal);
     resolveAll(files.pending, results, destination);
