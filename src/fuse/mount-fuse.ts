@@ -182,8 +182,9 @@ class ServerProcess {
     this.#process.unref();
   }
 
+  /** A server that does not get it has ended, which is noticed where its answer is waited for. */
   #send(message: ToServer): void {
-    this.#process.send(message);
+    this.#process.send(message, () => undefined);
   }
 
   async #wait<T>(event: 'message' | 'disconnect'): Promise<T> {

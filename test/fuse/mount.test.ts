@@ -252,6 +252,28 @@ test('with verification the image itself is checked, too', { skip }, () =>
   ),
 );
 
+test('a server that cannot be started is an error, and leaves no mount', { skip }, () =>
+  withTempDir((temporary) =>
+    withRepository(temporary, async (repo, mountPoint) => {
+      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const { execPath } = process;
+      try {
+        // Nothing that can be run; nothing that serves.
+        for (const [path, message] of [
+          [join(temporary, 'missing'), 'the FUSE server could not be started before the mount was in place'],
+          ['/bin/false', 'the FUSE server ended (status 1) before the mount was in place'],
+        ] as const) {
+          process.execPath = path;
+          await assert.rejects(mountFuse(repo, image, mountPoint), { code: 'FUSE_SERVER', message });
+          assert(!isMounted(mountPoint));
+        }
+      } finally {
+        process.execPath = execPath;
+      }
+    }),
+  ),
+);
+
 test('SIGTERM unmounts; who uses the mount keeps it, and the server, to the end', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {

@@ -61,9 +61,11 @@ export function writeStream(repo: Repository, name: string, spec: StreamSpec = {
 /** Names below a directory that are not directories; empty if it is missing. */
 export function filesBelow(path: string): string[] {
   if (!existsSync(path)) return [];
-  return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(path.length + 1))
+  // Node's own recursive listing follows symlinks from version 22 on.
+  return readdirSync(path, { withFileTypes: true })
+    .flatMap((entry) =>
+      entry.isDirectory() ? filesBelow(join(path, entry.name)).map((name) => join(entry.name, name)) : [entry.name],
+    )
     .sort();
 }
 
