@@ -11,6 +11,9 @@ import { closeOnError } from './files.js';
 import { FlatDigestStore } from './flat-digest-store.js';
 import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
 
+/** The code of a failure that means that a file is not what it was when it was found. */
+export const FILE_CHANGED = 'FILE_CHANGED';
+
 /** Where the contents of files go: a repository, the store of `mkcomposefs`, nowhere. Plain data. */
 export type ContentDestination =
   | { readonly kind: 'repository'; readonly store: ObjectStoreOptions }
@@ -95,7 +98,7 @@ function openSame({ paths, devs, inos, mtimes, sizes }: ContentJob, index: numbe
       now.ino === inos[index] &&
       now.mtimeNs === mtimes[index] &&
       Number(now.size) === sizes[index];
-    if (!isSame || !now.isFile()) throw new ComposefsError('FILE_CHANGED', 'File changed while the directory was read');
+    if (!isSame || !now.isFile()) throw new ComposefsError(FILE_CHANGED, 'File changed while the directory was read');
     return fd;
   });
 }

@@ -10,6 +10,7 @@ import {
   type ContentJob,
   type ContentResult,
   contentJob,
+  FILE_CHANGED,
   openDestination,
   storeContents,
 } from './file-contents.js';
@@ -53,7 +54,7 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
     store.open();
     const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
     const results = count === 0 ? [readHere(files, store)] : await readInThreads(files, destination, count, signal);
-    resolveAll(files.pending, results, destination);
+    resolveAll(files, results, destination);
     return files.root;
   } finally {
     files.close();
@@ -88,6 +89,11 @@ class FoundFiles {
       bytes += this.pending.at(-1)?.size ?? 0;
     }
     return false;
+  }
+
+  /** What it is by now counts. @throws ScanError */
+  readChanged(file: PendingFile): void {
+    this.#scan.readChanged(file);
   }
 
   close(): void {
@@ -126,24 +132,22 @@ async function* jobsOf(files: FoundFiles): AsyncGenerator<ContentJob> {
 }
 
 /** The results are those of the files in their order, in any number of pieces. */
-function resolveAll(
-  pending: readonly PendingFile[],
-  results: readonly ContentResult[],
-  destination: ContentDestination,
-): void {
+function resolveAll(files: FoundFiles, results: readonly ContentResult[], destination: ContentDestination): void {
   const ids = results.flatMap((result) => result.ids);
-  const failures = results.flatMap((result) => result.failures);
-  if (ids.length !== pending.length) throw new Error('the files and their results are out of step');
-  for (const [index, file] of pending.entries()) {
+  const failures = results.flatMap((result) => result.failures).values();
+  if (ids.length !== files.pending.length) throw new Error('the files and their results are out of step');
+  for (const [index, file] of files.pending.entries()) {
     const id = ids[index];
     if (id !== undefined) {
       file.resolve(id);
       continue;
     }
-    const [failure] = failures;
-    if (failure === undefined) throw new Error('a file without a result');
-    const cause = unpackError(failure.error);
-    throw file.failure(failure.storing ? storingFailure(destination, cause) : cause);
+    const { done, value } = failures.next();
+    if (done === true) throw new Error('a file without a result');
+    const { error, storing } = value;
+    // On a system at work files change all the time.
+    if (!storing && error.code === FILE_CHANGED) files.readChanged(file);
+    else throw file.failure(storing ? storingFailure(destination, unpackError(error)) : unpackError(error));
   }
 }
 

@@ -2,8 +2,16 @@ import type { BigIntStats } from 'node:fs';
 import type { ByteString } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { Leaf } from './inode.js';
-import { contentError, joinPath, leafError, type ScanError, type ScanPlace, scanError } from './scan-error.js';
+import { Leaf, type RegularFile } from './inode.js';
+import {
+  contentError,
+  FileContentError,
+  joinPath,
+  leafError,
+  type ScanError,
+  type ScanPlace,
+  scanError,
+} from './scan-error.js';
 import type { Stat } from './stat.js';
 
 /** Longer paths can only be opened from a directory on the way. */
@@ -47,8 +55,15 @@ export class PendingFile {
     this.leaf.content = { type: 'regular', file: { storage: 'external', id, size: this.size } };
   }
 
+  /** Gives the tree what the file is by now. */
+  replace(stat: Stat, file: RegularFile): void {
+    this.leaf.stat = stat;
+    this.leaf.content = { type: 'regular', file };
+  }
+
   /** The error of the whole scan, if the content cannot be had. */
   failure(cause: unknown): ScanError {
-    return scanError(this.#place, this.#name, leafError(this.#name, contentError(cause)));
+    const error = cause instanceof FileContentError ? cause : contentError(cause);
+    return scanError(this.#place, this.#name, leafError(this.#name, error));
   }
 }

@@ -12,7 +12,7 @@ import {
   readlinkSync,
   readSync,
 } from 'node:fs';
-import { type ByteString, byteStringFrom, quoteBytes } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringFrom, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
@@ -134,6 +134,23 @@ export class FilesystemScan {
     return true;
   }
 
+  /**
+   * Reads a pending file that has changed since it was found: what it is now counts, as if it had been found later.
+   *
+   * @throws ScanError also if it is another file now.
+   */
+  readChanged(file: PendingFile): void {
+    const path = byteStringToBuffer(file.path);
+    try {
+      this.#withFile(path, (fd, stats) => {
+        if (stats.dev !== file.dev || stats.ino !== file.ino) throw fileReplaced();
+        file.replace(this.#readStat(stats, path), this.#readFile(fd, stats));
+      });
+    } catch (cause) {
+      throw file.failure(cause);
+    }
+  }
+
   /** Closes what is open, wherever the scan is. */
   close(): void {
     for (const { fd } of this.#open.splice(0)) closeSync(fd);
@@ -183,15 +200,21 @@ export class FilesystemScan {
         });
       }
     }
+    return this.#withFile(path, (fd, stats) =>
+      this.#leafFor(stats, () => {
+        const file = readingContent(() => this.#readFile(fd, stats));
+        return new Leaf(this.#readStat(stats, path), { type: 'regular', file });
+      }),
+    );
+  }
+
+  #withFile<T>(path: Buffer, action: (fd: number, stats: BigIntStats) => T): T {
     // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
     const fd = readingContent(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
     try {
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
       if (!stats.isFile()) throw typeChanged();
-      return this.#leafFor(stats, () => {
-        const file = readingContent(() => this.#readFile(fd, stats));
-        return new Leaf(this.#readStat(stats, path), { type: 'regular', file });
-      });
+      return action(fd, stats);
     } finally {
       closeSync(fd);
     }
@@ -263,6 +286,10 @@ function hasTypeOf(entry: Dirent<Buffer>, stats: BigIntStats): boolean {
 
 function typeChanged(): ComposefsError {
   return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');
+}
+
+function fileReplaced(): ComposefsError {
+  return new ComposefsError('FILE_CHANGED', 'File was replaced while the directory was read');
 }
 
 function readingContent<T>(action: () => T): T {

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -109,6 +113,40 @@ for (const threads of [0, 2]) {
         'Reading leaf content',
       ]);
     }));
+
+  test(`a file that changes meanwhile is what it is at last, one that is replaced an error (${threads} threads)`, async (t) => {
+    const path = tempDir(t);
+    const repo = await tempRepository(t, { algorithm: 'sha256' });
+    const destination = { kind: 'repository', store: repo.objects.options } as const;
+    const readWith = (change: () => void): Promise<Directory> => {
+      for (const name of ['grows', 'shrinks', 'stays']) writeFileSync(join(path, name), Buffer.alloc(100));
+      let inodes = 0;
+      // The directory, and three files: all of them are found then.
+      const readXattrs = (): typeof NO_XATTRS => {
+        if (++inodes === 4) change();
+        return NO_XATTRS;
+      };
+      return readDirectory(path, { destination, threads, readXattrs });
+    };
+    const root = await readWith(() => {
+      appendFileSync(join(path, 'grows'), 'more');
+      truncateSync(join(path, 'shrinks'), 10);
+      chmodSync(join(path, 'grows'), 0o600);
+    });
+    assert.equal(dumpOf(root), dumpOf(readFilesystem(path, { algorithm: 'sha256' })));
+    assert.equal(repo.objects.has(computeVerity('sha256', readFileSync(join(path, 'grows')))), true);
+
+    const replaced = readWith(() => {
+      writeFileSync(join(path, 'other'), 'x');
+      renameSync(join(path, 'other'), join(path, 'stays'));
+    });
+    await assert.rejects(replaced, (error) => {
+      assert.ok(error instanceof ScanError);
+      assert.equal(error.path, `${path}/stays`);
+      assert.equal(errorChain(error).at(-1), 'File was replaced while the directory was read');
+      return errorCode(error) === 'FILE_CHANGED';
+    });
+  });
 
   test(`a store that cannot be opened is told from files that cannot be read (${threads} threads)`, () =>
     withTempDir(async (path) => {
