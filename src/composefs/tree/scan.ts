@@ -9,7 +9,6 @@ import {
   lstatSync,
   openSync,
   readdirSync,
-  readlinkSync,
   readSync,
 } from 'node:fs';
 import { type ByteString, byteStringFrom, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
@@ -20,9 +19,10 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { Directory } from './directory.js';
 import { FileDigests } from './file-digests.js';
-import { Leaf, type LeafContent, type RegularFile } from './inode.js';
+import { Leaf, type RegularFile } from './inode.js';
 import { PendingFile } from './pending-file.js';
 import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
+import { hasTypeOf, specialContent } from './special-file.js';
 import { NO_XATTRS, type Stat, type Xattrs } from './stat.js';
 import { type OciTransformOptions, transformForOci } from './transform.js';
 
@@ -261,29 +261,6 @@ export class FilesystemScan {
 }
 
 const BILLION = 1_000_000_000n;
-function specialContent(stats: BigIntStats, path: Buffer): LeafContent {
-  if (stats.isSymbolicLink()) {
-    return { type: 'symlink', target: byteStringFrom(readlinkSync(path, { encoding: 'buffer' })) };
-  }
-  if (stats.isFIFO()) return { type: 'fifo' };
-  if (stats.isSocket()) return { type: 'socket' };
-  const rdev = safeInteger(stats.rdev, 'device number');
-  return stats.isBlockDevice() ? { type: 'block-device', rdev } : { type: 'character-device', rdev };
-}
-
-/** Where readdir gives no types, Node asks for them, so that all are known here. */
-function hasTypeOf(entry: Dirent<Buffer>, stats: BigIntStats): boolean {
-  return (
-    entry.isSymbolicLink() === stats.isSymbolicLink() &&
-    entry.isFIFO() === stats.isFIFO() &&
-    entry.isSocket() === stats.isSocket() &&
-    entry.isBlockDevice() === stats.isBlockDevice() &&
-    entry.isCharacterDevice() === stats.isCharacterDevice() &&
-    !stats.isFile() &&
-    !stats.isDirectory()
-  );
-}
-
 function typeChanged(): ComposefsError {
   return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');
 }
