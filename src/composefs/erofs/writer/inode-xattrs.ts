@@ -41,6 +41,7 @@ export function assignXattrs(inodes: readonly ImageInode[], table: XattrTable, o
 class Assigner {
   readonly #table: XattrTable;
   readonly #options: ErofsOptions;
+  readonly #isEpoch1: boolean;
   readonly #metacopy: StoredName;
   readonly #redirect: StoredName;
   /** Those of the tree, for the xattrs that many inodes share. */
@@ -49,6 +50,7 @@ class Assigner {
   constructor(table: XattrTable, options: ErofsOptions) {
     this.#table = table;
     this.#options = options;
+    this.#isEpoch1 = formatEpoch(options.version) === 1;
     this.#metacopy = table.internalName(OVERLAY_METACOPY, metacopyValue(options.algorithm));
     this.#redirect = table.internalName(OVERLAY_REDIRECT, REDIRECT_VALUE);
   }
@@ -58,11 +60,11 @@ class Assigner {
     const { content, stat } = inode;
     const own = content?.type === 'regular' ? this.#ofFile(content.file) : NONE;
     const tree = stat.xattrs.size > 0 ? this.#ofTree(stat.xattrs) : NONE;
-    if (formatEpoch(this.#options.version) === 2) return concat(own, tree);
-    if (!isRoot && !inode.hasWhiteouts && inode.role !== 'escaped-whiteout') return mergeByName(own, tree);
+    const isMarked = this.#isEpoch1 && (isRoot || inode.hasWhiteouts || inode.role === 'escaped-whiteout');
+    if (own.length === 0 && !isMarked) return tree;
     const entries = [...own, ...tree];
-    this.#addMarkers(entries, inode, isRoot);
-    return entries.sort(byName);
+    if (isMarked) this.#addMarkers(entries, inode, isRoot);
+    return this.#isEpoch1 ? entries.sort(byName) : entries;
   }
 
   #ofTree(xattrs: Xattrs): readonly XattrEntry[] {
@@ -70,13 +72,12 @@ class Assigner {
     if (entries === undefined) {
       const names = [...xattrs.keys()].sort();
       const inOrder = names.map((name) => this.#table.entry(this.#table.treeName(name), xattrs.get(name) ?? EMPTY));
-      entries = formatEpoch(this.#options.version) === 2 ? inOrder : inOrder.sort(byName);
+      entries = this.#isEpoch1 ? inOrder.sort(byName) : inOrder;
       this.#treeEntries.set(xattrs, entries);
     }
     return entries;
   }
 
-  /** In order of their names. */
   #ofFile(file: RegularFile): readonly XattrEntry[] {
     if (file.storage === 'inline') return NONE;
     // C makes a plain empty file of it, composefs-rs a chunk-based one (spec 20 §16.8).
@@ -130,27 +131,6 @@ class Assigner {
     if (existing < 0) entries.push(entry);
     else entries[existing] = entry;
   }
-}
-
-function concat(a: readonly XattrEntry[], b: readonly XattrEntry[]): readonly XattrEntry[] {
-  if (a.length === 0) return b;
-  return b.length === 0 ? a : [...a, ...b];
-}
-
-/** Both are in order, and have no name in common: that of a tree would be escaped. */
-function mergeByName(own: readonly XattrEntry[], tree: readonly XattrEntry[]): readonly XattrEntry[] {
-  if (own.length === 0) return tree;
-  if (tree.length === 0) return own;
-  const merged: XattrEntry[] = [];
-  let taken = 0;
-  for (const entry of tree) {
-    for (let next = own[taken]; next !== undefined && next.name.name < entry.name.name; next = own[++taken]) {
-      merged.push(next);
-    }
-    merged.push(entry);
-  }
-  for (let next = own[taken]; next !== undefined; next = own[++taken]) merged.push(next);
-  return merged;
 }
 
 function byName(a: XattrEntry, b: XattrEntry): number {

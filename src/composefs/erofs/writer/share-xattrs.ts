@@ -22,7 +22,9 @@ export function shareXattrs(inodes: readonly ImageInode[], table: XattrTable, ve
   for (const inode of inodes) {
     if (inode.xattrs.length > 0) measureArea(inode, limit, formatEpoch(version) === 2);
   }
-  return formatEpoch(version) === 1 ? inOrder(table, byName).reverse() : inOrder(table, byStoredForm);
+  // Full name, then length of the value, then value; the whole order reversed.
+  if (formatEpoch(version) === 1) return inOrder(table, byName, byLength).reverse();
+  return inOrder(table, byStoredForm);
 }
 
 function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): void {
@@ -44,21 +46,29 @@ function measureArea(inode: ImageInode, limit: number, refusesMore: boolean): vo
   inode.xattrSize = size;
 }
 
-/** The shared entries, by name in the given order, then by value: in V0 and V1 shorter values come first. */
-function inOrder(table: XattrTable, compareNames: (a: StoredName, b: StoredName) => number): XattrEntry[] {
+/** The shared entries, by name in the given order, then by value: in the given order, then bytewise. */
+function inOrder(
+  table: XattrTable,
+  compareNames: (a: StoredName, b: StoredName) => number,
+  compareValues?: (a: ByteString, b: ByteString) => number,
+): XattrEntry[] {
   const names = table.names().sort(compareNames);
   return names.flatMap((name) => {
     // The default order of strings, which are bytes here, needs no calls of a function of ours.
     const byValue = new Map<ByteString, XattrEntry>();
     for (const entry of name.entries.values()) if (entry.users > 1) byValue.set(name.form.bytes(entry.key), entry);
     const values = [...byValue.keys()].sort();
-    if (compareNames === byName) values.sort((a, b) => a.length - b.length);
+    if (compareValues !== undefined) values.sort(compareValues);
     return values.flatMap((value) => byValue.get(value) ?? []);
   });
 }
 
 function byName(a: StoredName, b: StoredName): number {
   return compareBytes(a.name, b.name);
+}
+
+function byLength(a: ByteString, b: ByteString): number {
+  return a.length - b.length;
 }
 
 function byStoredForm(a: StoredName, b: StoredName): number {
