@@ -29,8 +29,3 @@ export function getUint64(source: DataView, offset: number): number {
 export function getInt64(source: DataView, offset: number): number {
   return source.getUint32(offset, true) + source.getInt32(offset + 4, true) * WORD;
 }
-
-/** {@link decodeUint64} for two's complement. */
-export function decodeInt64(source: Buffer, offset: number): number {
-  return source.readUInt32LE(offset) + source.readInt32LE(offset + 4) * WORD;
-}
