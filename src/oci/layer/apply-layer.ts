@@ -3,7 +3,7 @@ import { Directory } from '../../composefs/tree/directory.js';
 import { ImageError } from '../../composefs/tree/image-error.js';
 import { type Inode, Leaf } from '../../composefs/tree/inode.js';
 import { getLeaf, splitPath, splitPathMut } from '../../composefs/tree/lookup.js';
-import { fileName } from '../../composefs/tree/path.js';
+import { fileName, isDots } from '../../composefs/tree/path.js';
 import { ComposefsError, findCause, withContext } from '../../errors.js';
 import type { TarEntry } from './tar-entry.js';
 
@@ -42,7 +42,11 @@ export class LayerApplier {
 
   #apply(entry: TarEntry): void {
     const { path, stat } = entry;
-    const name = plainName(path) ?? fileName(path);
+    const tail = sliceBytes(path, path.lastIndexOf('/') + 1);
+    // Mostly that is the name; `a/`, `a/.` and `a/..` have to be looked at more closely.
+    const isPlain = tail !== '' && !isDots(tail);
+    const name = isPlain ? tail : fileName(path);
+    const parentPath = isPlain ? path.slice(0, path.length - tail.length) : undefined;
     if (name === undefined) {
       if (entry.item.type !== 'directory') {
         const message = `Unpacking layer tar: filename ${quoteBytes(path)} must be a directory`;
@@ -52,10 +56,10 @@ export class LayerApplier {
       return;
     }
     if (name.startsWith(WHITEOUT_PREFIX)) {
-      this.#applyWhiteout(entry, name);
+      this.#applyWhiteout(entry, name, parentPath);
     } else {
       const inode = makeInode(this.#root, entry);
-      this.#parentOf(path, inode).merge(name, inode);
+      this.#parentOf(path, parentPath, inode).merge(name, inode);
     }
   }
 
@@ -63,12 +67,12 @@ export class LayerApplier {
    * Removes what the whiteout names. Whatever it cannot reach is not there: umoci writes `d/.wh.x` after the file `d`
    * has replaced the directory `d`.
    */
-  #applyWhiteout(entry: TarEntry, name: ByteString): void {
+  #applyWhiteout(entry: TarEntry, name: ByteString, parentPath: string | undefined): void {
     // A whiteout that is a hard link must resolve all the same.
     const inode = makeInode(this.#root, entry);
     let directory: Directory;
     try {
-      directory = this.#parentOf(entry.path, inode);
+      directory = this.#parentOf(entry.path, parentPath, inode);
     } catch (error) {
       const kind = findCause(error, ImageError)?.kind;
       if (kind === 'not-found' || kind === 'not-a-directory') return;
@@ -78,8 +82,8 @@ export class LayerApplier {
     else directory.remove(sliceBytes(name, WHITEOUT_PREFIX.length));
   }
 
-  #parentOf(path: ByteString, inode: Inode): Directory {
-    const parentPath = plainName(path) === undefined ? undefined : path.slice(0, path.lastIndexOf('/') + 1);
+  /** @param parentPath the path without its last component; undefined where it is not plain what that is. */
+  #parentOf(path: ByteString, parentPath: string | undefined, inode: Inode): Directory {
     // No entry changes what leads to its own parent, so the last one still is where it was.
     if (this.#last !== undefined && this.#last.path === parentPath && !path.includes('\0')) return this.#last.directory;
     const directory = withContext(
@@ -89,12 +93,6 @@ export class LayerApplier {
     this.#last = parentPath === undefined ? undefined : { path: parentPath, directory };
     return directory;
   }
-}
-
-/** What follows the last slash, if that is the name of the entry: undefined for `a/`, `a/.` and `a/..`. */
-function plainName(path: ByteString): ByteString | undefined {
-  const tail = sliceBytes(path, path.lastIndexOf('/') + 1);
-  return tail === '' || tail === '.' || tail === '..' ? undefined : tail;
 }
 
 /** A hard link is resolved now: later changes to its target do not concern it. */
