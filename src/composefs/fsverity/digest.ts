@@ -22,12 +22,20 @@ export function computeVerity(algorithm: HashAlgorithm, data: Uint8Array): Objec
  * @throws errors of `read(2)`
  */
 export function computeVerityOfFd(algorithm: HashAlgorithm, fd: number): ObjectId {
+  return measureFd(algorithm, fd, Buffer.allocUnsafe(READ_SIZE)).id;
+}
+
+/**
+ * {@link computeVerityOfFd}, with how many bytes were read.
+ *
+ * @param buffer through which the file is read.
+ */
+export function measureFd(algorithm: HashAlgorithm, fd: number, buffer: Buffer): { id: ObjectId; size: number } {
   const hasher = new FsVerityHasher(algorithm);
-  const buffer = Buffer.allocUnsafe(READ_SIZE);
-  for (let position = 0; ; ) {
-    const size = readSync(fd, buffer, 0, READ_SIZE, position);
-    if (size === 0) return hasher.digest();
-    hasher.update(buffer.subarray(0, size));
-    position += size;
+  for (let size = 0; ; ) {
+    const count = readSync(fd, buffer, 0, buffer.length, size);
+    if (count === 0) return { id: hasher.digest(), size };
+    hasher.update(buffer.subarray(0, count));
+    size += count;
   }
 }

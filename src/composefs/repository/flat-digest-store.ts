@@ -3,8 +3,7 @@ import { dirname } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
 import { ficlone } from '../../linux/clone.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { computeVerity } from '../fsverity/digest.js';
-import { FsVerityHasher } from '../fsverity/hasher.js';
+import { computeVerity, measureFd } from '../fsverity/digest.js';
 import { type ObjectId, objectPathname } from '../fsverity/object-id.js';
 import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from './files.js';
 import { ObjectVerity } from './object-verity.js';
@@ -53,7 +52,10 @@ export class FlatDigestStore {
    */
   ensureObjectFromFd(fd: number, size: number): ObjectId {
     const small = size < IO_BUFFER_SIZE ? this.#readSmall(fd) : undefined;
-    const [id, actual] = small === undefined ? this.#hash(fd) : [computeVerity(this.algorithm, small), small.length];
+    const { id, size: actual } =
+      small === undefined
+        ? measureFd(this.algorithm, fd, this.#buffer)
+        : { id: computeVerity(this.algorithm, small), size: small.length };
     if (actual !== size) {
       throw new ComposefsError('SIZE_MISMATCH', `object size mismatch: expected ${size} bytes, got ${actual}`);
     }
@@ -66,7 +68,7 @@ export class FlatDigestStore {
       const enabled = withContext('Enabling verity on tmpfile', () => this.#verity.enable(file, this.path));
       if (enabled) this.#verity.check(file.fd, id);
       // The source can have changed since it was hashed, our memory cannot.
-      else if (method !== 'from-memory' && this.#hash(file.fd)[0] !== id) throw changed();
+      else if (method !== 'from-memory' && measureFd(this.algorithm, file.fd, this.#buffer).id !== id) throw changed();
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       file.place(path);
       return id;
@@ -94,16 +96,6 @@ export class FlatDigestStore {
       length += count;
     }
     return undefined;
-  }
-
-  #hash(fd: number): [id: ObjectId, size: number] {
-    const hasher = new FsVerityHasher(this.algorithm);
-    let size = 0;
-    for (const chunk of readChunks(fd, this.#buffer)) {
-      hasher.update(chunk);
-      size += chunk.length;
-    }
-    return [hasher.digest(), size];
   }
 
   #fill(file: StagedFile, fd: number, small: Buffer | undefined): 'reflink' | 'from-memory' | 'copy' {

@@ -4,8 +4,7 @@ import { ComposefsError, withContext } from '../../errors.js';
 import { hasCapability } from '../../linux/capability.js';
 import { ficlone } from '../../linux/clone.js';
 import { linkOpenFile } from '../../linux/link.js';
-import { FsVerityHasher } from '../fsverity/hasher.js';
-import type { ObjectId } from '../fsverity/object-id.js';
+import { computeVerityOfFd } from '../fsverity/digest.js';
 import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from './files.js';
 import type { ObjectStore, StoredObject } from './object-store.js';
 import type { StagedFile } from './staged-file.js';
@@ -83,7 +82,7 @@ function hardlink(store: ObjectStore, fd: number, size: number): StoredObject {
     throw new ComposefsError('EPERM', 'hard links to open files need CAP_DAC_READ_SEARCH');
   }
   // In place, never on a copy: the object is to be this very inode.
-  const id = store.verity.enableInPlace(fd) ? store.verity.measure(fd) : hashFile(store, fd);
+  const id = store.verity.enableInPlace(fd) ? store.verity.measure(fd) : computeVerityOfFd(store.algorithm, fd);
   if (store.hasSize(id, size)) return { id, size, method: 'already-present' };
   const path = store.path(id);
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
@@ -109,14 +108,8 @@ function copy(store: ObjectStore, fd: number): StoredObject {
 /** Names a complete staged file whose digest is not known yet (spec 10 §10.4 and §10.5). */
 function finalize(store: ObjectStore, file: StagedFile): StoredObject {
   const enabled = withContext('Enabling verity on tmpfile', () => store.verity.enable(file, store.objectsPath));
-  const id = enabled ? store.verity.measure(file.fd) : hashFile(store, file.fd);
+  const id = enabled ? store.verity.measure(file.fd) : computeVerityOfFd(store.algorithm, file.fd);
   const { size } = fstatSync(file.fd);
   if (store.hasSize(id, size) || !store.place(file, id)) return { id, size, method: 'already-present' };
   return { id, size, method: 'copied' };
-}
-
-function hashFile(store: ObjectStore, fd: number): ObjectId {
-  const hasher = new FsVerityHasher(store.algorithm);
-  for (const chunk of readChunks(fd, Buffer.allocUnsafe(IO_BUFFER_SIZE))) hasher.update(chunk);
-  return hasher.digest();
 }

@@ -1,7 +1,6 @@
-import { readSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { FsVerityHasher } from '../fsverity/hasher.js';
+import { measureFd } from '../fsverity/digest.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { FileStore } from './scan.js';
 
@@ -19,16 +18,9 @@ export class FileDigests implements FileStore {
   /** @throws ComposefsError `FILE_CHANGED` if the file does not have that size. */
   ensureObjectFromFd(fd: number, size: number): ObjectId {
     this.#buffer ??= Buffer.allocUnsafe(READ_SIZE);
-    const hasher = new FsVerityHasher(this.#algorithm);
-    let total = 0;
-    for (;;) {
-      const length = readSync(fd, this.#buffer, 0, READ_SIZE, null);
-      if (length === 0) break;
-      hasher.update(this.#buffer.subarray(0, length));
-      total += length;
-    }
+    const read = measureFd(this.#algorithm, fd, this.#buffer);
     // A digest of one content and the size of another would make a file that can never be read.
-    if (total !== size) throw new ComposefsError('FILE_CHANGED', 'File size changed while it was read');
-    return hasher.digest();
+    if (read.size !== size) throw new ComposefsError('FILE_CHANGED', 'File size changed while it was read');
+    return read.id;
   }
 }
