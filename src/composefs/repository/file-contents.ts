@@ -1,9 +1,10 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync } from 'node:fs';
 import { type ByteString, byteStringToBuffer } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { FileDigests } from '../tree/file-digests.js';
+import { openFileOnly } from '../tree/open-file.js';
 import type { PendingFile } from '../tree/pending-file.js';
 import type { FileStore } from '../tree/scan.js';
 import { packError, type TransferredError } from './error-transfer.js';
@@ -89,8 +90,7 @@ export function storeContents(store: FileStore, job: ContentJob): ContentResult 
 function openSame({ paths, devs, inos, mtimes, sizes }: ContentJob, index: number): number {
   const path = paths[index];
   if (path === undefined) throw new Error('a file without a path');
-  // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
-  const fd = openSync(byteStringToBuffer(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const fd = openFileOnly(byteStringToBuffer(path));
   return closeOnError(fd, () => {
     const now = fstatSync(fd, { bigint: true });
     const isSame =

@@ -20,6 +20,7 @@ import type { ObjectId } from '../fsverity/object-id.js';
 import { Directory } from './directory.js';
 import { FileDigests } from './file-digests.js';
 import { Leaf, type RegularFile } from './inode.js';
+import { openFileOnly } from './open-file.js';
 import { PendingFile } from './pending-file.js';
 import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
 import { hasTypeOf, specialContent } from './special-file.js';
@@ -209,8 +210,7 @@ export class FilesystemScan {
   }
 
   #withFile<T>(path: Buffer, action: (fd: number, stats: BigIntStats) => T): T {
-    // Without O_NONBLOCK, a FIFO that takes the place of the file would block here for ever.
-    const fd = readingContent(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+    const fd = readingContent(() => openFileOnly(path));
     try {
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
       if (!stats.isFile()) throw typeChanged();
@@ -261,6 +261,7 @@ export class FilesystemScan {
 }
 
 const BILLION = 1_000_000_000n;
+
 function typeChanged(): ComposefsError {
   return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');
 }
