@@ -7,7 +7,8 @@ import { DumpfileError } from './dumpfile-error.js';
 export type U64 = number | bigint;
 
 /**
- * `strtoull` over the whole field, which has no spaces: other white space and a sign are fine, a minus wraps, what is too large is the maximum.
+ * `strtoull` over the whole field, which has no spaces: other white space and a sign are fine, a minus wraps, what is
+ * too large is the maximum.
  *
  * @throws DumpfileError with the message of mkcomposefs.
  */
@@ -37,7 +38,6 @@ function parseLong(field: ByteString, base: 8 | 10): U64 {
   const text = field.trimStart();
   const isNegative = text.startsWith('-');
   const digits = isNegative || text.startsWith('+') ? text.slice(1) : text;
-  if (!isNegative && digits.length <= 15) return Number.parseInt(digits, base);
   const value = largeU64(digits, base);
   if (value === undefined) return U64_MAX;
   return isNegative ? BigInt.asUintN(64, -value) : value;

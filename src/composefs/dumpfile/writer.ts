@@ -50,7 +50,7 @@ export function dumpSingleFile(leaf: Leaf, path: ByteString, links: ReadonlyMap<
 /** The link count of a directory: its name, its `.`, and the `..` of each subdirectory. */
 export function directoryLinks(directory: Directory): number {
   let links = 2;
-  for (const [, inode] of directory.entries()) {
+  for (const inode of directory.inodes()) {
     if (inode instanceof Directory) links += 1;
   }
   return links;
