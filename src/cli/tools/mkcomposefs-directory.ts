@@ -1,7 +1,6 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
 import type { ContentDestination } from '../../composefs/repository/file-contents.js';
-import { FlatDigestStore } from '../../composefs/repository/flat-digest-store.js';
 import { FlatStoreError, readDirectory } from '../../composefs/repository/read-directory.js';
 import type { Directory } from '../../composefs/tree/directory.js';
 import { FileContentError, ScanError } from '../../composefs/tree/scan-error.js';
@@ -31,7 +30,6 @@ export async function readSourceDirectory(options: MkcomposefsOptions): Promise<
       hardlinks: 'break',
       readXattrs: skipXattrs ? () => NO_XATTRS : (path) => readCXattrs(path, userXattrs),
     });
-    if (digestStore !== undefined) syncStore(digestStore);
     if (options.skipDevices) removeDevices(root);
     if (options.useEpoch) resetMtimes(root);
     return root;
@@ -43,15 +41,6 @@ export async function readSourceDirectory(options: MkcomposefsOptions): Promise<
 function destinationOf(digestStore: string | undefined): ContentDestination {
   const algorithm = 'sha256';
   return digestStore === undefined ? { kind: 'none', algorithm } : { kind: 'flat-store', path: digestStore, algorithm };
-}
-
-/** Makes what was stored last over a crash. There is no store if there was nothing to put into it. */
-function syncStore(path: string): void {
-  try {
-    if (existsSync(path)) FlatDigestStore.open(path, 'sha256', true).sync();
-  } catch (cause) {
-    throw new FlatStoreError(`Syncing ${path}`, cause);
-  }
 }
 
 function readCXattrs(path: Buffer, onlyUser: boolean): Xattrs {

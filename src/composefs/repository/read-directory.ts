@@ -14,6 +14,7 @@ import {
   openDestination,
   storeContents,
 } from './file-contents.js';
+import { FlatDigestStore } from './flat-digest-store.js';
 import { runInWorkers } from './worker-threads.js';
 
 export interface ReadDirectoryOptions extends Omit<ScanOptions, 'store' | 'algorithm'> {
@@ -36,10 +37,10 @@ const SMALL_BYTES = 64 * 1024 * 1024;
 
 /**
  * The tree below a directory, as `readFilesystem` makes it, with the contents of files read by several threads while the
- * calling one looks for more.
+ * calling one looks for more. What is in a flat store then survives a crash; a repository is synced by whoever has it open.
  *
  * @throws ScanError; where the contents of several files cannot be had, that of the first in the order of the scan.
- * @throws FlatStoreError if such a store cannot be opened.
+ * @throws FlatStoreError if such a store cannot be opened or synced.
  */
 export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
   const { destination, threads, signal } = options;
@@ -49,12 +50,14 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
   const files = new FoundFiles(path, { ...options, algorithm, store });
   try {
     const isSmall = files.findSome();
-    if (files.pending.length === 0) return files.root;
-    // In any case: that it cannot be opened is no failure of a file.
-    store.open();
-    const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
-    const results = count === 0 ? [readHere(files, store)] : await readInThreads(files, destination, count, signal);
-    resolveAll(files, results, destination);
+    if (files.pending.length > 0) {
+      // In any case: that it cannot be opened is no failure of a file.
+      const opened = store.open();
+      const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
+      const results = count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, signal);
+      resolveAll(files, results, destination);
+    }
+    store.sync();
     return files.root;
   } finally {
     files.close();
@@ -161,14 +164,18 @@ class LazyStore implements FileStore {
   }
 
   open(): FileStore {
-    return this.#withContext(() => {
-      this.#store ??= openDestination(this.#destination);
-      return this.#store;
-    });
+    this.#store ??= this.#withContext(() => openDestination(this.#destination));
+    return this.#store;
   }
 
   ensureObjectFromFd(fd: number, size: number): ObjectId {
-    return this.#withContext(() => this.open().ensureObjectFromFd(fd, size));
+    const store = this.open();
+    return this.#withContext(() => store.ensureObjectFromFd(fd, size));
+  }
+
+  sync(): void {
+    const store = this.#store;
+    if (store instanceof FlatDigestStore) this.#withContext(() => store.sync());
   }
 
   #withContext<T>(action: () => T): T {
@@ -181,6 +188,5 @@ class LazyStore implements FileStore {
 }
 
 function storingFailure(destination: ContentDestination, cause: unknown): unknown {
-  if (destination.kind !== 'flat-store' || cause instanceof FlatStoreError) return cause;
-  return new FlatStoreError(`Storing in ${destination.path}`, cause);
+  return destination.kind === 'flat-store' ? new FlatStoreError(`Storing in ${destination.path}`, cause) : cause;
 }

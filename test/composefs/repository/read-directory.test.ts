@@ -162,6 +162,24 @@ for (const threads of [0, 2]) {
     }));
 }
 
+for (const threads of [0, 2]) {
+  test(`what a flat store fails with is told once (${threads} threads)`, () =>
+    withTempDir(async (path) => {
+      const source = join(path, 'source');
+      mkdirSync(source);
+      writeFileSync(join(source, 'large'), Buffer.alloc(65));
+      const destination = { kind: 'flat-store', path: join(path, 'store'), algorithm: 'sha256' } as const;
+      // Where the object's directory would be.
+      mkdirSync(destination.path);
+      writeFileSync(join(destination.path, computeVerity('sha256', Buffer.alloc(65)).slice(0, 2)), '');
+      const error = await readDirectory(source, { destination, threads }).catch((caught: unknown) => caught);
+      assert.ok(error instanceof ScanError);
+      const chain = errorChain(error);
+      assert.equal(chain.filter((message) => message === `Storing in ${destination.path}`).length, 1);
+      assert.ok(findCause(error, FlatStoreError) instanceof FlatStoreError);
+    }));
+}
+
 test('a file is read only if it is the one that was found', () =>
   withTempDir((path) => {
     const name = join(path, 'file');
