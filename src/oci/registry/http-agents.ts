@@ -1,5 +1,6 @@
 import { Agent, type AgentOptions as NodeAgentOptions, request as plainRequest, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { networkError } from './network-error.js';
@@ -72,20 +73,18 @@ export class AgentPool {
       rejectUnauthorized: this.#options.verify,
       ALPNProtocols: ['http/1.1'],
     };
-    const agent = new TlsAgent({ ...AGENT_OPTIONS, ...options });
-    if (proxy === undefined) return agent;
     const createConnection = (
-      wanted: ConnectionOptions,
+      { host = '', port = 443 }: ConnectionOptions,
       done: (error: Error | null, socket?: TLSSocket) => void,
-    ): undefined => {
-      const { host = '', port = 443 } = wanted;
-      const servername = wanted.servername ?? host;
+    ): TLSSocket | undefined => {
+      if (proxy === undefined) return connectTls(host, port, options);
       tunnel(proxy, host, port).then(
-        (socket) => done(null, connect({ ...options, socket, servername })),
+        (socket) => done(null, connectTls(host, port, { ...options, socket })),
         (error: Error) => done(error),
       );
+      return undefined;
     };
-    return Object.assign(agent, { createConnection });
+    return Object.assign(new TlsAgent({ ...AGENT_OPTIONS, ...options }), { createConnection });
   }
 
   #context(withCertificate: boolean): SecureContext {
@@ -104,6 +103,15 @@ export class AgentPool {
     this.#contexts.set(withCertificate, context);
     return context;
   }
+}
+
+/**
+ * TLS with `host`, over a connection of its own or over `options.socket`, which leads there through a proxy. All
+ * connections are made here: the certificate must be for `host`, name or address, whatever is in between. An address
+ * cannot be the name that the server is asked for (RFC 6066 §3); Node.js then compares with `host`.
+ */
+function connectTls(host: string, port: number | string, options: ConnectionOptions): TLSSocket {
+  return connect({ ...options, host, port: Number(port), ...(isIP(host) === 0 && { servername: host }) });
 }
 
 function address(url: URL): RequestOptions {
