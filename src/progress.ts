@@ -10,7 +10,7 @@ export type ProgressUnit = 'bytes' | 'items';
  * - `started` … `progress`* … `done`: one component. `fetched` is cumulative and in the unit of `started`. `present` of
  *   it is there from an earlier time, and will be counted in `fetched` when it is read.
  * - `skipped`: nothing to do for the component; may come without `started`.
- * - `message`: free text for people.
+ * - `message`: free text for people; with the level `warning` something that they must not miss.
  *
  * New kinds may appear; consumers ignore the ones they do not know.
  */
@@ -26,7 +26,7 @@ export type ProgressEvent =
   | { readonly type: 'progress'; readonly id: ComponentId; readonly fetched: number; readonly total?: number }
   | { readonly type: 'skipped'; readonly id: ComponentId }
   | { readonly type: 'done'; readonly id: ComponentId; readonly transferred: number }
-  | { readonly type: 'message'; readonly text: string };
+  | { readonly type: 'message'; readonly text: string; readonly level?: 'warning' };
 
 export interface ProgressReporter {
   /** Must return at once and must not throw. */

@@ -9,11 +9,12 @@ import type { OciPullOptions } from './commands/oci-pull.js';
 import type { Context } from './context.js';
 import {
   choice,
-  type FileSystemOptions,
   flag,
+  layerRulesOption,
   MOUNT_REQUIREMENTS,
   type MountOptions,
   mountOptions,
+  type OciFileSystemOptions,
   value,
   wholeNumber,
   xattrsOption,
@@ -72,6 +73,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .addOption(value('--signature-policy <FILE>', "policy.json in place of the user's or the system's"))
     .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
     .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
+    .addOption(layerRulesOption())
     .addOption(retry)
     .addOption(timeout)
     .addOption(progress)
@@ -177,7 +179,8 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<CONFIG_NAME>', image)
     .argument('[CONFIG_VERITY]', verity)
     .addOption(xattrsOption())
-    .action(async (name: string, configVerity: string | undefined, options: FileSystemOptions) =>
+    .addOption(layerRulesOption())
+    .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
       (await import('./commands/oci-dump.js')).ociDump(context(), name, configVerity, options),
     );
 
@@ -186,7 +189,8 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<CONFIG_NAME>', image)
     .argument('[CONFIG_VERITY]', verity)
     .addOption(xattrsOption())
-    .action(async (name: string, configVerity: string | undefined, options: FileSystemOptions) =>
+    .addOption(layerRulesOption())
+    .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
       (await import('./commands/oci-compute-id.js')).ociComputeId(context(), name, configVerity, options),
     );
 

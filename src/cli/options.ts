@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { HashAlgorithm } from '../composefs/fsverity/algorithm.js';
+import type { LayerRules } from '../oci/layer/layer-rules.js';
 import { parseArgumentValue, UsageError } from './usage-error.js';
 
 /** An option as `cfsctl` declares it: `--no-x` is a plain flag called `noX`, and only some may be repeated. */
@@ -136,6 +137,20 @@ export function xattrsOption(): CfsctlOption {
       `invalid value '${text}' for '${option.display}': invalid xattr filtering mode "${text}" (expected ${expected})`,
     );
   });
+  return option;
+}
+
+/** How the tree of an OCI image is made. */
+export interface OciFileSystemOptions extends Pick<FileSystemOptions, 'xattrs'> {
+  readonly layerRules?: LayerRules;
+}
+
+export function layerRulesOption(): CfsctlOption {
+  const option = choice('--layer-rules <RULES>', 'Layers become a tree as OCI says, or exactly as in composefs-rs', [
+    'oci',
+    'reference',
+  ]);
+  option.default(undefined, 'oci');
   return option;
 }
 

@@ -2,9 +2,11 @@ import { type FormatVersion, formatVersions } from '../composefs/erofs/format.js
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError, withContextAsync } from '../errors.js';
+import type { ProgressReporter } from '../progress.js';
 import { layerRefsInOrder, writeConfigRaw } from './config-stream.js';
 import { configLayers } from './filesystem.js';
 import { OciImage } from './image.js';
+import type { LayerRules } from './layer/layer-rules.js';
 import { writeManifestRaw } from './manifest-stream.js';
 import type { OciDigest } from './model/digest.js';
 import { listRefs, tagImage } from './tags.js';
@@ -16,12 +18,19 @@ export interface EnsureImagesOptions {
   readonly signal?: AbortSignal | undefined;
   /** Threads to use; without one, a thread is started and ended. */
   readonly pool?: WorkerPool | undefined;
+  /**
+   * Builds the images by these rules, also where some are linked, of which nobody knows by which rules they were built.
+   * By default `oci` for those that are missing.
+   */
+  readonly layerRules?: LayerRules | undefined;
+  /** Gets a message of level `warning` for each kind of difference to the tree of the reference. */
+  readonly progress?: ProgressReporter | undefined;
 }
 
 /**
  * Builds and links the EROFS images of a stored image, for every format of the repository (spec 40 §6.1), and tags it.
  * Config and manifest streams are rewritten with the new links; their JSON, and so their digests, never change.
- * Images that are linked already, for exactly these formats, are left as they are.
+ * Images that are linked already, for exactly these formats, are left as they are, unless `layerRules` are given.
  *
  * @returns the image for the repository's default format; undefined for artifacts, which are not tagged either.
  */
@@ -35,7 +44,7 @@ export async function ensureComposefsErofs(
   if (image.config === undefined) return undefined;
   requireLinkableFormat(repo.erofsVersion);
   const versions = formatVersions(repo.formatConfig());
-  if (!hasExactlyImages(repo, image, versions)) {
+  if (options.layerRules !== undefined || !hasExactlyImages(repo, image, versions)) {
     await repo.hold(async () => {
       const images = await buildLinkedImages(repo, image, versions, options);
       await relinkImages(repo, image, images, options.tag);
@@ -75,10 +84,11 @@ async function buildLinkedImages(
       store: repo.objects.options,
       layers: configLayers(image.layerDiffIds(), image.layerRefs),
       trusted: true,
-      options: {},
+      layerRules: options.layerRules,
       versions,
     };
-    const built = await pool.run('build-images', input, { signal: options.signal });
+    const { signal, progress } = options;
+    const built = await pool.run('build-images', input, { signal, onProgress: (event) => progress?.report(event) });
     for (const { id } of built) repo.registerImage(id);
     const idOf = (version: FormatVersion): ObjectId | undefined => built.find((each) => each.version === version)?.id;
     return { image: idOf(2), imageV1: idOf(1) };

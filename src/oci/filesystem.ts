@@ -7,9 +7,11 @@ import { Directory } from '../composefs/tree/directory.js';
 import { UNINITIALIZED_STAT } from '../composefs/tree/stat.js';
 import { type OciTransformOptions, transformForOci } from '../composefs/tree/transform.js';
 import { ComposefsError } from '../errors.js';
+import { nullReporter, type ProgressReporter } from '../progress.js';
 import { openConfig } from './config-stream.js';
 import { LAYER_CONTENT_TYPE } from './identifiers.js';
 import { LayerApplier } from './layer/apply-layer.js';
+import { LayerDifferences, type LayerRules } from './layer/layer-rules.js';
 import { readTarEntries } from './layer/tar-entry.js';
 import { digestAlgorithm, type OciDigest, parseOciDigest } from './model/digest.js';
 
@@ -18,6 +20,13 @@ export interface LayerRef {
   readonly diffId: string;
   /** The layer's splitstream. */
   readonly verity: ObjectId;
+}
+
+export interface FilesystemOptions extends OciTransformOptions {
+  /** Default `oci`. */
+  readonly layerRules?: LayerRules | undefined;
+  /** Gets a message of level `warning` for each kind of difference to the tree of the reference. */
+  readonly progress?: ProgressReporter | undefined;
 }
 
 /**
@@ -43,7 +52,7 @@ export function createFilesystem(
   repo: Repository,
   configDigest: OciDigest,
   configVerity?: ObjectId,
-  options: OciTransformOptions = {},
+  options: FilesystemOptions = {},
 ): Directory {
   const { config, layerRefs } = openConfig(repo, configDigest, configVerity);
   const layers = configLayers(config.rootfs.diff_ids, layerRefs);
@@ -55,13 +64,15 @@ export function buildFilesystem(
   objects: ObjectStore,
   layers: readonly LayerRef[],
   trusted: boolean,
-  options: OciTransformOptions = {},
+  options: FilesystemOptions = {},
 ): Directory {
   const root = new Directory(UNINITIALIZED_STAT);
+  const differences = new LayerDifferences();
   const applier = new LayerApplier(root);
   for (const layer of layers) {
     if (!trusted) verifyLayer(objects, layer);
     const reader = openLayer(objects, layer.verity);
+    differences.startLayer(layer.diffId);
     try {
       for (const entry of readTarEntries(reader)) applier.apply(entry);
     } finally {
@@ -69,6 +80,7 @@ export function buildFilesystem(
     }
   }
   transformForOci(root, options);
+  differences.report(options.progress ?? nullReporter);
   return root;
 }
 

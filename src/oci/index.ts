@@ -12,7 +12,7 @@ export {
 export type { ContentAndVerity } from './content-and-verity.js';
 export { type EnsureImagesOptions, ensureComposefsErofs, type UpgradeResult, upgradeRepo } from './erofs-images.js';
 export { OciImageNotFound, OciRefNotFound } from './errors.js';
-export { createFilesystem } from './filesystem.js';
+export { createFilesystem, type FilesystemOptions } from './filesystem.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck-error.js';
 export {
@@ -39,6 +39,7 @@ export {
 } from './import-stats.js';
 export { processEntry } from './layer/apply-layer.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';
+export { LAYER_RULES, type LayerRules } from './layer/layer-rules.js';
 export { isTarMediaType } from './layer/media-type.js';
 export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.js';
 export type { PulledLayer } from './layer-importer.js';

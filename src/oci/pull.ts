@@ -8,6 +8,7 @@ import { ensureComposefsErofs, requireLinkableFormat } from './erofs-images.js';
 import { configIdentifier, configRefKey } from './identifiers.js';
 import { OciImage } from './image.js';
 import type { ImportStats } from './import-stats.js';
+import type { LayerRules } from './layer/layer-rules.js';
 import { importLayers, type LayerImport, type PulledLayer, pairLayers } from './layer-importer.js';
 import { hasManifest, type ManifestLinks, readManifestStream, writeManifestRaw } from './manifest-stream.js';
 import type { Descriptor } from './model/descriptor.js';
@@ -55,6 +56,8 @@ export interface PullOptions {
   readonly signaturePolicy?: string | undefined;
   /** Bring the artifacts that refer to the image, too: signatures, SBOMs. */
   readonly referrers?: boolean | undefined;
+  /** By which rules the layers become the image's tree; given, an image that is linked already is built again. */
+  readonly layerRules?: LayerRules | undefined;
 }
 
 export interface PullResult {
@@ -155,7 +158,13 @@ export async function pullFrom(
       await accept(manifest);
       const { manifestDigest, stats, layers } = await storeImage(manifest, context);
       const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context) : [];
-      const image = await ensureComposefsErofs(repo, manifestDigest, undefined, { tag, signal, pool });
+      const image = await ensureComposefsErofs(repo, manifestDigest, undefined, {
+        tag,
+        signal,
+        pool,
+        progress,
+        layerRules: options.layerRules,
+      });
       if (image === undefined && tag !== undefined) tagImage(repo, manifestDigest, tag);
       const stored = OciImage.open(repo, manifestDigest);
       const { manifestVerity, configDigest, configVerity } = stored;

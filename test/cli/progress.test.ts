@@ -255,6 +255,18 @@ test('JSON lines: every event, progress thinned out', () => {
   );
 });
 
+test('every mode shows warnings, whole and without control characters', () => {
+  const text = `Layer ${digest('a')}, entry "/usr/\x1b[2J/.wh.x": ${'long '.repeat(30)}`;
+  const shown = `warning: ${text.replace('\x1b', '\\u{1b}')}\n`;
+  for (const mode of ['auto', 'bar', 'plain', 'none'] as const) {
+    let written = '';
+    const display = createProgressDisplay(mode, { write: (chunk) => (written += chunk) });
+    display.report({ type: 'message', text, level: 'warning' });
+    display.finish();
+    assert.ok(written.replace('\x1b[K', '').includes(shown), `${mode}: ${written}`);
+  }
+});
+
 test('auto means bars on a terminal only; none is silent', () => {
   const terminal = new FakeTerminal();
   assert.ok(createProgressDisplay('auto', terminal) instanceof ProgressBars);

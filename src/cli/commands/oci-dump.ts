@@ -1,7 +1,7 @@
 import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
 import type { Context } from '../context.js';
 import { withRepository } from '../open-repository.js';
-import type { FileSystemOptions } from '../options.js';
+import type { OciFileSystemOptions } from '../options.js';
 import { imageFilesystem } from './oci-filesystem.js';
 import { parseOciReference } from './oci-reference.js';
 
@@ -9,7 +9,7 @@ export async function ociDump(
   context: Context,
   name: string,
   configVerity: string | undefined,
-  options: FileSystemOptions,
+  options: OciFileSystemOptions,
 ): Promise<void> {
   const image = parseOciReference('<CONFIG_NAME>', name);
   await withRepository(context, async (repo) => {

@@ -3,7 +3,8 @@ import type { Repository } from '../../composefs/repository/index.js';
 import type { Directory } from '../../composefs/tree/directory.js';
 import { createFilesystem } from '../../oci/filesystem.js';
 import { OciImage } from '../../oci/image.js';
-import type { FileSystemOptions } from '../options.js';
+import type { OciFileSystemOptions } from '../options.js';
+import { warningReporter } from '../warning.js';
 import type { OciReference } from './oci-reference.js';
 
 /**
@@ -15,13 +16,14 @@ export function imageFilesystem(
   repo: Repository,
   image: OciReference,
   configVerity: string | undefined,
-  options: Pick<FileSystemOptions, 'xattrs'>,
+  options: OciFileSystemOptions,
 ): Directory {
-  const transform = { xattrs: options.xattrs };
+  const { xattrs, layerRules } = options;
+  const how = { xattrs, layerRules, progress: warningReporter };
   if (image.kind === 'tag') {
     const opened = OciImage.openRef(repo, image.tag);
-    return createFilesystem(repo, opened.configDigest, opened.configVerity, transform);
+    return createFilesystem(repo, opened.configDigest, opened.configVerity, how);
   }
   const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
-  return createFilesystem(repo, image.digest, verity, transform);
+  return createFilesystem(repo, image.digest, verity, how);
 }

@@ -1,6 +1,7 @@
 import type { Repository } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
 import { formatStats, newBytes } from '../../oci/import-stats.js';
+import type { LayerRules } from '../../oci/layer/layer-rules.js';
 import { parsePlatform } from '../../oci/model/platform.js';
 import { type PullOptions, type PullResult, pull } from '../../oci/pull.js';
 import type { GivenCredentials } from '../../oci/registry/registry-config.js';
@@ -22,6 +23,7 @@ export interface OciPullOptions extends RegistryOptions {
   readonly signaturePolicy?: string;
   readonly referrers?: boolean;
   readonly via?: 'skopeo';
+  readonly layerRules?: LayerRules;
   /** Further attempts after a failed request. */
   readonly retry?: number;
   /** Seconds. */
@@ -49,7 +51,7 @@ export async function ociPull(
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
-  const { platform, creds, signaturePolicy, referrers, via, retry, timeout } = options;
+  const { platform, creds, signaturePolicy, referrers, via, layerRules, retry, timeout } = options;
   const milliseconds = timeout === undefined ? undefined : timeout * 1000;
   return {
     ...(platform !== undefined && {
@@ -66,6 +68,7 @@ async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
     signaturePolicy,
     referrers,
     via,
+    layerRules,
   };
 }
 

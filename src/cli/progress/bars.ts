@@ -1,5 +1,6 @@
 import type { ProgressEvent, ProgressUnit } from '../../progress.js';
 import { displayWidth, escapeControls, truncateDisplay } from '../terminal-text.js';
+import { warningLine } from '../warning.js';
 import type { Clock, ProgressDisplay, ProgressStream } from './display.js';
 import { monotonicClock } from './display.js';
 import { formatDecimalBytes, formatDuration, shortLabel } from './format.js';
@@ -26,7 +27,7 @@ interface BarLine {
 
 /**
  * One bar for each running component and a line for the whole, redrawn in place at the bottom of the terminal
- * (spec 70 A4). Messages go above the bars. There are never more lines than the terminal has.
+ * (spec 70 A4). Messages go above the bars, and of warnings nothing is cut off. There are never more lines than the terminal has.
  */
 export class ProgressBars implements ProgressDisplay {
   readonly #stream: ProgressStream;
@@ -44,8 +45,8 @@ export class ProgressBars implements ProgressDisplay {
   report(event: ProgressEvent): void {
     const now = this.#clock();
     this.#state.apply(event, now);
-    if (event.type === 'message') this.#printMessage(event.text);
-    else if (event.type === 'skipped') this.#printMessage(`${shortLabel(event.id)} skipped`);
+    if (event.type === 'message') this.#printMessage(event);
+    else if (event.type === 'skipped') this.#printMessage({ type: 'message', text: `${shortLabel(event.id)} skipped` });
     if (now - this.#drawnAt >= REDRAW_INTERVAL) this.#draw(now);
     else this.#drawLater(REDRAW_INTERVAL - (now - this.#drawnAt));
   }
@@ -56,8 +57,11 @@ export class ProgressBars implements ProgressDisplay {
     this.#drawnLines = 0;
   }
 
-  #printMessage(text: string): void {
-    const line = truncateDisplay(escapeControls(text), this.#columns);
+  #printMessage({ text, level }: ProgressEvent & { type: 'message' }): void {
+    this.#printLine(level === 'warning' ? warningLine(text) : truncateDisplay(escapeControls(text), this.#columns));
+  }
+
+  #printLine(line: string): void {
     this.#stream.write(`${this.#toTop()}${line}${CLEAR_LINE_END}\n${CLEAR_BELOW}`);
     this.#drawnLines = 0;
     this.#drawnAt = Number.NEGATIVE_INFINITY;

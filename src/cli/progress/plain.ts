@@ -1,5 +1,6 @@
 import type { ProgressEvent, ProgressUnit } from '../../progress.js';
 import { escapeControls } from '../terminal-text.js';
+import { warningLine } from '../warning.js';
 import { type Clock, monotonicClock, type ProgressDisplay, type ProgressStream } from './display.js';
 import { formatDecimalBytes, formatDuration } from './format.js';
 import { TransferState } from './transfer-state.js';
@@ -8,7 +9,7 @@ import { TransferState } from './transfer-state.js';
 const LINE_INTERVAL = 5000;
 
 export interface PlainProgressOptions {
-  /** Whether to print messages as they come; else only the summary lines appear. */
+  /** Whether to print messages as they come; else only warnings and the summary lines appear. */
   readonly messages: boolean;
   readonly clock?: Clock;
 }
@@ -31,13 +32,18 @@ export class PlainProgress implements ProgressDisplay {
   report(event: ProgressEvent): void {
     const now = this.#clock();
     this.#state.apply(event, now);
-    if (event.type === 'message' && this.#messages) this.#stream.write(`${escapeControls(event.text)}\n`);
+    if (event.type === 'message') this.#print(event);
     if (now - this.#printedAt < LINE_INTERVAL) return;
     this.#printedAt = now;
     this.#stream.write(`${this.#summary(now)}\n`);
   }
 
   finish(): void {}
+
+  #print({ text, level }: ProgressEvent & { type: 'message' }): void {
+    if (level === 'warning') this.#stream.write(`${warningLine(text)}\n`);
+    else if (this.#messages) this.#stream.write(`${escapeControls(text)}\n`);
+  }
 
   #summary(now: number): string {
     const { total, complete, unit, finished, running } = this.#state;

@@ -1,4 +1,4 @@
-import { nullReporter } from '../../progress.js';
+import { warningLine } from '../warning.js';
 import { ProgressBars } from './bars.js';
 import type { ProgressDisplay, ProgressStream } from './display.js';
 import { JsonLinesProgress } from './json-lines.js';
@@ -18,8 +18,17 @@ export function createProgressDisplay(mode: ProgressMode, stream: ProgressStream
     case 'json':
       return new JsonLinesProgress(stream);
     case 'none':
-      return { ...nullReporter, finish: () => undefined };
+      return onlyWarnings(stream);
   }
+}
+
+function onlyWarnings(stream: ProgressStream): ProgressDisplay {
+  return {
+    report: (event) => {
+      if (event.type === 'message' && event.level === 'warning') stream.write(`${warningLine(event.text)}\n`);
+    },
+    finish: () => undefined,
+  };
 }
 
 /** Events go to all of them. */

@@ -2,8 +2,9 @@ import type { FormatVersion } from '../../composefs/erofs/format.js';
 import { validateTree, writeErofs } from '../../composefs/erofs/index.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/object-store.js';
-import type { OciTransformOptions } from '../../composefs/tree/transform.js';
 import { buildFilesystem, type LayerRef } from '../filesystem.js';
+import type { LayerRules } from '../layer/layer-rules.js';
+import type { TaskContext } from './tasks.js';
 
 /** Builds the file system of an image and stores it as EROFS, once for each format. */
 export interface BuildImagesInput {
@@ -11,7 +12,7 @@ export interface BuildImagesInput {
   readonly layers: readonly LayerRef[];
   /** False: check each layer's content against its diff_id. */
   readonly trusted: boolean;
-  readonly options: OciTransformOptions;
+  readonly layerRules: LayerRules | undefined;
   readonly versions: readonly FormatVersion[];
 }
 
@@ -20,9 +21,12 @@ export interface BuiltImage {
   readonly id: ObjectId;
 }
 
-export async function buildImages(input: BuildImagesInput): Promise<BuiltImage[]> {
+export async function buildImages(input: BuildImagesInput, context: TaskContext): Promise<BuiltImage[]> {
   const objects = new ObjectStore(input.store);
-  const root = buildFilesystem(objects, input.layers, input.trusted, input.options);
+  const root = buildFilesystem(objects, input.layers, input.trusted, {
+    layerRules: input.layerRules,
+    progress: context,
+  });
   validateTree(root);
   return input.versions.map((version) => {
     const image = writeErofs(root, { version, algorithm: objects.algorithm });

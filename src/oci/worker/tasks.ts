@@ -1,11 +1,10 @@
-import type { ProgressEvent } from '../../progress.js';
+import type { ProgressReporter } from '../../progress.js';
 import type { BuildImagesInput, BuiltImage } from './build-images.js';
 import type { HelpStoringInput } from './help-storing.js';
 import type { ImportedLayer, ImportLayerInput } from './import-layer-blob.js';
 
 /** What a task can use besides its input. */
-export interface TaskContext {
-  readonly report: (event: ProgressEvent) => void;
+export interface TaskContext extends ProgressReporter {
   readonly signal: AbortSignal;
 }
 
@@ -26,5 +25,5 @@ type Handlers = {
 export const handlers: Handlers = {
   'import-layer': async (input, context) => (await import('./import-layer-blob.js')).importLayerBlob(input, context),
   'help-storing': async (input) => void (await (await import('./help-storing.js')).helpStoring(input)),
-  'build-images': async (input) => (await import('./build-images.js')).buildImages(input),
+  'build-images': async (input, context) => (await import('./build-images.js')).buildImages(input, context),
 };
