@@ -17,9 +17,10 @@ export interface Descriptor {
   readonly data?: string;
 }
 
+/** Some writers leave the platform empty where there is none. */
 const platform: v.GenericSchema<unknown, Platform> = struct({
-  architecture: text,
-  os: text,
+  architecture: v.nullish(text, ''),
+  os: v.nullish(text, ''),
   'os.version': v.nullish(text),
   'os.features': v.nullish(list(text)),
   variant: v.nullish(text),

@@ -8,6 +8,10 @@ export const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
 
 export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 export const DOCKER_MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+/** With `+prettyjws` it is signed. */
+const DOCKER_SCHEMA1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+(?:json|prettyjws)$/;
+export const SCHEMA1_HINT =
+  'Docker image manifests of version 1 are not supported: push the image again with a current tool.';
 export const DOCKER_IMAGE_CONFIG = 'application/vnd.docker.container.image.v1+json';
 
 /** `artifactType` of a manifest that describes the difference between two images (spec 40 §11.1). */
@@ -15,6 +19,8 @@ export const DELTA_ARTIFACT_TYPE = 'application/vnd.io.github.containers.oci-del
 
 /** Annotation of an index entry: the tag. */
 export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name';
+/** Annotation of an index entry, set by containers/image: with the value `true` its layers are Zstandard. */
+export const ZSTD_ANNOTATION = 'io.github.containers.compression.zstd';
 
 export function isManifestMediaType(mediaType: string): boolean {
   return mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
@@ -22,6 +28,11 @@ export function isManifestMediaType(mediaType: string): boolean {
 
 export function isIndexMediaType(mediaType: string): boolean {
   return mediaType === OCI_INDEX || mediaType === DOCKER_MANIFEST_LIST;
+}
+
+/** Docker's image manifests of version 1, which describe images in another way. */
+export function isSchema1MediaType(mediaType: string): boolean {
+  return DOCKER_SCHEMA1.test(mediaType);
 }
 
 /**

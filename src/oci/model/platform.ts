@@ -25,11 +25,21 @@ const ALIASES: ReadonlyMap<string, Pick<Platform, 'architecture' | 'variant'>> =
   ['loongarch64', { architecture: 'loong64' }],
 ]);
 
-/** This machine: always `linux`, and no variant, so that any variant matches. */
+const HOST_VARIANTS: ReadonlyMap<string, string> = new Map([
+  ['arm64', 'v8'],
+  ['arm', Reflect.get(process.config.variables, 'arm_version') === '6' ? 'v6' : 'v7'],
+]);
+
+/**
+ * This machine: always `linux`. On ARM with a variant, as in containers/image: 64 bits are `v8`, and with 32 bits it is the
+ * one that Node.js itself was built for, which surely runs here.
+ */
 export function hostPlatform(nodeArch: string = process.arch): Platform {
   // Node.js says ppc64 for both byte orders; on Linux it exists for the little one only.
   const name = nodeArch === 'ppc64' ? 'ppc64le' : nodeArch;
-  return { os: 'linux', architecture: ALIASES.get(name)?.architecture ?? name };
+  const architecture = ALIASES.get(name)?.architecture ?? name;
+  const variant = HOST_VARIANTS.get(architecture);
+  return { os: 'linux', architecture, ...(variant !== undefined && { variant }) };
 }
 
 /**
@@ -53,16 +63,40 @@ export function parsePlatform(text: string): Platform {
 }
 
 /** `os/architecture[/variant]` */
-export function formatPlatform(platform: Platform): string {
-  const base = `${platform.os}/${platform.architecture}`;
-  return platform.variant === undefined ? base : `${base}/${platform.variant}`;
+export function formatPlatform({ os, architecture, variant }: PlatformName): string {
+  return variant === undefined || variant === '' ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
 }
 
+/** What of a platform decides. */
+export type PlatformName = Pick<Platform, 'architecture' | 'os' | 'variant'>;
+
+/** The variants of an architecture, each able to run what is for those after it. */
+const ARM_VARIANTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['arm', ['v8', 'v7', 'v6', 'v5']],
+  ['arm64', ['v8']],
+]);
+
+/** The levels of amd64, the least demanding first. */
+const AMD64_VARIANTS = ['v1', 'v2', 'v3', 'v4'];
+
 /**
- * Whether an image for `offered` serves a request for `wanted`. The variant counts only where both name one: the host
- * names none (spec 40 §4.5), and images for `arm64` often leave out their only variant, `v8`.
+ * How well an image for `offered` serves a request for `wanted`: the smaller the better, undefined for not at all. The
+ * order is that of containers/image. Who asks for a variant gets it, else one that runs on the same processor, else an
+ * image without one. Who asks for none gets an image without one, else the best of ARM; and, where containers/image
+ * would fail, any other, the least demanding first, as the variants are nothing to the reference (spec 40 §4.5).
  */
-export function matchesPlatform(wanted: Platform, offered: Pick<Platform, 'architecture' | 'os' | 'variant'>): boolean {
-  if (wanted.os !== offered.os || wanted.architecture !== offered.architecture) return false;
-  return wanted.variant === undefined || offered.variant === undefined || wanted.variant === offered.variant;
+export function platformRank(wanted: PlatformName, offered: PlatformName): number | undefined {
+  if (wanted.os !== offered.os || wanted.architecture !== offered.architecture) return undefined;
+  const { architecture, variant: wantedVariant = '' } = wanted;
+  const order = variantOrder(architecture, wantedVariant);
+  const rank = order.indexOf(offered.variant ?? '');
+  if (rank >= 0) return rank;
+  return wantedVariant === '' ? order.length : undefined;
+}
+
+function variantOrder(architecture: string, wanted: string): readonly string[] {
+  const known = ARM_VARIANTS.get(architecture) ?? [];
+  if (wanted === '') return ['', ...known, ...(architecture === 'amd64' ? AMD64_VARIANTS : [])];
+  const position = known.indexOf(wanted);
+  return [...(position < 0 ? [wanted] : known.slice(position)), ''];
 }

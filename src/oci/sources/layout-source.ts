@@ -27,7 +27,8 @@ export class LayoutSource extends FileSource {
   override async manifest(): Promise<ManifestDocument> {
     return await withContextAsync('Resolving manifest for platform', async () => {
       const index = parseIndex(this.#files.readIndex());
-      return await resolveManifest(index.value, (blob, maxBytes) => this.readBlob(blob, maxBytes), this.#options);
+      const options = { ...this.#options, isLayout: true };
+      return await resolveManifest(index.value, (blob, maxBytes) => this.readBlob(blob, maxBytes), options);
     });
   }
 

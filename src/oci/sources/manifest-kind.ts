@@ -1,5 +1,5 @@
 import { type JsonObject, MAX_MANIFEST_BYTES, parseJson } from '../model/json.js';
-import { isIndexMediaType, isManifestMediaType } from '../model/media-types.js';
+import { isIndexMediaType, isManifestMediaType, SCHEMA1_HINT } from '../model/media-types.js';
 import { ImageSourceError } from './image-source.js';
 
 /**
@@ -26,6 +26,6 @@ export function manifestKind(raw: Buffer, where: string): 'manifest' | 'index' {
       : `Unexpected media type ${declared ?? 'without a media type'} of ${where}`;
   const isOld = document['schemaVersion'] === 1n;
   throw new ImageSourceError('UNEXPECTED_MEDIA_TYPE', message, {
-    hint: isOld ? 'Docker image manifests of version 1 are not supported.' : 'This is no container image.',
+    hint: isOld ? SCHEMA1_HINT : 'This is no container image.',
   });
 }
