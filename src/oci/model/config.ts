@@ -23,7 +23,7 @@ export interface HistoryEntry {
   readonly empty_layer?: boolean;
 }
 
-/** An image configuration (spec 40 §2.3). The names are those of the JSON. */
+/** An image configuration (spec 40 §2.3). The names are those of the JSON; required text that is missing is empty. */
 export interface ImageConfiguration {
   readonly created?: string;
   readonly author?: string;
@@ -63,13 +63,14 @@ const historyEntry: v.GenericSchema<unknown, HistoryEntry> = struct({
 const configuration: v.GenericSchema<unknown, ImageConfiguration> = struct({
   created: v.nullish(text),
   author: v.nullish(text),
-  architecture: text,
-  os: text,
+  // Docker leaves out what is empty.
+  architecture: v.nullish(text, ''),
+  os: v.nullish(text, ''),
   'os.version': v.nullish(text),
   'os.features': v.nullish(list(text)),
   variant: v.nullish(text),
   config: v.nullish(containerConfig),
-  rootfs: struct({ type: text, diff_ids: list(text) }),
+  rootfs: struct({ type: v.nullish(text, ''), diff_ids: v.nullish(list(text), []) }),
   history: v.nullish(list(historyEntry)),
 });
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { type Descriptor, descriptor } from './descriptor.js';
 import { MAX_JSON_BYTES } from './json.js';
-import { type Document, list, parseDocument, struct, text, textMap, unsigned } from './schema.js';
+import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
 
 /** An image index, or Docker's manifest list: the entry point of a layout, or one image for several platforms. */
 export interface ImageIndex {
@@ -19,7 +19,7 @@ const index: v.GenericSchema<unknown, ImageIndex> = struct({
   schemaVersion: unsigned(0xffff_ffff),
   mediaType: v.nullish(text),
   artifactType: v.nullish(text),
-  manifests: list(descriptor),
+  manifests: listOrNull(descriptor),
   subject: v.nullish(descriptor),
   annotations: v.nullish(textMap),
 });

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { type Descriptor, descriptor } from './descriptor.js';
 import { MAX_MANIFEST_BYTES } from './json.js';
 import { DELTA_ARTIFACT_TYPE, isImageConfigMediaType } from './media-types.js';
-import { type Document, list, parseDocument, struct, text, textMap, unsigned } from './schema.js';
+import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
 
 /** An image manifest (spec 40 §2.2). The names are those of the JSON. */
 export interface ImageManifest {
@@ -23,7 +23,7 @@ const manifest: v.GenericSchema<unknown, ImageManifest> = struct({
   mediaType: v.nullish(text),
   artifactType: v.nullish(text),
   config: descriptor,
-  layers: list(descriptor),
+  layers: listOrNull(descriptor),
   subject: v.nullish(descriptor),
   annotations: v.nullish(textMap),
 });

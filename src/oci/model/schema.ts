@@ -46,17 +46,23 @@ export function list<T extends v.GenericSchema<unknown, unknown>>(item: T): v.Ar
   return v.array(item, 'expected an array');
 }
 
+/** A list that has to be there, but may be `null`, as Go writes an empty one. */
+export function listOrNull<T>(item: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, readonly T[]> {
+  return v.nullable(list(item), []);
+}
+
 const object: v.GenericSchema<unknown, JsonObject> = v.custom<JsonObject>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   NOT_AN_OBJECT,
 );
 
-/** A map from text to text, in the order of the document. Not `v.record`, which drops a key named `constructor`. */
+/** A map from text to text, in the order of the document; `null` is the empty text, as for Go. Not `v.record`, which drops a key named `constructor`. */
 export const textMap: v.GenericSchema<unknown, Readonly<Record<string, string>>> = v.pipe(
   object,
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     const map: Record<string, string> = Object.create(null);
-    for (const [key, value] of Object.entries(dataset.value)) {
+    for (const [key, item] of Object.entries(dataset.value)) {
+      const value = item ?? '';
       if (typeof value !== 'string') {
         addIssue({ message: `expected a string for key ${JSON.stringify(key)}` });
         return NEVER;

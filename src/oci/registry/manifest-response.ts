@@ -6,8 +6,10 @@ import {
   DOCKER_MANIFEST_LIST,
   isIndexMediaType,
   isManifestMediaType,
+  isSchema1MediaType,
   OCI_INDEX,
   OCI_MANIFEST,
+  SCHEMA1_HINT,
 } from '../model/media-types.js';
 import { ImageSourceError } from '../sources/image-source.js';
 import { BlobVerifier } from '../sources/verified-read.js';
@@ -35,21 +37,25 @@ export function checkManifest(
   wanted: OciDigest | undefined,
   where: string,
 ): FetchedManifest {
-  if (wanted !== undefined) checkDigest(raw, wanted);
-  const claimed = claimedDigest(headers);
-  if (claimed !== undefined && claimed !== wanted) checkDigest(raw, claimed);
+  const header = contentType(headers);
+  if (header !== undefined && isSchema1MediaType(header)) throw schema1Error(where);
+  try {
+    if (wanted !== undefined) checkDigest(raw, wanted);
+    const claimed = claimedDigest(headers);
+    if (claimed !== undefined && claimed !== wanted) checkDigest(raw, claimed);
+  } catch (error) {
+    // The digest of a signed one is that of what was signed only.
+    throw isSchema1Document(raw) ? schema1Error(where) : error;
+  }
 
   const json = parseJson(raw, MAX_MANIFEST_BYTES);
   const document: JsonObject = isObject(json) ? json : {};
+  if (document['schemaVersion'] === 1n) throw schema1Error(where);
   const declared = typeof document['mediaType'] === 'string' ? document['mediaType'] : undefined;
-  const header = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   const mediaType = header !== undefined && isKnown(header) ? header : (declared ?? header ?? 'without a media type');
   if (!isKnown(mediaType)) {
-    const isOld = document['schemaVersion'] === 1n;
     throw new ImageSourceError('UNEXPECTED_MEDIA_TYPE', `Unexpected media type ${mediaType} of ${where}`, {
-      hint: isOld
-        ? 'Docker image manifests of version 1 are not supported: push the image again with a current tool.'
-        : 'This is no container image, or the address is not that of a registry.',
+      hint: 'This is no container image, or the address is not that of a registry.',
     });
   }
   const kind = isIndexMediaType(mediaType) ? 'index' : 'manifest';
@@ -60,6 +66,24 @@ export function checkManifest(
     throw new ImageSourceError('UNEXPECTED_MEDIA_TYPE', message);
   }
   return { raw, kind, mediaType };
+}
+
+function schema1Error(where: string): ImageSourceError {
+  const message = `The manifest of ${where} is a Docker image manifest of version 1`;
+  return new ImageSourceError('UNEXPECTED_MEDIA_TYPE', message, { hint: SCHEMA1_HINT });
+}
+
+function isSchema1Document(raw: Buffer): boolean {
+  try {
+    const json = parseJson(raw, MAX_MANIFEST_BYTES);
+    return isObject(json) && json['schemaVersion'] === 1n;
+  } catch {
+    return false;
+  }
+}
+
+function contentType(headers: IncomingHttpHeaders): string | undefined {
+  return headers['content-type']?.split(';')[0]?.trim().toLowerCase();
 }
 
 function isKnown(mediaType: string): boolean {

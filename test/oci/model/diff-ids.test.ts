@@ -46,7 +46,7 @@ test('errors say which document they are about', () => {
   );
   assert.deepEqual(
     chain(() => extractDiffIds(OCI_IMAGE_CONFIG, Buffer.from('{}'), [])),
-    ["Invalid image configuration: missing field 'architecture'"],
+    ["Invalid image configuration: missing field 'rootfs'"],
   );
   assert.deepEqual(
     chain(() => extractLayerIds(Buffer.from('{}'), configWith())),

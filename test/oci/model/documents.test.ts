@@ -74,7 +74,7 @@ const badManifests: readonly (readonly [string, unknown])[] = [
   ["missing field 'schemaVersion'", { ...manifest, schemaVersion: undefined }],
   ["missing field 'config'", { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }],
   ["missing field 'layers'", { ...manifest, layers: undefined }],
-  ["field 'layers': expected an array", { ...manifest, layers: null }],
+  ["field 'layers': expected an array", { ...manifest, layers: {} }],
   ["field 'config': expected an object", { ...manifest, config: 'x' }],
   ["field 'schemaVersion': 4294967296 is not between 0 and 4294967295", { ...manifest, schemaVersion: 4294967296 }],
   ["field 'schemaVersion': -1 is not between 0 and 4294967295", { ...manifest, schemaVersion: -1 }],
@@ -86,7 +86,7 @@ const badManifests: readonly (readonly [string, unknown])[] = [
   ["field 'config.size': expected an integer", { ...manifest, config: { ...descriptor, size: 1.5 } }],
   ["field 'config.size': expected an integer", { ...manifest, config: { ...descriptor, size: '2' } }],
   ["field 'config.digest': missing ':' in digest", { ...manifest, config: { ...descriptor, digest: 'x' } }],
-  ["missing field 'config.platform.os'", { ...manifest, config: { ...descriptor, platform: { architecture: 'x' } } }],
+  ["field 'config.platform.os': expected a string", { ...manifest, config: { ...descriptor, platform: { os: 1 } } }],
   ['expected an object', [2]],
   ['expected an object', null],
 ];
@@ -119,6 +119,22 @@ test('duplicate keys, trailing text and oversized documents are refused', () => 
   assert.match(refusal(parseManifest, Buffer.from(`${text}x`)), /unexpected text after the document/);
   const large = Buffer.from(text + ' '.repeat(4 << 20));
   assert.match(refusal(parseManifest, large), /exceeds the limit of 4194304$/);
+});
+
+test('null stands for what is empty, as Go writes it', () => {
+  assert.deepEqual(parseManifest(json({ ...manifest, layers: null })).value, manifest);
+  const index = { schemaVersion: 2, manifests: [] };
+  assert.deepEqual(parseIndex(json({ ...index, manifests: null })).value, index);
+  const { annotations } = parseManifest(json({ ...manifest, annotations: { a: null, b: 'c' } })).value;
+  assert.deepEqual({ ...annotations }, { a: '', b: 'c' });
+  const { config: container } = parseConfig(json({ ...config, config: { Labels: { a: null } } })).value;
+  assert.deepEqual({ ...container?.Labels }, { a: '' });
+});
+
+test('a config may leave out what Docker leaves out', () => {
+  const empty = { architecture: '', os: '', rootfs: { type: '', diff_ids: [] } };
+  assert.deepEqual(parseConfig(json({ rootfs: {} })).value, empty);
+  assert.deepEqual(parseConfig(json({ architecture: null, os: null, rootfs: { diff_ids: null } })).value, empty);
 });
 
 test('an index parses as an index only', () => {
@@ -171,14 +187,14 @@ test('all known fields of a config are kept, and null equals absent', () => {
 });
 
 const badConfigs: readonly (readonly [string, unknown])[] = [
-  ["missing field 'architecture'", {}],
-  ["missing field 'os'", { ...config, os: undefined }],
+  ["field 'architecture': expected a string", { ...config, architecture: 1 }],
   ["missing field 'rootfs'", { ...config, rootfs: undefined }],
   ["field 'rootfs': expected an object", { ...config, rootfs: null }],
-  ["missing field 'rootfs.type'", { ...config, rootfs: { diff_ids: [] } }],
+  ["field 'rootfs.type': expected a string", { ...config, rootfs: { type: 1, diff_ids: [] } }],
+  ["field 'rootfs.diff_ids': expected an array", { ...config, rootfs: { diff_ids: 'x' } }],
   ["field 'rootfs.diff_ids.1': expected a string", { ...config, rootfs: { type: 'layers', diff_ids: ['x', 1] } }],
   ["field 'config.Env': expected an array", { ...config, config: { Env: 'A=B' } }],
-  ['field \'config.Labels\': expected a string for key "a"', { ...config, config: { Labels: { a: null } } }],
+  ['field \'config.Labels\': expected a string for key "a"', { ...config, config: { Labels: { a: 1 } } }],
   ["field 'history.0.empty_layer': expected true or false", { ...config, history: [{ empty_layer: 1 }] }],
 ];
 
