@@ -4,13 +4,15 @@ import type { ObjectStore } from '../composefs/repository/object-store.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { catSplitStream, fdSource, SplitStreamReader } from '../composefs/splitstream/index.js';
 import { Directory } from '../composefs/tree/directory.js';
+import { ImageError } from '../composefs/tree/image-error.js';
 import { UNINITIALIZED_STAT } from '../composefs/tree/stat.js';
 import { type OciTransformOptions, transformForOci } from '../composefs/tree/transform.js';
-import { ComposefsError } from '../errors.js';
+import { ComposefsError, errorCode, findCause, withContext } from '../errors.js';
 import { nullReporter, type ProgressReporter } from '../progress.js';
 import { openConfig } from './config-stream.js';
 import { LAYER_CONTENT_TYPE } from './identifiers.js';
-import { LayerApplier } from './layer/apply-layer.js';
+import { type Applier, LayerApplier } from './layer/apply-layer.js';
+import { ReferenceLayerApplier } from './layer/apply-layer-reference.js';
 import { LayerDifferences, type LayerRules } from './layer/layer-rules.js';
 import { readTarEntries } from './layer/tar-entry.js';
 import { digestAlgorithm, type OciDigest, parseOciDigest } from './model/digest.js';
@@ -67,21 +69,42 @@ export function buildFilesystem(
   options: FilesystemOptions = {},
 ): Directory {
   const root = new Directory(UNINITIALIZED_STAT);
+  if (options.layerRules === 'reference') {
+    try {
+      applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root));
+      transformForOci(root, { xattrs: options.xattrs, strict: true });
+    } catch (error) {
+      throw refusedByReference(error);
+    }
+    return root;
+  }
   const differences = new LayerDifferences();
-  const applier = new LayerApplier(root);
+  applyLayers(objects, layers, trusted, new LayerApplier(root, differences));
+  transformForOci(root, { xattrs: options.xattrs });
+  differences.report(options.progress ?? nullReporter);
+  return root;
+}
+
+function applyLayers(objects: ObjectStore, layers: readonly LayerRef[], trusted: boolean, applier: Applier): void {
   for (const layer of layers) {
     if (!trusted) verifyLayer(objects, layer);
     const reader = openLayer(objects, layer.verity);
-    differences.startLayer(layer.diffId);
     try {
-      for (const entry of readTarEntries(reader)) applier.apply(entry);
+      applier.startLayer(layer.diffId);
+      withContext(`Layer ${layer.diffId}`, () => {
+        for (const entry of readTarEntries(reader)) applier.apply(entry);
+      });
     } finally {
       reader.close();
     }
   }
-  transformForOci(root, options);
-  differences.report(options.progress ?? nullReporter);
-  return root;
+}
+
+/** Says what would help where it is the rules that are in the way. */
+function refusedByReference(error: unknown): unknown {
+  if (findCause(error, ImageError) === undefined) return error;
+  const hint = 'the layer rules `oci`, which are those without --layer-rules, may take this image';
+  return new ComposefsError(errorCode(error), 'composefs-rs refuses this image', { cause: error, hint });
 }
 
 function openLayer(objects: ObjectStore, verity: ObjectId): SplitStreamReader {

@@ -1,8 +1,14 @@
 import { type ByteString, quoteBytes } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 
-/** Spec 30 §7.3, without the kinds that only a leaf table can have. */
-export type ImageErrorKind = 'invalid-filename' | 'not-found' | 'not-a-directory' | 'is-a-directory' | 'is-not-regular';
+/** Spec 30 §7.3, without the kinds that only a leaf table can have. `too-many-links` is ours. */
+export type ImageErrorKind =
+  | 'invalid-filename'
+  | 'not-found'
+  | 'not-a-directory'
+  | 'is-a-directory'
+  | 'is-not-regular'
+  | 'too-many-links';
 
 const CODES: Readonly<Record<ImageErrorKind, string>> = {
   'invalid-filename': 'INVALID_FILENAME',
@@ -10,6 +16,7 @@ const CODES: Readonly<Record<ImageErrorKind, string>> = {
   'not-a-directory': 'NOT_A_DIRECTORY',
   'is-a-directory': 'IS_A_DIRECTORY',
   'is-not-regular': 'NOT_A_REGULAR_FILE',
+  'too-many-links': 'TOO_MANY_LINKS',
 };
 
 /** A name or path that does not lead where it should, inside a tree. */
@@ -38,5 +45,7 @@ function describe(kind: ImageErrorKind, filename: ByteString): string {
       return `Directory entry ${name} is a directory`;
     case 'is-not-regular':
       return `Directory entry ${name} is not a regular file`;
+    case 'too-many-links':
+      return `Too many symbolic links, or too long ones, on the way to ${name}`;
   }
 }

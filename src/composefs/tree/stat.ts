@@ -20,5 +20,15 @@ export interface Stat {
   readonly xattrs: Xattrs;
 }
 
+/** A directory that nobody has given metadata. */
+export const DEFAULT_DIRECTORY_STAT: Stat = {
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  xattrs: NO_XATTRS,
+};
+
 /** All zero: the root of a tree whose metadata is not known yet. */
 export const UNINITIALIZED_STAT: Stat = { mode: 0, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: NO_XATTRS };

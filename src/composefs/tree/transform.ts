@@ -6,6 +6,7 @@ import { Directory } from './directory.js';
 import { ImageError } from './image-error.js';
 import { Leaf } from './inode.js';
 import { getDirectory } from './lookup.js';
+import { DEFAULT_DIRECTORY_STAT, type Stat } from './stat.js';
 import { directories, filterXattrs, forEachStat } from './walk.js';
 
 /**
@@ -19,9 +20,14 @@ export const XATTR_FILTERINGS: readonly XattrFiltering[] = ['allowlist-only', 'k
 /** The xattrs that come from the image and not from the host it was unpacked on. */
 export const CONTAINER_XATTR_ALLOWLIST: readonly ByteString[] = [byteStringFromText('security.capability')];
 
+const USR = byteStringFromText('usr');
+const RUN = byteStringFromText('run');
+
 export interface OciTransformOptions {
   /** Default `allowlist-only`. */
-  readonly xattrs?: XattrFiltering;
+  readonly xattrs?: XattrFiltering | undefined;
+  /** Fail as the reference does if `/usr` is not a directory, or `/run` is something else. */
+  readonly strict?: boolean | undefined;
 }
 
 /** @throws ComposefsError `INVALID_XATTR_FILTERING` for any text that is not one of {@link XATTR_FILTERINGS}. */
@@ -38,29 +44,47 @@ export function isAllowedContainerXattr(name: ByteString): boolean {
 }
 
 /**
- * Root metadata from `/usr`, an empty `/run`, filtered xattrs. Everything else stays.
+ * Root metadata from `/usr`, an empty `/run`, filtered xattrs. Everything else stays. Without a directory `/usr` the
+ * root is as if it were 0755, of root, at the epoch; a `/run` that is not a directory stays as it is.
  *
- * @throws ImageError if `/usr` is missing or not a directory, or `/run` not a directory.
+ * @throws ImageError if it is to be `strict`, and `/usr` is missing or not a directory, or `/run` not a directory.
  */
 export function transformForOci(root: Directory, options: OciTransformOptions = {}): void {
-  copyRootMetadataFromUsr(root);
-  canonicalizeRun(root);
+  if (options.strict === true) {
+    copyRootMetadataFromUsr(root);
+    canonicalizeRun(root);
+  } else {
+    const usr = root.lookup(USR);
+    root.stat = usr instanceof Directory ? usr.stat : DEFAULT_DIRECTORY_STAT;
+    const run = root.lookup(RUN);
+    if (run instanceof Directory) emptyRun(run, root.stat);
+  }
   const keepsUserXattrs = options.xattrs === 'keep-user-xattrs';
   filterXattrs(root, (name) => isAllowedContainerXattr(name) || (keepsUserXattrs && name.startsWith('user.')));
 }
 
-/** Gives the root, which layers need not mention, the stat of `/usr` with all its xattrs. */
+/**
+ * Gives the root, which layers need not mention, the stat of `/usr` with all its xattrs.
+ *
+ * @throws ImageError if `/usr` is missing or not a directory.
+ */
 export function copyRootMetadataFromUsr(root: Directory): void {
-  root.stat = getDirectory(root, byteStringFromText('usr')).stat;
+  root.stat = getDirectory(root, USR).stat;
 }
 
-/** Empties `/run`, a mount point at run time, and gives it the mtime of `/usr`. Nothing happens without `/run`. */
+/**
+ * Empties `/run`, a mount point at run time, and gives it the mtime of `/usr`. Nothing happens without `/run`.
+ *
+ * @throws ImageError if `/run` or `/usr` is not a directory.
+ */
 export function canonicalizeRun(root: Directory): void {
-  const name = byteStringFromText('run');
-  const run = root.lookup(name);
+  const run = root.lookup(RUN);
   if (run === undefined) return;
-  if (!(run instanceof Directory)) throw new ImageError('not-a-directory', name);
-  const { mtimeSec, mtimeNsec } = getDirectory(root, byteStringFromText('usr')).stat;
+  if (!(run instanceof Directory)) throw new ImageError('not-a-directory', RUN);
+  emptyRun(run, getDirectory(root, USR).stat);
+}
+
+function emptyRun(run: Directory, { mtimeSec, mtimeNsec }: Stat): void {
   run.stat = { ...run.stat, mtimeSec, mtimeNsec };
   run.clear();
 }

@@ -13,6 +13,7 @@ export const LAYER_RULES: readonly LayerRules[] = ['oci', 'reference'];
 /** Where the two rules give different trees and the reference does not say a word; docs/open-points.md lists them. */
 const DIFFERENCES = {
   'own-layer-whiteout': 'the whiteout acts on the layers below it only; composefs-rs applies it to its own layer, too',
+  'dotted-directory': 'the entry is for the directory that it leads to; composefs-rs takes it for the root',
 } as const;
 
 export type LayerDifference = keyof typeof DIFFERENCES;
