@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { type Challenge, parseChallenges } from './challenge.js';
 import type { Credentials } from './credentials.js';
 import type { HttpClient } from './http.js';
 import { RegistryError } from './registry-error.js';
+import type { HttpHeaders } from './response-head.js';
 import { type BearerToken, basicAuthorization, fetchToken, type TokenService } from './token.js';
 
 /** What a registry wants to see. Plain data, to be passed on to a worker thread with a token that is still good. */
@@ -56,7 +56,7 @@ export class Authorizer {
    *
    * @returns true if another try with a new {@link header} makes sense.
    */
-  learn(headers: IncomingHttpHeaders, used: string | undefined): boolean {
+  learn(headers: HttpHeaders, used: string | undefined): boolean {
     const next = this.#choose(parseChallenges(headers['www-authenticate'] ?? ''));
     if (next === undefined) return false;
     // The password was refused, and there is no other.

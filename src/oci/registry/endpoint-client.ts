@@ -29,7 +29,8 @@ export class EndpointClient {
   constructor(data: EndpointData, settings: TransportSettings) {
     this.#data = data;
     this.#http = new HttpClient({
-      ...(data.tls !== undefined && { tls: data.tls }),
+      host: API_HOSTS.get(data.host) ?? data.host,
+      tls: data.tls,
       verify: !data.insecure,
       proxies: settings.proxies,
       timeouts: settings.timeouts,

@@ -1,42 +1,46 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HttpTimeouts } from './http.js';
+import type { HttpConnection } from './http-connection.js';
 import { networkError } from './network-error.js';
 import { displayUrl, RegistryError } from './registry-error.js';
+import type { HttpHeaders, ResponseHead } from './response-head.js';
+
+/** A body that nobody wants is read to its end, for the connection to be used again, if it is as short as this... */
+const MAX_DRAIN_BYTES = 16 << 10;
+/** ...and comes within this time. */
+const MAX_DRAIN_MS = 1000;
+
+export interface ResponseContext {
+  /** Where the answer came from in the end. */
+  readonly url: URL;
+  /** False if a redirect led to another host. */
+  readonly isOrigin: boolean;
+  readonly timeouts: HttpTimeouts;
+  readonly signal: AbortSignal | undefined;
+  /** Takes the connection back when the body is read. */
+  readonly release: (connection: HttpConnection) => void;
+}
 
 /** An answer whose body is still to come. Read it, or {@link discard} it. */
 export class HttpResponse {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: HttpHeaders;
   /** Where it came from in the end. */
   readonly url: URL;
   /** False if a redirect led to another host. */
   readonly isOrigin: boolean;
-  readonly #message: IncomingMessage;
-  readonly #timeouts: HttpTimeouts;
-  readonly #signal: AbortSignal | undefined;
+  /** Bytes of the body, if the server says how many there are. */
+  readonly contentLength: number | undefined;
+  readonly #connection: HttpConnection;
+  readonly #context: ResponseContext;
 
-  constructor(
-    message: IncomingMessage,
-    url: URL,
-    isOrigin: boolean,
-    timeouts: HttpTimeouts,
-    signal: AbortSignal | undefined,
-  ) {
-    this.status = message.statusCode ?? 0;
-    this.headers = message.headers;
-    this.url = url;
-    this.isOrigin = isOrigin;
-    this.#message = message;
-    this.#timeouts = timeouts;
-    this.#signal = signal;
-    // A body that nobody reads any more may break off unheard.
-    message.on('error', () => undefined);
-  }
-
-  /** `Content-Length` in bytes, if it says so. */
-  get contentLength(): number | undefined {
-    const text = this.headers['content-length'];
-    return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  constructor(head: ResponseHead, connection: HttpConnection, context: ResponseContext) {
+    this.status = head.status;
+    this.headers = head.headers;
+    this.url = context.url;
+    this.isOrigin = context.isOrigin;
+    this.contentLength = head.framing.kind === 'length' ? head.framing.length : undefined;
+    this.#connection = connection;
+    this.#context = context;
   }
 
   /**
@@ -45,34 +49,37 @@ export class HttpResponse {
    * @throws RegistryError if it breaks off or stalls; the signal's reason.
    */
   async *body(): AsyncGenerator<Buffer> {
-    const message = this.#message;
-    const { idleMs } = this.#timeouts;
+    const connection = this.#connection;
+    const { timeouts, signal, release } = this.#context;
+    const { idleMs } = timeouts;
     const onStall = (): void => {
       const text = `${this.url.host} has sent nothing for ${idleMs / 1000} seconds`;
-      message.destroy(new RegistryError('TIMEOUT', text, { retriable: true }));
+      connection.destroy(new RegistryError('TIMEOUT', text, { retriable: true }));
     };
-    const onAbort = (): void => {
-      message.destroy(new Error('aborted'));
-    };
-    this.#signal?.addEventListener('abort', onAbort, { once: true });
-    // Time that the reader needs between two pieces does not count.
-    let timer = setTimeout(onStall, idleMs);
+    const onAbort = (): void => connection.destroy();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    let timer: NodeJS.Timeout | undefined;
+    let isComplete = false;
     try {
-      if (this.#signal?.aborted === true) onAbort();
-      for await (const chunk of message) {
-        clearTimeout(timer);
-        yield chunk as Buffer;
+      if (signal?.aborted === true) onAbort();
+      while (!isComplete) {
+        // Time that the reader needs between two pieces does not count.
         timer = setTimeout(onStall, idleMs);
+        const chunk = await connection.read();
+        clearTimeout(timer);
+        if (chunk === undefined) isComplete = true;
+        else yield chunk;
       }
     } catch (error) {
-      this.#signal?.throwIfAborted();
+      signal?.throwIfAborted();
       throw networkError(error, this.url);
     } finally {
       clearTimeout(timer);
-      this.#signal?.removeEventListener('abort', onAbort);
-      message.destroy();
+      signal?.removeEventListener('abort', onAbort);
+      if (isComplete) release(connection);
+      else connection.destroy();
     }
-    this.#signal?.throwIfAborted();
+    signal?.throwIfAborted();
   }
 
   /**
@@ -95,8 +102,8 @@ export class HttpResponse {
     for await (const chunk of this.body()) {
       size += chunk.length;
       if (size > limit) throw tooLarge();
-      if (performance.now() - start > this.#timeouts.totalMs) {
-        const message = `The answer of ${displayUrl(this.url)} takes longer than ${this.#timeouts.totalMs / 1000} seconds`;
+      if (performance.now() - start > this.#context.timeouts.totalMs) {
+        const message = `The answer of ${displayUrl(this.url)} takes longer than ${this.#context.timeouts.totalMs / 1000} seconds`;
         throw new RegistryError('TIMEOUT', message, { retriable: true });
       }
       chunks.push(chunk);
@@ -106,9 +113,26 @@ export class HttpResponse {
 
   /** Gives up on the body. */
   discard(): void {
-    // A short one is read to its end, for the connection to be used again.
-    const { contentLength } = this;
-    if (contentLength !== undefined && contentLength <= 16 << 10) this.#message.resume();
-    else this.#message.destroy();
+    void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    const connection = this.#connection;
+    // Nobody waits for this, at the end of the process neither.
+    connection.idle(true);
+    const timer = setTimeout(() => connection.destroy(), MAX_DRAIN_MS).unref();
+    try {
+      if ((this.contentLength ?? 0) > MAX_DRAIN_BYTES) return connection.destroy();
+      for (let size = 0; size <= MAX_DRAIN_BYTES; ) {
+        const chunk = await connection.read();
+        if (chunk === undefined) return this.#context.release(connection);
+        size += chunk.length;
+      }
+      connection.destroy();
+    } catch {
+      connection.destroy();
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

@@ -1,9 +1,10 @@
-import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as plainRequest } from 'node:http';
-import { request as tlsRequest } from 'node:https';
-import { type AgentOptions, AgentPool } from './http-agents.js';
+import { Connector, proxyAuthorization, requestText, type TlsTrust } from './connect.js';
+import type { HttpConnection } from './http-connection.js';
 import { HttpResponse } from './http-response.js';
 import { networkError } from './network-error.js';
+import { type ProxySettings, proxyFor } from './proxy.js';
 import { displayUrl, RegistryError } from './registry-error.js';
+import type { TlsMaterial } from './tls.js';
 
 /** Milliseconds. Plain data. */
 export interface HttpTimeouts {
@@ -24,7 +25,13 @@ export const DEFAULT_TIMEOUTS: HttpTimeouts = {
   totalMs: 300_000,
 };
 
-export interface HttpClientOptions extends AgentOptions {
+export interface HttpClientOptions {
+  /** `host[:port]` of the registry: who sees the client certificate. */
+  readonly host: string;
+  readonly tls?: TlsMaterial | undefined;
+  /** False: any certificate is accepted. */
+  readonly verify: boolean;
+  readonly proxies: ProxySettings;
   readonly timeouts: HttpTimeouts;
 }
 
@@ -38,27 +45,33 @@ export interface HttpRequest {
 }
 
 const MAX_REDIRECTS = 10;
-const MAX_HEADER_BYTES = 64 << 10;
+/** Connections that wait for further requests, to one host. */
+const MAX_IDLE = 8;
 const USER_AGENT = 'composefs-oci';
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Requests over HTTP/1.1, with connections that are used again. It is made of node:http rather than undici: that
- * would take longer to load, once in each worker thread, than it saves on the bodies of a whole image.
+ * Requests over HTTP/1.1, with connections that are used again.
+ *
+ * The protocol is done here rather than by node:http, whose parser is stricter than those of other programs for
+ * registries, so that images of some servers and proxies could not be had; its lenient mode takes what no program
+ * should, and not all that is needed. See {@link ResponseHeadParser}.
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #agents: AgentPool;
+  readonly #connector = new Connector();
+  readonly #idle = new Map<string, HttpConnection[]>();
+  #isClosed = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#agents = new AgentPool(options);
   }
 
   /**
    * Sends a request, follows redirects, and returns the answer when its head is there; any status is an answer. At
-   * another origin than the first one neither `authorization` nor a client certificate is shown (nor are they at any
-   * later hop), and from `https:` no redirect leads to `http:`, unless certificates are not checked anyway.
+   * another origin than the first one `authorization` is not shown (nor is it at any later hop), a client certificate to
+   * no host but the registry's, and from `https:` no redirect leads to `http:`, unless certificates are not checked
+   * anyway.
    *
    * @throws RegistryError; the signal's reason.
    */
@@ -71,9 +84,8 @@ export class HttpClient {
     };
     let isOrigin = true;
     for (let redirects = 0; ; redirects++) {
-      const message = await this.#send(request, url, headers, isOrigin);
-      const response = new HttpResponse(message, url, isOrigin, this.#options.timeouts, request.signal);
-      const target = request.form === undefined ? redirectTarget(message, url) : undefined;
+      const response = await this.#send(request, url, headers, isOrigin);
+      const target = request.form === undefined ? redirectTarget(response) : undefined;
       if (target === undefined) return response;
       response.discard();
       if (redirects === MAX_REDIRECTS) {
@@ -94,97 +106,132 @@ export class HttpClient {
 
   /** Closes the idle connections; requests under way go on. */
   close(): void {
-    this.#agents.close();
+    this.#isClosed = true;
+    for (const connection of [...this.#idle.values()].flat()) connection.destroy();
+    this.#idle.clear();
   }
 
   async #send(
     request: HttpRequest,
     url: URL,
-    headers: Record<string, string>,
+    headers: Readonly<Record<string, string>>,
     isOrigin: boolean,
-  ): Promise<IncomingMessage> {
+  ): Promise<HttpResponse> {
     const { signal, form } = request;
-    signal?.throwIfAborted();
-    const route = this.#agents.route(url, isOrigin);
-    const body = form?.toString();
-    const send = url.protocol === 'https:' ? tlsRequest : plainRequest;
-    const outgoing = send({
-      ...route.target,
-      agent: route.agent,
-      method: body === undefined ? 'GET' : 'POST',
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headers: {
-        host: url.host,
-        ...headers,
-        ...route.headers,
-        ...(body !== undefined && {
-          'content-type': 'application/x-www-form-urlencoded',
-          'content-length': String(Buffer.byteLength(body)),
-        }),
-      },
-    });
-    try {
-      return await head(outgoing, body, url, this.#options.timeouts, signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw networkError(error, url);
+    const { timeouts, proxies } = this.#options;
+    const proxy = proxyFor(url, proxies);
+    const trust = this.#trust(url, isOrigin);
+    const message = requestMessage(url, headers, form?.toString(), url.protocol === 'http:' ? proxy : undefined);
+    const key = `${url.origin} ${trust.showsCertificate} ${proxy?.href}`;
+    for (;;) {
+      const idle = this.#takeIdle(key);
+      const connection =
+        idle ??
+        (await within(timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
+          this.#connector.open(url, proxy, trust, limit),
+        ));
+      try {
+        const head = await within(timeouts.headersMs, `${url.host} does not answer`, signal, async (limit) => {
+          limit.addEventListener('abort', () => connection.destroy(limit.reason));
+          return await connection.send(message);
+        });
+        const release = (): void => this.#release(key, connection);
+        return new HttpResponse(head, connection, { url, isOrigin, timeouts, signal, release });
+      } catch (error) {
+        connection.destroy();
+        signal?.throwIfAborted();
+        // A server may close an idle connection at the moment when it is used again.
+        if (idle === undefined || error instanceof RegistryError) throw networkError(error, url);
+      }
     }
+  }
+
+  #trust(url: URL, isOrigin: boolean): TlsTrust {
+    const { host, tls, verify } = this.#options;
+    const showsCertificate = isOrigin && url.origin === new URL(`https://${host}`).origin;
+    return { material: tls, verify, showsCertificate };
+  }
+
+  #takeIdle(key: string): HttpConnection | undefined {
+    const connections = this.#idle.get(key);
+    for (;;) {
+      const connection = connections?.pop();
+      if (connection === undefined) return undefined;
+      if (connection.isReusable) {
+        connection.idle(false);
+        return connection;
+      }
+      connection.destroy();
+    }
+  }
+
+  #release(key: string, connection: HttpConnection): void {
+    const connections = this.#idle.get(key) ?? [];
+    if (this.#isClosed || !connection.isReusable || connections.length >= MAX_IDLE) {
+      connection.destroy();
+      return;
+    }
+    connection.idle(true);
+    connections.push(connection);
+    this.#idle.set(key, connections);
   }
 }
 
-/** Sends the request and waits for the head of the answer. */
-function head(
-  outgoing: ClientRequest,
-  body: string | undefined,
+/** @param proxy - that gets the request in place of the host: it needs the whole URL. */
+function requestMessage(
   url: URL,
-  timeouts: HttpTimeouts,
-  signal: AbortSignal | undefined,
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const fail = (what: string, milliseconds: number): void => {
-      outgoing.destroy(
-        new RegistryError('TIMEOUT', `${url.host} ${what} within ${milliseconds / 1000} seconds`, {
-          hint: 'Check the network, or try again later.',
-          retriable: true,
-        }),
-      );
-    };
-    const onAbort = (): void => {
-      outgoing.destroy(new Error('aborted'));
-    };
-    let timer = setTimeout(() => fail('cannot be connected', timeouts.connectMs), timeouts.connectMs);
-    const settle = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    // The request is written when the connection stands.
-    outgoing.on('finish', () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => fail('does not answer', timeouts.headersMs), timeouts.headersMs);
-    });
-    outgoing.on('response', (message) => {
-      settle();
-      resolve(message);
-    });
-    // Later errors are those of the body, whose reader hears of them.
-    outgoing.on('error', (error) => {
-      settle();
-      reject(error);
-    });
-    outgoing.end(body);
+  headers: Readonly<Record<string, string>>,
+  body: string | undefined,
+  proxy: URL | undefined,
+): string {
+  const path = url.pathname + url.search;
+  const target = proxy === undefined ? path : url.origin + path;
+  const head = requestText(`${body === undefined ? 'GET' : 'POST'} ${target} HTTP/1.1`, {
+    host: url.host,
+    ...headers,
+    ...(proxy !== undefined && proxyAuthorization(proxy)),
+    ...(body !== undefined && {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': String(Buffer.byteLength(body)),
+    }),
   });
+  return head + (body ?? '');
+}
+
+/** Runs `action` with a signal that ends it with `signal`, or with an error that says `what` after that time. */
+async function within<T>(
+  milliseconds: number,
+  what: string,
+  signal: AbortSignal | undefined,
+  action: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const hint = 'Check the network, or try again later.';
+    const message = `${what} within ${milliseconds / 1000} seconds`;
+    controller.abort(new RegistryError('TIMEOUT', message, { hint, retriable: true }));
+  }, milliseconds);
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await action(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Where a redirect leads; undefined for other answers, and for a redirect to nowhere. */
-function redirectTarget(message: IncomingMessage, url: URL): URL | undefined {
-  const { location }: IncomingHttpHeaders = message.headers;
-  if (message.statusCode === undefined || !REDIRECTS.has(message.statusCode) || location === undefined)
-    return undefined;
-  if (!URL.canParse(location, url.href)) return undefined;
-  const target = new URL(location, url);
+function redirectTarget({ status, headers, url }: HttpResponse): URL | undefined {
+  const { location } = headers;
+  if (!REDIRECTS.has(status) || location === undefined) return undefined;
+  // The bytes as they came, whatever text they are meant to be.
+  const escaped = location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+  if (!URL.canParse(escaped, url.href)) return undefined;
+  const target = new URL(escaped, url);
   if (target.protocol !== 'https:' && target.protocol !== 'http:') return undefined;
-  // Credentials in it would become an Authorization header.
+  // Credentials in it are the server's own business.
   target.username = '';
   target.password = '';
   target.hash = '';

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { type OciDigest, parseOciDigest } from '../model/digest.js';
 import { type JsonObject, type JsonValue, MAX_MANIFEST_BYTES, parseJson } from '../model/json.js';
 import {
@@ -13,6 +12,7 @@ import {
 } from '../model/media-types.js';
 import { ImageSourceError } from '../sources/image-source.js';
 import { BlobVerifier } from '../sources/verified-read.js';
+import type { HttpHeaders } from './response-head.js';
 
 /** What we can read; a registry converts nothing to it, but without the header some send an older kind. */
 export const MANIFEST_ACCEPT: string = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST].join(', ');
@@ -33,7 +33,7 @@ export interface FetchedManifest {
  */
 export function checkManifest(
   raw: Buffer,
-  headers: IncomingHttpHeaders,
+  headers: HttpHeaders,
   wanted: OciDigest | undefined,
   where: string,
 ): FetchedManifest {
@@ -82,7 +82,7 @@ function isSchema1Document(raw: Buffer): boolean {
   }
 }
 
-function contentType(headers: IncomingHttpHeaders): string | undefined {
+function contentType(headers: HttpHeaders): string | undefined {
   return headers['content-type']?.split(';')[0]?.trim().toLowerCase();
 }
 
@@ -101,7 +101,7 @@ function checkDigest(raw: Buffer, digest: OciDigest): void {
 }
 
 /** The header's digest, if it is one that can be checked. */
-function claimedDigest(headers: IncomingHttpHeaders): OciDigest | undefined {
+function claimedDigest(headers: HttpHeaders): OciDigest | undefined {
   const header = headers['docker-content-digest'];
   if (typeof header !== 'string' || !/^sha(256|384|512):/.test(header.trim())) return undefined;
   return parseOciDigest(header.trim());

@@ -1,4 +1,5 @@
 import { ComposefsError, errorCode } from '../../errors.js';
+import { HttpSyntaxError } from './http-syntax.js';
 import { displayUrl, RegistryError } from './registry-error.js';
 
 /** Codes of OpenSSL and Node.js for certificates that do not convince. */
@@ -60,9 +61,9 @@ export function networkError(cause: unknown, url: URL): ComposefsError {
   }
   if (CERTIFICATE_CODES.has(code)) return certificateError(cause, code, url);
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) return tlsError(cause, code, url);
-  if (code.startsWith('HPE_')) {
-    const message = `${url.host} does not answer as an HTTP server should (${code})`;
-    return new RegistryError('BAD_RESPONSE', message, { cause, retriable: code !== 'HPE_HEADER_OVERFLOW' });
+  if (cause instanceof HttpSyntaxError) {
+    const message = `${url.host} does not answer as an HTTP server should: ${cause.message}`;
+    return new RegistryError('BAD_RESPONSE', message, { cause, retriable: true });
   }
   const retriable = TRANSIENT_CODES.has(code);
   return new RegistryError(code, `The connection to ${displayUrl(url)} failed (${code})`, { cause, retriable });

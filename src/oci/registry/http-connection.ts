@@ -1,0 +1,153 @@
+import type { Socket } from 'node:net';
+import { type BodyDecoder, bodyDecoder } from './body-decoder.js';
+import { type ResponseHead, ResponseHeadParser } from './response-head.js';
+
+/** What the socket may bring ahead of its reader, in bytes. */
+const MAX_QUEUED = 512 << 10;
+
+/** The server, or something on the way, closed the connection. Its code makes it one that may be tried again. */
+export class ConnectionClosed extends Error {
+  readonly code = 'ECONNRESET';
+}
+
+/** One connection, over which requests go one after the other (RFC 9112). */
+export class HttpConnection {
+  readonly #socket: Socket;
+  readonly #queue: Buffer[] = [];
+  #queued = 0;
+  #failure: Error | undefined;
+  #hasEnded = false;
+  #wake: (() => void) | undefined;
+  #keepsAlive = true;
+  #decoder: BodyDecoder | undefined;
+  #content: Buffer[] = [];
+
+  /** @param socket - connected, and this object's from now on, until {@link detach}. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+  }
+
+  /** Whether the answer is read to its end and another request may follow. */
+  get isReusable(): boolean {
+    const isIdle = this.#decoder === undefined || (this.#decoder.isDone && this.#content.length === 0);
+    // What nobody asked for would be taken for the next answer.
+    return isIdle && this.#keepsAlive && !this.#hasEnded && this.#failure === undefined && this.#queue.length === 0;
+  }
+
+  /**
+   * Sends a request, of bytes as they go over the wire, and waits for the head of the answer.
+   *
+   * @throws HttpSyntaxError, or the error of the socket.
+   */
+  async send(request: string): Promise<ResponseHead> {
+    this.#decoder = undefined;
+    this.#socket.write(request, 'latin1');
+    const parser = new ResponseHeadParser();
+    for (;;) {
+      const data = await this.#next();
+      if (data === undefined) throw new ConnectionClosed('the connection was closed before an answer');
+      const parsed = parser.push(data);
+      if (parsed === undefined) continue;
+      const { head, next } = parsed;
+      this.#unread(data.subarray(next));
+      this.#keepsAlive = head.keepsAlive;
+      this.#decoder = bodyDecoder(head.framing);
+      return head;
+    }
+  }
+
+  /**
+   * The next piece of the body; undefined at its end.
+   *
+   * @throws HttpSyntaxError, or the error of the socket.
+   */
+  async read(): Promise<Buffer | undefined> {
+    for (;;) {
+      const piece = this.#content.shift();
+      if (piece !== undefined) return piece;
+      const decoder = this.#decoder;
+      if (decoder === undefined || decoder.isDone) return undefined;
+      const data = await this.#next();
+      if (data === undefined) {
+        this.#keepsAlive = false;
+        if (decoder.mayEnd) return undefined;
+        throw new ConnectionClosed('the connection was closed before the end of the answer');
+      }
+      const { content, next } = decoder.push(data);
+      this.#content = [...content];
+      this.#unread(data.subarray(next));
+    }
+  }
+
+  /** Does not keep the process alive while nobody waits for anything. */
+  idle(isIdle: boolean): void {
+    if (isIdle) this.#socket.unref();
+    else this.#socket.ref();
+  }
+
+  /** Closes the connection. Who waits for something gets the error. */
+  destroy(error?: Error): void {
+    this.#failure ??= error ?? new ConnectionClosed('the connection was closed');
+    this.#socket.destroy();
+    this.#wake?.();
+  }
+
+  /** The socket, of which nothing beyond the last answer was read; this object is done with. */
+  detach(): Socket | undefined {
+    if (this.#queue.length > 0 || this.#failure !== undefined || this.#hasEnded) return undefined;
+    this.#socket.pause();
+    this.#socket.off('data', this.#onData);
+    this.#socket.off('end', this.#onEnd);
+    this.#socket.off('error', this.#onError);
+    this.#socket.off('close', this.#onClose);
+    return this.#socket;
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    for (;;) {
+      const data = this.#queue.shift();
+      if (data !== undefined) {
+        this.#queued -= data.length;
+        if (this.#queued < MAX_QUEUED) this.#socket.resume();
+        return data;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#hasEnded) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #unread(data: Buffer): void {
+    if (data.length === 0) return;
+    this.#queue.unshift(data);
+    this.#queued += data.length;
+  }
+
+  readonly #onData = (data: Buffer): void => {
+    this.#queue.push(data);
+    this.#queued += data.length;
+    if (this.#queued >= MAX_QUEUED) this.#socket.pause();
+    this.#wake?.();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    this.#wake?.();
+  };
+
+  readonly #onError = (error: Error): void => {
+    this.#failure ??= error;
+    this.#wake?.();
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#hasEnded) this.#failure ??= new ConnectionClosed('the connection was closed');
+    this.#wake?.();
+  };
+}
