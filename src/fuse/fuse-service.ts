@@ -1,11 +1,12 @@
 import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import type { ResourceLimits } from 'node:worker_threads';
 import { FLAG_HAS_ACL } from '../composefs/erofs/format.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
 import { hasCapability } from '../linux/capability.js';
 import { cloneFuseDevice } from '../linux/fuse-device.js';
 import { inInitialUserNamespace } from '../linux/user-namespace.js';
+import { Thread } from '../threads/thread.js';
 import { BackgroundHash } from './background-hash.js';
 import { handshake } from './handshake.js';
 import type { ImageServer } from './image-server.js';
@@ -79,22 +80,25 @@ async function runThreads(data: ServerData, count: number): Promise<void> {
   const objects = new ObjectFiles(data.objectsFd, new ObjectTable(data.table), data.verify);
   const hash = new BackgroundHash(objects, end.signal);
   const pending = new Set<Promise<void>>();
-  try {
-    await Promise.all(
-      deviceFds.map((deviceFd) => {
-        // What the hash has found is remembered; an object without a place for that is hashed again, here.
-        const server = imageServer({ ...data, deviceFd }, Number.POSITIVE_INFINITY);
-        return runThread({ ...data, deviceFd }, (request) => {
-          const answer = answerDeferred(deviceFd, server, hash, request).finally(() => pending.delete(answer));
-          pending.add(answer);
-        });
-      }),
-    );
-  } finally {
-    end.abort();
+  const threads = deviceFds.map((deviceFd) => {
+    // What the hash has found is remembered; an object without a place for that is hashed again, here.
+    const server = imageServer({ ...data, deviceFd }, Number.POSITIVE_INFINITY);
+    return runThread({ ...data, deviceFd }, (request) => {
+      const answer = answerDeferred(deviceFd, server, hash, request).finally(() => pending.delete(answer));
+      pending.add(answer);
+    });
+  });
+  // Not sooner: a thread that still serves would read from whatever gets the number of its descriptor next.
+  const closed = Promise.allSettled(threads).then(async () => {
     await Promise.allSettled(pending);
     for (const fd of new Set(deviceFds)) closeSync(fd);
+  });
+  try {
+    await Promise.all(threads);
+  } finally {
+    end.abort();
   }
+  await closed;
 }
 
 function answerDeferred(deviceFd: number, server: ImageServer, hash: BackgroundHash, request: Buffer): Promise<void> {
@@ -103,18 +107,18 @@ function answerDeferred(deviceFd: number, server: ImageServer, hash: BackgroundH
 
 function runThread(data: ServerData, onDeferred: (request: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(THREAD, {
-      workerData: data,
+    const thread = new Thread(THREAD, {
+      data,
       resourceLimits: THREAD_LIMITS,
       // A file may be opened in one thread and closed in another. Node would queue a warning for each, and a thread that
       // never returns to its event loop would keep them all.
       trackUnmanagedFds: false,
     });
-    thread.on('message', ({ request }: DeferredRequest) =>
+    thread.onMessage(({ request }: DeferredRequest) =>
       onDeferred(Buffer.from(request.buffer, request.byteOffset, request.length)),
     );
-    thread.on('error', reject);
-    thread.on('exit', () => resolve());
+    thread.onError(reject);
+    thread.onExit(() => resolve());
   });
 }
 

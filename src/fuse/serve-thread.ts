@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { postToStarter, threadData } from '../threads/thread-side.js';
 import { INLINE_HASH_MAX } from './object-files.js';
 import { serveRequests } from './serve-loop.js';
 import { imageServer, type ServerData } from './server-data.js';
@@ -19,11 +19,9 @@ export interface DeferredRequest {
   readonly request: Uint8Array;
 }
 
-if (parentPort === null) throw new Error('serve-thread.js runs in a worker thread only');
-const port = parentPort;
-const data: ServerData = workerData;
+const data: ServerData = threadData();
 const { deviceFd } = data;
 serveRequests(deviceFd, imageServer(data, INLINE_HASH_MAX), (request) => {
   const deferred: DeferredRequest = { deviceFd, request };
-  port.postMessage(deferred);
+  postToStarter(deferred);
 });

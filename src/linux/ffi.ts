@@ -1,14 +1,21 @@
 import { createRequire } from 'node:module';
 import type { LibraryHandle } from 'koffi';
 import { ComposefsError } from '../errors.js';
+import { withoutTermination } from '../threads/thread-side.js';
 
 /**
  * Foreign functions: the only module that knows koffi.
  *
  * koffi is loaded when the first function is needed, and synchronously: listings and `--help` never pay for it, and
- * where it has no build for the platform everything that needs no such call still works.
+ * where it has no build for the platform everything that needs no such call still works. A thread that is ended while
+ * koffi loads or binds would abort the process, so whatever does either is done {@link withoutTermination}.
  */
-export type NativeLibrary = LibraryHandle;
+export interface NativeLibrary {
+  /** Binds a function, by its prototype in C or by its name and the types as koffi names them. */
+  func(
+    ...definition: [prototype: string] | [name: string, result: string, parameters: string[]]
+  ): ReturnType<LibraryHandle['func']>;
+}
 
 type Koffi = typeof import('koffi');
 
@@ -33,7 +40,7 @@ export function loadLibrary(names: readonly (string | null)[]): NativeLibrary {
     const known = libraries.get(name);
     if (known !== undefined) return known;
     try {
-      const library = load(name);
+      const library = withoutTermination(() => bindable(load(name)));
       libraries.set(name, library);
       return library;
     } catch (cause) {
@@ -89,6 +96,13 @@ export function cString(text: string | Uint8Array): Buffer {
   return result;
 }
 
+function bindable(library: LibraryHandle): NativeLibrary {
+  return {
+    func: (...definition) =>
+      withoutTermination(() => (definition.length === 1 ? library.func(...definition) : library.func(...definition))),
+  };
+}
+
 function bind<Arguments extends unknown[], Result>(
   name: string,
   result: string,
@@ -105,7 +119,7 @@ function bind<Arguments extends unknown[], Result>(
 function loadKoffi(): Koffi {
   if (koffi !== undefined) return koffi;
   try {
-    const loaded: Koffi = createRequire(import.meta.url)('koffi');
+    const loaded: Koffi = withoutTermination(() => createRequire(import.meta.url)('koffi'));
     koffi = loaded;
     return loaded;
   } catch (cause) {

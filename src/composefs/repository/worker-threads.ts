@@ -1,5 +1,6 @@
-import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { ComposefsError } from '../../errors.js';
+import { Thread } from '../../threads/thread.js';
+import { onMessage, postToStarter, threadData } from '../../threads/thread-side.js';
 import { packError, type TransferredError, unpackError } from './error-transfer.js';
 import type { RepositoryHost } from './host.js';
 import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
@@ -102,10 +103,10 @@ async function runThread<Job, Output>(
   context: unknown,
   { next, done, signal }: ThreadOptions<Job, Output>,
 ): Promise<void> {
-  const thread = new Worker(url, { workerData: context });
+  const thread = new Thread(url, { data: context });
   const failure = new Promise<never>((_, reject) => {
-    thread.on('error', reject);
-    thread.on('exit', () => reject(new ComposefsError('WORKER_EXITED', 'a worker thread ended unexpectedly')));
+    thread.onError(reject);
+    thread.onExit(() => reject(new ComposefsError('WORKER_EXITED', 'a worker thread ended unexpectedly')));
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   // Waited for with each job; what fails between two of them is seen with the next.
@@ -119,15 +120,13 @@ async function runThread<Job, Output>(
       done(index, reply.output);
     }
   } finally {
-    await thread.terminate();
+    await thread.end();
   }
 }
 
-function ask<Output>(thread: Worker, job: unknown): Promise<Reply<Output>> {
-  return new Promise((resolve) => {
-    thread.once('message', resolve);
-    thread.postMessage(job);
-  });
+function ask<Output>(thread: Thread, job: unknown): Promise<Reply<Output>> {
+  thread.post(job);
+  return thread.nextMessage();
 }
 
 /** The other side of {@link runInWorkers}: answers every message with what `run` makes of it. */
@@ -135,16 +134,14 @@ export function serveJobs<Context, Tool, Job, Output>(
   open: (context: Context) => Tool,
   run: (tool: Tool, job: Job) => Output,
 ): void {
-  const port = parentPort;
-  if (port === null) throw new ComposefsError('NOT_A_WORKER', 'this module runs in a worker thread only');
-  const tool = open(workerData);
-  port.on('message', (job: Job) => {
+  const tool = open(threadData());
+  onMessage((job: Job) => {
     let reply: Reply<Output>;
     try {
       reply = { type: 'done', output: run(tool, job) };
     } catch (error) {
       reply = { type: 'failed', error: packError(error) };
     }
-    port.postMessage(reply);
+    postToStarter(reply);
   });
 }

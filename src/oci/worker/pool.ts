@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { unpackError } from '../../composefs/repository/error-transfer.js';
 import { ComposefsError } from '../../errors.js';
 import type { ProgressEvent } from '../../progress.js';
+import { Thread } from '../../threads/thread.js';
 import type { RunRequest, WorkerReply, WorkerRequest } from './protocol.js';
 import type { TaskName, Tasks } from './tasks.js';
 
@@ -35,8 +35,8 @@ interface Job {
 export class WorkerPool {
   /** How many threads there are at most. */
   readonly size: number;
-  readonly #idle: Worker[] = [];
-  readonly #busy = new Map<Worker, Job>();
+  readonly #idle: Thread[] = [];
+  readonly #busy = new Map<Thread, Job>();
   readonly #waiting: Job[] = [];
   #nextId = 1;
   #closed = false;
@@ -77,7 +77,7 @@ export class WorkerPool {
     const workers = [...this.#idle.splice(0), ...this.#busy.keys()];
     for (const job of this.#busy.values()) job.reject(error);
     this.#busy.clear();
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all(workers.map((worker) => worker.end()));
   }
 
   #dispatch(): void {
@@ -88,21 +88,24 @@ export class WorkerPool {
       if (job === undefined) return;
       this.#busy.set(worker, job);
       worker.ref();
-      worker.postMessage(job.request);
+      worker.post(job.request);
     }
   }
 
-  #start(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { resourceLimits: RESOURCE_LIMITS });
-    worker.on('message', (reply: WorkerReply) => this.#receive(worker, reply));
-    worker.on('error', (error) => this.#fail(worker, error));
-    worker.on('exit', (status) => {
-      this.#fail(worker, new ComposefsError('WORKER_EXITED', `a worker thread ended unexpectedly (status ${status})`));
-    });
-    return worker;
+  #start(): Thread {
+    const worker = new Thread(new URL('./worker.js', import.meta.url), { resourceLimits: RESOURCE_LIMITS });
+    return worker
+      .onMessage((reply: WorkerReply) => this.#receive(worker, reply))
+      .onError((error) => this.#fail(worker, error))
+      .onExit((status) => {
+        this.#fail(
+          worker,
+          new ComposefsError('WORKER_EXITED', `a worker thread ended unexpectedly (status ${status})`),
+        );
+      });
   }
 
-  #receive(worker: Worker, reply: WorkerReply): void {
+  #receive(worker: Thread, reply: WorkerReply): void {
     const job = this.#busy.get(worker);
     if (job === undefined || job.request.id !== reply.id) return;
     if (reply.type === 'progress') {
@@ -123,7 +126,7 @@ export class WorkerPool {
   }
 
   /** A thread that is gone takes its task with it; the others go on. */
-  #fail(worker: Worker, error: unknown): void {
+  #fail(worker: Thread, error: unknown): void {
     const job = this.#busy.get(worker);
     this.#busy.delete(worker);
     const index = this.#idle.indexOf(worker);
@@ -133,10 +136,10 @@ export class WorkerPool {
   }
 
   /** Asks a task to stop. One that computes without a pause cannot hear that: its thread is ended. */
-  #stop(worker: Worker, job: Job): void {
-    worker.postMessage({ type: 'abort', id: job.request.id } satisfies WorkerRequest);
+  #stop(worker: Thread, job: Job): void {
+    worker.post({ type: 'abort', id: job.request.id } satisfies WorkerRequest);
     const terminate = (): void => {
-      if (this.#busy.get(worker) === job) void worker.terminate();
+      if (this.#busy.get(worker) === job) worker.terminate();
     };
     setTimeout(terminate, ABORT_PATIENCE_MS).unref();
   }

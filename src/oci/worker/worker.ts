@@ -1,16 +1,14 @@
-import { parentPort } from 'node:worker_threads';
 import { packError } from '../../composefs/repository/error-transfer.js';
+import { onMessage, postToStarter } from '../../threads/thread-side.js';
 import type { WorkerReply, WorkerRequest } from './protocol.js';
 import { handlers, type TaskContext, type TaskName, type Tasks } from './tasks.js';
 
 /** The entry point of a worker thread: runs one task at a time and reports to the pool. */
 
-if (parentPort === null) throw new Error('worker.js runs in a worker thread only');
-const port = parentPort;
 const running = new Map<number, AbortController>();
 
 function reply(message: WorkerReply): void {
-  port.postMessage(message);
+  postToStarter(message);
 }
 
 async function run<Name extends TaskName>(id: number, name: Name, input: Tasks[Name]['input']): Promise<void> {
@@ -29,7 +27,7 @@ async function run<Name extends TaskName>(id: number, name: Name, input: Tasks[N
   }
 }
 
-port.on('message', (request: WorkerRequest) => {
+onMessage((request: WorkerRequest) => {
   if (request.type === 'abort') running.get(request.id)?.abort();
   else void run(request.id, request.task, request.input);
 });

@@ -1,0 +1,119 @@
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { TerminationLock } from './termination-lock.js';
+import type { ThreadData } from './thread-side.js';
+
+export interface ThreadOptions {
+  /** Plain data for the thread: {@link threadData} gives it there. */
+  readonly data?: unknown;
+  readonly resourceLimits?: ResourceLimits;
+  /** False: Node does not watch which descriptors the thread opens. */
+  readonly trackUnmanagedFds?: boolean;
+}
+
+/** How long a thread that is asked to end may go on with what it is doing. */
+const END_PATIENCE_MS = 100;
+
+/** How often it is looked whether a thread can be ended. */
+const LOCK_INTERVAL_MS = 1;
+
+/** Loading a library from a slow disk can take long. After that long the process ends, whatever comes of it. */
+const EXIT_PATIENCE_MS = 5000;
+
+/**
+ * A worker thread that can be ended at any time without harm to the process. Its module calls {@link onMessage}.
+ *
+ * It is asked to end by message, which it hears when it returns to its event loop. One that does not is terminated, as
+ * soon as its {@link TerminationLock} allows it.
+ */
+export class Thread {
+  readonly #worker: Worker;
+  readonly #lock = new TerminationLock();
+  readonly #exited: Promise<void>;
+  #hasExited = false;
+
+  constructor(module: URL, { data, ...options }: ThreadOptions = {}) {
+    const workerData: ThreadData = { terminationLock: this.#lock.buffer, data };
+    this.#worker = new Worker(module, { ...options, workerData });
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#hasExited = true;
+        forget(this);
+        resolve();
+      });
+    });
+    remember(this);
+  }
+
+  onMessage<Message>(listener: (message: Message) => void): this {
+    this.#worker.on('message', listener);
+    return this;
+  }
+
+  /** The next message. */
+  nextMessage<Message>(): Promise<Message> {
+    return new Promise((resolve) => this.#worker.once('message', resolve));
+  }
+
+  /** Called when the thread dies of an error; {@link onExit} follows. */
+  onError(listener: (error: unknown) => void): this {
+    this.#worker.on('error', listener);
+    return this;
+  }
+
+  onExit(listener: (status: number) => void): this {
+    this.#worker.on('exit', listener);
+    return this;
+  }
+
+  post(message: unknown): void {
+    this.#worker.postMessage({ message });
+  }
+
+  /** The thread keeps the process alive: so it is at the beginning. */
+  ref(): void {
+    this.#worker.ref();
+  }
+
+  unref(): void {
+    this.#worker.unref();
+  }
+
+  /** Resolves when the thread is gone. Work that is under way is given up. */
+  async end(): Promise<void> {
+    if (this.#hasExited) return;
+    this.#worker.ref();
+    this.#worker.postMessage({ end: true });
+    const patience = setTimeout(() => this.terminate(), END_PATIENCE_MS);
+    await this.#exited;
+    clearTimeout(patience);
+  }
+
+  /** Ends a thread that does not listen, as soon as that does no harm. */
+  terminate(): void {
+    if (this.#hasExited) return;
+    if (this.#lock.tryTake()) void this.#worker.terminate();
+    else setTimeout(() => this.terminate(), LOCK_INTERVAL_MS);
+  }
+
+  /** Before the process ends, and Node ends its threads without asking. */
+  prepareForExit(milliseconds: number): void {
+    this.#lock.takeWithin(milliseconds);
+  }
+}
+
+const living = new Set<Thread>();
+
+function remember(thread: Thread): void {
+  if (living.size === 0) process.on('exit', waitForLocks);
+  living.add(thread);
+}
+
+function forget(thread: Thread): void {
+  living.delete(thread);
+  if (living.size === 0) process.off('exit', waitForLocks);
+}
+
+function waitForLocks(): void {
+  const deadline = performance.now() + EXIT_PATIENCE_MS;
+  for (const thread of living) thread.prepareForExit(Math.max(0, deadline - performance.now()));
+}
