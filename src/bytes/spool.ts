@@ -133,7 +133,8 @@ export class Spool {
   }
 }
 
-function openUnlinked(directory: string): number {
+/** A new file, open for reading and writing, that has no name and is gone with its last descriptor. */
+export function openUnlinked(directory: string): number {
   const path = join(directory, `.composefs-spool-${randomBytes(12).toString('hex')}`);
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);

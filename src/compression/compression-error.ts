@@ -2,7 +2,7 @@ import { ComposefsError } from '../errors.js';
 
 /**
  * Compressed data that cannot be decoded. Codes: `COMPRESSED_DATA_INVALID`, `COMPRESSED_DATA_TRUNCATED`,
- * `COMPRESSED_TRAILING_DATA`.
+ * `COMPRESSED_TRAILING_DATA`, `COMPRESSION_UNSUPPORTED`.
  */
 export class CompressionError extends ComposefsError {}
 

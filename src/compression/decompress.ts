@@ -1,9 +1,13 @@
+import { CompressionError } from './compression-error.js';
 import { gunzip } from './gunzip.js';
 import { loadLibZstd } from './libzstd.js';
 import { ReadAhead } from './read-ahead.js';
 import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from './unzstd.js';
 
 export type CompressionFormat = 'none' | 'gzip' | 'zstd';
+
+/** Formats that are recognised, but not read. */
+export type UnreadableFormat = 'xz' | 'bzip2';
 
 /**
  * Decompresses all members or frames of `source`. Where the platform allows it the work is done on other threads:
@@ -46,12 +50,31 @@ async function* passThrough(input: ReadAhead): AsyncGenerator<Buffer> {
   for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) yield chunk;
 }
 
-/** The format that the first bytes announce; four are enough to tell. */
-export function detectCompression(firstBytes: Uint8Array): CompressionFormat {
+/** As many first bytes as it takes to tell the formats apart. */
+export const COMPRESSION_MAGIC_BYTES = 10;
+
+const XZ_MAGIC = Buffer.from('fd377a585a00', 'hex');
+/** After `BZh` and the block size: a block, or the end of the stream. */
+const BZIP2_MAGIC = [Buffer.from('314159265359', 'hex'), Buffer.from('177245385090', 'hex')];
+
+/** The format that the first {@link COMPRESSION_MAGIC_BYTES} announce. */
+export function detectCompression(firstBytes: Buffer): CompressionFormat | UnreadableFormat {
   const [a, b, c, d] = firstBytes;
   if (a === 0x1f && b === 0x8b) return 'gzip';
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return 'zstd';
   // A skippable frame: it may come first in Zstandard data.
   if (a !== undefined && (a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18) return 'zstd';
+  if (firstBytes.subarray(0, XZ_MAGIC.length).equals(XZ_MAGIC)) return 'xz';
+  const isBzip2 = /^BZh[1-9]$/.test(firstBytes.toString('latin1', 0, 4));
+  if (isBzip2 && BZIP2_MAGIC.some((magic) => firstBytes.subarray(4, 10).equals(magic))) return 'bzip2';
   return 'none';
+}
+
+/** {@link detectCompression}, where the content is to be read. @throws CompressionError `COMPRESSION_UNSUPPORTED` */
+export function readableCompression(firstBytes: Buffer, hint: string): CompressionFormat {
+  const format = detectCompression(firstBytes);
+  if (format !== 'xz' && format !== 'bzip2') return format;
+  throw new CompressionError('COMPRESSION_UNSUPPORTED', `${format} compression is not supported`, {
+    hint,
+  });
 }

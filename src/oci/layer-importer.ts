@@ -188,11 +188,10 @@ async function runImport(
   key: OciDigest,
   { location, descriptor, progressed }: LentLayer,
   shared: SharedObjectBatches | undefined,
-  { repo, source, pool, progress, isContainer }: LayerImport,
+  { repo, pool, progress, isContainer }: LayerImport,
   signal: AbortSignal,
 ): Promise<ImportedLayer> {
-  const typesBind = source.layerTypesBind ?? true;
-  const input = { store: repo.objects.options, location, descriptor, key, isContainer, typesBind, shared };
+  const input = { store: repo.objects.options, location, descriptor, key, isContainer, shared };
   const onProgress = (event: ProgressEvent): void => {
     progressed();
     progress.report(event);

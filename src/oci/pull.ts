@@ -128,7 +128,7 @@ function policyCheck(policy: Policy, imgref: string, source: ImageSource): Accep
   const reference = parseSourceReference(imgref);
   // A source in a registry knows the complete name.
   const complete = reference.transport === 'registry' ? { ...reference, name: source.reference } : reference;
-  const identity = imageIdentity(complete);
+  const identity = imageIdentity(complete, source.realPath);
   const fetchSignatures = source.signatures?.bind(source);
   return async ({ digest }) => await checkPolicy(policy, { identity, digest, fetchSignatures });
 }

@@ -3,7 +3,12 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { CompressionError } from '../../src/compression/compression-error.js';
-import { type CompressionFormat, decompress, detectCompression } from '../../src/compression/decompress.js';
+import {
+  type CompressionFormat,
+  decompress,
+  detectCompression,
+  readableCompression,
+} from '../../src/compression/decompress.js';
 import { loadLibZstd } from '../../src/compression/libzstd.js';
 import { ReadAhead } from '../../src/compression/read-ahead.js';
 import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
@@ -220,4 +225,21 @@ test('a format is known by its first bytes', () => {
   assert.equal(detectCompression(Buffer.from('usr/')), 'none');
   assert.equal(detectCompression(Buffer.of(0x28, 0xb5)), 'none');
   assert.equal(detectCompression(Buffer.alloc(0)), 'none');
+  const xz = Buffer.from('fd377a585a000004', 'hex');
+  assert.equal(detectCompression(xz), 'xz');
+  assert.equal(detectCompression(xz.subarray(0, 5)), 'none');
+  const bzip2 = Buffer.concat([Buffer.from('BZh9'), Buffer.from('314159265359', 'hex')]);
+  assert.equal(detectCompression(bzip2), 'bzip2');
+  assert.equal(detectCompression(Buffer.from('425a6831177245385090', 'hex')), 'bzip2');
+  // The name of a file in a tar.
+  assert.equal(detectCompression(Buffer.from('BZh9-file\0')), 'none');
+  for (const [name, start] of Object.entries({ xz, bzip2 })) {
+    const expected = {
+      code: 'COMPRESSION_UNSUPPORTED',
+      message: `${name} compression is not supported`,
+      hint: 'Do so.',
+    };
+    assert.throws(() => readableCompression(start, 'Do so.'), expected);
+  }
+  assert.equal(readableCompression(gzipSync('x'), 'Do so.'), 'gzip');
 });

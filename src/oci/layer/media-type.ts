@@ -1,15 +1,12 @@
 import { ComposefsError } from '../../errors.js';
 
-/** How a layer blob is compressed; `by-content` where the media type cannot be trusted to tell. */
-export type LayerCompression = 'none' | 'gzip' | 'zstd' | 'by-content';
-
-const OCI_TAR_TYPES: ReadonlyMap<string, LayerCompression> = new Map([
-  ['application/vnd.oci.image.layer.v1.tar', 'none'],
-  ['application/vnd.oci.image.layer.v1.tar+gzip', 'gzip'],
-  ['application/vnd.oci.image.layer.v1.tar+zstd', 'zstd'],
-  ['application/vnd.oci.image.layer.nondistributable.v1.tar', 'none'],
-  ['application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', 'gzip'],
-  ['application/vnd.oci.image.layer.nondistributable.v1.tar+zstd', 'zstd'],
+const OCI_TAR_TYPES: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.layer.v1.tar',
+  'application/vnd.oci.image.layer.v1.tar+gzip',
+  'application/vnd.oci.image.layer.v1.tar+zstd',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+  'application/vnd.oci.image.layer.nondistributable.v1.tar+zstd',
 ]);
 
 const DOCKER_TAR_TYPES: ReadonlySet<string> = new Set([
@@ -32,14 +29,12 @@ export function isDockerTarMediaType(mediaType: string): boolean {
 }
 
 /**
- * The compression that a layer's media type declares. Docker's types do not bind: a `docker-archive` announces plain
- * tars as gzip.
+ * Refuses a layer of an image that is no tar. How a tar is compressed is told by its content: builders, and registries
+ * that convert, often leave a media type that says something else.
  *
- * @throws ComposefsError `UNSUPPORTED_MEDIA_TYPE` if it is no tar layer.
+ * @throws ComposefsError `UNSUPPORTED_MEDIA_TYPE`
  */
-export function layerCompression(mediaType: string): LayerCompression {
-  const compression = OCI_TAR_TYPES.get(mediaType);
-  if (compression !== undefined) return compression;
-  if (isDockerTarMediaType(mediaType)) return 'by-content';
+export function requireTarMediaType(mediaType: string): void {
+  if (isTarMediaType(mediaType) || isDockerTarMediaType(mediaType)) return;
   throw new ComposefsError('UNSUPPORTED_MEDIA_TYPE', `Unsupported layer media type for decompression: ${mediaType}`);
 }

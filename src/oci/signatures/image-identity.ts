@@ -1,25 +1,25 @@
 import { ComposefsError } from '../../errors.js';
-import {
-  formatImageReference,
-  type ImageReference,
-  parseArchiveRef,
-  parseOciLayoutRef,
-} from '../model/image-reference.js';
+import { formatImageReference, type ImageReference } from '../model/image-reference.js';
 import { parseRegistryReference } from '../registry/reference.js';
+import { splitLayoutReference } from '../sources/split-reference.js';
 import { otherIdentity, type PolicyIdentity, pathIdentity, registryIdentity } from './policy-scope.js';
 
-/** What policies know the image by that a reference names. One in a registry must be complete. */
-export function imageIdentity(reference: ImageReference): PolicyIdentity {
+/**
+ * What policies know the image by that a reference names. One in a registry must be complete.
+ *
+ * @param realPath That of the files, if they are open. Else they are looked up now, and those that are read later may be
+ *   others.
+ */
+export function imageIdentity(reference: ImageReference, realPath?: string): PolicyIdentity {
   const { transport, name } = reference;
   switch (transport) {
     case 'registry':
       return registryIdentity(parseRegistryReference(name));
     case 'oci':
-      return pathIdentity('oci', parseOciLayoutRef(name).path);
     case 'oci-archive':
-      return pathIdentity('oci-archive', parseArchiveRef(name).path);
+      return pathIdentity(transport, realPath ?? splitLayoutReference(transport, name).path);
     case 'dir':
-      return pathIdentity('dir', name);
+      return pathIdentity('dir', realPath ?? name);
     case 'docker-daemon':
       return daemonIdentity(name) ?? otherIdentity(transport, formatImageReference(reference));
     default:

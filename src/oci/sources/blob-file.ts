@@ -1,17 +1,20 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import type { procPath } from '../../composefs/mount/proc-path.js';
 import { ComposefsError } from '../../errors.js';
 import type { FileLocation } from './image-source.js';
 
 const CHUNK_BYTES = 1 << 20;
+const OPEN_FILE = /^\/proc\/self\/fd\/\d+$/;
 
 /**
  * Opens a regular file for reading. The files of a layout may come from anyone: a symbolic link could point out of it,
- * and opening a FIFO would wait for ever.
+ * and opening a FIFO would wait for ever. The path of an open file ({@link procPath}) is a link, too.
  *
  * @throws ComposefsError `BLOB_NOT_A_FILE`; system errors as they are (`ELOOP` for a symbolic link).
  */
 export function openRegularFile(path: string): { fd: number; size: number } {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const links = OPEN_FILE.test(path) ? 0 : constants.O_NOFOLLOW;
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | links);
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);

@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import { errorCode, withContext, withContextAsync } from '../../errors.js';
+import { digestAlgorithm, digestEncoded, type OciDigest, sha256Hex } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
 import { MAX_MANIFEST_BYTES } from '../model/json.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { isIndexMediaType, isManifestMediaType } from '../model/media-types.js';
 import { hostPlatform, type Platform } from '../model/platform.js';
-import { locateRegularFile, readDocumentFile, realDirectory } from './blob-file.js';
+import { locateRegularFile, readDocumentFile } from './blob-file.js';
 import { FileSource } from './file-source.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 import { manifestKind } from './manifest-kind.js';
+import { OpenedDirectory } from './opened-path.js';
 import { requirePlatform, resolveManifest } from './resolve.js';
 
 /**
@@ -17,7 +19,7 @@ import { requirePlatform, resolveManifest } from './resolve.js';
  * regular files of the directory itself are ever opened.
  */
 export class DirectorySource extends FileSource {
-  readonly #root: string;
+  readonly #directory: OpenedDirectory;
   readonly #platform: Platform | undefined;
 
   /**
@@ -26,8 +28,9 @@ export class DirectorySource extends FileSource {
    * @throws ContextError `Opening image directory …`
    */
   constructor(reference: string, path: string, platform: Platform | undefined) {
-    super(reference);
-    this.#root = withContext(`Opening image directory ${path}`, () => realDirectory(path));
+    const directory = withContext(`Opening image directory ${path}`, () => new OpenedDirectory(path));
+    super(reference, directory.realPath);
+    this.#directory = directory;
     this.#platform = platform;
   }
 
@@ -43,21 +46,27 @@ export class DirectorySource extends FileSource {
     });
   }
 
-  protected override findBlob(hex: string, mediaType: string): FileLocation | undefined {
+  override async close(): Promise<void> {
+    this.#directory.close();
+  }
+
+  protected override findBlob(digest: OciDigest, mediaType: string): FileLocation | undefined {
     const isManifest = isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
-    return locateRegularFile(join(this.#root, isManifest ? `${hex}.manifest.json` : hex));
+    // Names that are not of SHA-256 have the algorithm before them.
+    const name = sha256Hex(digest) ?? `${digestAlgorithm(digest)}-${digestEncoded(digest)}`;
+    return locateRegularFile(join(this.realPath, isManifest ? `${name}.manifest.json` : name));
   }
 
   #readManifest(): Buffer {
     try {
-      return readDocumentFile(join(this.#root, 'manifest.json'), MAX_MANIFEST_BYTES);
+      return readDocumentFile(this.#directory.at('manifest.json'), MAX_MANIFEST_BYTES);
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
-      const isLayout = locateRegularFile(join(this.#root, 'index.json')) !== undefined;
-      throw new ImageSourceError('INDEX_NOT_FOUND', `Cannot find manifest.json in ${this.#root}`, {
+      const isLayout = locateRegularFile(join(this.realPath, 'index.json')) !== undefined;
+      throw new ImageSourceError('INDEX_NOT_FOUND', `Cannot find manifest.json in ${this.realPath}`, {
         cause,
         hint: isLayout
-          ? `This is an OCI layout: oci:${this.#root}`
+          ? `This is an OCI layout: oci:${this.realPath}`
           : 'A directory for dir: is what `skopeo copy IMAGE dir:DIRECTORY` makes.',
       });
     }

@@ -1,5 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
-import { detectCompression } from '../../compression/decompress.js';
+import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
 import { withContextAsync } from '../../errors.js';
 import { convertDockerConfig } from '../model/converted-config.js';
 import type { Descriptor } from '../model/descriptor.js';
@@ -40,7 +40,6 @@ interface ConvertedImage {
  */
 export class DockerArchiveSource implements ImageSource {
   readonly reference: string;
-  readonly layerTypesBind = false;
   readonly #archive: DockerArchive;
   readonly #image: ArchivedImage;
   readonly #options: DockerArchiveOptions;
@@ -75,7 +74,9 @@ export class DockerArchiveSource implements ImageSource {
     return location;
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#archive.close();
+  }
 
   #notFound(digest: OciDigest): BlobError {
     return new BlobError('BLOB_NOT_FOUND', digest, `Blob ${digest} not found in ${this.reference}`);
@@ -126,15 +127,13 @@ export class DockerArchiveSource implements ImageSource {
 
 /** Names end in `.tar` whatever is in it. */
 function withCompression(location: FileLocation): FileLocation {
-  const start = Buffer.alloc(Math.min(MAGIC_BYTES, location.size));
+  const start = Buffer.alloc(Math.min(COMPRESSION_MAGIC_BYTES, location.size));
   const fd = openLocation(location);
   try {
     readSync(fd, start, 0, start.length, location.offset);
   } finally {
     closeSync(fd);
   }
-  const compression = detectCompression(start);
+  const compression = readableCompression(start, 'Load the archive with podman or docker, and save it again.');
   return compression === 'none' ? location : { ...location, compression };
 }
-
-const MAGIC_BYTES = 4;

@@ -1,12 +1,12 @@
-import { realpathSync } from 'node:fs';
 import { posix } from 'node:path';
 import * as v from 'valibot';
 import { type ByteString, byteStringFromText, byteStringToText } from '../../bytes/byte-string.js';
-import { withContext } from '../../errors.js';
+import { withContextAsync } from '../../errors.js';
 import type { DockerArchiveReference } from '../model/image-reference.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
 import { list, parseDocument, struct, text } from '../model/schema.js';
 import { formatRegistryReference, parseRegistryReference } from '../registry/reference.js';
+import { type ArchiveFile, openArchive } from './archive-file.js';
 import { readLocation } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 import { indexTar, invalidArchive, type TarMember } from './tar-index.js';
@@ -35,23 +35,34 @@ const MAX_LINKS = 8;
  * members only.
  */
 export class DockerArchive {
+  readonly #file: ArchiveFile;
   readonly #members: ReadonlyMap<string, TarMember>;
   readonly images: readonly ArchivedImage[];
 
-  private constructor(members: ReadonlyMap<string, TarMember>, images: readonly ArchivedImage[]) {
+  private constructor(file: ArchiveFile, members: ReadonlyMap<string, TarMember>, images: readonly ArchivedImage[]) {
+    this.#file = file;
     this.#members = members;
     this.images = images;
   }
 
   /** @throws ContextError `Opening Docker archive …` around a TarError, a DocumentError or an ImageSourceError */
-  static open(path: string): DockerArchive {
-    return withContext(`Opening Docker archive ${path}`, () => {
-      const real = realpathSync(path);
-      const members = indexTar(real, { select: memberName, links: true });
-      if (!members.has(MANIFEST)) throw withoutManifest(real, members);
-      const raw = readMember(members, MANIFEST, MAX_MANIFEST_BYTES);
-      return new DockerArchive(members, parseDocument(MANIFEST, items, raw, MAX_MANIFEST_BYTES).value);
+  static async open(path: string, signal?: AbortSignal): Promise<DockerArchive> {
+    return await withContextAsync(`Opening Docker archive ${path}`, async () => {
+      const file = await openArchive(path, signal);
+      try {
+        const members = indexTar(file.path, { select: memberName, links: true });
+        if (!members.has(MANIFEST)) throw withoutManifest(file.realPath, members);
+        const raw = readMember(members, MANIFEST, MAX_MANIFEST_BYTES);
+        return new DockerArchive(file, members, parseDocument(MANIFEST, items, raw, MAX_MANIFEST_BYTES).value);
+      } catch (error) {
+        file.close();
+        throw error;
+      }
     });
+  }
+
+  close(): void {
+    this.#file.close();
   }
 
   /**

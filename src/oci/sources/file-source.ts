@@ -1,23 +1,25 @@
 import { withContext, withContextAsync } from '../../errors.js';
 import type { Descriptor } from '../model/descriptor.js';
-import { sha256Hex } from '../model/digest.js';
+import type { OciDigest } from '../model/digest.js';
 import { MAX_JSON_BYTES } from '../model/json.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import { BlobError, type FileLocation, type ImageSource } from './image-source.js';
-import { checkBlobLimit, readBlob } from './verified-read.js';
+import { checkBlobLimit, isVerifiable, readBlob } from './verified-read.js';
 
-/** An image whose blobs are files, or parts of one, found by the hex of their SHA-256 digests. */
+/** An image whose blobs are files, or parts of one, found by their digests. */
 export abstract class FileSource implements ImageSource {
   readonly reference: string;
+  readonly realPath: string;
 
-  constructor(reference: string) {
+  constructor(reference: string, realPath: string) {
     this.reference = reference;
+    this.realPath = realPath;
   }
 
   abstract manifest(): Promise<ManifestDocument>;
 
   /** The place of a blob, with the size that it really has; undefined where there is none. */
-  protected abstract findBlob(hex: string, mediaType: string): FileLocation | undefined;
+  protected abstract findBlob(digest: OciDigest, mediaType: string): FileLocation | undefined;
 
   async readBlob(descriptor: Descriptor, maxBytes: number = MAX_JSON_BYTES): Promise<Buffer> {
     checkBlobLimit(descriptor.digest, descriptor.size, maxBytes);
@@ -30,15 +32,14 @@ export abstract class FileSource implements ImageSource {
     return withContext(`Opening layer blob ${descriptor.digest}`, () => this.#locate(descriptor));
   }
 
-  async close(): Promise<void> {}
+  abstract close(): Promise<void>;
 
   #locate({ digest, size, mediaType }: Descriptor): FileLocation {
-    const hex = sha256Hex(digest);
-    if (hex === undefined) {
+    if (!isVerifiable(digest)) {
       const message = `Expected digest algorithm sha256 but found ${digest}`;
       throw new BlobError('UNSUPPORTED_DIGEST', digest, message);
     }
-    const location = this.findBlob(hex, mediaType);
+    const location = this.findBlob(digest, mediaType);
     if (location === undefined) {
       throw new BlobError('BLOB_NOT_FOUND', digest, `Blob ${digest} not found in ${this.reference}`);
     }

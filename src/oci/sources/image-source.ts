@@ -45,11 +45,11 @@ export interface ImageSource {
   /** The reference that the source was opened by, for messages. */
   readonly reference: string;
 
+  /** The path without links of the files that it is read from, found after they were opened. */
+  readonly realPath?: string;
+
   /** True: blobs come over a network, so that more transfers at once than there are CPUs make sense. */
   readonly isRemote?: boolean;
-
-  /** False: layers may be compressed in another way than their media types say, or not at all. */
-  readonly layerTypesBind?: boolean;
 
   /** The manifest of the image for the wanted platform. Its bytes have the digest by which the source lists it. */
   manifest(): Promise<ManifestDocument>;
@@ -109,6 +109,6 @@ export class BlobError extends ComposefsError {
 
 /**
  * The image cannot be found in its source. Codes: `INDEX_NOT_FOUND`, `TAG_NOT_FOUND`, `PLATFORM_NOT_FOUND`,
- * `UNEXPECTED_MEDIA_TYPE`, `NESTED_INDEX`, `UNSUPPORTED_TRANSPORT`, `INVALID_ARCHIVE`, `COMPRESSED_ARCHIVE`.
+ * `UNEXPECTED_MEDIA_TYPE`, `NESTED_INDEX`, `UNSUPPORTED_TRANSPORT`, `INVALID_ARCHIVE`.
  */
 export class ImageSourceError extends ComposefsError {}

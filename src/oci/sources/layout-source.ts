@@ -1,4 +1,5 @@
 import { withContextAsync } from '../../errors.js';
+import type { OciDigest } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import { FileSource } from './file-source.js';
@@ -9,8 +10,11 @@ import { type ResolveOptions, resolveManifest } from './resolve.js';
 export interface LayoutFiles {
   /** @throws ImageSourceError `INDEX_NOT_FOUND` */
   readIndex(): Buffer;
-  /** The file `blobs/sha256/<hex>`, with the size that it really has; undefined where there is none. */
-  locate(hex: string): FileLocation | undefined;
+  /** The file `blobs/<algorithm>/<hex>`, with the size that it really has; undefined where there is none. */
+  locate(digest: OciDigest): FileLocation | undefined;
+  /** Without links, as it was opened. */
+  readonly realPath: string;
+  close(): void;
 }
 
 /** An image in an OCI layout. Unlike the reference's, manifests and configs are hashed when read (H-2). */
@@ -19,7 +23,7 @@ export class LayoutSource extends FileSource {
   readonly #options: ResolveOptions;
 
   constructor(reference: string, files: LayoutFiles, options: ResolveOptions) {
-    super(reference);
+    super(reference, files.realPath);
     this.#files = files;
     this.#options = options;
   }
@@ -32,7 +36,11 @@ export class LayoutSource extends FileSource {
     });
   }
 
-  protected override findBlob(hex: string): FileLocation | undefined {
-    return this.#files.locate(hex);
+  override async close(): Promise<void> {
+    this.#files.close();
+  }
+
+  protected override findBlob(digest: OciDigest): FileLocation | undefined {
+    return this.#files.locate(digest);
   }
 }

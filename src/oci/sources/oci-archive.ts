@@ -1,39 +1,49 @@
-import { realpathSync } from 'node:fs';
-import { withContext } from '../../errors.js';
+import { withContextAsync } from '../../errors.js';
+import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
 import { MAX_JSON_BYTES } from '../model/json.js';
+import { type ArchiveFile, openArchive } from './archive-file.js';
 import { readLocation } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 import type { LayoutFiles } from './layout-source.js';
 import { indexTar, type TarMember } from './tar-index.js';
 
-const LAYOUT_FILE = /^(?:\.\/)*(index\.json|blobs\/sha256\/([0-9a-f]{64}))$/;
+const LAYOUT_FILE = /^(?:\.?\/)*(index\.json|blobs\/[a-z0-9]+\/[0-9a-f]{64,128})$/;
 
 /**
  * An OCI image layout in a tar. The tar is indexed, not unpacked: of its names only `index.json` and
- * `blobs/sha256/<hex>` mean anything, and only for regular files.
+ * `blobs/<algorithm>/<hex>` mean anything, and only for regular files.
  */
 export class OciArchive implements LayoutFiles {
-  readonly #path: string;
-  readonly #files: ReadonlyMap<string, TarMember>;
+  readonly #file: ArchiveFile;
+  readonly #members: ReadonlyMap<string, TarMember>;
 
-  private constructor(path: string, files: ReadonlyMap<string, TarMember>) {
-    this.#path = path;
-    this.#files = files;
+  private constructor(file: ArchiveFile, members: ReadonlyMap<string, TarMember>) {
+    this.#file = file;
+    this.#members = members;
   }
 
   /** @throws ContextError `Opening OCI archive …` around a TarError or an ImageSourceError */
-  static open(path: string): OciArchive {
-    return withContext(`Opening OCI archive ${path}`, () => {
-      const real = realpathSync(path);
-      return new OciArchive(real, indexTar(real, { select: layoutFile }));
+  static async open(path: string, signal?: AbortSignal): Promise<OciArchive> {
+    return await withContextAsync(`Opening OCI archive ${path}`, async () => {
+      const file = await openArchive(path, signal);
+      try {
+        return new OciArchive(file, indexTar(file.path, { select: layoutFile }));
+      } catch (error) {
+        file.close();
+        throw error;
+      }
     });
   }
 
+  get realPath(): string {
+    return this.#file.realPath;
+  }
+
   readIndex(): Buffer {
-    const location = this.locate('index.json');
+    const location = this.#find('index.json');
     if (location === undefined) {
       throw new ImageSourceError('INDEX_NOT_FOUND', 'Cannot find the Image Index (index.json)', {
-        hint: `${this.#path} is no OCI archive. If 'docker save' has made it: docker-archive:${this.#path}`,
+        hint: `${this.realPath} is no OCI archive. If 'docker save' has made it: docker-archive:${this.realPath}`,
       });
     }
     if (location.size > MAX_JSON_BYTES) {
@@ -43,14 +53,21 @@ export class OciArchive implements LayoutFiles {
     return Buffer.concat([...readLocation(location)]);
   }
 
-  locate(name: string): FileLocation | undefined {
-    const member = this.#files.get(name);
+  locate(digest: OciDigest): FileLocation | undefined {
+    return this.#find(`blobs/${digestAlgorithm(digest)}/${digestEncoded(digest)}`);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #find(name: string): FileLocation | undefined {
+    const member = this.#members.get(name);
     return member?.kind === 'file' ? member : undefined;
   }
 }
 
-/** The layout's files by `index.json` or the hex of their digest. */
+/** The layout's files by their paths in it. */
 function layoutFile(name: string): string | undefined {
-  const match = LAYOUT_FILE.exec(name);
-  return match?.[2] ?? match?.[1];
+  return LAYOUT_FILE.exec(name)?.[1];
 }

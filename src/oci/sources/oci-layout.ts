@@ -1,37 +1,63 @@
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError, errorCode, withContext } from '../../errors.js';
+import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
 import { MAX_JSON_BYTES } from '../model/json.js';
 import { locateRegularFile, readDocumentFile, realDirectory } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 import type { LayoutFiles } from './layout-source.js';
+import { OpenedDirectory } from './opened-path.js';
 
 /**
- * An OCI image layout directory (spec 40 §4.5). The file `oci-layout` is not checked. Nothing outside the directory is
- * ever opened: blobs and `index.json` must be regular files, and `blobs/sha256` must not be a link out of it.
+ * An OCI image layout directory (spec 40 §4.5). The file `oci-layout` is not checked. `index.json` must be a regular file,
+ * and the folders of blobs must not be links out of the layout. A blob may be a link to a regular file anywhere, as build
+ * systems make them: nobody reads what has not the digest that it is named by.
  */
 export class OciLayout implements LayoutFiles {
-  readonly #root: string;
-  readonly #blobs: string;
+  readonly #directory: OpenedDirectory;
 
   /** @throws ContextError `Opening OCI layout directory …` or `Opening OCI directory` */
   constructor(path: string) {
-    this.#root = withContext(`Opening OCI layout directory ${path}`, () => realDirectory(path));
-    this.#blobs = withContext('Opening OCI directory', () => realDirectory(join(this.#root, 'blobs', 'sha256')));
-    if (!this.#blobs.startsWith(join(this.#root, '/'))) {
-      throw new ComposefsError('ELOOP', `blobs/sha256 of ${path} leads out of it, to ${this.#blobs}`);
+    this.#directory = withContext(`Opening OCI layout directory ${path}`, () => new OpenedDirectory(path));
+    try {
+      withContext('Opening OCI directory', () => this.#blobFolder('sha256'));
+    } catch (error) {
+      this.#directory.close();
+      throw error;
     }
+  }
+
+  get realPath(): string {
+    return this.#directory.realPath;
   }
 
   readIndex(): Buffer {
     try {
-      return readDocumentFile(join(this.#root, 'index.json'), MAX_JSON_BYTES);
+      return readDocumentFile(this.#directory.at('index.json'), MAX_JSON_BYTES);
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
       throw new ImageSourceError('INDEX_NOT_FOUND', 'Cannot find the Image Index (index.json)', { cause });
     }
   }
 
-  locate(hex: string): FileLocation | undefined {
-    return locateRegularFile(join(this.#blobs, hex));
+  locate(digest: OciDigest): FileLocation | undefined {
+    let path: string;
+    try {
+      path = realpathSync(join(this.#blobFolder(digestAlgorithm(digest)), digestEncoded(digest)));
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    return locateRegularFile(path);
+  }
+
+  close(): void {
+    this.#directory.close();
+  }
+
+  #blobFolder(algorithm: string): string {
+    const folder = realDirectory(join(this.realPath, 'blobs', algorithm));
+    if (folder.startsWith(join(this.realPath, '/'))) return folder;
+    throw new ComposefsError('ELOOP', `blobs/${algorithm} of ${this.realPath} leads out of it, to ${folder}`);
   }
 }

@@ -2,10 +2,8 @@ import { fullMessage, withContext } from '../../errors.js';
 import {
   type ImageReference,
   ImageReferenceError,
-  parseArchiveRef,
   parseDockerArchiveRef,
   parseImageReference,
-  parseOciLayoutRef,
 } from '../model/image-reference.js';
 import { hostPlatform, type Platform } from '../model/platform.js';
 import { formatRegistryReference } from '../registry/reference.js';
@@ -18,6 +16,7 @@ import { type ImageSource, ImageSourceError } from './image-source.js';
 import { LayoutSource } from './layout-source.js';
 import { OciArchive } from './oci-archive.js';
 import { OciLayout } from './oci-layout.js';
+import { splitForSkopeo, splitLayoutReference } from './split-reference.js';
 
 export interface OpenSourceOptions {
   /** Which image of an index. Default: the host's. */
@@ -42,21 +41,27 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
   const isBare = reference.transport === 'registry' && !/^(?:docker|registry):/.test(text);
   if (isBare) return await openBareName(text, options);
   if (options.via === 'skopeo') return await openWithSkopeo(reference, options);
+  const { signal } = options;
   const platform = options.platform ?? hostPlatform();
   switch (reference.transport) {
     case 'oci': {
-      const { path, ...tag } = parseOciLayoutRef(reference.name);
+      const { path, ...tag } = splitLayoutReference('oci', reference.name);
       return new LayoutSource(text, new OciLayout(path), { ...tag, platform });
     }
     case 'oci-archive': {
-      const { path, ...tag } = parseArchiveRef(reference.name);
-      return new LayoutSource(text, OciArchive.open(path), { ...tag, platform });
+      const { path, ...tag } = splitLayoutReference('oci-archive', reference.name);
+      return new LayoutSource(text, await OciArchive.open(path, signal), { ...tag, platform });
     }
     case 'docker-archive': {
       const { path, ...selection } = parseDockerArchiveRef(reference.name);
-      const archive = DockerArchive.open(path);
-      const image = withContext(`Opening Docker archive ${path}`, () => archive.select(selection));
-      return new DockerArchiveSource(text, archive, image, { platform: options.platform, signal: options.signal });
+      const archive = await DockerArchive.open(path, signal);
+      try {
+        const image = withContext(`Opening Docker archive ${path}`, () => archive.select(selection));
+        return new DockerArchiveSource(text, archive, image, { platform: options.platform, signal });
+      } catch (error) {
+        archive.close();
+        throw error;
+      }
     }
     case 'dir':
       return new DirectorySource(text, reference.name, options.platform);
@@ -74,6 +79,8 @@ async function openRegistry(name: string, { registry, platform }: OpenSourceOpti
 }
 
 async function openWithSkopeo(reference: ImageReference, options: OpenSourceOptions): Promise<ImageSource> {
+  const { transport, name } = reference;
+  if (transport === 'oci' || transport === 'oci-archive') splitForSkopeo(transport, name);
   const { SkopeoSource } = await import('./skopeo-source.js');
   const { platform, signal, skopeoPolicy: policy, registry } = options;
   return await SkopeoSource.open(reference, { platform, signal, policy, config: registry?.config });

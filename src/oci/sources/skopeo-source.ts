@@ -35,7 +35,6 @@ interface OpenedManifest {
 export class SkopeoSource implements ImageSource {
   readonly reference: string;
   readonly isRemote = true;
-  readonly layerTypesBind = false;
   readonly #client: ProxyClient;
   readonly #image: unknown;
   readonly #transport: ImageReference['transport'];

@@ -24,13 +24,12 @@ const MAX_ENTRIES = 1_000_000;
  * Where the files of a tar are. The tar is indexed, not unpacked, and no path is ever made of its names. As in
  * extraction, the last of several members with one name counts.
  *
- * @param path absolute and without links.
- * @throws TarError; ImageSourceError `INVALID_ARCHIVE`, `COMPRESSED_ARCHIVE`
+ * @param path as the locations shall have it.
+ * @throws TarError; ImageSourceError `INVALID_ARCHIVE`
  */
 export function indexTar(path: string, options: TarIndexOptions): Map<string, TarMember> {
   const { fd, size } = openRegularFile(path);
   try {
-    refuseCompressed(fd, path);
     return readIndex(fd, path, size, options);
   } finally {
     closeSync(fd);
@@ -86,18 +85,6 @@ function readExactly(fd: number, buffer: Buffer, offset: number): Buffer {
     filled += count;
   }
   return buffer;
-}
-
-/** Blobs inside a compressed archive have no position in the file; skopeo, podman and docker write plain ones. */
-function refuseCompressed(fd: number, path: string): void {
-  const magic = Buffer.alloc(4);
-  readSync(fd, magic, 0, magic.length, 0);
-  const isGzip = magic.readUInt16BE() === 0x1f8b;
-  const isZstd = magic.readUInt32BE() === 0x28b52ffd;
-  if (!isGzip && !isZstd) return;
-  throw new ImageSourceError('COMPRESSED_ARCHIVE', `${path} is compressed with ${isGzip ? 'gzip' : 'zstd'}`, {
-    hint: `Decompress it first: ${isGzip ? 'gzip' : 'zstd'} -dc ${path} > image.tar`,
-  });
 }
 
 export function invalidArchive(message: string): ImageSourceError {

@@ -7,6 +7,11 @@ import { BlobError, type FileLocation } from './image-source.js';
 
 const ALGORITHMS: readonly string[] = ['sha256', 'sha384', 'sha512'];
 
+/** Whether the algorithm of a digest can be computed. */
+export function isVerifiable(digest: OciDigest): boolean {
+  return ALGORITHMS.includes(digestAlgorithm(digest));
+}
+
 /**
  * Checks a stream against the digest and size that name it: pass every chunk to {@link update}, before it is used for
  * anything that cannot be undone, and call {@link finish} at the end.
@@ -18,12 +23,11 @@ export class BlobVerifier {
 
   /** @throws BlobError `UNSUPPORTED_DIGEST` for an algorithm that cannot be computed. */
   constructor(descriptor: Pick<Descriptor, 'digest' | 'size'>) {
-    const algorithm = digestAlgorithm(descriptor.digest);
-    if (!ALGORITHMS.includes(algorithm)) {
+    if (!isVerifiable(descriptor.digest)) {
       throw new BlobError('UNSUPPORTED_DIGEST', descriptor.digest, `Cannot verify the digest ${descriptor.digest}`);
     }
     this.#descriptor = descriptor;
-    this.#hash = createHash(algorithm);
+    this.#hash = createHash(digestAlgorithm(descriptor.digest));
   }
 
   /** @throws BlobError `BLOB_SIZE_MISMATCH` with the first byte too many. */

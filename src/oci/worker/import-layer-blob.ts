@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/object-store.js';
-import { decompress, detectCompression } from '../../compression/decompress.js';
+import { COMPRESSION_MAGIC_BYTES, decompress, readableCompression } from '../../compression/decompress.js';
 import type { ComponentId } from '../../progress.js';
 import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
-import { isDockerTarMediaType, isTarMediaType, layerCompression } from '../layer/media-type.js';
+import { isDockerTarMediaType, isTarMediaType, requireTarMediaType } from '../layer/media-type.js';
 import type { SharedObjectBatches } from '../layer/object-batches.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
@@ -23,8 +23,6 @@ export interface ImportLayerInput {
   readonly key: OciDigest;
   /** Whether the image is a container image, whose layers are all tars with diff_ids. */
   readonly isContainer: boolean;
-  /** False: whether and how the layer is compressed is told by its content, and not by its media type. */
-  readonly typesBind: boolean;
   /** Through which other threads can help. */
   readonly shared: SharedObjectBatches | undefined;
 }
@@ -58,7 +56,7 @@ function keptBytes(location: BlobLocation): number {
 }
 
 async function storeContent(
-  { store, descriptor, key, isContainer, typesBind, shared }: ImportLayerInput,
+  { store, descriptor, key, isContainer, shared }: ImportLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
 ): Promise<StoredLayer> {
@@ -66,8 +64,9 @@ async function storeContent(
   const objects = new ObjectStore(store);
   const isTar = isContainer || isTarMediaType(mediaType) || isDockerTarMediaType(mediaType);
   if (!isTar) return await storeBlob(objects, blob, signal);
-  const compression = typesBind ? layerCompression(mediaType) : 'by-content';
-  const tar = compression === 'by-content' ? decompressByContent(blob) : decompress(blob, compression);
+  if (isContainer) requireTarMediaType(mediaType);
+  // What is its own uncompressed form is not compressed, whatever it looks like.
+  const tar = isContainer && key === descriptor.digest ? blob : decompressByContent(blob);
   return await importTar(objects, isContainer ? key : undefined, tar, signal, shared);
 }
 
@@ -90,11 +89,11 @@ async function* readVerified(
   verifier.finish();
 }
 
-/** Decompresses by the magic number, for media types that do not bind. */
+/** Decompresses by the magic number. */
 async function* decompressByContent(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   let start: Buffer = Buffer.alloc(0);
   // A network may deliver less than the magic number at first.
-  while (start.length < MAGIC_BYTES) {
+  while (start.length < COMPRESSION_MAGIC_BYTES) {
     const next = await blob.next();
     if (next.done === true) break;
     start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
@@ -103,10 +102,10 @@ async function* decompressByContent(blob: AsyncGenerator<Buffer>): AsyncGenerato
     if (start.length > 0) yield start;
     yield* blob;
   }
-  yield* decompress(whole(), detectCompression(start));
+  yield* decompress(whole(), readableCompression(start, UNREADABLE_HINT));
 }
 
-const MAGIC_BYTES = 4;
+const UNREADABLE_HINT = 'Layers may be gzip or Zstandard: pull the image with podman and push it again.';
 
 const PROGRESS_INTERVAL_MS = 50;
 

@@ -1,31 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isDockerTarMediaType, isTarMediaType, layerCompression } from '../../../src/oci/layer/media-type.js';
-
-const COMPRESSIONS: [suffix: string, compression: string][] = [
-  ['', 'none'],
-  ['+gzip', 'gzip'],
-  ['+zstd', 'zstd'],
-];
+import { isDockerTarMediaType, isTarMediaType, requireTarMediaType } from '../../../src/oci/layer/media-type.js';
 
 test('the six layer types of OCI', () => {
   for (const kind of ['layer', 'layer.nondistributable']) {
-    for (const [suffix, compression] of COMPRESSIONS) {
+    for (const suffix of ['', '+gzip', '+zstd']) {
       const mediaType = `application/vnd.oci.image.${kind}.v1.tar${suffix}`;
       assert(isTarMediaType(mediaType));
       assert(!isDockerTarMediaType(mediaType));
-      assert.equal(layerCompression(mediaType), compression);
+      requireTarMediaType(mediaType);
     }
   }
 });
 
-test('the layer types of Docker, whose compression their content tells', () => {
+test('the layer types of Docker', () => {
   for (const kind of ['diff', 'foreign.diff']) {
     for (const suffix of ['', '.gzip', '.zstd']) {
       const mediaType = `application/vnd.docker.image.rootfs.${kind}.tar${suffix}`;
       assert(!isTarMediaType(mediaType));
       assert(isDockerTarMediaType(mediaType));
-      assert.equal(layerCompression(mediaType), 'by-content');
+      requireTarMediaType(mediaType);
     }
   }
 });
@@ -42,7 +36,7 @@ test('nothing else', () => {
     'application/vnd.oci.image.config.v1+json',
   ]) {
     assert(!isTarMediaType(mediaType) && !isDockerTarMediaType(mediaType));
-    assert.throws(() => layerCompression(mediaType), {
+    assert.throws(() => requireTarMediaType(mediaType), {
       message: `Unsupported layer media type for decompression: ${mediaType}`,
       code: 'UNSUPPORTED_MEDIA_TYPE',
     });

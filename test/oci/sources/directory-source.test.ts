@@ -135,7 +135,7 @@ test('damaged directories are refused, and the error names what is wrong', async
 
     await refuses(`dir:${parent}/none`, 'ENOENT', /Opening image directory/);
     writeFileSync(join(parent, 'file'), '');
-    await refuses(`dir:${parent}/file`, 'ENOTDIR', /is not a directory/);
+    await refuses(`dir:${parent}/file`, 'ENOTDIR', /not a directory/);
     await refuses(manifest('{'), 'INVALID_JSON', /expected a key/);
     await refuses(manifest('{}'), 'UNEXPECTED_MEDIA_TYPE', /Unexpected media type without a media type/);
     await refuses(manifest('[]'), 'UNEXPECTED_MEDIA_TYPE', /Unexpected media type/);

@@ -200,14 +200,14 @@ test('damaged archives are refused, and the error names what is wrong', async ()
   await refuses(tarArchive([...files.slice(0, 2), whole]), 'INVALID_ARCHIVE', /it has no file "1\/layer\.tar"/);
   const fewer = manifestJson({ ...item, Layers: ['0/layer.tar'] });
   await refuses(tarArchive([...files, fewer]), 'INVALID_ARCHIVE', /1 layers in manifest\.json, but 2 diff_ids/);
-  const badConfig = tarFile('config.json', '{"rootfs":{}}');
+  const badConfig = tarFile('config.json', '{}');
   await refuses(tarArchive([...files, badConfig, whole]), 'INVALID_DOCUMENT', /Invalid image configuration/);
   const badDiffId = dockerConfig([], { rootfs: { type: 'layers', diff_ids: ['x', 'y'] } });
   await refuses(tarArchive([...files, tarFile('config.json', badDiffId), whole]), 'INVALID_DIGEST', /parsing diff_id/);
   await refuses(dockerArchive(layers).subarray(0, 3000), 'INVALID_ARCHIVE', /unexpected end of the file/);
   const huge = tarHeader({ name: '0/layer.tar', size: 8 ** 11 - 1 });
   await refuses(Buffer.concat([files[0] ?? huge, huge]), 'INVALID_ARCHIVE', /8589934591 bytes wanted/);
-  await refuses(gzipSync(dockerArchive(layers)), 'COMPRESSED_ARCHIVE', /is compressed with gzip/);
+  await refuses(gzipSync(dockerArchive(layers)).subarray(0, -9), 'COMPRESSED_DATA_TRUNCATED', /truncated gzip data/);
 });
 
 test('links and names lead nowhere but to members of the archive', async () => {

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { ComposefsError, errorChain, errorCode, findCause, fullMessage } from '../../../src/errors.js';
 import { digestEncoded, parseOciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
@@ -88,7 +97,8 @@ test('an image is read from an archive without unpacking it', async () => {
     assert.ok(layer !== undefined);
     const location = await source.locateBlob(layer);
     assert.ok(location.kind === 'file');
-    assert.equal(location.path, file);
+    assert.match(location.path, /^\/proc\/self\/fd\/\d+$/);
+    assert.equal(realpathSync(location.path), file);
     assert.ok(location.offset > 0);
     assert.deepEqual(readBlob(location, layer), image.layers[0]?.bytes);
   });
@@ -263,7 +273,10 @@ test('a missing blob and a digest of another algorithm are refused', async () =>
     assert.equal((await failure(`oci:${path}`)).at(-1), `Blob ${digest} not found in oci:${path}`);
     const sha512 = parseOciDigest(`sha512:${'0'.repeat(128)}`);
     new LayoutBuilder().addImage(image, { descriptor: { digest: sha512 } }).write(path);
-    assert.equal((await failure(`oci:${path}`)).at(-1), `Expected digest algorithm sha256 but found ${sha512}`);
+    assert.equal((await failure(`oci:${path}`)).at(-1), `Blob ${sha512} not found in oci:${path}`);
+    const other = parseOciDigest('blake3:00');
+    new LayoutBuilder().addImage(image, { descriptor: { digest: other } }).write(path);
+    assert.equal((await failure(`oci:${path}`)).at(-1), `Expected digest algorithm sha256 but found ${other}`);
   });
 });
 
@@ -294,7 +307,7 @@ test('a digest cannot lead out of the layout', async () => {
   });
 });
 
-test('symbolic links and directories do not count as blobs or index', async () => {
+test('links to other things than files, and directories, do not count as blobs, and no link as the index', async () => {
   await withTempDir(async (path) => {
     const image = fxOci();
     const layout = join(path, 'layout');
@@ -302,8 +315,14 @@ test('symbolic links and directories do not count as blobs or index', async () =
     new LayoutBuilder().addImage(image).write(layout);
     const file = join(layout, 'blobs', 'sha256', digestEncoded(image.manifest.descriptor.digest));
     renameSync(file, secret);
-    symlinkSync(secret, file);
-    assert.equal((await failure(`oci:${layout}`)).at(-1), `${file} is not a regular file`);
+    symlinkSync(path, file);
+    assert.equal((await failure(`oci:${layout}`)).at(-1), `${path} is not a regular file`);
+    rmSync(file);
+    symlinkSync('/dev/zero', file);
+    assert.equal((await failure(`oci:${layout}`)).at(-1), '/dev/zero is not a regular file');
+    rmSync(file);
+    symlinkSync(join(path, 'nothing'), file);
+    assert.match((await failure(`oci:${layout}`)).at(-1) ?? '', /^Blob .* not found/);
     rmSync(file);
     mkdirSync(file);
     assert.equal((await failure(`oci:${layout}`)).at(-1), `${file} is not a regular file`);
@@ -313,6 +332,58 @@ test('symbolic links and directories do not count as blobs or index', async () =
     renameSync(join(layout, 'blobs'), join(path, 'blobs'));
     symlinkSync(join(path, 'blobs'), join(layout, 'blobs'));
     assert.match((await failure(`oci:${layout}`)).at(-1) ?? '', /leads out of it/);
+  });
+});
+
+test('a blob may be a link to a file, which must have the content of its digest', async () => {
+  await withTempDir(async (path) => {
+    const image = fxOci();
+    const layout = join(path, 'layout');
+    new LayoutBuilder().addImage(image).write(layout);
+    const blobs = join(layout, 'blobs', 'sha256');
+    for (const name of readdirSync(blobs)) {
+      renameSync(join(blobs, name), join(path, name));
+      symlinkSync(join('../../..', name), join(blobs, name));
+    }
+    await resolvesTo(`oci:${layout}`, image);
+    const source = await open(`oci:${layout}`);
+    const [layer] = image.layers;
+    assert.ok(layer !== undefined);
+    const location = await source.locateBlob(layer.descriptor);
+    assert.ok(location.kind === 'file');
+    assert.equal(location.path, join(path, digestEncoded(layer.descriptor.digest)));
+    assert.deepEqual(readBlob(location, layer.descriptor), layer.bytes);
+    await source.close();
+
+    const { digest, size } = image.manifest.descriptor;
+    writeFileSync(join(path, digestEncoded(digest)), Buffer.alloc(size));
+    assert.match(
+      (await failure(`oci:${layout}`)).at(-1) ?? '',
+      new RegExp(`^Blob digest mismatch: expected ${digest}`),
+    );
+  });
+});
+
+test('blobs may have digests of SHA-512', async () => {
+  await withTempDir(async (path) => {
+    const image = fxOci();
+    const { bytes } = image.manifest;
+    const hex = createHash('sha512').update(bytes).digest('hex');
+    const builder = new LayoutBuilder().addImage(image, { descriptor: { digest: parseOciDigest(`sha512:${hex}`) } });
+    builder.write(path);
+    mkdirSync(join(path, 'blobs', 'sha512'));
+    writeFileSync(join(path, 'blobs', 'sha512', hex), bytes);
+    await resolvesTo(`oci:${path}`, image);
+    const files = [...builder.files(), [`blobs/sha512/${hex}`, bytes] as const];
+    writeFileSync(
+      join(path, 'a.tar'),
+      tarArchive(
+        files.map(([name, content]) => Buffer.concat([paxHeader([['path', name]]), tarFile('long', content)])),
+      ),
+    );
+    await resolvesTo(`oci-archive:${join(path, 'a.tar')}`, image);
+    writeFileSync(join(path, 'blobs', 'sha512', hex), Buffer.alloc(bytes.length));
+    assert.match((await failure(`oci:${path}`)).at(-1) ?? '', /^Blob digest mismatch: expected sha512:/);
   });
 });
 
@@ -353,7 +424,9 @@ test('of an archive only regular files of the right names count', async () => {
 
     write(files.map(([name, bytes]) => tarFile(`./${name}`, bytes)));
     await resolvesTo(`oci-archive:${file}`, image);
-    write([tarFile('index.json', 'old'), ...plain, tarFile('../index.json', 'x'), tarFile('/index.json', 'y')]);
+    write([tarFile('index.json', 'old'), ...plain, tarFile('../index.json', 'x'), tarFile('a/index.json', 'y')]);
+    await resolvesTo(`oci-archive:${file}`, image);
+    write(files.map(([name, bytes]) => tarFile(`/${name}`, bytes)));
     await resolvesTo(`oci-archive:${file}`, image);
     write(files.map(([name, bytes]) => Buffer.concat([paxHeader([['path', name]]), tarFile('other', bytes)])));
     await resolvesTo(`oci-archive:${file}`, image);
@@ -366,18 +439,10 @@ test('of an archive only regular files of the right names count', async () => {
   });
 });
 
-test('archives that are compressed, cut short or sparse are refused', async () => {
+test('archives that are cut short or sparse are refused', async () => {
   await withTempDir(async (path) => {
     const file = join(path, 'image.tar');
     const archive = new LayoutBuilder().addImage(fxOci()).archive();
-    writeFileSync(file, gzipSync(archive));
-    await assert.rejects(open(`oci-archive:${file}`), (error: Error) => {
-      assert.equal(errorCode(error), 'COMPRESSED_ARCHIVE');
-      assert.deepEqual(errorChain(error), [`Opening OCI archive ${file}`, `${file} is compressed with gzip`]);
-      assert.ok(error.cause instanceof Error && 'hint' in error.cause);
-      assert.equal(error.cause.hint, `Decompress it first: gzip -dc ${file} > image.tar`);
-      return true;
-    });
     writeFileSync(file, archive.subarray(0, 700));
     await assert.rejects(open(`oci-archive:${file}`), { code: 'INVALID_ARCHIVE' });
     writeFileSync(file, tarHeader({ name: 'index.json', size: 2 ** 30 }));
