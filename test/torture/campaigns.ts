@@ -1,0 +1,5 @@
+import { kills } from './kills.js';
+import { powerCuts } from './power-cuts.js';
+import type { Campaign } from './round.js';
+
+export const CAMPAIGNS: Readonly<Record<string, Campaign>> = { kills, 'power-cuts': powerCuts };

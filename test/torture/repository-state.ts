@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+/** Path below the repository → target of a symlink, or digest of a file. Directories come and go. */
+export type Snapshot = ReadonlyMap<string, string>;
+
+export function snapshot(repository: string, options: { readonly mayBeMissing?: boolean } = {}): Snapshot {
+  const entries = new Map<string, string>();
+  if (options.mayBeMissing && !existsSync(repository)) return entries;
+  for (const entry of readdirSync(repository, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(repository, path);
+    if (entry.isSymbolicLink()) entries.set(name, `-> ${readlinkSync(path)}`);
+    else if (entry.isFile()) entries.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'));
+    else if (!entry.isDirectory()) entries.set(name, 'neither file nor symlink');
+  }
+  return entries;
+}
+
+/** In words, how a repository differs from what it should be; undefined if it does not. */
+export function difference(actual: Snapshot, expected: Snapshot): string | undefined {
+  const missing = [...expected.keys()].filter((name) => !actual.has(name));
+  const extra = [...actual.keys()].filter((name) => !expected.has(name));
+  const other = [...actual].filter(([name, value]) => expected.has(name) && expected.get(name) !== value);
+  const parts = [
+    ['lacks', missing],
+    ['has more', extra],
+    ['has other', other.map(([name]) => name)],
+  ] as const;
+  const words = parts.filter(([, names]) => names.length > 0);
+  if (words.length === 0) return undefined;
+  return words.map(([word, names]) => `${word}: ${names.length} (${names.slice(0, 2).join(', ')})`).join('; ');
+}
+
+/** The references: what is tagged or named. Where they lead, by name. */
+export function references(state: Snapshot): Map<string, string> {
+  return new Map([...state].filter(([name]) => /^(?:streams|images)\/refs\//.test(name)));
+}
+
+/** {@link references} without a look at anything else. */
+export function readReferences(repository: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const category of ['streams', 'images']) {
+    const state = snapshot(join(repository, category, 'refs'), { mayBeMissing: true });
+    for (const [name, target] of state) found.set(`${category}/refs/${name}`, target);
+  }
+  return found;
+}
+
+const KNOWN = /^(?:meta\.json|objects\/[0-9a-f]{2}\/[0-9a-f]+|(?:streams|images)\/.+|\.partial\/[^/]+)$/;
+
+/** Files that belong to nothing: left behind by a command that was ended. */
+export function strays(state: Snapshot): string[] {
+  return [...state.keys()].filter((name) => !KNOWN.test(name) || /(?:^|\/)\.(?:tmp|symlink|meta)/.test(name));
+}
