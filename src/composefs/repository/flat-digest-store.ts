@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fchmodSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, fchmodSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
 import { ficlone } from '../../linux/clone.js';
@@ -60,7 +60,7 @@ export class FlatDigestStore {
       throw new ComposefsError('SIZE_MISMATCH', `object size mismatch: expected ${size} bytes, got ${actual}`);
     }
     const path = `${this.path}/${objectPathname(id)}`;
-    if (existsSync(path)) return id;
+    if (hasSize(path, size)) return id;
     const file = this.#staging.create(OBJECT_MODE);
     try {
       fchmodSync(file.fd, OBJECT_MODE);
@@ -70,7 +70,8 @@ export class FlatDigestStore {
       // The source can have changed since it was hashed, our memory cannot.
       else if (method !== 'from-memory' && measureFd(this.algorithm, file.fd, this.#buffer).id !== id) throw changed();
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-      file.place(path);
+      // What a power cut left has another size.
+      if (!file.place(path) && !hasSize(path, size)) file.replace(path, this.#staging);
       return id;
     } finally {
       file.discard();
@@ -120,6 +121,10 @@ export class FlatDigestStore {
       return false;
     }
   }
+}
+
+function hasSize(path: string, size: number): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.size === size;
 }
 
 function changed(): ComposefsError {

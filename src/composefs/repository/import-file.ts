@@ -1,4 +1,4 @@
-import { fstatSync, mkdirSync, statSync } from 'node:fs';
+import { fstatSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
 import { hasCapability } from '../../linux/capability.js';
@@ -83,16 +83,18 @@ function hardlink(store: ObjectStore, fd: number, size: number): StoredObject {
   }
   // In place, never on a copy: the object is to be this very inode.
   const id = store.verity.enableInPlace(fd) ? store.verity.measure(fd) : computeVerityOfFd(store.algorithm, fd);
-  if (store.hasSize(id, size)) return { id, size, method: 'already-present' };
+  const { size: actual } = fstatSync(fd);
+  if (store.hasSize(id, actual)) return { id, size, method: 'already-present' };
   const path = store.path(id);
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   try {
     linkOpenFile(fd, path);
-    return { id, size, method: 'hardlinked' };
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) return { id, size, method: 'already-present' };
-    throw error;
+    if (!isErrno(error, 'EEXIST')) throw error;
+    if (store.hasSize(id, actual)) return { id, size, method: 'already-present' };
+    renameSync(store.staging.nameFile(fd, linkOpenFile), path);
   }
+  return { id, size, method: 'hardlinked' };
 }
 
 function copy(store: ObjectStore, fd: number): StoredObject {
@@ -110,6 +112,6 @@ function finalize(store: ObjectStore, file: StagedFile): StoredObject {
   const enabled = withContext('Enabling verity on tmpfile', () => store.verity.enable(file, store.objectsPath));
   const id = enabled ? store.verity.measure(file.fd) : computeVerityOfFd(store.algorithm, file.fd);
   const { size } = fstatSync(file.fd);
-  if (store.hasSize(id, size) || !store.place(file, id)) return { id, size, method: 'already-present' };
+  if (store.hasSize(id, size) || !store.place(file, id, size)) return { id, size, method: 'already-present' };
   return { id, size, method: 'copied' };
 }

@@ -1,8 +1,8 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { withContext } from '../../errors.js';
+import { ComposefsError, withContext } from '../../errors.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
-import { computeVerity } from '../fsverity/digest.js';
+import { computeVerity, computeVerityOfFd } from '../fsverity/digest.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { closeOnError, isErrno, openIfExists, readChunks, readFully, withFd, writeFully } from './files.js';
 import { type ImportContext, importFile } from './import-file.js';
@@ -93,6 +93,31 @@ export class ObjectStore {
     });
   }
 
+  /**
+   * {@link openObject} for what everything else hangs on, streams and images: where the kernel does not vouch for the
+   * content, it is hashed.
+   *
+   * @throws ComposefsError `DIGEST_MISMATCH`
+   */
+  openIntact(id: ObjectId): number {
+    const fd = openSync(this.path(id), constants.O_RDONLY);
+    return closeOnError(fd, () => {
+      const checked = withContext('Verifying file verity digest', () => this.verity.check(fd, id));
+      if (checked === 'verified' || computeVerityOfFd(this.algorithm, fd) === id) return fd;
+      throw new ComposefsError('DIGEST_MISMATCH', `object ${id} has another content than its name says`);
+    });
+  }
+
+  /** Whether {@link openIntact} succeeds. */
+  isIntact(id: ObjectId): boolean {
+    try {
+      closeSync(this.openIntact(id));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** The whole object. */
   readObject(id: ObjectId): Buffer {
     return withFd(this.openObject(id), (fd) => readFully(fd));
@@ -137,14 +162,13 @@ export class ObjectStore {
     this.ensureWritable();
     const id = computeVerity(this.algorithm, data);
     const size = data.length;
-    const path = this.path(id);
-    if (existsSync(path) && this.#checkPresent(path, id)) return { id, size, method: 'already-present' };
+    if (this.hasSize(id, size) && this.#checkPresent(id)) return { id, size, method: 'already-present' };
 
     const file = this.stage(0o666);
     try {
       writeFully(file.fd, data);
       this.seal(file, id);
-      return { id, size, method: this.place(file, id, 0o777) ? 'copied' : 'already-present' };
+      return { id, size, method: this.place(file, id, size, 0o777) ? 'copied' : 'already-present' };
     } finally {
       file.discard();
     }
@@ -190,9 +214,19 @@ export class ObjectStore {
     return importFile(this, fd, size, context);
   }
 
-  /** True if the object is in place with this size: all that a caller with a finished file asks (spec 10 §10.5). */
+  /**
+   * True if the object is in place with this size: all that a caller with a finished file asks (spec 10 §10.5). A file
+   * of another size is what a power cut leaves: it has the name of the object, and none or a part of its data.
+   */
   hasSize(id: ObjectId, size: number): boolean {
-    return statSync(this.path(id), { throwIfNoEntry: false })?.size === size;
+    return this.sizeOf(id) === size;
+  }
+
+  /** The size of the file of that name in bytes; undefined if there is no such file. */
+  sizeOf(id: ObjectId): number | undefined {
+    if (id.length !== this.#idLength) return undefined;
+    const stat = statSync(this.path(id), { throwIfNoEntry: false });
+    return stat?.isFile() === true ? stat.size : undefined;
   }
 
   /** Enables verity on a complete staged file and requires that the kernel measures `id`. */
@@ -202,19 +236,27 @@ export class ObjectStore {
   }
 
   /**
-   * Gives a staged file the name of the object, without replacing one.
+   * Gives a staged file the name of the object. A file of the same size is left as it is, one of another size is
+   * replaced.
    *
+   * @param size of the staged file, in bytes.
    * @returns false if somebody else was faster.
    */
-  place(file: StagedFile, id: ObjectId, directoryMode = 0o755): boolean {
+  place(file: StagedFile, id: ObjectId, size: number, directoryMode = 0o755): boolean {
     const path = this.path(id);
+    let placed: boolean;
     try {
-      return file.place(path);
+      placed = file.place(path);
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
       makeDirectory(dirname(path), directoryMode);
-      return file.place(path);
+      placed = file.place(path);
     }
+    if (placed) return true;
+    const replaced = !this.hasSize(id, size);
+    if (replaced) file.replace(path, this.staging);
+    file.discard();
+    return replaced;
   }
 
   /** Makes `objects/` unless it is there. */
@@ -237,9 +279,9 @@ export class ObjectStore {
   }
 
   /** True if the object is there and as good as the mode demands; false if it vanished meanwhile. */
-  #checkPresent(path: string, id: ObjectId): boolean {
+  #checkPresent(id: ObjectId): boolean {
     if (this.verity.unavailable) return true;
-    const fd = openIfExists(path);
+    const fd = openIfExists(this.path(id));
     if (fd === undefined) return false;
     return withFd(fd, () =>
       withContext('Verifying existing object integrity', () => {

@@ -72,7 +72,7 @@ export class ObjectWriter {
     // Before verity is enabled, which costs another pass over the data.
     if (this.#store.hasSize(id, size)) return { id, size, method: 'already-present' };
     this.#store.seal(file, id);
-    return { id, size, method: this.#store.place(file, id) ? 'copied' : 'already-present' };
+    return { id, size, method: this.#store.place(file, id, size) ? 'copied' : 'already-present' };
   }
 
   #spill(): StagedFile {

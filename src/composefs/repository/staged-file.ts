@@ -1,4 +1,4 @@
-import { closeSync, constants, linkSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import { loadLibc } from '../../linux/ffi.js';
@@ -42,12 +42,24 @@ export class StagingArea {
     return this.#createNamed(mode);
   }
 
+  /** Gives an anonymous file, or another name of an open one, a temporary name; returns its path. */
+  nameFile(fd: number, link: (fd: number, path: string) => void = linkFd): string {
+    return this.#withFreeName((path) => {
+      link(fd, path);
+      return path;
+    });
+  }
+
   #createNamed(mode: number): StagedFile {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    return this.#withFreeName((path) => new StagedFile(openSync(path, flags, mode), path));
+  }
+
+  /** Tries names until `make` does not fail with EEXIST. */
+  #withFreeName<T>(make: (path: string) => T): T {
     for (let attempt = 0; attempt < TEMP_NAME_ATTEMPTS; attempt++) {
-      const path = join(this.#directory, randomName(this.#prefix));
       try {
-        return new StagedFile(openSync(path, flags, mode), path);
+        return make(join(this.#directory, randomName(this.#prefix)));
       } catch (error) {
         if (!isErrno(error, 'EEXIST')) throw error;
       }
@@ -87,18 +99,32 @@ export class StagedFile {
   }
 
   /**
-   * Gives the file its name, which must be free; ends the staging unless it throws.
+   * Gives the file its name, which must be free; ends the staging if it succeeds.
    *
-   * @returns false if the name is taken. The file is discarded then.
+   * @returns false if the name is taken.
    */
   place(path: string): boolean {
     const placed = ignoreTaken(() => {
       if (this.#path === undefined) linkFd(this.#fd, path);
       else moveNoReplace(this.#path, path);
     });
-    if (placed) this.#path = undefined;
+    if (!placed) return false;
+    this.#path = undefined;
     this.discard();
-    return placed;
+    return true;
+  }
+
+  /**
+   * Gives the file a name that is taken: whoever looks sees the old file or this one, never none. Ends the staging
+   * unless it throws.
+   *
+   * @param area where the file gets a temporary name, if it has none yet: on the same file system as `path`.
+   */
+  replace(path: string, area: StagingArea): void {
+    this.#path ??= area.nameFile(this.#fd);
+    renameSync(this.#path, path);
+    this.#path = undefined;
+    this.discard();
   }
 
   /** Closes the file and removes a temporary name. Does nothing a second time. */

@@ -196,14 +196,17 @@ describe('ObjectStore', () => {
     assert.throws(() => store.readObject(HELLO_ID), { code: 'ENOENT' });
   });
 
-  it('trusts what is there in insecure mode without verity', (t) => {
+  it('trusts what is there with the right size in insecure mode without verity', (t) => {
     const store = tempStore(t);
     if (skipWithVerity(t, store)) return;
     mkdirSync(join(store.path(HELLO_ID), '..'), { recursive: true });
-    writeFileSync(store.path(HELLO_ID), 'broken');
+    const broken = 'x'.repeat(HELLO.length);
+    writeFileSync(store.path(HELLO_ID), broken);
     assert.equal(store.storeObject(HELLO).method, 'already-present');
     assert.equal(store.ensureObjectFromChunks([HELLO]).method, 'already-present');
-    assert.equal(store.readObject(HELLO_ID).toString(), 'broken');
+    assert.equal(store.readObject(HELLO_ID).toString(), broken);
+    assert.equal(store.isIntact(HELLO_ID), false);
+    assert.throws(() => store.openIntact(HELLO_ID), { code: 'DIGEST_MISMATCH' });
   });
 
   it('refuses to store or read without verity in secure mode', (t) => {
