@@ -1,6 +1,7 @@
 import { formatGcResult } from '../../composefs/repository/index.js';
 import type { Context } from '../context.js';
 import { withRepository } from '../open-repository.js';
+import { warn } from '../warning.js';
 
 export interface GcOptions {
   readonly root?: readonly string[];
@@ -12,6 +13,9 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     const roots = options.root ?? [];
     // There is nothing else to do here meanwhile: no thread of its own.
     const result = await (options.dryRun ? repo.gcDryRun(roots, { threads: 0 }) : repo.gc(roots, { threads: 0 }));
+    for (const ref of result.danglingRefs ?? []) {
+      warn(`${ref} names what is gone, and keeps nothing alive: store it again, or remove the reference`);
+    }
     await context.output.write(formatGcResult(result, options.dryRun === true));
   });
 }

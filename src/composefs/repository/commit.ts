@@ -3,7 +3,7 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { computeVerity } from '../fsverity/digest.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/directory.js';
-import type { RepositoryHost } from './host.js';
+import type { SyncingHost } from './host.js';
 import { writeImage } from './images.js';
 
 /**
@@ -12,7 +12,7 @@ import { writeImage } from './images.js';
  * @param ref names the image of the default format; the others get no reference.
  */
 export function commitImages(
-  repository: RepositoryHost,
+  repository: SyncingHost,
   root: Directory,
   formats: FormatConfig,
   ref?: string,
@@ -28,7 +28,7 @@ export function commitImages(
 
 /** Makes and stores the image of one format, whatever the repository is configured for. */
 export function commitImageVersion(
-  repository: RepositoryHost,
+  repository: SyncingHost,
   root: Directory,
   version: FormatVersion,
   ref?: string,
@@ -43,7 +43,7 @@ export function computeImageId(root: Directory, version: FormatVersion, algorith
 }
 
 function storeVersion(
-  repository: RepositoryHost,
+  repository: SyncingHost,
   root: Directory,
   version: FormatVersion,
   ref: string | undefined,

@@ -1,11 +1,12 @@
 import { constants, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { type ByteString, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
-import { ComposefsError, withContext } from '../../errors.js';
+import { withContext } from '../../errors.js';
 import { tryFlock } from '../../linux/flock.js';
 import { type ObjectId, objectIdFromDirAndBasename } from '../fsverity/object-id.js';
-import { type Category, isBrokenLink, listEntries, walkRefs } from './category.js';
+import { type Category, isBrokenLink, walkRefs } from './category.js';
 import { joinPath, listDirectory, listNames, pathBytes } from './directory-entries.js';
 import { isErrno, withFd } from './files.js';
+import { type LiveSet, refTarget } from './gc-live.js';
 import type { RepositoryHost } from './host.js';
 import { METADATA_TEMP_PREFIX, OBJECT_TEMP_PREFIX, SYMLINK_TEMP_PREFIX } from './random-name.js';
 
@@ -42,21 +43,27 @@ export function sweepObjects(repository: RepositoryHost, live: ReadonlySet<Objec
   return { count, bytes };
 }
 
-/** Removes the symlinks of a category that lead nowhere (spec 10 §17.3 step 6). */
-export function pruneBrokenLinks(repository: RepositoryHost, category: Category, dryRun: boolean): number {
+/**
+ * Removes the entries of a category whose objects are dead or gone, and the references that lead nowhere (spec 10
+ * §17.3 step 6). What a reference names stays, also if its object is gone: only who made the reference knows whether
+ * it can be had again.
+ *
+ * @param dryRun counts only, and only those that lead nowhere already.
+ */
+export function pruneLinks(repository: RepositoryHost, category: Category, live: LiveSet, dryRun: boolean): number {
+  const { entries, roots } = live.categories[category];
   let count = 0;
   const prune = (path: ByteString): void => {
-    if (!isBrokenLink(path)) return;
     count++;
     if (!dryRun) unlinkSync(byteStringToBuffer(path));
   };
-  for (const entry of listEntries(repository, category)) {
-    if (entry.kind === 'symlink') prune(entry.path);
-    else if (entry.kind !== 'directory') throw unexpectedType(entry.path, entry.kind);
+  for (const [name, id] of entries) {
+    if (roots.has(name)) continue;
+    const path = pathBytes(`${repository.path}/${category}/${name}`);
+    if ((!dryRun && !live.objects.has(id)) || isBrokenLink(path)) prune(path);
   }
   for (const entry of walkRefs(repository, category)) {
-    if (entry.kind !== 'symlink') throw unexpectedType(entry.path, entry.kind);
-    prune(entry.path);
+    if (refTarget(entry) === undefined && isBrokenLink(entry.path)) prune(entry.path);
   }
   return count;
 }
@@ -117,11 +124,4 @@ function sizeOf(path: string): number {
   } catch {
     return 0;
   }
-}
-
-function unexpectedType(path: ByteString, kind: string): ComposefsError {
-  return new ComposefsError(
-    'UNEXPECTED_FILE_TYPE',
-    `Unexpected file type encountered: ${byteStringToText(path)} is a ${kind}`,
-  );
 }

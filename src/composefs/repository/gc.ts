@@ -1,7 +1,7 @@
 import { withContext } from '../../errors.js';
 import { findLiveObjects } from './gc-live.js';
-import { pruneBrokenLinks, sweepLeftovers, sweepObjects, sweepPartialDownloads } from './gc-sweep.js';
-import type { RepositoryHost } from './host.js';
+import { pruneLinks, sweepLeftovers, sweepObjects, sweepPartialDownloads } from './gc-sweep.js';
+import type { SyncingHost } from './host.js';
 
 export interface GcRequest {
   /** Names of entries in `images/` or `streams/` to keep besides what has a reference. */
@@ -17,25 +17,39 @@ export interface GcResult {
   /** Broken symlinks removed under `images/`, entries and references. */
   readonly imagesPruned: number;
   readonly streamsPruned: number;
+  /**
+   * References to a stream or image whose object is gone, as paths in the repository. They were left alone, and keep
+   * nothing alive. Absent if there are none.
+   */
+  readonly danglingRefs?: readonly string[];
 }
 
 /**
- * Deletes what nothing needs: objects, then the links to them. The caller holds the exclusive lock, or for a dry run
- * the shared one.
+ * Deletes what nothing needs: the links to dead objects, then the objects. In this order, with a sync between the two,
+ * no end at any moment leaves a link to something that is gone, which a later pull could take for stored. The caller
+ * holds the exclusive lock, or for a dry run the shared one.
  *
  * A dry run counts objects exactly, but only those links that are broken already (spec 10 §17.3).
  */
-export function collectGarbage(repository: RepositoryHost, request: GcRequest): GcResult {
+export function collectGarbage(repository: SyncingHost, request: GcRequest): GcResult {
   const { additionalRoots, dryRun } = request;
   const live = findLiveObjects(repository, additionalRoots);
-  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live, dryRun));
-  const imagesPruned = pruneBrokenLinks(repository, 'images', dryRun);
-  const streamsPruned = pruneBrokenLinks(repository, 'streams', dryRun);
+  const imagesPruned = pruneLinks(repository, 'images', live, dryRun);
+  const streamsPruned = pruneLinks(repository, 'streams', live, dryRun);
+  if (!dryRun && imagesPruned + streamsPruned > 0) repository.sync();
+  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live.objects, dryRun));
   if (!dryRun) {
     sweepLeftovers(repository);
     sweepPartialDownloads(repository);
   }
-  return { objectsRemoved: objects.count, objectsBytes: objects.bytes, imagesPruned, streamsPruned };
+  const danglingRefs = [...live.categories.images.danglingRefs, ...live.categories.streams.danglingRefs];
+  return {
+    objectsRemoved: objects.count,
+    objectsBytes: objects.bytes,
+    imagesPruned,
+    streamsPruned,
+    ...(danglingRefs.length > 0 && { danglingRefs }),
+  };
 }
 
 /** The names of the fields outside of this library: varlink. */

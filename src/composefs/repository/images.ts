@@ -3,7 +3,7 @@ import { collectObjects } from '../erofs/reader/collect-objects.js';
 import { DEFAULT_MAX_IMAGE_SIZE } from '../erofs/reader/image.js';
 import { type ObjectId, objectPathname } from '../fsverity/object-id.js';
 import { readFully, withFd } from './files.js';
-import type { RepositoryHost } from './host.js';
+import type { RepositoryHost, SyncingHost } from './host.js';
 import { validateRefName } from './names.js';
 import { openImage } from './open-image.js';
 import { createSymlink } from './symlink.js';
@@ -13,21 +13,27 @@ import { createSymlink } from './symlink.js';
 /**
  * Stores an image, lists it in `images/`, which allows to mount it, and names it if a name is given.
  *
- * The bytes are not checked: the caller vouches for them. Nothing is synced.
+ * The bytes are not checked: the caller vouches for them.
  */
-export function writeImage(repository: RepositoryHost, data: Uint8Array, ref?: string): ObjectId {
+export function writeImage(repository: SyncingHost, data: Uint8Array, ref?: string): ObjectId {
   if (ref !== undefined) validateRefName(ref);
   const id = repository.objects.ensureObject(data);
-  registerImage(repository, id, ref);
+  registerImages(repository, [id], ref);
   return id;
 }
 
-/** {@link writeImage} for an image that is an object already. */
-export function registerImage(repository: RepositoryHost, id: ObjectId, ref?: string): void {
+/**
+ * Lists images that are objects already, and names the last of them if a name is given.
+ *
+ * Everything is brought to disk before: after a crash a listed image is complete.
+ */
+export function registerImages(repository: SyncingHost, ids: readonly ObjectId[], ref?: string): void {
   if (ref !== undefined) validateRefName(ref);
   repository.objects.ensureWritable();
-  createSymlink(repository.path, `images/${id}`, `objects/${objectPathname(id)}`);
-  if (ref !== undefined) createSymlink(repository.path, `images/refs/${ref}`, `images/${id}`);
+  repository.sync();
+  for (const id of ids) createSymlink(repository.path, `images/${id}`, `objects/${objectPathname(id)}`);
+  const named = ids.at(-1);
+  if (ref !== undefined && named !== undefined) createSymlink(repository.path, `images/refs/${ref}`, `images/${named}`);
 }
 
 /** The objects that an image needs, without itself (spec 10 §13.3). */

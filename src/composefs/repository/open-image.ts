@@ -1,8 +1,8 @@
-import { lstatSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
-import { type ObjectId, parseObjectId } from '../fsverity/object-id.js';
-import { closeOnError, openIfExists } from './files.js';
+import { type ObjectId, objectPathname, parseObjectId } from '../fsverity/object-id.js';
+import { closeOnError, isErrno, openIfExists } from './files.js';
 import type { RepositoryHost } from './host.js';
 import { REFS, validateImageName } from './names.js';
 
@@ -18,9 +18,14 @@ export class ImageNotFoundError extends ComposefsError {
   }
 }
 
-/** Whether an image of that digest is listed in `images/`; whether its object is there is not checked. */
+/** Whether an image of that digest is listed in `images/`, by the right link; whether its object is there is not checked. */
 export function hasImage(repository: RepositoryHost, id: ObjectId): boolean {
-  return lstatSync(join(repository.path, 'images', id), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  try {
+    return readlinkSync(join(repository.path, 'images', id)) === `../objects/${objectPathname(id)}`;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'EINVAL')) return false;
+    throw error;
+  }
 }
 
 export interface OpenImage {

@@ -36,7 +36,20 @@ export function hasNamedStream(repository: RepositoryHost, ref: string): boolean
 }
 
 /**
- * Opens a stream by its object, which is verified as all objects are; or without `id` by its name, which is not.
+ * Opens a stream by its object without asking whether its content is what its name says: for the garbage collector,
+ * which has to keep what a damaged stream names.
+ */
+export function openUnverifiedStream(repository: RepositoryHost, name: string, id: ObjectId): SplitStreamReader {
+  return withContext(`Opening stream '${name}'`, () =>
+    SplitStreamReader.open(
+      fdSource(openSync(repository.objects.path(id), constants.O_RDONLY)),
+      repository.objects.algorithm,
+    ),
+  );
+}
+
+/**
+ * Opens a stream by its object, which is verified, by the kernel or else by hashing it; or without `id` by its name, which is not.
  *
  * @param name a content identifier or `refs/<name>`; for messages only where `id` is given.
  * @param contentType fails with `Invalid splitstream content type` if the stream has another one.
@@ -49,7 +62,7 @@ export function openStream(
   contentType?: bigint,
 ): SplitStreamReader {
   return withContext(`Opening stream '${name}'`, () => {
-    const fd = id === undefined ? openByName(repository, name) : repository.objects.openObject(id);
+    const fd = id === undefined ? openByName(repository, name) : repository.objects.openIntact(id);
     // The reader owns the descriptor, also if it cannot be opened.
     return SplitStreamReader.open(fdSource(fd), repository.objects.algorithm, contentType);
   });

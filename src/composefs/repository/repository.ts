@@ -13,16 +13,17 @@ import { concludeFsck, type FsckRequest, type FsckResult, planFsck, runFsckJob }
 import type { FsckPart } from './fsck-result.js';
 import { collectGarbage, type GcRequest, type GcResult } from './gc.js';
 import type { SyncingHost } from './host.js';
-import { objectsForImage, registerImage, writeImage } from './images.js';
+import { objectsForImage, registerImages, writeImage } from './images.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { RepositoryOpenError } from './open-error.js';
 import { ReadableRepository } from './readable-repository.js';
-import { nameStream, registerStream, storeStream } from './streams.js';
+import { nameStream, registerStreams, type StreamNames, storeStream } from './streams.js';
 import { createSymlink } from './symlink.js';
 import { syncFileSystem } from './sync-file-system.js';
 import { writeMissingMetadata } from './upgrade.js';
+import { hasAllObjects } from './whole-stream.js';
 import { type HostOptions, hostFrom, runInWorkers } from './worker-threads.js';
 
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
@@ -46,6 +47,8 @@ export interface LongCallOptions {
  */
 export class Repository extends ReadableRepository implements SyncingHost {
   #writeConcurrency: number = availableParallelism();
+  /** Whether names were given since the last {@link sync}. */
+  #hasNewNames = false;
 
   private constructor(directory: OpenDirectory) {
     super(directory);
@@ -127,12 +130,19 @@ export class Repository extends ReadableRepository implements SyncingHost {
   /** Brings everything stored so far to disk (spec 10 §15). */
   sync(): void {
     syncFileSystem(this.fd, this.path);
+    this.#hasNewNames = false;
+  }
+
+  /** {@link sync}, if names were given to streams or images since. */
+  syncNames(): void {
+    if (this.#hasNewNames) this.sync();
   }
 
   /** Spec 10 §11.1: `name` and `target` are relative to the repository. The caller checks them. */
   symlink(name: string, target: string): void {
     this.ensureWritable();
     createSymlink(this.path, name, target);
+    this.#hasNewNames = true;
   }
 
   createStream(contentType: bigint): SplitStreamWriter {
@@ -141,24 +151,40 @@ export class Repository extends ReadableRepository implements SyncingHost {
   }
 
   /** Finishes and stores a stream and gives it its names (spec 10 §12). */
-  async writeStream(writer: SplitStreamWriter, contentIdentifier: string, ref?: string): Promise<ObjectId> {
-    const encode = await loadZstdEncode();
-    return this.hold(() => {
-      const file = writer.finish(encode);
-      try {
-        return storeStream(this, file.chunks(), contentIdentifier, ref);
-      } finally {
-        file.dispose();
-      }
+  writeStream(writer: SplitStreamWriter, contentIdentifier: string, ref?: string): Promise<ObjectId> {
+    return this.hold(async () => {
+      const id = await this.storeStream(writer);
+      this.registerStream(id, contentIdentifier, ref);
+      return id;
     });
   }
 
-  /** Names a stream that is an object already. */
-  registerStream(id: ObjectId, contentIdentifier: string, ref?: string): void {
-    registerStream(this, id, contentIdentifier, ref);
+  /** Finishes and stores a stream, which has no name then. Call this inside of {@link hold}. */
+  async storeStream(writer: SplitStreamWriter): Promise<ObjectId> {
+    const encode = await loadZstdEncode();
+    const file = writer.finish(encode);
+    try {
+      return storeStream(this, file.chunks());
+    } finally {
+      file.dispose();
+    }
   }
 
-  /** The stream, made by `fill` if there is none. In both cases the reference, if given, points to it afterwards. */
+  /** Names a stream that is an object already. {@link syncNames} makes the names last. */
+  registerStream(id: ObjectId, contentIdentifier: string, ref?: string): void {
+    this.registerStreams([{ id, contentIdentifier, ref }]);
+  }
+
+  /** {@link registerStream} for several at once. */
+  registerStreams(streams: readonly StreamNames[]): void {
+    registerStreams(this, streams);
+    this.#hasNewNames = true;
+  }
+
+  /**
+   * The stream, made by `fill` if there is none, or if it is damaged or lacks objects. In all cases the reference, if
+   * given, points to it afterwards.
+   */
   async ensureStream(
     contentIdentifier: string,
     contentType: bigint,
@@ -166,7 +192,7 @@ export class Repository extends ReadableRepository implements SyncingHost {
     ref?: string,
   ): Promise<ObjectId> {
     const existing = this.hasStream(contentIdentifier);
-    if (existing !== undefined) {
+    if (existing !== undefined && hasAllObjects(this, existing, contentType)) {
       if (ref !== undefined) this.nameStream(contentIdentifier, ref);
       return existing;
     }
@@ -177,17 +203,27 @@ export class Repository extends ReadableRepository implements SyncingHost {
     });
   }
 
+  /** {@link syncNames} makes the reference last. */
   nameStream(contentIdentifier: string, ref: string): void {
-    nameStream(this, contentIdentifier, ref);
+    if (nameStream(this, contentIdentifier, ref)) this.#hasNewNames = true;
   }
 
   writeImage(data: Uint8Array, ref?: string): ObjectId {
-    return writeImage(this, data, ref);
+    const id = writeImage(this, data, ref);
+    this.#hasNewNames = true;
+    return id;
   }
 
-  /** Lists an image that is an object already, and names it if a name is given. */
+  /** Lists an image that is an object already, and names it if a name is given. {@link syncNames} makes that last. */
   registerImage(id: ObjectId, ref?: string): void {
-    registerImage(this, id, ref);
+    registerImages(this, [id], ref);
+    this.#hasNewNames = true;
+  }
+
+  /** {@link registerImage} for several at once, without names. */
+  registerImages(ids: readonly ObjectId[]): void {
+    registerImages(this, ids);
+    this.#hasNewNames = true;
   }
 
   /** @throws ImageNotFoundError */
@@ -197,7 +233,9 @@ export class Repository extends ReadableRepository implements SyncingHost {
 
   /** Makes and stores the images of a tree in all formats of {@link formatConfig}; the default one is named. */
   commitImages(root: Directory, ref?: string): Map<FormatVersion, ObjectId> {
-    return commitImages(this, root, this.formatConfig(), ref);
+    const images = commitImages(this, root, this.formatConfig(), ref);
+    this.#hasNewNames = true;
+    return images;
   }
 
   /** {@link commitImages}, returning the image of the default format only. */
@@ -208,7 +246,9 @@ export class Repository extends ReadableRepository implements SyncingHost {
   }
 
   commitImageVersion(root: Directory, version: FormatVersion, ref?: string): ObjectId {
-    return commitImageVersion(this, root, version, ref);
+    const id = commitImageVersion(this, root, version, ref);
+    this.#hasNewNames = true;
+    return id;
   }
 
   /**

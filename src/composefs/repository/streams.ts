@@ -5,36 +5,44 @@ import { createSymlink } from './symlink.js';
 
 /** Storing streams: links in `streams/` to splitstream objects, and references to those (spec 10 §12). */
 
+/** A splitstream that is an object already, and the names that it is to have. */
+export interface StreamNames {
+  readonly id: ObjectId;
+  readonly contentIdentifier: string;
+  readonly ref?: string | undefined;
+}
+
 /**
- * Names a splitstream that is an object already, and the reference if one is given.
+ * Names streams, one right after the other.
  *
  * Everything is brought to disk before the names appear: after a crash a stream is either absent or complete.
  */
-export function registerStream(repository: SyncingHost, id: ObjectId, contentIdentifier: string, ref?: string): void {
-  validateContentIdentifier(contentIdentifier);
-  if (ref !== undefined) validateRefName(ref);
+export function registerStreams(repository: SyncingHost, streams: readonly StreamNames[]): void {
+  for (const { contentIdentifier, ref } of streams) {
+    validateContentIdentifier(contentIdentifier);
+    if (ref !== undefined) validateRefName(ref);
+  }
   repository.objects.ensureWritable();
   repository.sync();
-  createSymlink(repository.path, `streams/${contentIdentifier}`, `objects/${objectPathname(id)}`);
-  if (ref !== undefined) nameStream(repository, contentIdentifier, ref);
+  for (const { id, contentIdentifier, ref } of streams) {
+    createSymlink(repository.path, `streams/${contentIdentifier}`, `objects/${objectPathname(id)}`);
+    if (ref !== undefined) nameStream(repository, contentIdentifier, ref);
+  }
 }
 
-/** Stores the bytes of a splitstream file, then as {@link registerStream}. */
-export function storeStream(
-  repository: SyncingHost,
-  file: Iterable<Uint8Array>,
-  contentIdentifier: string,
-  ref?: string,
-): ObjectId {
-  const { id } = repository.objects.ensureObjectFromChunks(file);
-  registerStream(repository, id, contentIdentifier, ref);
-  return id;
+/** Stores the bytes of a splitstream file. It has no name then: see {@link registerStreams}. */
+export function storeStream(repository: RepositoryHost, file: Iterable<Uint8Array>): ObjectId {
+  return repository.objects.ensureObjectFromChunks(file).id;
 }
 
-/** Points the reference to the stream, also if it pointed elsewhere. Whether the stream exists is not checked. */
-export function nameStream(repository: RepositoryHost, contentIdentifier: string, ref: string): void {
+/**
+ * Points the reference to the stream, also if it pointed elsewhere. Whether the stream exists is not checked.
+ *
+ * @returns false if it pointed there already.
+ */
+export function nameStream(repository: RepositoryHost, contentIdentifier: string, ref: string): boolean {
   const target = `streams/${validateContentIdentifier(contentIdentifier)}`;
   const name = `streams/refs/${validateRefName(ref)}`;
   repository.objects.ensureWritable();
-  createSymlink(repository.path, name, target);
+  return createSymlink(repository.path, name, target);
 }

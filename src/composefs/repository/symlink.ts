@@ -8,8 +8,10 @@ import { randomName, SYMLINK_TEMP_PREFIX, TEMP_NAME_ATTEMPTS } from './random-na
  * Makes `<root>/<name>` a relative symlink to `<root>/<target>`, replacing another symlink at once (spec 10 §11).
  *
  * Directories of `name` are made as far as it does not share them with `target`.
+ *
+ * @returns false if it was that symlink already.
  */
-export function createSymlink(root: string, name: string, target: string): void {
+export function createSymlink(root: string, name: string, target: string): boolean {
   const directory = components(name).slice(0, -1);
   const targetParts = components(target);
   let common = 0;
@@ -21,7 +23,7 @@ export function createSymlink(root: string, name: string, target: string): void 
     makeDirectory(join(root, ...directory.slice(0, length)));
   }
   const up = directory.slice(common).map(() => '..');
-  replaceSymlink(root, name, [...up, ...targetParts.slice(common)].join('/'));
+  return replaceSymlink(root, name, [...up, ...targetParts.slice(common)].join('/'));
 }
 
 /** The part of a path that counts: no repeated slashes, no `.`. */
@@ -38,10 +40,10 @@ function makeDirectory(path: string): void {
 }
 
 /** Spec 10 §11.2: whoever looks sees the old link or the new one, never none. */
-function replaceSymlink(root: string, name: string, text: string): void {
+function replaceSymlink(root: string, name: string, text: string): boolean {
   const path = join(root, name);
-  if (createLink(text, path)) return;
-  if (readLink(path) === text) return;
+  if (createLink(text, path)) return true;
+  if (readLink(path) === text) return false;
   for (let attempt = 0; attempt < TEMP_NAME_ATTEMPTS; attempt++) {
     const temporary = join(root, randomName(SYMLINK_TEMP_PREFIX));
     if (!createLink(text, temporary)) continue;
@@ -51,7 +53,7 @@ function replaceSymlink(root: string, name: string, text: string): void {
       unlinkSync(temporary);
       throw error;
     }
-    return;
+    return true;
   }
   throw new ComposefsError('EEXIST', `no free temporary name in ${root} after ${TEMP_NAME_ATTEMPTS} attempts`);
 }

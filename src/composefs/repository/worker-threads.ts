@@ -1,9 +1,12 @@
+import { constants, openSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import { Thread } from '../../threads/thread.js';
 import { onMessage, postToStarter, threadData } from '../../threads/thread-side.js';
 import { packError, type TransferredError, unpackError } from './error-transfer.js';
-import type { RepositoryHost } from './host.js';
+import { withFd } from './files.js';
+import type { SyncingHost } from './host.js';
 import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
+import { syncFileSystem } from './sync-file-system.js';
 
 /** What another thread needs to work on the same repository: plain data. */
 export interface HostOptions {
@@ -11,8 +14,9 @@ export interface HostOptions {
   readonly store: ObjectStoreOptions;
 }
 
-export function hostFrom(options: HostOptions): RepositoryHost {
-  return { path: options.path, objects: new ObjectStore(options.store) };
+export function hostFrom({ path, store }: HostOptions): SyncingHost {
+  const sync = (): void => withFd(openSync(path, constants.O_RDONLY), (fd) => syncFileSystem(fd, path));
+  return { path, objects: new ObjectStore(store), sync };
 }
 
 type Reply<Output> =

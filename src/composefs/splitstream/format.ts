@@ -34,9 +34,18 @@ const LAYOUTS = [
   { magic: 18, version: 29, algorithm: 30, lgBlocksize: 31, info: 0 },
 ] as const;
 
+function findLayout(header: Buffer): (typeof LAYOUTS)[number] | undefined {
+  return LAYOUTS.find(({ magic }) => header.subarray(magic, magic + MAGIC.length).equals(MAGIC));
+}
+
+/** Whether a file that begins with these 32 bytes, or fewer if it is shorter, says that it is a splitstream. */
+export function isSplitStreamHeader(header: Buffer): boolean {
+  return findLayout(header) !== undefined;
+}
+
 /** Checks a header of 32 bytes and returns the range of the info block. Flags are ignored. */
 export function parseHeader(header: Buffer, algorithm: HashAlgorithm): FileRange {
-  const layout = LAYOUTS.find(({ magic }) => header.subarray(magic, magic + MAGIC.length).equals(MAGIC));
+  const layout = findLayout(header);
   if (layout === undefined) throw new SplitStreamError('Invalid splitstream header magic value');
   const version = header.readUInt8(layout.version);
   if (version !== VERSION) throw new SplitStreamError(`Invalid splitstream version ${version}`);

@@ -299,13 +299,6 @@ describe('gc', () => {
       /Parsing object ID from symlink streams\/bad/,
     ],
     [
-      'a referenced stream without its object',
-      async (repo) => {
-        unlinkSync(repo.objects.path(await writeStream(repo, 'stream', { ref: 'name' })));
-      },
-      /Opening stream 'stream'/,
-    ],
-    [
       'a referenced stream that is none',
       (repo) => repo.registerStream(repo.objects.ensureObject(Buffer.from('junk')), 'stream', 'name'),
       /Opening stream 'stream'/,
@@ -328,6 +321,52 @@ describe('gc', () => {
       assert.deepEqual(filesBelow(repo.path), before);
     });
   }
+
+  it('goes on where the object of a referenced stream or image is gone, and leaves the reference', async (t) => {
+    const repo = await tempRepository(t);
+    const o2 = store.o2(repo);
+    await writeStream(repo, 'kept', { objects: [o2], ref: 'good' });
+    const stream = await writeStream(repo, 'stream', { objects: [store.o1(repo)], ref: 'a/name' });
+    const gone = image(repo, [o2], 'picture');
+    for (const id of [stream, gone]) unlinkSync(repo.objects.path(id));
+    const danglingRefs = ['images/refs/picture', 'streams/refs/a/name'];
+    const expected = { objectsRemoved: 1, objectsBytes: 32768, imagesPruned: 0, streamsPruned: 0, danglingRefs };
+    assert.deepEqual(await repo.gcDryRun([], IN_THREAD), expected);
+    assert.deepEqual(await repo.gc([], IN_THREAD), expected);
+    assert.deepEqual(await repo.gc([]), { ...expected, objectsRemoved: 0, objectsBytes: 0 });
+    assert.deepEqual(filesBelow(join(repo.path, 'images')), [gone, 'refs/picture']);
+    assert.deepEqual(filesBelow(join(repo.path, 'streams')), ['kept', 'refs/a/name', 'refs/good', 'stream']);
+    // What is stored again is kept by the reference that waited for it.
+    await writeStream(repo, 'stream', { objects: [store.o1(repo)] });
+    assert.deepEqual((await repo.gc([], IN_THREAD)).danglingRefs, ['images/refs/picture']);
+    assert.ok(repo.objects.has(store.o1(repo)));
+  });
+
+  it('follows the streams that a stream names by their ids, whether or not they have an entry', async (t) => {
+    const repo = await tempRepository(t);
+    const [o1, o2] = [store.o1(repo), store.o2(repo)];
+    const old = await writeStream(repo, 'config', { objects: [o1] });
+    const root = await writeStream(repo, 'manifest', { named: { config: old, data: o2 }, ref: 'tag' });
+    const current = await writeStream(repo, 'config', { objects: [o2] });
+    const result = await repo.gc([], IN_THREAD);
+    assert.deepEqual([result.objectsRemoved, result.streamsPruned], [1, 1]);
+    assert.deepEqual(objectIds(repo), [o1, o2, old, root].sort());
+    assert.ok(!repo.objects.has(current));
+  });
+
+  it('removes the links to dead objects before the first object', async (t) => {
+    const repo = await tempRepository(t);
+    await writeStream(repo, 'dead', { objects: [store.o1(repo)] });
+    image(repo, [store.o2(repo)]);
+    // Found when the objects are swept: everything after that is not done.
+    mkdirSync(join(repo.path, 'objects/00'), { recursive: true });
+    writeFileSync(join(repo.path, 'objects/00/not-an-object'), '');
+    const before = objectIds(repo);
+    await assert.rejects(repo.gc([], IN_THREAD), /Sweeping objects/);
+    assert.deepEqual(filesBelow(join(repo.path, 'streams')), []);
+    assert.deepEqual(filesBelow(join(repo.path, 'images')), []);
+    assert.deepEqual(objectIds(repo).length, before.length);
+  });
 
   it('stops at something that is no object', async (t) => {
     const repo = await tempRepository(t);

@@ -1,0 +1,55 @@
+import type { ObjectId } from '../fsverity/object-id.js';
+import type { SplitStreamReader } from '../splitstream/reader.js';
+import type { RepositoryHost } from './host.js';
+import { openStream } from './open-stream.js';
+
+/**
+ * Whether what a link in `streams/` leads to can be taken for stored. A link proves little: a collection that was
+ * interrupted may have deleted the objects behind it, and a power cut may have left files without their data.
+ */
+
+/** True if the splitstream is intact and every object that it lists is there. */
+export function hasAllObjects(repository: RepositoryHost, id: ObjectId, contentType: bigint): boolean {
+  return withIntactStream(repository, id, contentType, (reader) =>
+    reader.objectRefs.every((object) => repository.objects.has(object)),
+  );
+}
+
+/**
+ * {@link hasAllObjects}, and the objects have together with the inline data the size of the stream: for streams whose
+ * writer counts the sizes of objects, as those of OCI content do.
+ */
+export function isWholeStream(repository: RepositoryHost, id: ObjectId, contentType: bigint): boolean {
+  return withIntactStream(repository, id, contentType, (reader) => {
+    const sizes = new Map<ObjectId, number>();
+    for (const object of reader.objectRefs) {
+      const size = repository.objects.sizeOf(object);
+      if (size === undefined) return false;
+      sizes.set(object, size);
+    }
+    let total = 0;
+    for (let chunk = reader.nextChunk(); chunk !== undefined; chunk = reader.nextChunk()) {
+      total += chunk.type === 'inline' ? chunk.data.length : (sizes.get(chunk.id) ?? 0);
+    }
+    return total === reader.totalSize;
+  });
+}
+
+/** False for whatever cannot be read: it is to be stored again. */
+function withIntactStream(
+  repository: RepositoryHost,
+  id: ObjectId,
+  contentType: bigint,
+  check: (reader: SplitStreamReader) => boolean,
+): boolean {
+  try {
+    const reader = openStream(repository, id, id, contentType);
+    try {
+      return check(reader);
+    } finally {
+      reader.close();
+    }
+  } catch {
+    return false;
+  }
+}
