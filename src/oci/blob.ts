@@ -1,5 +1,6 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
+import { isWholeStream } from '../composefs/repository/whole-stream.js';
 import { ComposefsError } from '../errors.js';
 import type { ContentAndVerity } from './content-and-verity.js';
 import { readExternalStream, writeExternalStream } from './external-stream.js';
@@ -10,7 +11,7 @@ import { type OciDigest, sha256ContentDigest } from './model/digest.js';
 export async function writeBlob(repo: Repository, data: Buffer): Promise<ContentAndVerity> {
   const digest = sha256ContentDigest(data);
   const existing = repo.hasStream(blobIdentifier(digest));
-  if (existing !== undefined) return [digest, existing];
+  if (existing !== undefined && isWholeStream(repo, existing, BLOB_CONTENT_TYPE)) return [digest, existing];
   return [digest, await writeExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, data, [])];
 }
 

@@ -99,11 +99,26 @@ export async function writeConfigRaw(
   refs: ReadonlyMap<string, ObjectId>,
   images: LinkedImages = {},
 ): Promise<ContentAndVerity> {
-  const namedRefs = [...layerRefsInOrder(parseConfig(json).value.rootfs.diff_ids, refs), ...imageRefs(images)];
-  return await writeConfigStream(repo, json, namedRefs);
+  return await writeConfigStream(repo, json, configNamedRefs(json, refs, images));
 }
 
-/** Stores a config of any media type with its named refs in the given order. */
+/**
+ * The named refs of the stream of an image config, in their order.
+ *
+ * @throws ComposefsError `MISSING_LAYER` if `refs` lacks a diff_id of the config.
+ */
+export function configNamedRefs(
+  json: Buffer,
+  refs: ReadonlyMap<string, ObjectId>,
+  images: LinkedImages,
+): (readonly [string, ObjectId])[] {
+  return [...layerRefsInOrder(parseConfig(json).value.rootfs.diff_ids, refs), ...imageRefs(images)];
+}
+
+/**
+ * Stores a config of any media type with its named refs in the given order. Manifests that are stored keep the stream
+ * that they name: see `linkConfig`.
+ */
 export async function writeConfigStream(
   repo: Repository,
   json: Buffer,

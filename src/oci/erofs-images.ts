@@ -3,12 +3,16 @@ import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError, withContextAsync } from '../errors.js';
 import type { ProgressReporter } from '../progress.js';
-import { layerRefsInOrder, writeConfigRaw } from './config-stream.js';
+import { configNamedRefs, layerRefsInOrder } from './config-stream.js';
 import { configLayers } from './filesystem.js';
+import { configRefKey } from './identifiers.js';
 import { OciImage } from './image.js';
 import type { LayerRules } from './layer/layer-rules.js';
+import { linkConfig } from './link-config.js';
 import { writeManifestRaw } from './manifest-stream.js';
 import type { OciDigest } from './model/digest.js';
+import { isContainerImage } from './model/manifest.js';
+import { findManifest, manifestsOfConfig } from './stored-manifests.js';
 import { listRefs, tagImage } from './tags.js';
 import { WorkerPool } from './worker/pool.js';
 
@@ -30,7 +34,8 @@ export interface EnsureImagesOptions {
 /**
  * Builds and links the EROFS images of a stored image, for every format of the repository (spec 40 §6.1), and tags it.
  * Config and manifest streams are rewritten with the new links; their JSON, and so their digests, never change.
- * Images that are linked already, for exactly these formats, are left as they are, unless `layerRules` are given.
+ * Images that are linked already, for exactly these formats, are left as they are, unless `layerRules` are given. Where
+ * other manifests have the same config, images of further formats stay linked.
  *
  * @returns the image for the repository's default format; undefined for artifacts, which are not tagged either.
  */
@@ -44,10 +49,10 @@ export async function ensureComposefsErofs(
   if (image.config === undefined) return undefined;
   requireLinkableFormat(repo.erofsVersion);
   const versions = formatVersions(repo.formatConfig());
-  if (options.layerRules !== undefined || !hasExactlyImages(repo, image, versions)) {
+  if (options.layerRules !== undefined || !hasLinkedImages(repo, image, versions)) {
     await repo.hold(async () => {
       const images = await buildLinkedImages(repo, image, versions, options);
-      await relinkImages(repo, image, images, options.tag);
+      await relinkImages(repo, image, { ...sharedImages(repo, image, versions), ...images }, options.tag);
     });
   } else if (options.tag !== undefined) {
     tagImage(repo, manifestDigest, options.tag);
@@ -68,8 +73,8 @@ export function requireLinkableFormat(version: FormatVersion): void {
 }
 
 interface PlainImages {
-  readonly image: ObjectId | undefined;
-  readonly imageV1: ObjectId | undefined;
+  readonly image?: ObjectId;
+  readonly imageV1?: ObjectId;
 }
 
 async function buildLinkedImages(
@@ -89,38 +94,70 @@ async function buildLinkedImages(
     };
     const { signal, progress } = options;
     const built = await pool.run('build-images', input, { signal, onProgress: (event) => progress?.report(event) });
-    for (const { id } of built) repo.registerImage(id);
-    const idOf = (version: FormatVersion): ObjectId | undefined => built.find((each) => each.version === version)?.id;
-    return { image: idOf(2), imageV1: idOf(1) };
+    repo.registerImages(built.map(({ id }) => id));
+    return plainImages((version) => built.find((each) => each.version === version)?.id);
   } finally {
     if (options.pool === undefined) await pool.close();
   }
 }
 
-/** Rewrites config and manifest streams so that they link these plain images and the same boot images as before. */
+/** Only those that there are. */
+function plainImages(idOf: (version: 1 | 2) => ObjectId | undefined): PlainImages {
+  const [image, imageV1] = [idOf(2), idOf(1)];
+  return { ...(image !== undefined && { image }), ...(imageV1 !== undefined && { imageV1 }) };
+}
+
+/**
+ * Rewrites the streams of the config, and of all manifests that name it, so that they link these plain images and the
+ * same boot images as before.
+ */
 async function relinkImages(
   repo: Repository,
   image: OciImage,
   images: PlainImages,
   tag: string | undefined,
 ): Promise<void> {
-  const configJson = image.readConfigJson(repo);
-  const manifestJson = image.readManifestJson(repo);
-  const [configDigest, configVerity] = await writeConfigRaw(repo, configJson, image.layerRefs, {
-    ...images,
-    bootImages: image.bootImageRefs(),
-  });
-  const layers = layerRefsInOrder([...new Set(image.layerDiffIds())], image.layerRefs);
-  await writeManifestRaw(repo, manifestJson, image.manifestDigest, { configDigest, configVerity, layers }, tag);
+  const { configDigest } = image;
+  const [manifestJson, configJson] = [image.readManifestJson(repo), image.readConfigJson(repo)];
+  const links = { ...images, bootImages: image.bootImageRefs() };
+  const configVerity = await linkConfig(repo, configJson, configNamedRefs(configJson, image.layerRefs, links));
+  if (findManifest(repo, image.manifestDigest)?.namedRefs.get(configRefKey(configDigest)) !== configVerity) {
+    const layers = layerRefsInOrder([...new Set(image.layerDiffIds())], image.layerRefs);
+    await writeManifestRaw(repo, manifestJson, image.manifestDigest, { configDigest, configVerity, layers });
+  }
+  if (tag !== undefined) tagImage(repo, image.manifestDigest, tag);
+  repo.syncNames();
 }
 
-/** True if the images linked are those of `versions`, no more and no less, and still there. */
-function hasExactlyImages(repo: Repository, image: OciImage, versions: readonly FormatVersion[]): boolean {
-  return ([1, 2] as const).every((version) => {
+/**
+ * True if the images linked are there, and are those of `versions`: all of these, and others only if other manifests
+ * of the same config may want them.
+ */
+function hasLinkedImages(repo: Repository, image: OciImage, versions: readonly FormatVersion[]): boolean {
+  const linkable = [1, 2] as const;
+  if (linkable.some((version) => versions.includes(version) && !isUsable(repo, image.imageRef(version)))) return false;
+  const hasOthers = linkable.some((version) => !versions.includes(version) && image.imageRef(version) !== undefined);
+  return !hasOthers || hasSharedConfig(repo, image);
+}
+
+/** The images of other formats than `versions` that stay: manifests with the same config have one set of images. */
+function sharedImages(repo: Repository, image: OciImage, versions: readonly FormatVersion[]): PlainImages {
+  if (!hasSharedConfig(repo, image)) return {};
+  return plainImages((version) => {
     const id = image.imageRef(version);
-    if (!versions.includes(version)) return id === undefined;
-    return id !== undefined && repo.hasImage(id) && repo.objects.has(id);
+    return !versions.includes(version) && isUsable(repo, id) ? id : undefined;
   });
+}
+
+function isUsable(repo: Repository, id: ObjectId | undefined): boolean {
+  return id !== undefined && repo.hasImage(id) && repo.objects.isIntact(id);
+}
+
+function hasSharedConfig(repo: Repository, image: OciImage): boolean {
+  for (const { digest, manifest } of manifestsOfConfig(repo, image.configDigest)) {
+    if (digest !== image.manifestDigest && isContainerImage(manifest)) return true;
+  }
+  return false;
 }
 
 /** What {@link upgradeRepo} did: one count a tag. */

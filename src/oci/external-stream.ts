@@ -50,10 +50,24 @@ export async function writeExternalStream(
   namedRefs: Iterable<readonly [string, ObjectId]>,
   ref?: string,
 ): Promise<ObjectId> {
+  return await repo.hold(async () => {
+    const id = await storeExternalStream(repo, contentType, data, namedRefs);
+    repo.registerStream(id, identifier, ref);
+    return id;
+  });
+}
+
+/** {@link writeExternalStream} without a name. Call it inside of {@link Repository.hold}. */
+export async function storeExternalStream(
+  repo: Repository,
+  contentType: bigint,
+  data: Buffer,
+  namedRefs: Iterable<readonly [string, ObjectId]>,
+): Promise<ObjectId> {
   const writer = repo.createStream(contentType);
   for (const [name, id] of namedRefs) writer.addNamedStreamRef(name, id);
   const object = repo.objects.ensureObject(data);
   writer.addExternalSize(data.length);
   writer.writeReference(object);
-  return await repo.writeStream(writer, identifier, ref);
+  return await repo.storeStream(writer);
 }

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../composefs/repository/object-store.js';
 import type { Repository } from '../composefs/repository/repository.js';
-import { catSplitStream, fdSource, SplitStreamReader } from '../composefs/splitstream/index.js';
 import { Directory } from '../composefs/tree/directory.js';
 import { ImageError } from '../composefs/tree/image-error.js';
 import { UNINITIALIZED_STAT } from '../composefs/tree/stat.js';
@@ -10,12 +8,12 @@ import { type OciTransformOptions, transformForOci } from '../composefs/tree/tra
 import { ComposefsError, errorCode, findCause, withContext } from '../errors.js';
 import { nullReporter, type ProgressReporter } from '../progress.js';
 import { openConfig } from './config-stream.js';
-import { LAYER_CONTENT_TYPE } from './identifiers.js';
 import { type Applier, LayerApplier } from './layer/apply-layer.js';
 import { ReferenceLayerApplier } from './layer/apply-layer-reference.js';
 import { LayerDifferences, type LayerRules } from './layer/layer-rules.js';
 import { readTarEntries } from './layer/tar-entry.js';
-import { digestAlgorithm, type OciDigest, parseOciDigest } from './model/digest.js';
+import { openLayerStream, verifyLayer } from './layer-content.js';
+import type { OciDigest } from './model/digest.js';
 
 /** One layer of an image, as the config stream names it. */
 export interface LayerRef {
@@ -87,8 +85,8 @@ export function buildFilesystem(
 
 function applyLayers(objects: ObjectStore, layers: readonly LayerRef[], trusted: boolean, applier: Applier): void {
   for (const layer of layers) {
-    if (!trusted) verifyLayer(objects, layer);
-    const reader = openLayer(objects, layer.verity);
+    if (!trusted) verifyLayer(objects, layer.verity, layer.diffId);
+    const reader = openLayerStream(objects, layer.verity);
     try {
       applier.startLayer(layer.diffId);
       withContext(`Layer ${layer.diffId}`, () => {
@@ -105,26 +103,4 @@ function refusedByReference(error: unknown): unknown {
   if (findCause(error, ImageError) === undefined) return error;
   const hint = 'the layer rules `oci`, which are those without --layer-rules, may take this image';
   return new ComposefsError(errorCode(error), 'composefs-rs refuses this image', { cause: error, hint });
-}
-
-function openLayer(objects: ObjectStore, verity: ObjectId): SplitStreamReader {
-  return SplitStreamReader.open(fdSource(objects.openObject(verity)), objects.algorithm, LAYER_CONTENT_TYPE);
-}
-
-/** Hashes a layer's tar and compares it with its diff_id. */
-function verifyLayer(objects: ObjectStore, layer: LayerRef): void {
-  const hash = createHash(digestAlgorithm(parseOciDigest(layer.diffId)));
-  const reader = openLayer(objects, layer.verity);
-  try {
-    for (const chunk of catSplitStream(reader, (id) => objects.readObjectChunks(id))) hash.update(chunk);
-  } finally {
-    reader.close();
-  }
-  const found = `${digestAlgorithm(parseOciDigest(layer.diffId))}:${hash.digest('hex')}`;
-  if (found !== layer.diffId) {
-    throw new ComposefsError(
-      'DIGEST_MISMATCH',
-      `Layer has incorrect checksum: expected ${layer.diffId}, its content is ${found}`,
-    );
-  }
 }

@@ -5,9 +5,10 @@ import { emptyStats, type ImportStats } from './import-stats.js';
 import { importTar } from './layer/import-tar.js';
 import type { OciDigest } from './model/digest.js';
 import { validateLayerName } from './model/tag.js';
+import { findLayer, registerLayer } from './stored-layers.js';
 
 /**
- * Stores one uncompressed tar as a layer, unless the layer is there already: then the tar is not read.
+ * Stores one uncompressed tar as a layer, unless the layer is there already and whole: then the tar is not read.
  *
  * @param name - a stream ref to point at the layer, such as `base/2026`; keeps it alive.
  * @throws ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`; nothing is registered then.
@@ -21,15 +22,15 @@ export async function importLayer(
 ): Promise<{ verity: ObjectId; stats: ImportStats }> {
   repo.ensureWritable();
   if (name !== undefined) validateLayerName(name);
-  const identifier = layerContentId(diffId);
-  const existing = repo.hasStream(identifier);
-  if (existing !== undefined) {
-    if (name !== undefined) repo.nameStream(identifier, name);
-    return { verity: existing, stats: emptyStats() };
-  }
   return await repo.hold(async () => {
-    const { id, stats } = await importTar(repo.objects, diffId, tar, options.signal);
-    repo.registerStream(id, identifier, name);
-    return { verity: id, stats };
+    const existing = findLayer(repo, diffId);
+    let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
+    if (stored === undefined) {
+      stored = await importTar(repo.objects, diffId, tar, options.signal);
+      registerLayer(repo, stored, diffId);
+    }
+    if (name !== undefined) repo.nameStream(layerContentId(diffId), name);
+    repo.syncNames();
+    return { verity: stored.id, stats: stored.stats };
   });
 }

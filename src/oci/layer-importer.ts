@@ -3,7 +3,6 @@ import type { Repository } from '../composefs/repository/repository.js';
 import { loadZstdEncode } from '../compression/zstd-encode.js';
 import { ComposefsError, ContextError } from '../errors.js';
 import type { ProgressEvent, ProgressReporter } from '../progress.js';
-import { layerContentId } from './identifiers.js';
 import { addStats, emptyStats, type ImportStats } from './import-stats.js';
 import type { SharedObjectBatches } from './layer/object-batches.js';
 import { LayerHelpers } from './layer-helpers.js';
@@ -13,6 +12,7 @@ import type { DownloadSlots } from './registry/download-slots.js';
 import { removePartial } from './registry/partial-store.js';
 import type { Transfer } from './registry/use-blob.js';
 import type { BlobLocation, ImageSource, LentLayer } from './sources/image-source.js';
+import { findArtifactLayer, findLayer, registerLayer } from './stored-layers.js';
 import type { ImportedLayer } from './worker/import-layer-blob.js';
 import type { WorkerPool } from './worker/pool.js';
 
@@ -28,6 +28,8 @@ export interface LayerImport {
   readonly pool: WorkerPool;
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal | undefined;
+  /** The image or artifact whose layers they are. */
+  readonly manifest: OciDigest;
   /** Whether the layers are those of a container image, with diff_ids. */
   readonly isContainer: boolean;
   /** Bounds the transfers from registries. */
@@ -73,14 +75,14 @@ export function pairLayers(diffIds: readonly OciDigest[], descriptors: readonly 
  * the others; layers that were complete stay registered.
  */
 export async function importLayers(wanted: readonly WantedLayer[], context: LayerImport): Promise<ImportedLayers> {
-  const { repo, source, progress } = context;
+  const { source, progress } = context;
   const refs = new Map<string, ObjectId>();
   const missing: WantedLayer[] = [];
   let present = 0;
   let total = 0;
   // An image may list a layer twice; one import serves both.
   for (const layer of new Map(wanted.map((each) => [each.key, each])).values()) {
-    const existing = storedLayer(repo, layer.key);
+    const existing = storedLayer(layer, context);
     total += layer.descriptor.size;
     if (existing === undefined) missing.push(layer);
     else {
@@ -116,10 +118,9 @@ export async function importLayers(wanted: readonly WantedLayer[], context: Laye
 
 const NOTHING: Transfer = { fetchedBytes: 0, resumedBytes: 0 };
 
-/** The layer's splitstream, if it is registered and its object is there. */
-function storedLayer(repo: Repository, key: OciDigest): ObjectId | undefined {
-  const verity = repo.hasStream(layerContentId(key));
-  return verity !== undefined && repo.objects.has(verity) ? verity : undefined;
+/** The layer's splitstream, if it is stored and whole. */
+function storedLayer(layer: WantedLayer, { repo, isContainer, manifest }: LayerImport): ObjectId | undefined {
+  return isContainer ? findLayer(repo, layer.key, manifest) : findArtifactLayer(repo, layer.descriptor, manifest);
 }
 
 function dropPartial(location: BlobLocation): void {
@@ -174,7 +175,7 @@ async function importLayer(
       const host = location.kind === 'registry' ? location.endpoints[0]?.host : undefined;
       imported = await (host === undefined ? run(located) : downloads.run(host, () => run(located), signal));
     }
-    repo.registerStream(imported.id, layerContentId(key));
+    registerLayer(repo, imported, key);
     if (location !== undefined) dropPartial(location);
     progress.report({ type: 'done', id: key, transferred: descriptor.size });
     return imported;

@@ -1,11 +1,12 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
-import { catSplitStream, type SplitStreamReader } from '../composefs/splitstream/index.js';
+import type { SplitStreamReader } from '../composefs/splitstream/index.js';
 import { ComposefsError } from '../errors.js';
 import { LAYER_CONTENT_TYPE, layerContentId } from './identifiers.js';
 import { formatTarEntry } from './layer/format-entry.js';
 import { type LayerInfo, readLayerInfo } from './layer/layer-info.js';
 import { readTarEntries } from './layer/tar-entry.js';
+import { verifiedLayerContent } from './layer-content.js';
 import type { OciDigest } from './model/digest.js';
 
 /** Looking at a stored layer by its diff_id (spec 40 §8). Artifact blobs are not layers and are refused. */
@@ -31,11 +32,15 @@ export function* layerDumpfile(repo: Repository, diffId: OciDigest): Generator<s
   }
 }
 
-/** The uncompressed tar, byte for byte as it was imported. */
+/**
+ * The uncompressed tar, byte for byte as it was imported.
+ *
+ * @throws ComposefsError `DIGEST_MISMATCH` after the last byte if the layer is damaged.
+ */
 export function* layerTar(repo: Repository, diffId: OciDigest): Generator<Buffer> {
   const reader = openLayer(repo, diffId, findLayer(repo, diffId));
   try {
-    yield* catSplitStream(reader, (id) => repo.objects.readObjectChunks(id));
+    yield* verifiedLayerContent(repo.objects, reader, diffId);
   } finally {
     reader.close();
   }

@@ -3,7 +3,7 @@ import type { ReadableRepository } from '../composefs/repository/readable-reposi
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError } from '../errors.js';
 import type { ContentAndVerity } from './content-and-verity.js';
-import { type ExternalStream, readExternalStream, writeExternalStream } from './external-stream.js';
+import { type ExternalStream, readExternalStream, storeExternalStream } from './external-stream.js';
 import { configRefKey, MANIFEST_CONTENT_TYPE, manifestIdentifier } from './identifiers.js';
 import { type OciDigest, sha256ContentDigest } from './model/digest.js';
 import type { ImageManifest } from './model/manifest.js';
@@ -48,12 +48,17 @@ export async function writeManifestRaw(
   links: ManifestLinks,
   tag?: string,
 ): Promise<ObjectId> {
-  const namedRefs: (readonly [string, ObjectId])[] = [
-    [configRefKey(links.configDigest), links.configVerity],
-    ...links.layers,
-  ];
-  const ref = tag === undefined ? undefined : tagRef(tag);
-  return await writeExternalStream(repo, manifestIdentifier(digest), MANIFEST_CONTENT_TYPE, json, namedRefs, ref);
+  return await repo.hold(async () => {
+    const id = await storeManifest(repo, json, links);
+    repo.registerStream(id, manifestIdentifier(digest), tag === undefined ? undefined : tagRef(tag));
+    return id;
+  });
+}
+
+/** Stores the stream of a manifest without a name. Call it inside of {@link Repository.hold}. */
+export async function storeManifest(repo: Repository, json: Buffer, links: ManifestLinks): Promise<ObjectId> {
+  const config = [configRefKey(links.configDigest), links.configVerity] as const;
+  return await storeExternalStream(repo, MANIFEST_CONTENT_TYPE, json, [config, ...links.layers]);
 }
 
 /**

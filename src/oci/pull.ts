@@ -3,13 +3,14 @@ import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError } from '../errors.js';
 import { nullReporter, type ProgressReporter } from '../progress.js';
-import { layerRefsInOrder, readConfigStream, sortConfigRefs, writeConfigStream } from './config-stream.js';
+import { layerRefsInOrder, readConfigStream, sortConfigRefs } from './config-stream.js';
 import { ensureComposefsErofs, requireLinkableFormat } from './erofs-images.js';
 import { configIdentifier, configRefKey } from './identifiers.js';
 import { OciImage } from './image.js';
 import type { ImportStats } from './import-stats.js';
 import type { LayerRules } from './layer/layer-rules.js';
 import { importLayers, type LayerImport, type PulledLayer, pairLayers } from './layer-importer.js';
+import { linkConfig } from './link-config.js';
 import { hasManifest, type ManifestLinks, readManifestStream, writeManifestRaw } from './manifest-stream.js';
 import type { Descriptor } from './model/descriptor.js';
 import { extractDiffIds } from './model/diff-ids.js';
@@ -166,6 +167,7 @@ export async function pullFrom(
         layerRules: options.layerRules,
       });
       if (image === undefined && tag !== undefined) tagImage(repo, manifestDigest, tag);
+      repo.syncNames();
       const stored = OciImage.open(repo, manifestDigest);
       const { manifestVerity, configDigest, configVerity } = stored;
       const transfer = sumOf(layers);
@@ -198,7 +200,7 @@ function threadsFor(source: ImageSource, { limits }: DownloadSlots): number {
   return Math.max(availableParallelism(), transfers);
 }
 
-type StoreContext = Omit<LayerImport, 'isContainer'>;
+type StoreContext = Omit<LayerImport, 'isContainer' | 'manifest'>;
 
 /** Stores layers, config and manifest: no EROFS images, no tag. */
 async function storeImage(
@@ -211,7 +213,8 @@ async function storeImage(
   const keys = extractDiffIds(manifest.config.mediaType, config, manifest.layers);
 
   const isContainer = isContainerImage(manifest);
-  const { refs, stats, layers } = await importLayers(pairLayers(keys, manifest.layers), { ...store, isContainer });
+  const context = { ...store, isContainer, manifest: manifestDigest };
+  const { refs, stats, layers } = await importLayers(pairLayers(keys, manifest.layers), context);
   signal?.throwIfAborted();
   const configVerity = await storeConfig(repo, manifest, config, layerRefsInOrder(keys, refs));
   const links = {
@@ -290,8 +293,7 @@ async function storeConfig(
       // A damaged config is stored again.
     }
   }
-  const [, verity] = await writeConfigStream(repo, config, layers);
-  return verity;
+  return await linkConfig(repo, config, layers);
 }
 
 /** True if the manifest is stored intact and points at this config and these layers. */

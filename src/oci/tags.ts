@@ -17,7 +17,7 @@ export function tagRef(tag: string): string {
 }
 
 /**
- * Points a tag at a stored manifest, replacing what it pointed at.
+ * Points a tag at a stored manifest, replacing what it pointed at, and makes that last.
  *
  * @throws OciImageNotFound if the manifest is not in the repository.
  */
@@ -25,8 +25,11 @@ export function tagImage(repo: Repository, manifestDigest: OciDigest, tag: strin
   validateTag(tag);
   repo.ensureWritable();
   const identifier = manifestIdentifier(manifestDigest);
-  if (repo.hasStream(identifier) === undefined) throw new OciImageNotFound(manifestDigest);
+  const verity = repo.hasStream(identifier);
+  // A tag that leads nowhere would stand in the way of others.
+  if (verity === undefined || !repo.objects.has(verity)) throw new OciImageNotFound(manifestDigest);
   repo.nameStream(identifier, tagRef(tag));
+  repo.syncNames();
 }
 
 /** Removes a tag. What it pointed at goes with the next garbage collection, if nothing else keeps it. */
@@ -37,6 +40,7 @@ export function untagImage(repo: Repository, tag: string): void {
   } catch (cause) {
     throw new ContextError(`Failed to remove tag ${tag}`, cause);
   }
+  repo.sync();
 }
 
 /**

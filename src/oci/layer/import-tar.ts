@@ -6,7 +6,7 @@ import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../identifiers.js';
 import { type ImportStats, objectStats } from '../import-stats.js';
-import { digestAlgorithm, type OciDigest } from '../model/digest.js';
+import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/digest.js';
 import { directLayerStore } from './layer-store.js';
 import type { SharedObjectBatches } from './object-batches.js';
 import { SharedLayerStore } from './shared-layer-store.js';
@@ -17,13 +17,15 @@ export interface StoredLayer {
   /** Its splitstream. */
   readonly id: ObjectId;
   readonly stats: ImportStats;
+  /** The digest of the tar; undefined of what is stored as it came. */
+  readonly diffId?: OciDigest;
 }
 
 /**
  * Splits an uncompressed tar into objects and a splitstream, and stores both. The reference takes the diff_id on
  * trust; here nothing can be stored under a diff_id that is not its own (spec 40, H-1).
  *
- * @param diffId - undefined for tars in artifacts, which have none.
+ * @param diffId - undefined for tars in artifacts, which declare none.
  * @param shared - through which other threads can help.
  * @throws TarError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
  */
@@ -34,49 +36,45 @@ export async function importTar(
   signal?: AbortSignal,
   shared?: SharedObjectBatches,
 ): Promise<StoredLayer> {
-  const verifier = diffId === undefined ? undefined : new DiffIdVerifier(diffId);
+  const digest = new TarDigest(diffId);
   const store = shared === undefined ? directLayerStore(objects) : new SharedLayerStore(objects, shared);
   const splitter = splitLayer(objects.algorithm, store, LAYER_CONTENT_TYPE);
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted();
-      verifier?.update(chunk);
+      digest.update(chunk);
       splitter.push(chunk);
     }
     const { writer, stats } = splitter.finish();
-    verifier?.finish();
-    return { id: await storeSplitStream(objects, writer), stats };
+    const found = digest.finish();
+    return { id: await storeSplitStream(objects, writer), stats, diffId: found };
   } finally {
     splitter.abort();
     store.close();
   }
 }
 
-const DIFF_ID_ALGORITHMS: readonly string[] = ['sha256', 'sha384', 'sha512'];
-
-class DiffIdVerifier {
-  readonly #diffId: OciDigest;
+/** The digest of a tar; where one is declared, it must be that. */
+class TarDigest {
+  readonly #declared: OciDigest | undefined;
   readonly #hash: Hash;
 
-  constructor(diffId: OciDigest) {
-    const algorithm = digestAlgorithm(diffId);
-    if (!DIFF_ID_ALGORITHMS.includes(algorithm)) {
-      throw new ComposefsError('UNSUPPORTED_DIGEST', `Cannot verify the diff_id ${diffId}`);
-    }
-    this.#diffId = diffId;
-    this.#hash = createHash(algorithm);
+  constructor(declared: OciDigest | undefined) {
+    this.#declared = declared;
+    this.#hash = declared === undefined ? createHash('sha256') : hashLike(declared);
   }
 
   update(chunk: Buffer): void {
     this.#hash.update(chunk);
   }
 
-  finish(): void {
-    const found = `${digestAlgorithm(this.#diffId)}:${this.#hash.digest('hex')}`;
-    if (found === this.#diffId) return;
+  finish(): OciDigest {
+    if (this.#declared === undefined) return sha256Digest(this.#hash.digest('hex'));
+    const found = finishHash(this.#hash, this.#declared);
+    if (found === this.#declared) return found;
     throw new ComposefsError(
       'DIFF_ID_MISMATCH',
-      `layer content does not match declared diff_id: expected ${this.#diffId}, got ${found}`,
+      `layer content does not match declared diff_id: expected ${this.#declared}, got ${found}`,
     );
   }
 }

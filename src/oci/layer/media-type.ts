@@ -28,6 +28,11 @@ export function isDockerTarMediaType(mediaType: string): boolean {
   return DOCKER_TAR_TYPES.has(mediaType);
 }
 
+/** True for layers that are stored unpacked. */
+export function isTarLayer(mediaType: string): boolean {
+  return isTarMediaType(mediaType) || isDockerTarMediaType(mediaType);
+}
+
 /**
  * Refuses a layer of an image that is no tar. How a tar is compressed is told by its content: builders, and registries
  * that convert, often leave a media type that says something else.

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { ComposefsError } from '../../errors.js';
 
 declare const brand: unique symbol;
@@ -60,6 +60,26 @@ export function sha256Digest(hex: string): OciDigest {
 /** `D(bytes)`: the SHA-256 content digest. */
 export function sha256ContentDigest(bytes: Uint8Array): OciDigest {
   return sha256Digest(createHash('sha256').update(bytes).digest('hex'));
+}
+
+const HASH_ALGORITHMS: readonly string[] = [...HEX_LENGTHS.keys()];
+
+/**
+ * A hash of the algorithm of `digest`, to compute one like it.
+ *
+ * @throws ComposefsError `UNSUPPORTED_DIGEST`
+ */
+export function hashLike(digest: OciDigest): Hash {
+  const algorithm = digestAlgorithm(digest);
+  if (!HASH_ALGORITHMS.includes(algorithm)) {
+    throw new ComposefsError('UNSUPPORTED_DIGEST', `Cannot verify the digest ${digest}`);
+  }
+  return createHash(algorithm);
+}
+
+/** The digest of a finished {@link hashLike}. */
+export function finishHash(hash: Hash, like: OciDigest): OciDigest {
+  return parseOciDigest(`${digestAlgorithm(like)}:${hash.digest('hex')}`);
 }
 
 /** The text before the first `:`, such as `sha256`. */

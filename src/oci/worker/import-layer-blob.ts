@@ -3,7 +3,7 @@ import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository
 import { COMPRESSION_MAGIC_BYTES, decompress, readableCompression } from '../../compression/decompress.js';
 import type { ComponentId } from '../../progress.js';
 import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
-import { isDockerTarMediaType, isTarMediaType, requireTarMediaType } from '../layer/media-type.js';
+import { isTarLayer, requireTarMediaType } from '../layer/media-type.js';
 import type { SharedObjectBatches } from '../layer/object-batches.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
@@ -62,8 +62,7 @@ async function storeContent(
 ): Promise<StoredLayer> {
   const { mediaType } = descriptor;
   const objects = new ObjectStore(store);
-  const isTar = isContainer || isTarMediaType(mediaType) || isDockerTarMediaType(mediaType);
-  if (!isTar) return await storeBlob(objects, blob, signal);
+  if (!isContainer && !isTarLayer(mediaType)) return await storeBlob(objects, blob, signal);
   if (isContainer) requireTarMediaType(mediaType);
   // What is its own uncompressed form is not compressed, whatever it looks like.
   const tar = isContainer && key === descriptor.digest ? blob : decompressByContent(blob);
