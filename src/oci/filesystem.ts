@@ -1,17 +1,20 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../composefs/repository/object-store.js';
 import type { Repository } from '../composefs/repository/repository.js';
+import { SplitStreamError } from '../composefs/splitstream/index.js';
 import { Directory } from '../composefs/tree/directory.js';
 import { ImageError } from '../composefs/tree/image-error.js';
 import { UNINITIALIZED_STAT } from '../composefs/tree/stat.js';
 import { type OciTransformOptions, transformForOci } from '../composefs/tree/transform.js';
 import { ComposefsError, errorCode, findCause, withContext } from '../errors.js';
 import { nullReporter, type ProgressReporter } from '../progress.js';
+import type { TarRules } from '../tar/header.js';
+import { TarError } from '../tar/tar-error.js';
 import { openConfig } from './config-stream.js';
 import { type Applier, LayerApplier } from './layer/apply-layer.js';
 import { ReferenceLayerApplier } from './layer/apply-layer-reference.js';
 import { LayerDifferences, type LayerRules } from './layer/layer-rules.js';
-import { readTarEntries } from './layer/tar-entry.js';
+import { LayerError, readTarEntries } from './layer/tar-entry.js';
 import { openLayerStream, verifyLayer } from './layer-content.js';
 import type { OciDigest } from './model/digest.js';
 
@@ -69,7 +72,7 @@ export function buildFilesystem(
   const root = new Directory(UNINITIALIZED_STAT);
   if (options.layerRules === 'reference') {
     try {
-      applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root));
+      applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root), 'reference');
       transformForOci(root, { xattrs: options.xattrs, strict: true });
     } catch (error) {
       throw refusedByReference(error);
@@ -77,20 +80,26 @@ export function buildFilesystem(
     return root;
   }
   const differences = new LayerDifferences();
-  applyLayers(objects, layers, trusted, new LayerApplier(root, differences));
+  applyLayers(objects, layers, trusted, new LayerApplier(root, differences), 'standard');
   transformForOci(root, { xattrs: options.xattrs });
   differences.report(options.progress ?? nullReporter);
   return root;
 }
 
-function applyLayers(objects: ObjectStore, layers: readonly LayerRef[], trusted: boolean, applier: Applier): void {
+function applyLayers(
+  objects: ObjectStore,
+  layers: readonly LayerRef[],
+  trusted: boolean,
+  applier: Applier,
+  rules: TarRules,
+): void {
   for (const layer of layers) {
     if (!trusted) verifyLayer(objects, layer.verity, layer.diffId);
     const reader = openLayerStream(objects, layer.verity);
     try {
       applier.startLayer(layer.diffId);
       withContext(`Layer ${layer.diffId}`, () => {
-        for (const entry of readTarEntries(reader)) applier.apply(entry);
+        for (const entry of readTarEntries(reader, rules)) applier.apply(entry);
       });
     } finally {
       reader.close();
@@ -100,7 +109,8 @@ function applyLayers(objects: ObjectStore, layers: readonly LayerRef[], trusted:
 
 /** Says what would help where it is the rules that are in the way. */
 function refusedByReference(error: unknown): unknown {
-  if (findCause(error, ImageError) === undefined) return error;
+  const isRefusal = [ImageError, TarError, LayerError, SplitStreamError].some((type) => findCause(error, type));
+  if (!isRefusal) return error;
   const hint = 'the layer rules `oci`, which are those without --layer-rules, may take this image';
   return new ComposefsError(errorCode(error), 'composefs-rs refuses this image', { cause: error, hint });
 }

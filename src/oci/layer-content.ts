@@ -4,6 +4,7 @@ import type { ObjectStore } from '../composefs/repository/object-store.js';
 import { catSplitStream, fdSource, SplitStreamReader } from '../composefs/splitstream/index.js';
 import { ComposefsError } from '../errors.js';
 import { LAYER_CONTENT_TYPE } from './identifiers.js';
+import { verifySparseFiles } from './layer/verify-sparse.js';
 import { finishHash, hashLike, type OciDigest, parseOciDigest, sha256Digest } from './model/digest.js';
 
 /** Opens the splitstream of a layer. The caller closes the reader. */
@@ -40,7 +41,11 @@ export function* verifiedLayerContent(
   );
 }
 
-/** Reads a layer to its end. @throws ComposefsError `DIGEST_MISMATCH` */
+/**
+ * Reads a layer to its end, and compares its sparse files with what it says of them.
+ *
+ * @throws ComposefsError `DIGEST_MISMATCH`, LayerError
+ */
 export function verifyLayer(
   objects: ObjectStore,
   verity: ObjectId,
@@ -51,6 +56,16 @@ export function verifyLayer(
   const reader = openLayerStream(objects, verity, contentType);
   try {
     for (const _ of verifiedLayerContent(objects, reader, digest));
+  } finally {
+    reader.close();
+  }
+  if (reader.detachedRefs.length > 0) verifySparse(objects, verity);
+}
+
+function verifySparse(objects: ObjectStore, verity: ObjectId): void {
+  const reader = openLayerStream(objects, verity);
+  try {
+    verifySparseFiles(objects, reader);
   } finally {
     reader.close();
   }

@@ -42,3 +42,11 @@ export function entryTypeName(type: number): string {
 export function hasFileContent(type: number): boolean {
   return type === ENTRY_TYPE.REGULAR || type === ENTRY_TYPE.REGULAR_OLD || type === ENTRY_TYPE.CONTIGUOUS;
 }
+
+/**
+ * Links, directories, devices and FIFOs have no data, whatever size their header has: some writers leave there the size
+ * that the file system gave.
+ */
+export function isHeaderOnly(type: number): boolean {
+  return type >= ENTRY_TYPE.LINK && type <= ENTRY_TYPE.FIFO;
+}

@@ -1,14 +1,16 @@
+import { HeaderFailure } from './parse-failure.js';
+
 /**
  * Numbers in tar headers (spec 30 §5.3).
  *
- * The functions take the place of the field in a block; they throw {@link InvalidOctalError}, which the caller gives a
+ * The functions take the place of the field in a block; they throw {@link InvalidNumberError}, which the caller gives a
  * context.
  */
 
-/** Thrown by {@link readOctal}; never leaves `src/tar`. */
-export class InvalidOctalError extends Error {
-  constructor(field: Uint8Array) {
-    super(`invalid octal field: [${field.join(', ')}]`);
+/** Thrown by {@link readOctal} and {@link readNumeric}. */
+export class InvalidNumberError extends HeaderFailure {
+  constructor(what: string, field: Uint8Array) {
+    super(`${what}: [${field.join(', ')}]`);
   }
 }
 
@@ -18,14 +20,19 @@ const DIGIT_7 = 0x37;
 const PLUS = 0x2b;
 
 /**
- * An octal field: up to the first NUL, with white space at both ends; nothing is 0.
+ * An octal field: up to the first NUL, with white space at both ends; nothing is 0. NULs before the first digit do not
+ * count, as in GNU tar and Go: some writers leave one where the field before ran over.
  *
  * The fields of a header have at most 12 bytes, so the value is below 2^36.
  */
 export function readOctal(block: Uint8Array, start: number, end: number): number {
   let position = start;
   while (position < end && isSpace(block[position])) position++;
-  if (position === end || block[position] === NUL) return 0;
+  if (position === end) return 0;
+  if (block[position] === NUL) {
+    position = skipToDigit(block, position, end);
+    if (position === end) return 0;
+  }
   if (block[position] === PLUS) position++;
   const firstDigit = position;
   let value = 0;
@@ -37,35 +44,40 @@ export function readOctal(block: Uint8Array, start: number, end: number): number
   const digits = position - firstDigit;
   while (position < end && isSpace(block[position])) position++;
   if (digits === 0 || (position < end && block[position] !== NUL)) {
-    throw new InvalidOctalError(block.subarray(start, end));
+    throw new InvalidNumberError('invalid octal field', block.subarray(start, end));
   }
   return value;
 }
 
+/** Where the digits after leading NULs and blanks begin; `end` if something else is there, which does not count. */
+function skipToDigit(block: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end && (block[position] === NUL || block[position] === 0x20)) position++;
+  return isOctalDigit(block[position]) && position < end ? position : end;
+}
+
+/** Whether a field begins with a NUL and has a number all the same, which other readers take for 0. */
+export function hasHiddenNumber(block: Uint8Array, start: number, end: number): boolean {
+  return block[start] === NUL && skipToDigit(block, start, end) < end;
+}
+
 /**
- * A numeric field: octal, or base-256 where the first byte has its top bit set.
+ * A numeric field: octal, or base-256 where the first byte has its top bit set: a big-endian two's complement number,
+ * whose sign is the next bit.
  *
- * Of a base-256 number the low 64 bits count, as in the reference; so a negative number gives its two's complement.
- * The result is a bigint only beyond 2^53 - 1.
+ * The result is a bigint only beyond ±(2^53 - 1), and always fits 64 bits.
  */
 export function readNumeric(block: Uint8Array, start: number, end: number): number | bigint {
   return ((block[start] ?? 0) & 0x80) === 0 ? readOctal(block, start, end) : readBase256(block, start, end);
 }
 
 function readBase256(block: Uint8Array, start: number, end: number): number | bigint {
-  let value = BigInt((block[start] ?? 0) & 0x7f);
+  let value = BigInt.asIntN(7, BigInt((block[start] ?? 0) & 0x7f));
   for (let position = start + 1; position < end; position++) value = (value << 8n) | BigInt(block[position] ?? 0);
-  return narrow(BigInt.asUintN(64, value));
-}
-
-/** The low 32 bits of an unsigned number. */
-export function low32(value: number | bigint): number {
-  return typeof value === 'number' ? value >>> 0 : Number(BigInt.asUintN(32, value));
-}
-
-/** An unsigned 64-bit value read as a signed one; a negative number is itself. */
-export function signed64(value: number | bigint): number | bigint {
-  return typeof value === 'number' ? value : narrow(BigInt.asIntN(64, value));
+  if (BigInt.asIntN(64, value) !== value) {
+    throw new InvalidNumberError('number beyond 64 bits', block.subarray(start, end));
+  }
+  return narrow(value);
 }
 
 /** A number where that is exact. */
@@ -89,4 +101,8 @@ export function parseDecimal(text: string): number | bigint | undefined {
 
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
+}
+
+function isOctalDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= DIGIT_0 && byte <= DIGIT_7;
 }

@@ -1,51 +1,32 @@
-import { type ByteString, byteStringFrom } from '../bytes/byte-string.js';
-import { roundUp } from '../bytes/integer.js';
-import { ENTRY_TYPE } from './entry-type.js';
+import { hideNumbers } from './differences.js';
+import { makeEntry, type ParsedEntry } from './entry.js';
+import { ENTRY_TYPE, entryTypeName, hasFileContent } from './entry-type.js';
+import { type Extensions, type ExtensionType, isExtensionType, NO_EXTENSIONS, parseExtensions } from './extensions.js';
+import { BLOCK_SIZE, readHeaderStart, sumBlock, type TarRules } from './header.js';
+import { readNumeric } from './numbers.js';
+import { HeaderFailure, ParseFailure } from './parse-failure.js';
 import {
-  BLOCK_SIZE,
-  ChecksumError,
-  type HeaderMetadata,
-  type HeaderStart,
-  hasHeaderPath,
-  readHeaderMetadata,
-  readHeaderPath,
-  readHeaderStart,
-  readLinkName,
-  sumBlock,
-  type TarFormat,
-} from './header.js';
-import { InvalidOctalError } from './numbers.js';
-import { PaxError, type PaxRecords, parsePaxRecords } from './pax.js';
+  checkSparseFile,
+  GnuMapReader,
+  invalidMap,
+  PaxMapReader,
+  type SparseFile,
+  type SparseMapReader,
+} from './sparse.js';
 import { TarError } from './tar-error.js';
 
-/** The most bytes that the extension headers of one entry may have together, and a global header alone. */
+/**
+ * The most bytes that the extension headers of one entry may have together, and each of a global header and the map of
+ * a sparse file alone.
+ */
 export const MAX_METADATA_SIZE = 1048576;
 
-/** An entry: its header and the extension headers before it. */
-export interface ParsedEntry {
-  /** The header block; borrowed from the caller of the parser. */
-  readonly block: Buffer;
-  readonly format: TarFormat;
-  readonly type: number;
-  /** Bytes of data, without padding. Every type may have data. */
-  readonly size: number;
-  readonly metadata: HeaderMetadata;
-  readonly extensions: Extensions;
-}
-
-export interface Extensions {
-  readonly pax?: PaxRecords;
-  readonly longName?: ByteString;
-  readonly longLink?: ByteString;
-}
-
 /**
- * What a header block was.
+ * What a block was.
  *
  * - `more`: nothing yet, go on with the next block.
  * - `extension`: hand the next `size` bytes to {@link TarParser.extensionData}, skip their padding, go on.
  * - `global`: skip `size` bytes and their padding; no extension header before it counts for a later entry.
- * - `sparse`: an entry that is not supported.
  * - `end`: this block and the one before it are the end of the archive.
  */
 export type ParserStep =
@@ -53,21 +34,42 @@ export type ParserStep =
   | { readonly type: 'extension'; readonly size: number }
   | { readonly type: 'global'; readonly size: number }
   | { readonly type: 'entry'; readonly entry: ParsedEntry }
-  | { readonly type: 'sparse' }
   | { readonly type: 'end' };
 
 const MORE: ParserStep = { type: 'more' };
-const SPARSE: ParserStep = { type: 'sparse' };
 const END: ParserStep = { type: 'end' };
-const NO_EXTENSIONS: Extensions = {};
 
-/** The block-level state machine (spec 30 §5.2 to §5.5). It sees headers and the data of extensions, nothing else. */
+/** A sparse file whose map is not complete. */
+interface UnfinishedEntry {
+  readonly entry: ParsedEntry;
+  readonly fileSize: number;
+  readonly map: SparseMapReader;
+  /** Bytes of the map so far. */
+  readonly mapSize: number;
+  /** Whether they belong to the entry's data. */
+  readonly isInData: boolean;
+}
+
+/**
+ * The block-level state machine (spec 30 §5.2 to §5.5). It sees headers, the data of extension headers and the maps of
+ * sparse files, nothing else.
+ */
 export class TarParser {
+  readonly #rules: TarRules;
   #afterZeroBlock = false;
   /** Raw data of the extension headers since the last entry. */
   readonly #pending = new Map<ExtensionType, Buffer>();
-  #pendingSize = 0;
   #expected: ExtensionType | undefined;
+  #unfinished: UnfinishedEntry | undefined;
+
+  constructor(rules: TarRules = 'standard') {
+    this.#rules = rules;
+  }
+
+  /** Whether blocks of a map are missing, so that the archive cannot end here. */
+  get isInMap(): boolean {
+    return this.#unfinished !== undefined;
+  }
 
   /**
    * @param block - 512 bytes
@@ -76,7 +78,7 @@ export class TarParser {
    */
   header(block: Buffer, offset: number): ParserStep {
     try {
-      return this.#header(block);
+      return this.#unfinished === undefined ? this.#header(block) : this.#mapBlock(this.#unfinished, block);
     } catch (error) {
       throw located(error, offset);
     }
@@ -93,121 +95,105 @@ export class TarParser {
     const sum = sumBlock(block);
     if (sum === 0) return this.#zeroBlock();
     this.#afterZeroBlock = false;
-    const start = readHeaderStart(block, sum);
-    if (typeof start.size === 'bigint' && start.size > U64_BLOCKS)
-      throw new ParseFailure(`invalid entry size: ${start.size}`);
-    if (start.type === ENTRY_TYPE.PAX_GLOBAL) {
-      this.#clear();
-      return { type: 'global', size: checkMetadataSize(start.size) };
+    const start = readHeaderStart(block, sum, this.#rules);
+    const { type, format, size } = start;
+    if (type === ENTRY_TYPE.PAX_GLOBAL) {
+      this.#pending.clear();
+      return { type: 'global', size: checkMetadataSize(size) };
     }
-    if (start.format !== 'v7') {
-      if (isExtensionType(start.type)) return this.#extension(start.type, start.size);
-      if (start.type === ENTRY_TYPE.GNU_SPARSE) {
-        if (start.format === 'gnu') return SPARSE;
-        throw new ParseFailure('sparse entry type but header is not GNU format');
-      }
+    if (isExtensionType(type) && (format !== 'v7' || this.#rules === 'standard')) return this.#extension(type, size);
+    if (type === ENTRY_TYPE.GNU_SPARSE && format !== 'gnu' && format !== 'old-go') {
+      throw new ParseFailure('sparse entry type but header is not GNU format');
     }
-    return this.#entry(block, start);
+    if (this.#rules === 'standard') return this.#withMap(makeEntry(block, start, this.#takeExtensions(), 'standard'));
+    const hidden = hideNumbers(block);
+    const hiddenStart = { ...start, size: readNumeric(hidden, 124, 136) };
+    return this.#withMap(makeEntry(hidden, hiddenStart, this.#takeExtensions(), 'reference'));
   }
 
   #zeroBlock(): ParserStep {
-    if (!this.#afterZeroBlock) {
-      this.#afterZeroBlock = true;
-      return MORE;
-    }
-    if (this.#pending.size > 0) throw new ParseFailure('metadata entries without a following actual entry');
-    return END;
+    if (this.#afterZeroBlock) return END;
+    this.#afterZeroBlock = true;
+    return MORE;
   }
 
+  /** Of several of one kind the last counts. */
   #extension(type: ExtensionType, size: number | bigint): ParserStep {
-    if (this.#pending.has(type)) throw new ParseFailure(DUPLICATE[type]);
-    const sum = typeof size === 'number' ? this.#pendingSize + size : BigInt(this.#pendingSize) + size;
-    this.#pendingSize = checkMetadataSize(sum);
+    this.#pending.delete(type);
+    let others = 0;
+    for (const data of this.#pending.values()) others += data.length;
     this.#expected = type;
-    return { type: 'extension', size: Number(size) };
+    return { type: 'extension', size: checkMetadataSize(size, others) };
   }
 
-  #entry(block: Buffer, { format, type, size: headerSize }: HeaderStart): ParserStep {
-    const extensions = this.#pending.size === 0 ? NO_EXTENSIONS : this.#parseExtensions();
-    this.#clear();
-    if (extensions.pax?.isSparse === true) return SPARSE;
-    const metadata = readHeaderMetadata(block, format);
-    const size = checkSize(extensions.pax?.size ?? headerSize);
-    const isNamed = extensions === NO_EXTENSIONS && hasHeaderPath(block, format);
-    const entry = { block, format, type, size, metadata, extensions };
-    if (!isNamed && entryPath(entry) === '') throw new ParseFailure('entry has empty path');
-    return { type: 'entry', entry };
-  }
-
-  #parseExtensions(): Extensions {
-    const pax = this.#pending.get(ENTRY_TYPE.PAX_EXTENDED);
-    const longName = this.#pending.get(ENTRY_TYPE.GNU_LONG_NAME);
-    const longLink = this.#pending.get(ENTRY_TYPE.GNU_LONG_LINK);
-    return {
-      ...(pax !== undefined && { pax: parsePaxRecords(pax) }),
-      ...(longName !== undefined && { longName: withoutFinalNul(longName) }),
-      ...(longLink !== undefined && { longLink: withoutFinalNul(longLink) }),
-    };
-  }
-
-  #clear(): void {
+  #takeExtensions(): Extensions {
+    if (this.#pending.size === 0) return NO_EXTENSIONS;
+    const extensions = parseExtensions(this.#pending, this.#rules);
     this.#pending.clear();
-    this.#pendingSize = 0;
+    return extensions;
+  }
+
+  /** The entry, or the beginning of one whose map follows. */
+  #withMap(entry: ParsedEntry): ParserStep {
+    const { block, type, extensions } = entry;
+    if (type === ENTRY_TYPE.GNU_SPARSE) {
+      const map = new GnuMapReader();
+      const isComplete = map.addHeader(block);
+      const fileSize = checkFileSize(readNumeric(block, 483, 495));
+      const regular = { ...entry, type: ENTRY_TYPE.REGULAR };
+      return this.#mapStep({ entry: regular, fileSize, map, mapSize: 0, isInData: false }, isComplete);
+    }
+    const sparse = extensions.pax?.sparse;
+    if (sparse === undefined) return { type: 'entry', entry };
+    if (!hasFileContent(type)) throw new ParseFailure(`sparse entry of type ${entryTypeName(type)}`);
+    const fileSize = checkFileSize(sparse.size ?? entry.size);
+    if (sparse.regions !== undefined) return completeSparse(entry, { size: fileSize, regions: sparse.regions });
+    return this.#mapStep({ entry, fileSize, map: new PaxMapReader(), mapSize: 0, isInData: true }, false);
+  }
+
+  #mapBlock(unfinished: UnfinishedEntry, block: Buffer): ParserStep {
+    const isComplete = unfinished.map.add(block);
+    return this.#mapStep({ ...unfinished, mapSize: unfinished.mapSize + BLOCK_SIZE }, isComplete);
+  }
+
+  #mapStep(unfinished: UnfinishedEntry, isComplete: boolean): ParserStep {
+    const { entry, fileSize, map, mapSize, isInData } = unfinished;
+    checkMetadataSize(mapSize);
+    const size = isInData ? entry.size - mapSize : entry.size;
+    if (isInData && size < (isComplete ? 0 : BLOCK_SIZE)) {
+      throw invalidMap(`it is longer than the ${entry.size} bytes of data`);
+    }
+    if (isComplete) {
+      this.#unfinished = undefined;
+      return completeSparse({ ...entry, size }, { size: fileSize, regions: map.regions });
+    }
+    // The caller is going to reuse the block of the header.
+    const kept = mapSize === 0 ? { ...entry, block: Buffer.from(entry.block) } : entry;
+    this.#unfinished = { ...unfinished, entry: kept };
+    return MORE;
   }
 }
 
-/** The path as the tar has it: not empty, otherwise any bytes. */
-export function entryPath({ block, format, extensions }: ParsedEntry): ByteString {
-  return extensions.pax?.sparseName ?? extensions.pax?.path ?? extensions.longName ?? readHeaderPath(block, format);
+function completeSparse(entry: ParsedEntry, sparse: SparseFile): ParserStep {
+  checkSparseFile(sparse, entry.size);
+  return { type: 'entry', entry: { ...entry, sparse } };
 }
-
-/** The target of a hard link or symlink; undefined where there is none. */
-export function entryLinkTarget({ block, extensions }: ParsedEntry): ByteString | undefined {
-  const target = extensions.pax?.linkPath ?? extensions.longLink ?? readLinkName(block);
-  return target === '' ? undefined : target;
-}
-
-type ExtensionType = typeof ENTRY_TYPE.GNU_LONG_NAME | typeof ENTRY_TYPE.GNU_LONG_LINK | typeof ENTRY_TYPE.PAX_EXTENDED;
-
-const DUPLICATE: Readonly<Record<ExtensionType, string>> = {
-  [ENTRY_TYPE.GNU_LONG_NAME]: 'duplicate GNU long name entry',
-  [ENTRY_TYPE.GNU_LONG_LINK]: 'duplicate GNU long link entry',
-  [ENTRY_TYPE.PAX_EXTENDED]: 'duplicate PAX extended header',
-};
-
-function isExtensionType(type: number): type is ExtensionType {
-  return type === ENTRY_TYPE.GNU_LONG_NAME || type === ENTRY_TYPE.GNU_LONG_LINK || type === ENTRY_TYPE.PAX_EXTENDED;
-}
-
-/** Sizes above this do not fit 64 bits once rounded up to whole blocks. */
-const U64_BLOCKS = 2n ** 64n - 512n;
-
-/** A message that {@link located} completes. */
-class ParseFailure extends Error {}
 
 function located(error: unknown, offset: number): unknown {
-  if (error instanceof ParseFailure || error instanceof PaxError) return new TarError(error.message, offset);
-  if (error instanceof InvalidOctalError || error instanceof ChecksumError) {
-    return new TarError(`header error: ${error.message}`, offset);
-  }
-  return error;
+  if (!(error instanceof ParseFailure)) return error;
+  return new TarError(error instanceof HeaderFailure ? `header error: ${error.message}` : error.message, offset);
 }
 
-function checkMetadataSize(size: number | bigint): number {
-  if (size > MAX_METADATA_SIZE) {
-    throw new ParseFailure(`metadata exceeds limit: ${size} bytes > ${MAX_METADATA_SIZE} bytes`);
+function checkMetadataSize(size: number | bigint, others = 0): number {
+  if (size < 0) throw new ParseFailure(`invalid entry size: ${size}`);
+  const sum = typeof size === 'number' ? size + others : size + BigInt(others);
+  if (sum > MAX_METADATA_SIZE) {
+    throw new ParseFailure(`metadata exceeds limit: ${sum} bytes > ${MAX_METADATA_SIZE} bytes`);
   }
   return Number(size);
 }
 
-/** A size that stays exact when rounded up to whole blocks. */
-function checkSize(size: number | bigint): number {
-  if (typeof size === 'bigint' || !Number.isSafeInteger(roundUp(size, BLOCK_SIZE))) {
-    throw new ParseFailure(`invalid entry size: ${size} is beyond the supported range of 2^53 - 1`);
-  }
-  return size;
-}
-
-function withoutFinalNul(data: Buffer): ByteString {
-  return byteStringFrom(data[data.length - 1] === 0 ? data.subarray(0, -1) : data);
+function checkFileSize(size: number | bigint): number {
+  if (typeof size === 'number' && size >= 0) return size;
+  throw new ParseFailure(`invalid size of a sparse file: ${size}`);
 }

@@ -1,7 +1,10 @@
 import { roundUp } from '../bytes/integer.js';
+import type { ParsedEntry } from './entry.js';
 import { hasFileContent } from './entry-type.js';
 import { BLOCK_SIZE } from './header.js';
-import { type ParsedEntry, TarParser } from './parser.js';
+import { NO_TAR_LIMITS, type TarLimits, TarMeter } from './limits.js';
+import { TarParser } from './parser.js';
+import type { SparseFile } from './sparse.js';
 import { TarError } from './tar-error.js';
 
 /** Content of a regular file up to this many bytes stays inline (spec 30 §1). */
@@ -16,8 +19,11 @@ export const INLINE_CONTENT_MAX_V0 = 64;
 export interface TarSink {
   /** Headers, padding, small files: whatever is not the content of a large file. Never empty. */
   inline(data: Buffer): void;
-  /** A file of more than 64 bytes; exactly `size` bytes of content follow. */
-  beginFile(size: number): void;
+  /**
+   * A file of more than 64 bytes, with its holes if it has any; exactly `size` bytes of content follow, without the holes.
+   * Only a sparse file may have less than 65 bytes of content, also none.
+   */
+  beginFile(size: number, sparse: SparseFile | undefined): void;
   /** Never empty. */
   fileData(chunk: Buffer): void;
   endFile(): void;
@@ -26,22 +32,13 @@ export interface TarSink {
 /**
  * What the bytes at the current position are:
  *
- * - `header`: a header block; `extension`: data of an extension header, with padding; `global`: likewise, ignored
- * - `file`: content of a large file; `padding`: what follows it
- * - `data`: data of any other entry, with padding
+ * - `header`: a header block, or a block of a sparse file's map; `extension`: data of an extension header; `global`:
+ *   likewise, ignored
+ * - `file`: content of a large file; `data`: data of any other entry
+ * - `padding`: what follows data of any kind
  * - `trailer`: everything after the end of the archive, without end
  */
-type State = 'header' | 'extension' | 'global' | 'file' | 'padding' | 'data' | 'trailer';
-
-/** What it means that the tar ends in a state. */
-const UNEXPECTED_EOF: Readonly<Record<Exclude<State, 'trailer'>, string>> = {
-  header: 'unexpected EOF in tar stream',
-  extension: 'unexpected EOF in tar stream',
-  global: 'unexpected EOF in tar stream',
-  file: 'unexpected EOF reading tar entry',
-  padding: 'unexpected EOF reading tar padding',
-  data: 'unexpected EOF reading tar entry',
-};
+type State = 'header' | 'extension' | 'global' | 'file' | 'data' | 'padding' | 'trailer';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
@@ -53,30 +50,32 @@ const EMPTY: Buffer = Buffer.alloc(0);
  */
 export class TarSplitter {
   readonly #sink: TarSink;
+  readonly #meter: TarMeter;
   readonly #parser = new TarParser();
   #state: State = 'header';
   /** Bytes that the state still lasts. */
   #remaining = BLOCK_SIZE;
-  /** Data of the extension, content of the file: without padding. */
+  /** Of data of any kind, without padding. */
   #size = 0;
-  /** Nothing has been read since the last entry, so that the tar may end here. */
-  #isBetweenEntries = true;
+  #sparse: SparseFile | undefined;
   /** The header or extension being read, and how much of it earlier chunks had. */
   #metadata: Buffer = EMPTY;
   #gathered = 0;
   /** Bytes of the tar before the current chunk. */
   #offset = 0;
 
-  constructor(sink: TarSink) {
+  constructor(sink: TarSink, limits: TarLimits = NO_TAR_LIMITS) {
     this.#sink = sink;
+    this.#meter = new TarMeter(limits);
   }
 
   /**
    * Takes the next bytes of the tar. After an error the splitter is of no further use.
    *
-   * @throws TarError, and whatever the sink throws
+   * @throws TarError, TarLimitError, and whatever the sink throws
    */
   push(chunk: Buffer): void {
+    this.#meter.addBytes(chunk.length);
     let position = 0;
     // Neighbouring inline parts go to the sink together: from here to the position nothing has been passed on.
     let inlineStart = 0;
@@ -94,7 +93,7 @@ export class TarSplitter {
       if (this.#remaining > 0) break;
       if (this.#complete(this.#offset + end) === 'file') {
         this.#inline(chunk.subarray(inlineStart, end));
-        this.#sink.beginFile(this.#size);
+        this.#beginFile();
         inlineStart = end;
       }
     }
@@ -102,11 +101,19 @@ export class TarSplitter {
     this.#offset += chunk.length;
   }
 
-  /** @throws TarError if the tar ends in the middle of something; a missing end of archive is fine. */
+  /**
+   * A tar may end after any entry, without end blocks and padding, as for GNU tar and Go.
+   *
+   * @throws TarError if it ends in the middle of something.
+   */
   finish(): void {
-    if (this.#state === 'trailer') return;
-    const isAtBoundary = this.#state === 'header' && this.#isBetweenEntries && this.#gathered === 0;
-    if (!isAtBoundary) throw new TarError(UNEXPECTED_EOF[this.#state], this.#offset);
+    if (this.#state === 'trailer' || this.#state === 'padding') return;
+    if (this.#state === 'header') {
+      const isZero = this.#metadata.subarray(0, this.#gathered).every((byte) => byte === 0);
+      if (isZero && !this.#parser.isInMap) return;
+    }
+    const isData = this.#state === 'file' || this.#state === 'data';
+    throw new TarError(`unexpected EOF ${isData ? 'reading tar entry' : 'in tar stream'}`, this.#offset);
   }
 
   /** All bytes of the state are there; they end at `offset` of the tar. Returns the state that follows. */
@@ -116,71 +123,90 @@ export class TarSplitter {
         this.#header(this.#takeMetadata(), offset - BLOCK_SIZE);
         break;
       case 'extension':
-        this.#extension(this.#takeMetadata().subarray(0, this.#size));
+        this.#parser.extensionData(this.#takeMetadata());
+        this.#padding();
         break;
       case 'file':
-        this.#sink.endFile();
-        this.#enter('padding', roundUp(this.#size, BLOCK_SIZE) - this.#size);
+        this.#endFile();
+        break;
+      case 'padding':
+        this.#nextHeader();
         break;
       default:
-        this.#nextEntry();
+        this.#padding();
     }
     return this.#state;
   }
 
   #header(block: Buffer, offset: number): void {
-    this.#isBetweenEntries = false;
     const step = this.#parser.header(block, offset);
     switch (step.type) {
       case 'more':
-        this.#enter('header', BLOCK_SIZE);
+        this.#nextHeader();
         break;
       case 'extension':
-        this.#size = step.size;
-        if (step.size === 0) this.#extension(EMPTY);
-        else this.#enter('extension', roundUp(step.size, BLOCK_SIZE));
+        this.#meter.addExtension(step.size);
+        if (step.size === 0) this.#parser.extensionData(EMPTY);
+        this.#data('extension', step.size);
         break;
       case 'global':
-        this.#enter('global', roundUp(step.size, BLOCK_SIZE));
+        this.#data('global', step.size);
         break;
       case 'entry':
         this.#entry(step.entry);
         break;
-      case 'sparse':
-        throw new TarError('sparse tar entries are not supported', offset);
       case 'end':
-        this.#enter('trailer', Number.POSITIVE_INFINITY);
+        this.#state = 'trailer';
+        this.#remaining = Number.POSITIVE_INFINITY;
         break;
     }
   }
 
-  #extension(data: Buffer): void {
-    this.#parser.extensionData(data);
-    this.#enter('header', BLOCK_SIZE);
-  }
-
-  #entry({ type, size }: ParsedEntry): void {
-    if (hasFileContent(type) && size > INLINE_CONTENT_MAX_V0) {
+  #entry({ type, size, sparse }: ParsedEntry): void {
+    this.#meter.addEntry(sparse === undefined ? 0 : sparse.size - size);
+    this.#sparse = sparse;
+    if (hasFileContent(type) && (sparse?.size ?? size) > INLINE_CONTENT_MAX_V0) {
+      this.#state = 'file';
       this.#size = size;
-      this.#enter('file', size);
+      this.#remaining = size;
     } else {
-      this.#enter('data', roundUp(size, BLOCK_SIZE));
+      this.#data('data', size);
     }
   }
 
-  /** Goes to a state; one that lasts for no bytes is over at once. */
-  #enter(state: State, length: number): void {
-    if (length === 0) this.#nextEntry();
+  /** Goes to the state of some data; without any that is over at once. */
+  #data(state: 'extension' | 'global' | 'data', size: number): void {
+    if (size === 0) this.#nextHeader();
     else {
       this.#state = state;
-      this.#remaining = length;
+      this.#size = size;
+      this.#remaining = size;
     }
   }
 
-  #nextEntry(): void {
+  #padding(): void {
+    const padding = roundUp(this.#size, BLOCK_SIZE) - this.#size;
+    if (padding === 0) this.#nextHeader();
+    else {
+      this.#state = 'padding';
+      this.#remaining = padding;
+    }
+  }
+
+  #nextHeader(): void {
     this.#state = 'header';
     this.#remaining = BLOCK_SIZE;
-    this.#isBetweenEntries = true;
+  }
+
+  #beginFile(): void {
+    this.#sink.beginFile(this.#size, this.#sparse);
+    // Nothing but holes.
+    if (this.#size === 0) this.#endFile();
+  }
+
+  #endFile(): void {
+    this.#sink.endFile();
+    this.#padding();
   }
 
   /** Copies a part only if the rest of it comes with a later chunk. */

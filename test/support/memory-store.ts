@@ -28,12 +28,20 @@ export class MemoryStore implements DirectStore {
     return { id, size: data.length, method };
   }
 
-  createWriter(): { write(chunk: Uint8Array): void; finish(): Stored; abort(): void } {
+  createWriter(): {
+    write(chunk: Uint8Array): void;
+    writeZeros(length: number): void;
+    finish(): Stored;
+    abort(): void;
+  } {
     const chunks: Buffer[] = [];
     this.openWriters++;
     return {
       write: (chunk) => {
         chunks.push(Buffer.from(chunk));
+      },
+      writeZeros: (length) => {
+        chunks.push(Buffer.alloc(length));
       },
       finish: () => {
         this.openWriters--;

@@ -8,7 +8,7 @@
 export interface TarFields {
   readonly name: string | Buffer;
   /** The type byte as a character. Default `0`. */
-  readonly type?: string;
+  readonly type?: string | Buffer;
   /** Default 0o644; 0o755 for directories; 0o777 for symlinks. */
   readonly mode?: number;
   readonly uid?: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { low32, parseDecimal, readNumeric, readOctal, signed64 } from '../../src/tar/numbers.js';
+import { parseDecimal, readNumeric, readOctal } from '../../src/tar/numbers.js';
 
 function octal(text: string): number {
   const field = Buffer.from(text, 'latin1');
@@ -29,7 +29,10 @@ describe('octal fields', () => {
     ['+17\0', 0o17],
     ['\t\n\v\f\r 17 \t\0', 0o17],
     ['17\0garbage', 0o17],
-    ['\x0017', 0],
+    ['\x0017', 0o17],
+    ['\0 \0 17\0', 0o17],
+    ['\0junk', 0],
+    ['\0+7', 0],
   ];
   for (const [field, value] of values) {
     test(JSON.stringify(field), () => assert.equal(octal(field), value));
@@ -61,25 +64,44 @@ describe('numeric fields in base 256', () => {
   });
   test('beyond 2^53 - 1 as a bigint', () => {
     assert.equal(numeric('800000000020000000000000'), 2n ** 53n);
-    assert.equal(numeric('80000000ffffffffffffffff'), 2n ** 64n - 1n);
+    assert.equal(numeric('800000007fffffffffffffff'), 2n ** 63n - 1n);
+    assert.equal(numeric('ffffffff8000000000000000'), -(2n ** 63n));
   });
-  test('only the low 64 bits count', () => {
-    assert.equal(numeric('ffffffffffffffffffffffff'), 2n ** 64n - 1n);
-    assert.equal(numeric('807fffff0000000000000005'), 5);
+  test("a negative number is in two's complement", () => {
+    assert.equal(numeric('ffffffffffffffffffffffff'), -1);
+    assert.equal(numeric('ffffffffffffffff80000000'), -(2 ** 31));
+    assert.equal(numeric('c0000000'), -(2 ** 30));
+    assert.equal(numeric('bfffffff'), 2 ** 30 - 1);
   });
-  test('a negative number is its complement', () => {
-    assert.equal(signed64(numeric('ffffffffffffffffffffffff')), -1);
-    assert.equal(signed64(numeric('ffffffffffffffff80000000')), -(2 ** 31));
-    assert.equal(signed64(numeric('800000008000000000000000')), -(2n ** 63n));
-    assert.equal(signed64(7), 7);
+  test('what does not fit 64 bits is an error, not what is left of it', () => {
+    for (const hex of [
+      '807fffff0000000000000005',
+      '800000008000000000000000',
+      '80000000ffffffffffffffff',
+      'fffffffe0000000000000000',
+    ]) {
+      assert.throws(() => numeric(hex), {
+        message: `number beyond 64 bits: [${[...Buffer.from(hex, 'hex')].join(', ')}]`,
+      });
+    }
   });
   test('without the top bit the field is octal', () => assert.equal(numeric(Buffer.from('17').toString('hex')), 0o17));
 });
 
-test('the low 32 bits', () => {
-  assert.equal(low32(2 ** 32 + 5), 5);
-  assert.equal(low32(2 ** 32 - 1), 2 ** 32 - 1);
-  assert.equal(low32(2n ** 63n + 7n), 7);
+test('whatever fits 64 bits is read back in 12 bytes, and in 8 what fits those', () => {
+  const encode = (value: bigint, length: number): string => {
+    const bytes = Buffer.alloc(length);
+    for (let i = length - 1, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn);
+    bytes[0] = value < 0n ? (bytes[0] ?? 0) | 0xc0 : ((bytes[0] ?? 0) & 0x3f) | 0x80;
+    return bytes.toString('hex');
+  };
+  fc.assert(
+    fc.property(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), (value) => {
+      assert.equal(BigInt(numeric(encode(value, 12))), value);
+      const small = value >> 2n;
+      assert.equal(BigInt(numeric(encode(small, 8))), small);
+    }),
+  );
 });
 
 test('decimal numbers', () => {

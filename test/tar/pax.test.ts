@@ -36,10 +36,22 @@ describe('PAX records', () => {
     );
   });
 
-  test('the last record of a key counts, an empty value is a value', () => {
-    const records = parse(paxRecord('path', 'a'), paxRecord('path', ''), paxRecord('linkpath', 'l'));
-    assert.equal(records.path, '');
-    assert.equal(records.linkPath, 'l');
+  test('the last record of a key counts, and an empty value takes it back', () => {
+    const records = parse(paxRecord('path', 'a'), paxRecord('path', 'b'), paxRecord('linkpath', 'l'));
+    assert.deepEqual([records.path, records.linkPath], ['b', 'l']);
+    for (const key of ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime', 'GNU.sparse.name']) {
+      const empty = parse(paxRecord(key, '7'), paxRecord(key, ''));
+      const { path, linkPath, size, uid, gid, mtime, sparseName } = empty;
+      assert.deepEqual([path, linkPath, size, uid, gid, mtime, sparseName], Array(7).fill(undefined), key);
+      assert.equal(empty.hasEmptyLinkPath, key === 'linkpath');
+    }
+    assert.deepEqual([...parse(paxRecord('SCHILY.xattr.user.a', '')).xattrs], [['user.a', '']]);
+  });
+
+  test('paths end at no NUL: they are refused', () => {
+    for (const key of ['path', 'linkpath', 'GNU.sparse.name']) {
+      assert.throws(() => parse(paxRecord(key, 'a\0b')), { message: `PAX ${key} with a NUL: "a\\u0000b"` });
+    }
   });
 
   test('values may contain the separators, keys end at the first equals sign', () => {
@@ -51,10 +63,21 @@ describe('PAX records', () => {
     assert.deepEqual([records.size, records.uid, records.gid], [12, 2n ** 64n - 1n, 0]);
   });
 
-  test('whatever does not begin with a length ends the records', () => {
-    for (const junk of ['', '\0\0\0', 'zz uid=5\n', 'zzuid=5\n', '\n8 uid=5\n', ' uid=5\n', '-8 uid=5\n', '8']) {
-      assert.equal(parse('8 uid=7\n', junk).uid, 7, JSON.stringify(junk));
+  test('NULs may follow, anything else may not; for the reference it ends the records', () => {
+    for (const nuls of ['', '\0', '\0'.repeat(1000)]) assert.equal(parse('8 uid=7\n', nuls).uid, 7);
+    for (const junk of ['\0x', 'zz uid=5\n', 'zzuid=5\n', '\n8 uid=5\n', ' uid=5\n', '-8 uid=5\n', '8']) {
+      const data = Buffer.from(`8 uid=7\n${junk}`);
+      assert.throws(() => parsePaxRecords(data), { message: 'PAX error: malformed PAX extension record' });
+      assert.equal(parsePaxRecords(data, 'reference').uid, 7, JSON.stringify(junk));
     }
+  });
+
+  test('blanks before a length do not count, and are reported', () => {
+    const records = parse(' \t8 uid=7\n 8 gid=8\n  ');
+    assert.deepEqual([records.uid, records.gid], [7, 8]);
+    assert.deepEqual(records.differences, Array(2).fill('pax-blanks'));
+    const reference = parsePaxRecords(Buffer.from('8 uid=7\n 8 uid=8\n'), 'reference');
+    assert.deepEqual([reference.uid, reference.differences], [7, []]);
   });
 
   test('a length may have a plus sign and leading zeros', () => {
@@ -69,14 +92,16 @@ describe('PAX records', () => {
     });
   }
 
-  test('keys must be UTF-8, also those without a meaning', () => {
-    assert.throws(() => parse(paxRecord(Buffer.from([0xff]), 'x')), /^Error: invalid UTF-8 in PAX key: /);
-    assert.doesNotThrow(() => parse(paxRecord('ü', 'x'), paxRecord('', 'x')));
+  test('keys are bytes', () => {
+    const records = parse(paxRecord(Buffer.from([0xff]), 'x'), paxRecord('ü', 'x'), paxRecord('', 'x'));
+    assert.deepEqual([records.path, records.xattrs.size], [undefined, 0]);
+    const name = Buffer.concat([Buffer.from('SCHILY.xattr.user.'), Buffer.from([0xe9])]);
+    assert.deepEqual([...parse(paxRecord(name, 'v')).xattrs], [['user.\xe9', 'v']]);
   });
 
   test('malformed numbers name their key', () => {
-    for (const key of ['size', 'uid', 'gid', 'mtime', 'GNU.sparse.major', 'GNU.sparse.offset']) {
-      for (const value of ['', '-', '-x', '1x', ' 1', '18446744073709551616']) {
+    for (const key of ['size', 'uid', 'gid', 'mtime', 'GNU.sparse.size', 'GNU.sparse.offset']) {
+      for (const value of ['-', '-x', '1x', ' 1', '18446744073709551616']) {
         assert.throws(() => parse(paxRecord(key, value)), {
           message: `invalid PAX ${key} value: ${JSON.stringify(value)}`,
         });
@@ -87,13 +112,18 @@ describe('PAX records', () => {
     }
   });
 
-  test('a malformed number counts even if a later record replaces it', () => {
-    assert.throws(() => parse(paxRecord('uid', 'x'), paxRecord('uid', '1')), /invalid PAX uid value/);
+  test('a malformed number that a later record replaces does not count', () => {
+    assert.equal(parse(paxRecord('uid', 'x'), paxRecord('uid', '1')).uid, 1);
   });
 
-  test('mtime: seconds of the last record, nanoseconds of the first', () => {
-    const records = parse(paxRecord('mtime', '1.25'), paxRecord('mtime', '7.5'));
-    assert.deepEqual([records.mtime, records.mtimeNsec], [7, 250000000]);
+  test('mtime: the last record counts; of the reference, the fraction of the first', () => {
+    const data = Buffer.concat([paxRecord('mtime', '1.25'), paxRecord('mtime', '7.5')]);
+    const records = parse(data);
+    assert.deepEqual([records.mtime, records.mtimeNsec], [7, 500000000]);
+    assert.deepEqual(records.differences, ['pax-time']);
+    const reference = parsePaxRecords(data, 'reference');
+    assert.deepEqual([reference.mtime, reference.mtimeNsec], [7, 250000000]);
+    assert.deepEqual(parse(paxRecord('mtime', '1.5'), paxRecord('mtime', '7.5')).differences, []);
     assert.deepEqual([parse(paxRecord('mtime', '12')).mtime, parse(paxRecord('mtime', '12')).mtimeNsec], [12, 0]);
     assert.throws(() => parse(paxRecord('mtime', '.5')), { message: 'invalid PAX mtime value: ".5"' });
   });
@@ -151,38 +181,79 @@ test('nanoseconds of a PAX time', () => {
 });
 
 describe('sparse files in PAX records', () => {
-  const sparse: [string, string][][] = [
-    [['GNU.sparse.map', '']],
-    [
+  const sparse = (...records: [string, string][]): unknown =>
+    parse(...records.map(([key, value]) => paxRecord(key, value))).sparse;
+  const regions = [
+    { offset: 0, length: 5 },
+    { offset: 4096, length: 1 },
+  ];
+
+  test('format 0.0: pairs of records', () => {
+    const found = sparse(
+      ['GNU.sparse.size', '9000'],
+      ['GNU.sparse.numblocks', '2'],
+      ['GNU.sparse.offset', '0'],
+      ['GNU.sparse.numbytes', '5'],
+      ['GNU.sparse.offset', '4096'],
+      ['GNU.sparse.numbytes', '1'],
+    );
+    assert.deepEqual(found, { size: 9000, regions });
+  });
+
+  test('format 0.1: a map', () => {
+    const map = ['GNU.sparse.map', '0,5,4096,1'] as [string, string];
+    assert.deepEqual(sparse(map, ['GNU.sparse.numblocks', '2']), { size: undefined, regions });
+    assert.deepEqual(sparse(['GNU.sparse.numblocks', '0'], ['GNU.sparse.major', '0'], ['GNU.sparse.minor', '1']), {
+      size: undefined,
+      regions: [],
+    });
+    for (const [text, count, reason] of [
+      ['0,5', '2', '2 numbers, not twice 2'],
+      ['0,5,4096', '1', '3 numbers, not twice 1'],
+      ['0,-5', '1', '"-5" is no number'],
+      ['0,', '1', '"" is no number'],
+      ['0,18446744073709551615', '1', '"18446744073709551615" is no number'],
+      ['0,5', 'x', '"x" is no number'],
+      ['0,5', '', '"" is no number'],
+    ] as const) {
+      const records: [string, string][] = [
+        ['GNU.sparse.map', text],
+        ['GNU.sparse.numblocks', count],
+      ];
+      assert.throws(() => sparse(...records), { message: `invalid map of a sparse file: ${reason}` });
+    }
+  });
+
+  test('format 1.0: the map is elsewhere', () => {
+    const version: [string, string][] = [
       ['GNU.sparse.major', '1'],
       ['GNU.sparse.minor', '0'],
-    ],
-    [
-      ['GNU.sparse.offset', '0'],
-      ['GNU.sparse.numbytes', '1'],
-    ],
-  ];
-  const plain: [string, string][][] = [
-    [['GNU.sparse.major', '1']],
-    [
-      ['GNU.sparse.major', '0'],
+    ];
+    assert.deepEqual(sparse(...version, ['GNU.sparse.realsize', '77']), { size: 77, regions: undefined });
+    assert.deepEqual(sparse(...version), { size: undefined, regions: undefined });
+  });
+
+  test('other formats are refused', () => {
+    const version: [string, string][] = [
+      ['GNU.sparse.major', '1'],
       ['GNU.sparse.minor', '1'],
-    ],
-    [['GNU.sparse.offset', '0']],
-    [
-      ['GNU.sparse.numbytes', '1'],
-      ['GNU.sparse.offset', '0'],
-    ],
-    [['GNU.sparse.name', 'n']],
-  ];
-  for (const records of sparse) {
-    test(`${records.map((record) => record.join('=')).join(' ')} is one`, () => {
-      assert.equal(parse(...records.map(([key, value]) => paxRecord(key, value))).isSparse, true);
-    });
-  }
-  for (const records of plain) {
-    test(`${records.map((record) => record.join('=')).join(' ')} is none`, () => {
-      assert.equal(parse(...records.map(([key, value]) => paxRecord(key, value))).isSparse, false);
-    });
-  }
+    ];
+    assert.throws(() => sparse(...version), { message: 'unknown format 1.1 of a sparse file' });
+  });
+
+  test('pairs are in order', () => {
+    const [offset, length] = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
+    for (const keys of [[length], [offset, offset], [offset, length, length]]) {
+      assert.throws(() => sparse(...keys.map((key): [string, string] => [key, '0'])), {
+        message: `PAX record ${keys.at(-1)} out of order`,
+      });
+    }
+    assert.throws(() => sparse([offset, '0']), { message: /^invalid map of a sparse file: / });
+  });
+
+  test('remains of a version, a name and a size make none', () => {
+    assert.equal(sparse(['GNU.sparse.major', '0']), undefined);
+    assert.equal(sparse(['GNU.sparse.major', '0'], ['GNU.sparse.minor', '1']), undefined);
+    assert.equal(sparse(['GNU.sparse.name', 'n'], ['GNU.sparse.size', '5'], ['GNU.sparse.map', '']), undefined);
+  });
 });

@@ -1,8 +1,9 @@
+import type { SparseFile } from '../../src/tar/sparse.js';
 import type { TarSink } from '../../src/tar/splitter.js';
 import { TarSplitter } from '../../src/tar/splitter.js';
 
 /** A tar as a sink saw it: inline parts and file contents in turn, neighbouring pieces joined. */
-export type SplitPart = { readonly inline: Buffer } | { readonly file: Buffer };
+export type SplitPart = { readonly inline: Buffer } | { readonly file: Buffer; readonly sparse?: SparseFile };
 
 /** Checks the protocol of {@link TarSink} and keeps what it is told. */
 export class RecordingSink implements TarSink {
@@ -10,6 +11,7 @@ export class RecordingSink implements TarSink {
   #inline: Buffer[] = [];
   #content: Buffer[] | undefined;
   #missing = 0;
+  #sparse: SparseFile | undefined;
 
   inline(data: Buffer): void {
     if (this.#content !== undefined) throw new Error('inline data inside a file');
@@ -17,12 +19,13 @@ export class RecordingSink implements TarSink {
     this.#inline.push(Buffer.from(data));
   }
 
-  beginFile(size: number): void {
+  beginFile(size: number, sparse: SparseFile | undefined): void {
     if (this.#content !== undefined) throw new Error('a file inside a file');
-    if (size <= 64) throw new Error('a small file');
+    if ((sparse?.size ?? size) <= 64) throw new Error('a small file');
     this.flush();
     this.#content = [];
     this.#missing = size;
+    this.#sparse = sparse;
   }
 
   fileData(chunk: Buffer): void {
@@ -35,7 +38,8 @@ export class RecordingSink implements TarSink {
   endFile(): void {
     if (this.#content === undefined) throw new Error('the end of no file');
     if (this.#missing !== 0) throw new Error(`${this.#missing} bytes missing`);
-    this.parts.push({ file: Buffer.concat(this.#content) });
+    const file = Buffer.concat(this.#content);
+    this.parts.push(this.#sparse === undefined ? { file } : { file, sparse: this.#sparse });
     this.#content = undefined;
   }
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { NO_TAR_LIMITS, type TarLimits } from '../../src/tar/limits.js';
 import { TarSplitter } from '../../src/tar/splitter.js';
 import { TarError } from '../../src/tar/tar-error.js';
+import { sparseFile, sparseTars } from '../support/sparse-tars.js';
 import {
   END_OF_ARCHIVE,
   fixChecksum,
@@ -59,13 +61,29 @@ describe('what goes where', () => {
   });
 
   test('the data of any other type are inline, however many', () => {
-    for (const type of ['1', '2', '3', '4', '5', '6', 'V', 'M', '\xff']) {
+    for (const type of ['8', 'V', 'M', '\xff']) {
       assert.deepEqual(shape(tarFile('f', Buffer.alloc(5000), { type })), [-512 - 5120], type);
     }
   });
 
-  test('a name that ends in a slash does not make a regular file a directory', () => {
+  test('links, directories, devices and FIFOs have no data, whatever their size', () => {
+    const next = tarFile('next', Buffer.alloc(100));
+    for (const type of ['1', '2', '3', '4', '5', '6']) {
+      const size = tarHeader({ name: 'x', type, size: 5000 });
+      assert.deepEqual(shape(Buffer.concat([size, next])), [-1024, 100, -412], type);
+      const pax = Buffer.concat([paxHeader([['size', '7']]), tarHeader({ name: 'x', type }), next]);
+      assert.deepEqual(shape(pax), [-1024 - 1024, 100, -412], type);
+      const tooLarge = tarHeader({ name: 'x', type, patch: (header) => putBase256(header, 124, 12, 2n ** 60n) });
+      assert.deepEqual(shape(Buffer.concat([tooLarge, next])), [-1024, 100, -412], type);
+    }
+  });
+
+  test('a name that ends in a slash makes a directory of the old type only', () => {
     assert.deepEqual(shape(tarFile('d/', Buffer.alloc(512))), [-512, 512]);
+    for (const format of ['v7', 'ustar', 'gnu'] as const) {
+      const directory = tarHeader({ name: 'd/', type: '\0', size: 512, format });
+      assert.deepEqual(shape(Buffer.concat([directory, FILE])), [-1536], format);
+    }
   });
 
   test('inline data reach from file to file', () => {
@@ -104,10 +122,13 @@ describe('what goes where', () => {
     assert.deepEqual(shape(Buffer.concat(pax)), [-1024 - 512 - 512, 100, -412]);
   });
 
-  test('extension types in a header of no known format are entries', () => {
-    for (const type of ['L', 'K', 'x', 'S']) {
-      const entry = tarFile('f', Buffer.alloc(100), { type, format: 'v7' });
-      assert.deepEqual(shape(Buffer.concat([entry, entry])), [-2048], type);
+  test('extension headers count in headers of any format', () => {
+    const anyVersion = (version: string) => (header: Buffer) => header.write(version, 263, 'latin1');
+    for (const fields of [{ format: 'v7' }, { patch: anyVersion('\0\0') }, { patch: anyVersion('  ') }] as const) {
+      const pax = paxHeader([['size', '600']], fields);
+      const file = [tarHeader({ name: 'f', ...fields }), Buffer.alloc(1024)];
+      assert.deepEqual(shape(Buffer.concat([pax, ...file])), [-1536, 600, -424]);
+      assert.deepEqual(shape(Buffer.concat([gnuLongName('n', fields), tarHeader({ name: '', ...fields })])), [-1536]);
     }
   });
 
@@ -128,12 +149,8 @@ describe('what goes where', () => {
     assert.deepEqual(shape(Buffer.concat([...parts, ...file, FILE])), [-3 * 1024 - 512, 600, -424 - 1024]);
   });
 
-  test('an extension header without data counts', () => {
-    assertRefused(
-      Buffer.concat([tarHeader({ name: 'l', type: 'L', format: 'gnu' }), FILE]),
-      'entry has empty path',
-      512,
-    );
+  test('an extension header without data says nothing', () => {
+    assert.deepEqual(shape(Buffer.concat([tarHeader({ name: 'l', type: 'L', format: 'gnu' }), FILE])), [-1536]);
     assert.deepEqual(shape(Buffer.concat([tarHeader({ name: 'x', type: 'x' }), FILE])), [-1536]);
   });
 
@@ -157,11 +174,17 @@ describe('refused with a message that names the place', () => {
     }
   });
 
-  test('the checksum is unsigned', () => {
-    const header = tarHeader({ name: Buffer.from([0xff, 0xfe]) });
+  test('the checksum is one of unsigned or signed bytes', () => {
+    const header = tarHeader({ name: Buffer.from([0xff, 0x80, 0x7f]) });
     const sum = Number.parseInt(header.toString('latin1', 148, 155), 8);
-    fixChecksum(header, sum - 512);
-    assertRefused(header, `header error: checksum mismatch: expected ${sum - 512}, computed ${sum}`, 0);
+    for (const right of [sum, sum - 512]) {
+      fixChecksum(header, right);
+      assert.deepEqual(shape(header), [-512]);
+    }
+    for (const wrong of [sum - 256, sum - 511, sum - 768, sum + 512]) {
+      fixChecksum(header, wrong);
+      assertRefused(header, `header error: checksum mismatch: expected ${wrong}, computed ${sum}`, 0);
+    }
   });
 
   test('a checksum that is no number', () => {
@@ -170,15 +193,13 @@ describe('refused with a message that names the place', () => {
     assertRefused(header, 'header error: invalid octal field: [120, 121, 122, 0, 0, 0, 0, 0]', 0);
   });
 
-  test('malformed numbers, even of fields that PAX overrides or the type does not use', () => {
+  test('malformed numbers, even of fields that PAX overrides', () => {
     for (const [offset, text] of [
       [100, 'abc\0\0\0\0\0'],
       [108, '9\0\0\0\0\0\0\0'],
       [116, '1 2\0\0\0\0\0'],
       [124, '0x10\0\0\0\0\0\0\0\0'],
       [136, '-1\0\0\0\0\0\0\0\0\0\0'],
-      [329, '\x80\0\0\0\0\0\0\x01'],
-      [337, 'x\0\0\0\0\0\0\0'],
     ] as const) {
       const bytes = [...Buffer.from(text, 'latin1')].join(', ');
       assertRefused(patched(offset, text), `header error: invalid octal field: [${bytes}]`, 1024);
@@ -187,9 +208,51 @@ describe('refused with a message that names the place', () => {
     assertRefused(pax, 'header error: invalid octal field: [120, 0, 0, 0, 0, 0, 0, 0]', 1024);
   });
 
-  test('device numbers of headers without them are not looked at', () => {
-    const tar = bad({ format: 'v7', patch: (header) => header.write('x', 329) });
-    assert.deepEqual(shape(tar), [-tar.length]);
+  test('device numbers: those of devices, unless the header has none', () => {
+    for (const [type, format] of [
+      ['0', 'ustar'],
+      ['5', 'gnu'],
+      ['3', 'v7'],
+    ] as const) {
+      const tar = bad({ type, format, patch: (header) => header.write('x', 329) });
+      assert.deepEqual(shape(tar), [-tar.length]);
+    }
+    for (const type of ['3', '4']) {
+      const text = 'header error: invalid octal field: [120, 0, 0, 0, 0, 0, 0, 0]';
+      assertRefused(bad({ type, patch: (header) => header.write('x', 337) }), text, 1024);
+      for (const [major, minor] of [
+        [4096n, 0n],
+        [0n, 2n ** 20n],
+        [-1n, 0n],
+        [2n ** 32n, 2n ** 32n],
+      ] as const) {
+        const patch = (header: Buffer): void => {
+          putBase256(header, 329, 8, major);
+          putBase256(header, 337, 8, minor);
+        };
+        const reason = 'Linux has 12 bits for the first number, 20 for the second';
+        assertRefused(bad({ type, patch }), `invalid device ${major}:${minor}: ${reason}`, 1024);
+      }
+    }
+  });
+
+  test('owners that do not fit 32 bits, times that do not fit 53', () => {
+    for (const [offset, what] of [
+      [108, 'uid'],
+      [116, 'gid'],
+    ] as const) {
+      for (const value of [2n ** 32n, -(2n ** 31n) - 1n]) {
+        const tar = bad({ patch: (header) => putBase256(header, offset, 8, value) });
+        assertRefused(tar, `invalid ${what}: ${value} does not fit 32 bits`, 1024);
+      }
+      const pax = Buffer.concat([paxHeader([[what, '4294967296']]), FILE]);
+      assertRefused(pax, `invalid ${what}: 4294967296 does not fit 32 bits`, 1024);
+    }
+    const time = bad({ patch: (header) => putBase256(header, 136, 12, 2n ** 53n) });
+    assertRefused(time, 'invalid mtime: 9007199254740992 is beyond the supported range of 2^53 - 1', 1024);
+    const field = [0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    const patch = (header: Buffer): void => void Buffer.from(field).copy(header, 124);
+    assertRefused(bad({ patch }), `header error: number beyond 64 bits: [${field.join(', ')}]`, 1024);
   });
 
   test('extension headers may have nonsense in the fields that are not theirs', () => {
@@ -201,15 +264,15 @@ describe('refused with a message that names the place', () => {
   test('sizes', () => {
     const size = (value: bigint, type = '0'): Buffer =>
       bad({ type, patch: (header) => putBase256(header, 124, 12, value) });
-    assertRefused(size(-1n), 'invalid entry size: 18446744073709551615', 1024);
-    assertRefused(size(2n ** 64n - 511n), `invalid entry size: ${2n ** 64n - 511n}`, 1024);
-    for (const value of [2n ** 64n - 512n, 2n ** 53n, 2n ** 53n - 1n]) {
+    assertRefused(size(-1n), 'invalid entry size: -1', 1024);
+    for (const value of [2n ** 63n - 1n, 2n ** 53n, 2n ** 53n - 1n]) {
       assertRefused(size(value), `invalid entry size: ${value} is beyond the supported range of 2^53 - 1`, 1024);
       const pax = Buffer.concat([paxHeader([['size', String(value)]]), tarHeader({ name: 'f' })]);
       assertRefused(pax, `invalid entry size: ${value} is beyond the supported range of 2^53 - 1`, 1024);
     }
     for (const type of ['x', 'g', 'L', 'K']) {
-      assertRefused(size(2n ** 63n, type), `metadata exceeds limit: ${2n ** 63n} bytes > 1048576 bytes`, 1024);
+      assertRefused(size(-1n, type), 'invalid entry size: -1', 1024);
+      assertRefused(size(2n ** 62n, type), `metadata exceeds limit: ${2n ** 62n} bytes > 1048576 bytes`, 1024);
       assertRefused(size(1048577n, type), 'metadata exceeds limit: 1048577 bytes > 1048576 bytes', 1024);
     }
     assertRefused(size(2n ** 53n - 512n), 'unexpected EOF reading tar entry', 2560);
@@ -224,30 +287,6 @@ describe('refused with a message that names the place', () => {
     assertRefused(tar, 'metadata exceeds limit: 1048577 bytes > 1048576 bytes', pax.length);
   });
 
-  test('two extension headers of one kind', () => {
-    const pax = paxHeader([['path', 'p']]);
-    const twice = (header: Buffer): Buffer => Buffer.concat([header, header, FILE]);
-    assertRefused(twice(pax), 'duplicate PAX extended header', 1024);
-    assertRefused(twice(gnuLongName('n')), 'duplicate GNU long name entry', 1024);
-    assertRefused(twice(gnuLongLink('l')), 'duplicate GNU long link entry', 1024);
-  });
-
-  test('extension headers without an entry', () => {
-    for (const header of [paxHeader([['path', 'p']]), gnuLongName('n')]) {
-      assertRefused(tarArchive([header]), 'metadata entries without a following actual entry', 1536);
-    }
-  });
-
-  test('sparse files', () => {
-    const gnu = tarHeader({ name: 's', type: 'S', format: 'gnu' });
-    assertRefused(gnu, 'sparse tar entries are not supported', 0);
-    assertRefused(tarHeader({ name: 's', type: 'S' }), 'sparse entry type but header is not GNU format', 0);
-    for (const type of ['0', '5']) {
-      const pax = Buffer.concat([paxHeader([['GNU.sparse.map', '0,1']]), tarHeader({ name: 's', type })]);
-      assertRefused(pax, 'sparse tar entries are not supported', 1024);
-    }
-  });
-
   test('PAX records', () => {
     const tar = Buffer.concat([tarEntry({ name: 'x', type: 'x' }, '99 path=x\n'), FILE]);
     assertRefused(tar, 'PAX error: malformed PAX extension record', 1024);
@@ -257,26 +296,77 @@ describe('refused with a message that names the place', () => {
 
   test('an empty path', () => {
     assertRefused(bad({ name: '' }), 'entry has empty path', 1024);
-    assertRefused(bad({ name: '', prefix: 'p', format: 'gnu' }), 'entry has empty path', 1024);
-    assertRefused(Buffer.concat([paxHeader([['path', '']]), FILE]), 'entry has empty path', 1024);
-    assertRefused(Buffer.concat([paxHeader([['GNU.sparse.name', '']]), FILE]), 'entry has empty path', 1024);
+    assertRefused(bad({ name: '', prefix: '7', format: 'gnu' }), 'entry has empty path', 1024);
   });
 
   test('an end in the middle', () => {
     const pax = paxHeader([['path', 'x'.repeat(600)]]);
+    const dataEnd = 512 + Number.parseInt(pax.toString('latin1', 124, 135), 8);
     for (const cut of [1, 511]) assertRefused(FILE.subarray(0, cut), 'unexpected EOF in tar stream', cut);
-    for (const cut of [512, 513, 1023, 1024, pax.length]) {
+    for (const cut of [512, 513, 1023, 1024, dataEnd - 1]) {
       assertRefused(pax.subarray(0, cut), 'unexpected EOF in tar stream', cut);
     }
-    assertRefused(Buffer.concat([FILE, ZERO_BLOCK]), 'unexpected EOF in tar stream', 1536);
     const global = paxHeader([['path', 'x']], { type: 'g' });
-    assertRefused(global.subarray(0, 1023), 'unexpected EOF in tar stream', 1023);
+    assertRefused(global.subarray(0, 520), 'unexpected EOF in tar stream', 520);
     const large = tarFile('f', Buffer.alloc(600));
     for (const cut of [512, 513, 1111]) assertRefused(large.subarray(0, cut), 'unexpected EOF reading tar entry', cut);
-    for (const cut of [1112, 1535]) assertRefused(large.subarray(0, cut), 'unexpected EOF reading tar padding', cut);
-    for (const cut of [512, 519, 1023]) assertRefused(FILE.subarray(0, cut), 'unexpected EOF reading tar entry', cut);
+    for (const cut of [512, 518]) assertRefused(FILE.subarray(0, cut), 'unexpected EOF reading tar entry', cut);
+    assertRefused(Buffer.concat([FILE, Buffer.from('\0\0x')]), 'unexpected EOF in tar stream', 1027);
   });
 });
+
+describe('the ends that GNU tar and Go take', () => {
+  const large = tarFile('f', Buffer.alloc(600, 1));
+  const ends: [string, Buffer][] = [
+    ['no end blocks', FILE],
+    ['one zero block', Buffer.concat([FILE, ZERO_BLOCK])],
+    ['a block and a part of one', Buffer.concat([FILE, ZERO_BLOCK, Buffer.alloc(188)])],
+    ['a part of a zero block', Buffer.concat([FILE, Buffer.alloc(100)])],
+    ['no padding after a small file', FILE.subarray(0, 519)],
+    ['some padding after a small file', FILE.subarray(0, 520)],
+    ['no padding after a large file', large.subarray(0, 1112)],
+    ['some padding after a large file', large.subarray(0, 1400)],
+    ['an empty file', tarHeader({ name: 'f' })],
+    ['a symlink with a size', tarHeader({ name: 's', type: '2', size: 7 })],
+    ['an extension header', paxHeader([['path', 'p']])],
+    ['an extension header without padding', paxHeader([['path', 'p']]).subarray(0, 521)],
+    ['an extension header and end blocks', tarArchive([gnuLongName('n')])],
+    ['junk after the end blocks', Buffer.concat([FILE, END_OF_ARCHIVE, Buffer.from('junk')])],
+    ['another tar after the end blocks', Buffer.concat([tarArchive([FILE]), tarArchive([large])])],
+  ];
+  for (const [name, tar] of ends) {
+    test(name, () => {
+      const parts = splitTar(tar);
+      assert.deepEqual(joinParts(parts), tar);
+      assert.equal(parts.filter((part) => 'file' in part).length, name.includes('large') ? 1 : 0);
+      for (const size of [1, 7, 511, 512, 513]) assert.deepEqual(splitTar(tar, [size]), parts);
+    });
+  }
+});
+
+interface TestEntry {
+  readonly tar: Buffer;
+  readonly file: Buffer | undefined;
+  readonly isSparse?: boolean;
+}
+
+/** An entry for some sparse file in some format. */
+function sparseEntry(): fc.Arbitrary<TestEntry> {
+  const region = fc.tuple(fc.nat(3000), fc.nat(700));
+  return fc
+    .tuple(fc.array(region, { maxLength: 60 }), fc.nat(3000), fc.constantFrom('gnu', 'pax00', 'pax01', 'pax10'))
+    .map(([gaps, end, format]) => {
+      let position = 0;
+      const regions = gaps.map(([gap, length]): [number, number] => {
+        const offset = position + gap;
+        position = offset + length;
+        return [offset, length];
+      });
+      const file = sparseFile(position + end, regions);
+      const tars = sparseTars(file, 'sparse');
+      return { tar: tars[format as keyof typeof tars], file: file.size > 64 ? file.data : undefined, isSparse: true };
+    });
+}
 
 /** One of everything. */
 function kitchenSink(): Buffer[] {
@@ -297,8 +387,182 @@ function kitchenSink(): Buffer[] {
     tarHeader({ name: 'v7', format: 'v7' }),
     tarFile('exact', Buffer.alloc(1024, 2)),
     tarFile('padding', Buffer.alloc(65, 3)).fill(0xaa, 512 + 65),
+    ...Object.values(sparseTars(SPARSE_FILE, 'sparse')),
+    tarHeader({ name: 'size', type: '2', size: 1000 }),
   ];
 }
+
+const SPARSE_FILE = sparseFile(100_000, [
+  [0, 10],
+  [5000, 700],
+  [50_000, 513],
+  [100_000, 0],
+]);
+
+describe('sparse files', () => {
+  test('are files of their data, with the map', () => {
+    for (const [format, tar] of Object.entries(sparseTars(SPARSE_FILE, 'f'))) {
+      const parts = splitTar(Buffer.concat([tar, FILE]));
+      assert.deepEqual(joinParts(parts), Buffer.concat([tar, FILE]), format);
+      const files = parts.flatMap((part) => ('file' in part ? [part] : []));
+      assert.equal(files.length, 1);
+      assert.deepEqual(files[0]?.file, SPARSE_FILE.data, format);
+      const regions = SPARSE_FILE.regions.map(([offset, length]) => ({ offset, length }));
+      assert.deepEqual(files[0]?.sparse, { size: 100_000, regions }, format);
+    }
+  });
+
+  test('with maps of many blocks', () => {
+    for (const count of [0, 1, 3, 4, 5, 25, 26, 47, 1000]) {
+      const file = sparseFile(
+        count * 100 + 100,
+        Array.from({ length: count }, (_, i) => [i * 100, 1 + (i % 3)]),
+      );
+      for (const [format, tar] of Object.entries(sparseTars(file, 'f'))) {
+        const [part] = splitTar(tar, [777]).flatMap((each) => ('file' in each ? [each] : []));
+        assert.equal(part?.sparse?.regions.length, count, format);
+        assert.deepEqual(part?.file, file.data, format);
+      }
+    }
+  });
+
+  test('small ones are inline, holes and all', () => {
+    const file = sparseFile(64, [[10, 5]]);
+    for (const [format, tar] of Object.entries(sparseTars(file, 'f'))) {
+      assert.deepEqual(shape(tar), [-tar.length], format);
+    }
+  });
+
+  test('nothing but holes', () => {
+    const file = sparseFile(2 ** 40, []);
+    for (const [format, tar] of Object.entries(sparseTars(file, 'f'))) {
+      const before = tar.length;
+      assert.deepEqual(shape(Buffer.concat([tar, FILE])), [-before, 0, -1024], format);
+      assert.deepEqual(shape(tar), [-before, 0], format);
+    }
+  });
+
+  test('malformed maps are refused', () => {
+    const refused = (size: number, regions: [number, number][], reason: string): void => {
+      for (const tar of Object.values(sparseTars(sparseFile(size, regions), 'f'))) {
+        assert.throws(() => splitTar(tar), {
+          code: 'INVALID_TAR',
+          message: new RegExp(`sparse file: ${reason} \\(at`),
+        });
+      }
+    };
+    refused(
+      1000,
+      [
+        [100, 10],
+        [105, 10],
+      ],
+      'a region at 105 begins before 110',
+    );
+    refused(
+      1000,
+      [
+        [100, 10],
+        [50, 10],
+      ],
+      'a region at 50 begins before 110',
+    );
+    refused(1000, [[995, 10]], 'a region ends at 1005, the file at 1000');
+    for (const [format, tar] of Object.entries(
+      sparseTars({ ...sparseFile(1000, [[0, 100]]), data: Buffer.alloc(99) }, 'f'),
+    )) {
+      const data = format === 'pax10' ? 99 : 99;
+      assert.throws(() => splitTar(tar), { message: new RegExp(`: ${data} bytes of data for regions of 100 `) });
+    }
+    const map = (text: string): Buffer =>
+      Buffer.concat([
+        paxHeader([
+          ['GNU.sparse.major', '1'],
+          ['GNU.sparse.minor', '0'],
+        ]),
+        tarFile('f', padded(Buffer.from(text))),
+      ]);
+    for (const [text, reason] of [
+      ['x\n', '"x" is no number'],
+      ['1\n-1\n0\n', '"-1" is no number'],
+      [`99999\n${'0\n'.repeat(253)}`, 'it is longer than the 512 bytes of data'],
+      ['9'.repeat(100), 'a line that is no number'],
+      ['', 'it is longer than the 0 bytes of data'],
+    ] as const) {
+      assert.throws(() => splitTar(Buffer.concat([map(text), ZERO_BLOCK])), {
+        message: new RegExp(`sparse file: ${reason}`),
+      });
+    }
+    const many = tarFile('f', Buffer.from(`9999999\n${'0\n'.repeat(700_000)}`));
+    const version = paxHeader([
+      ['GNU.sparse.major', '1'],
+      ['GNU.sparse.minor', '0'],
+    ]);
+    assert.throws(() => splitTar(Buffer.concat([version, many])), { message: /metadata exceeds limit: 1049088 bytes/ });
+  });
+
+  test('what ends within a map is cut short', () => {
+    const file = sparseFile(
+      100_000,
+      Array.from({ length: 100 }, (_, i) => [i * 100, 1]),
+    );
+    const { gnu, pax10 } = sparseTars(file, 'f');
+    for (const [tar, first] of [
+      [gnu, 512],
+      [pax10, 1536],
+    ] as const) {
+      for (const cut of [first, first + 1, first + 512]) {
+        assertRefused(tar.subarray(0, cut), 'unexpected EOF in tar stream', cut);
+      }
+    }
+  });
+
+  test('other types, and headers of other formats', () => {
+    assertRefused(tarHeader({ name: 's', type: 'S' }), 'sparse entry type but header is not GNU format', 0);
+    const records: [string, string][] = [
+      ['GNU.sparse.map', '0,1'],
+      ['GNU.sparse.numblocks', '1'],
+    ];
+    const pax = Buffer.concat([paxHeader(records), tarHeader({ name: 's', type: '5' })]);
+    assertRefused(pax, 'sparse entry of type Directory', 1024);
+    const realSize = tarHeader({
+      name: 's',
+      type: 'S',
+      format: 'gnu',
+      patch: (header) => putBase256(header, 483, 12, -1n),
+    });
+    assertRefused(realSize, 'invalid size of a sparse file: -1', 0);
+  });
+});
+
+describe('bounds', () => {
+  const split = (tar: Buffer, limits: Partial<TarLimits>): void => {
+    const ignore = (): void => {};
+    const sink = { inline: ignore, beginFile: ignore, fileData: ignore, endFile: ignore };
+    const splitter = new TarSplitter(sink, { ...NO_TAR_LIMITS, ...limits });
+    splitter.push(tar);
+    splitter.finish();
+  };
+
+  test('on bytes, holes included', () => {
+    split(FILE, { maxBytes: 1024 });
+    const message = 'the layer unpacks to more than 1023 bytes (1023 B)';
+    assert.throws(() => split(FILE, { maxBytes: 1023 }), { code: 'LAYER_TOO_LARGE', message });
+    for (const tar of Object.values(sparseTars(sparseFile(2 ** 40, [[0, 100]]), 'f'))) {
+      split(tar, { maxBytes: tar.length + 2 ** 40 - 100 });
+      assert.throws(() => split(tar, { maxBytes: tar.length + 2 ** 40 - 101 }), { code: 'LAYER_TOO_LARGE' });
+    }
+  });
+
+  test('on entries, whose extension headers count for each 512 bytes', () => {
+    const message = 'the layer has more than 2 entries, or too long names and xattrs';
+    const path = (length: number): Buffer => paxHeader([['path', 'p'.repeat(length)]]);
+    const tar = Buffer.concat([FILE, path(400), FILE]);
+    split(tar, { maxEntries: 2 });
+    assert.throws(() => split(Buffer.concat([tar, FILE]), { maxEntries: 2 }), { code: 'LAYER_TOO_LARGE', message });
+    assert.throws(() => split(Buffer.concat([FILE, path(512), FILE]), { maxEntries: 2 }), { message });
+  });
+});
 
 describe('chunks', () => {
   const tar = Buffer.concat([tarArchive(kitchenSink(), 10240), Buffer.from('trailing')]);
@@ -354,12 +618,13 @@ test('arbitrary archives come out bit by bit, with the files that went in', () =
     fc.uint8Array({ maxLength: 200 }),
     fc.constantFrom(0, 1, 63, 64, 65, 511, 512, 513, 5000).map((size) => new Uint8Array(size).fill(size)),
   );
-  const part = fc.oneof(
+  const part: fc.Arbitrary<TestEntry> = fc.oneof(
     content.map((data) => ({ tar: tarFile('file', Buffer.from(data)), file: Buffer.from(data) })),
     fc
       .constantFrom(...kitchenSink().filter((each) => each.length === 512 && each[156] !== 0))
       .map((tar) => ({ tar, file: undefined })),
-    content.map((data) => ({ tar: tarFile('other', Buffer.from(data), { type: '5' }), file: undefined })),
+    content.map((data) => ({ tar: tarFile('other', Buffer.from(data), { type: 'V' }), file: undefined })),
+    sparseEntry(),
     fc.string({ maxLength: 600, minLength: 1 }).map((path) => ({
       tar: Buffer.concat([paxHeader([['path', path]]), FILE]),
       file: undefined,
@@ -376,7 +641,7 @@ test('arbitrary archives come out bit by bit, with the files that went in', () =
       const files = split.filter((each) => 'file' in each).map((each) => each.file);
       assert.deepEqual(
         files,
-        parts.flatMap(({ file }) => (file !== undefined && file.length > 64 ? [file] : [])),
+        parts.flatMap(({ file, isSparse }) => (file !== undefined && (isSparse || file.length > 64) ? [file] : [])),
       );
     }),
     { numRuns: 200 },
@@ -387,7 +652,11 @@ test('mutated archives are split or refused, and what is split is complete', () 
   const { COMPOSEFS_TEST_FUZZ = '2000' } = process.env;
   const runs = Number(COMPOSEFS_TEST_FUZZ);
   const original = tarArchive(kitchenSink());
-  const headers = [0, 512, 1536, 5120, 6144, 6656, 8192, 9216].filter((offset) => offset < original.length);
+  const headers: number[] = [];
+  kitchenSink().reduce((offset, part) => {
+    headers.push(offset);
+    return offset + part.length;
+  }, 0);
   let accepted = 0;
   const mutation = fc.record({
     offset: fc.oneof(

@@ -42,6 +42,20 @@ export class FsVerityHasher {
     return this;
   }
 
+  /** Appends zeros. Whole trees of zero blocks are known: the time is that of the logarithm of the length. */
+  updateZeros(length: number): this {
+    let rest = length;
+    const begun = this.#size % BLOCK_SIZE;
+    const first = begun === 0 ? 0 : Math.min(BLOCK_SIZE - begun, rest);
+    if (first > 0) this.update(ZERO_BLOCK.subarray(0, first));
+    rest -= first;
+    const blocks = Math.floor(rest / BLOCK_SIZE);
+    this.#pushZeroBlocks(blocks);
+    this.#size += blocks * BLOCK_SIZE;
+    rest -= blocks * BLOCK_SIZE;
+    return rest === 0 ? this : this.update(ZERO_BLOCK.subarray(0, rest));
+  }
+
   /**
    * Appends one block: 4096 bytes, only the last may be shorter.
    *
@@ -80,6 +94,24 @@ export class FsVerityHasher {
     this.#partial.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), begun);
     if (begun + taken === BLOCK_SIZE) this.#pushHash(hashBlock(this.#algorithm, this.#partial));
     return taken;
+  }
+
+  #pushZeroBlocks(count: number): void {
+    if (this.#digest !== undefined) throw new ComposefsError('HASHER_ENDED', 'cannot add data after the digest');
+    const arity = BLOCK_SIZE / this.#digestSize;
+    const hashes = [hashBlock(this.#algorithm, ZERO_BLOCK)];
+    for (let rest = count; rest > 0; ) {
+      // The largest whole tree that fits here: nothing may be begun below it.
+      let depth = 0;
+      let blocks = 1;
+      while (this.#level(depth).used === 0 && blocks * arity <= rest) {
+        blocks *= arity;
+        depth++;
+        hashes[depth] ??= hashBlock(this.#algorithm, Buffer.alloc(BLOCK_SIZE, hashes[depth - 1], 'latin1'));
+      }
+      this.#pushHash(hashes[depth] ?? '', depth);
+      rest -= blocks;
+    }
   }
 
   /** Adds a hash to the lowest level; blocks that become full go up. */
@@ -134,6 +166,8 @@ export class FsVerityHasher {
     return trustedObjectId(hash(this.#algorithm, this.#descriptor, 'hex'));
   }
 }
+
+const ZERO_BLOCK: Buffer = Buffer.alloc(BLOCK_SIZE);
 
 class TreeLevel {
   readonly block: Buffer = Buffer.allocUnsafeSlow(BLOCK_SIZE);

@@ -42,10 +42,11 @@ export function closeOnError<T>(fd: number, action: () => T): T {
   }
 }
 
-/** Writes all of `data` at the current position. */
-export function writeFully(fd: number, data: Uint8Array): void {
+/** Writes all of `data`, at the current position unless one is given. */
+export function writeFully(fd: number, data: Uint8Array, position?: number): void {
   for (let offset = 0; offset < data.length; ) {
-    offset += writeSync(fd, data, offset, data.length - offset);
+    const place = position === undefined ? null : position + offset;
+    offset += writeSync(fd, data, offset, data.length - offset, place);
   }
 }
 

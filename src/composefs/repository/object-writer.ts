@@ -1,3 +1,4 @@
+import { ftruncateSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import { FsVerityHasher } from '../fsverity/hasher.js';
 import { writeFully } from './files.js';
@@ -16,6 +17,8 @@ export class ObjectWriter {
   readonly #store: ObjectStore;
   #pending: Buffer[] = [];
   #size = 0;
+  /** Where in the file the next byte goes. */
+  #position = 0;
   #hasher: FsVerityHasher | undefined;
   #file: StagedFile | undefined;
   #ended = false;
@@ -34,6 +37,20 @@ export class ObjectWriter {
       const file = this.#spill();
       this.#append(file, chunk);
     }
+  }
+
+  /** Appends zeros. Many of them become a hole of the file. */
+  writeZeros(length: number): void {
+    this.#requireOpen();
+    if (this.#size + length <= MEMORY_LIMIT) {
+      if (length > 0) this.write(Buffer.alloc(length));
+      return;
+    }
+    this.#size += length;
+    const file = this.#file ?? this.#spill();
+    this.#hash().updateZeros(length);
+    this.#position += length;
+    ftruncateSync(file.fd, this.#position);
   }
 
   /**
@@ -85,7 +102,8 @@ export class ObjectWriter {
 
   #append(file: StagedFile, chunk: Uint8Array): void {
     this.#hash().update(chunk);
-    writeFully(file.fd, chunk);
+    writeFully(file.fd, chunk, this.#position);
+    this.#position += chunk.length;
   }
 
   #hash(): FsVerityHasher {

@@ -8,6 +8,12 @@ import { SplitStreamError } from './error.js';
 
 export const HEADER_SIZE = 32;
 export const INFO_SIZE = 80;
+/**
+ * With what is ours behind it: a tag, since others may add something there, too, and the range of the detached refs.
+ * Readers of the format ignore what follows byte 80.
+ */
+export const LONG_INFO_SIZE = 104;
+const DETACHED_TAG = Buffer.from('detached', 'latin1');
 
 const MAGIC = Buffer.from('SplitStream', 'latin1');
 const VERSION = 0;
@@ -23,6 +29,8 @@ export interface SplitStreamInfo {
   readonly objectRefs: FileRange;
   readonly stream: FileRange;
   readonly namedRefs: FileRange;
+  /** Indexes into the object refs, u64 each: of objects that belong to the stream and are no part of it. */
+  readonly detachedRefs?: FileRange;
   readonly contentType: bigint;
   /** Inline plus external bytes. */
   readonly streamSize: bigint;
@@ -58,20 +66,22 @@ export function parseHeader(header: Buffer, algorithm: HashAlgorithm): FileRange
   return readRangeField(header, layout.info);
 }
 
-export function formatHeader(algorithm: HashAlgorithm): Buffer {
+export function formatHeader(algorithm: HashAlgorithm, infoSize: number = INFO_SIZE): Buffer {
   const header = Buffer.alloc(HEADER_SIZE);
   MAGIC.copy(header, 0);
   header.writeUInt8(VERSION, 11);
   header.writeUInt16LE(0, 12); // flags
   header.writeUInt8(kernelId(algorithm), 14);
   header.writeUInt8(LG_BLOCKSIZE, 15);
-  writeRangeField(header, 16, { start: BigInt(HEADER_SIZE), end: BigInt(HEADER_SIZE + INFO_SIZE) });
+  writeRangeField(header, 16, { start: BigInt(HEADER_SIZE), end: BigInt(HEADER_SIZE + infoSize) });
   return header;
 }
 
-/** Reads the first 80 bytes of the info block; what a later version may add behind them is ignored. */
+/** Reads an info block of 80 or 104 bytes; what a later version may add behind them is ignored. */
 export function parseInfo(info: Buffer): SplitStreamInfo {
+  const hasDetachedRefs = info.length >= LONG_INFO_SIZE && info.subarray(80, 88).equals(DETACHED_TAG);
   return {
+    ...(hasDetachedRefs && { detachedRefs: readRangeField(info, 88) }),
     streamRefs: readRangeField(info, 0),
     objectRefs: readRangeField(info, 16),
     stream: readRangeField(info, 32),
@@ -82,13 +92,17 @@ export function parseInfo(info: Buffer): SplitStreamInfo {
 }
 
 export function formatInfo(info: SplitStreamInfo): Buffer {
-  const bytes = Buffer.alloc(INFO_SIZE);
+  const bytes = Buffer.alloc(info.detachedRefs === undefined ? INFO_SIZE : LONG_INFO_SIZE);
   writeRangeField(bytes, 0, info.streamRefs);
   writeRangeField(bytes, 16, info.objectRefs);
   writeRangeField(bytes, 32, info.stream);
   writeRangeField(bytes, 48, info.namedRefs);
   bytes.writeBigUInt64LE(info.contentType, 64);
   bytes.writeBigUInt64LE(info.streamSize, 72);
+  if (info.detachedRefs !== undefined) {
+    DETACHED_TAG.copy(bytes, 80);
+    writeRangeField(bytes, 88, info.detachedRefs);
+  }
   return bytes;
 }
 

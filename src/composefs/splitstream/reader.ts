@@ -4,7 +4,7 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { BodyCursor, decodeSection } from './body-cursor.js';
 import { SplitStreamError } from './error.js';
-import { HEADER_SIZE, INFO_SIZE, parseHeader, parseInfo } from './format.js';
+import { HEADER_SIZE, INFO_SIZE, LONG_INFO_SIZE, parseHeader, parseInfo } from './format.js';
 import { parseNamedRefs } from './named-refs.js';
 import { RefTable } from './ref-table.js';
 import { checkRange, readSection, type Section, type SplitStreamSource } from './source.js';
@@ -26,6 +26,7 @@ interface ReaderParts {
   readonly totalSize: number;
   readonly objectRefs: RefTable;
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
+  readonly detachedRefs: readonly ObjectId[];
   readonly stream: Section;
 }
 
@@ -39,6 +40,8 @@ export class SplitStreamReader {
   readonly contentType: bigint;
   /** Size of the reassembled stream as the file declares it, in bytes. */
   readonly totalSize: number;
+  /** Objects that belong to the stream and are no part of it, in the order of the file. */
+  readonly detachedRefs: readonly ObjectId[];
   readonly #source: SplitStreamSource;
   readonly #objectRefs: RefTable;
   readonly #namedRefs: ReadonlyMap<string, ObjectId>;
@@ -51,6 +54,7 @@ export class SplitStreamReader {
   private constructor(parts: ReaderParts) {
     this.contentType = parts.contentType;
     this.totalSize = parts.totalSize;
+    this.detachedRefs = parts.detachedRefs;
     this.#source = parts.source;
     this.#objectRefs = parts.objectRefs;
     this.#namedRefs = parts.namedRefs;
@@ -114,21 +118,30 @@ export class SplitStreamReader {
     return next === undefined ? undefined : this.#take(length);
   }
 
+  /** Up to `length` inline bytes, fewer only at the end of a chunk; undefined at the end of the stream. */
+  readInline(length: number): Buffer | undefined {
+    const next = this.#ensure({ eofAllowed: true, externalAllowed: false, expected: 0 });
+    return next === undefined ? undefined : this.#take(Math.min(length, this.#remaining));
+  }
+
   /**
    * Content of `actual` bytes that takes `stored` bytes with its padding: either an object followed by inline padding,
-   * which is dropped, or inline.
+   * which is dropped, or inline. At the end of the stream padding may be missing.
    */
   readExact(actual: number, stored: number): SplitStreamData {
-    const next = this.#ensure({ eofAllowed: false, externalAllowed: true, expected: stored });
-    if (next?.type === 'external') {
-      if (actual < stored) {
-        this.#ensure({ eofAllowed: false, externalAllowed: false, expected: stored - actual });
-        this.#take(stored - actual);
-      }
-      return next;
-    }
+    if (stored === 0) return { type: 'inline', data: Buffer.alloc(0) };
+    const next = this.#ensure({ eofAllowed: false, externalAllowed: true, expected: actual });
     // A copy: callers keep small contents for long, and a view would keep a whole decompressed piece with it.
-    return { type: 'inline', data: Buffer.from(this.#take(stored).subarray(0, actual)) };
+    const content =
+      next?.type === 'external' ? next : { type: 'inline' as const, data: Buffer.from(this.#take(actual)) };
+    this.#dropPadding(stored - actual);
+    return content;
+  }
+
+  #dropPadding(length: number): void {
+    const padding = length === 0 ? undefined : this.readInline(length);
+    if (padding === undefined || padding.length === length) return;
+    if (this.nextChunk() !== undefined) throw smallInline();
   }
 
   /** The rest of a stream that has no external parts, in pieces. */
@@ -169,9 +182,7 @@ export class SplitStreamReader {
       // No file delivers 2^53 bytes: a chunk that claims more ends with an unexpected end of file just the same.
       this.#remaining = Math.min(Number(-value), Number.MAX_SAFE_INTEGER);
     }
-    if (this.#remaining < wanted.expected) {
-      throw new SplitStreamError('Unexpectedly small inline content when parsing splitstream');
-    }
+    if (this.#remaining < wanted.expected) throw smallInline();
     return { type: 'inline' };
   }
 
@@ -199,7 +210,8 @@ function readParts(source: SplitStreamSource, algorithm: HashAlgorithm, expected
     const length = infoRange.end - infoRange.start;
     throw new SplitStreamError(`Error reading splitstream metadata: ${length} bytes are too few`);
   }
-  const info = parseInfo(readSection(source, { start: infoRange.start, end: infoRange.start + INFO_SIZE }));
+  const infoEnd = Math.min(infoRange.end, infoRange.start + LONG_INFO_SIZE);
+  const info = parseInfo(readSection(source, { start: infoRange.start, end: infoEnd }));
   if (expected !== undefined && info.contentType !== expected) {
     throw new SplitStreamError('Invalid splitstream content type');
   }
@@ -210,14 +222,31 @@ function readParts(source: SplitStreamSource, algorithm: HashAlgorithm, expected
   const namedRefs = withContext('Error reading splitstream mappings', () =>
     parseNamedRefs(readNamedRefs(source, checkRange(source, info.namedRefs)), streamRefs),
   );
+  const detachedRefs = withContext('Error reading detached references', () =>
+    info.detachedRefs === undefined
+      ? []
+      : parseIndexes(readSection(source, checkRange(source, info.detachedRefs)), objectRefs),
+  );
   return {
     source,
+    detachedRefs,
     contentType: info.contentType,
     totalSize: safeInteger(info.streamSize, 'splitstream size'),
     objectRefs,
     namedRefs,
     stream: checkRange(source, info.stream),
   };
+}
+
+function parseIndexes(bytes: Buffer, objectRefs: RefTable): ObjectId[] {
+  const ids: ObjectId[] = [];
+  for (let position = 0; position < bytes.length; position += 8) {
+    const index = position + 8 <= bytes.length ? Number(bytes.readBigUInt64LE(position)) : -1;
+    const id = objectRefs.get(index);
+    if (id === undefined) throw new SplitStreamError('Splitstream detached reference is out of range');
+    ids.push(id);
+  }
+  return ids;
 }
 
 function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {
@@ -232,6 +261,10 @@ function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
+}
+
+function smallInline(): SplitStreamError {
+  return new SplitStreamError('Unexpectedly small inline content when parsing splitstream');
 }
 
 function unexpectedEof(): SplitStreamError {

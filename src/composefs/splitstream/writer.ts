@@ -3,7 +3,7 @@ import type { ZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
-import { formatHeader, formatInfo, HEADER_SIZE, INFO_SIZE, type SplitStreamInfo } from './format.js';
+import { formatHeader, formatInfo, HEADER_SIZE, INFO_SIZE, LONG_INFO_SIZE, type SplitStreamInfo } from './format.js';
 import { formatNamedRefs } from './named-refs.js';
 
 /** Distinct ids with the index of their first appearance. */
@@ -52,6 +52,7 @@ export class SplitStreamWriter {
   readonly #streamRefs: RefSet;
   readonly #objectRefs: RefSet;
   readonly #namedRefs = new Map<string, number>();
+  readonly #detachedRefs: number[] = [];
   /** The chunks, not compressed yet. */
   readonly #body: Spool;
   /** Where the current inline chunk began; its length is filled in when it ends. */
@@ -116,6 +117,14 @@ export class SplitStreamWriter {
     return this.#objectRefs.add(id);
   }
 
+  /**
+   * Appends to the list of objects that belong to the stream and are no part of it. Without any the file is as the
+   * reference writes it.
+   */
+  addDetachedRef(id: ObjectId): void {
+    this.#detachedRefs.push(this.#objectRefs.add(id));
+  }
+
   lookupObjectRef(id: ObjectId): number | undefined {
     return this.#objectRefs.lookup(id);
   }
@@ -133,10 +142,13 @@ export class SplitStreamWriter {
     const file = new Spool(this.#spoolOptions);
     try {
       this.#endInline();
-      file.append(formatHeader(this.#algorithm));
-      file.append(Buffer.alloc(INFO_SIZE)); // overwritten below, when the ranges are known
+      const hasDetached = this.#detachedRefs.length > 0;
+      const infoSize = hasDetached ? LONG_INFO_SIZE : INFO_SIZE;
+      file.append(formatHeader(this.#algorithm, infoSize));
+      file.append(Buffer.alloc(infoSize)); // overwritten below, when the ranges are known
       const streamRefs = appendSection(file, [this.#streamRefs.toBytes()]);
       const objectRefs = appendSection(file, [this.#objectRefs.toBytes()]);
+      const detachedRefs = hasDetached ? appendSection(file, [formatIndexes(this.#detachedRefs)]) : undefined;
       const namedRefs = appendSection(file, encode([formatNamedRefs(this.#namedRefs)]));
       const stream = appendSection(file, encode(this.#body.chunks()));
       const streamSize = BigInt(this.#totalSize);
@@ -145,6 +157,7 @@ export class SplitStreamWriter {
         objectRefs,
         stream,
         namedRefs,
+        ...(detachedRefs !== undefined && { detachedRefs }),
         contentType: this.#contentType,
         streamSize,
       };
@@ -186,6 +199,12 @@ function formatChunkHeader(value: number): Buffer {
   const header = Buffer.alloc(CHUNK_HEADER_SIZE);
   header.writeBigInt64LE(BigInt(value));
   return header;
+}
+
+function formatIndexes(indexes: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(8 * indexes.length);
+  for (const [position, index] of indexes.entries()) bytes.writeBigUInt64LE(BigInt(index), 8 * position);
+  return bytes;
 }
 
 function appendSection(file: Spool, pieces: Iterable<Uint8Array>): { start: bigint; end: bigint } {

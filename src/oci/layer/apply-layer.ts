@@ -76,6 +76,7 @@ export class LayerApplier implements Applier {
   }
 
   apply(entry: TarEntry): void {
+    for (const difference of entry.differences ?? []) this.#differences.add(difference, entry.path);
     withContext('Processing tar entry', () => this.#apply(entry));
   }
 

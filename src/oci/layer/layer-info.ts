@@ -32,10 +32,11 @@ export interface LayerReader extends EntryReader {
 export function readLayerInfo(diffId: OciDigest, verity: ObjectId, reader: LayerReader): LayerInfo {
   let entryCount = 0;
   let externalSize = 0;
-  for (const { item } of readTarEntries(reader)) {
+  for (const { item, sparse } of readTarEntries(reader)) {
     entryCount++;
     if (item.type !== 'leaf' || item.content.type !== 'regular') continue;
-    if (item.content.file.storage === 'external') externalSize += item.content.file.size;
+    // Of a sparse file only the data are part of the tar.
+    if (item.content.file.storage === 'external') externalSize += sparse?.dataSize ?? item.content.file.size;
   }
   return {
     diffId,

@@ -1,5 +1,6 @@
 import { type ByteString, quoteBytes } from '../../bytes/byte-string.js';
 import type { ProgressReporter } from '../../progress.js';
+import type { TarDifference } from '../../tar/header.js';
 
 /**
  * By which rules layers become a tree. `oci`: those of the OCI image specification, with the tree that umoci and podman
@@ -10,13 +11,22 @@ export type LayerRules = 'oci' | 'reference';
 
 export const LAYER_RULES: readonly LayerRules[] = ['oci', 'reference'];
 
-/** Where the two rules give different trees and the reference does not say a word; docs/open-points.md lists them. */
-const DIFFERENCES = {
-  'own-layer-whiteout': 'the whiteout acts on the layers below it only; composefs-rs applies it to its own layer, too',
-  'dotted-directory': 'the entry is for the directory that it leads to; composefs-rs takes it for the root',
-} as const;
+export type LayerDifference = TarDifference | 'own-layer-whiteout' | 'dotted-directory';
 
-export type LayerDifference = keyof typeof DIFFERENCES;
+/** Where the two rules give different trees and the reference does not say a word; docs/open-points.md lists them. */
+const DIFFERENCES: Readonly<Record<LayerDifference, string>> = {
+  'own-layer-whiteout': 'the whiteout acts on the layers below it only; composefs-rs applies it to its own layer, too',
+  'header-only-size': 'the size in its header is not that of data; composefs-rs takes what follows for its data',
+  'old-directory': 'its name ends in a slash, so that it is a directory; composefs-rs makes a file of it',
+  prefix: 'the prefix in its header is read as GNU tar or Go do; composefs-rs reads another path',
+  'leading-nul': 'a number in its header has a NUL before it; composefs-rs takes it for 0',
+  'empty-linkpath':
+    'its PAX linkpath is empty, so that the link of the header counts; composefs-rs makes an empty link',
+  'long-text': 'its GNU long name or link ends at the first NUL; composefs-rs takes NULs for a part of it',
+  'pax-time': 'the last of several PAX times counts; composefs-rs takes the fraction of a second of the first',
+  'pax-blanks': 'a PAX record has blanks before it; composefs-rs ignores it and those that follow',
+  'dotted-directory': 'the entry is for the directory that it leads to; composefs-rs takes it for the root',
+};
 
 interface Found {
   readonly layer: string;

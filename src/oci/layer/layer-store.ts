@@ -14,6 +14,8 @@ export interface StoredContent {
 
 export interface ContentWriter {
   write(chunk: Buffer): void;
+  /** Any number of zeros, at little cost. */
+  writeZeros(length: number): void;
   finish(): StoredContent;
   abort(): void;
 }

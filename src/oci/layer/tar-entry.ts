@@ -1,15 +1,16 @@
 import { type ByteString, concatBytes, quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
-import { roundUp, safeInteger } from '../../bytes/integer.js';
+import { roundUp } from '../../bytes/integer.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { LeafContent } from '../../composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../composefs/tree/stat.js';
 import { ComposefsError } from '../../errors.js';
+import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, entryTypeName, hasFileContent } from '../../tar/entry-type.js';
-import { BLOCK_SIZE } from '../../tar/header.js';
-import { low32, signed64 } from '../../tar/numbers.js';
-import { entryLinkTarget, entryPath, type ParsedEntry, TarParser } from '../../tar/parser.js';
+import { expandSparse } from '../../tar/expand-sparse.js';
+import { BLOCK_SIZE, type TarDifference, type TarRules } from '../../tar/header.js';
+import { TarParser } from '../../tar/parser.js';
+import type { SparseFile } from '../../tar/sparse.js';
 import { INLINE_CONTENT_MAX_V0 } from '../../tar/splitter.js';
-import { TarError } from '../../tar/tar-error.js';
 
 /** One entry of a layer, as the tar has it: whiteouts are files here. */
 export interface TarEntry {
@@ -17,6 +18,10 @@ export interface TarEntry {
   readonly path: ByteString;
   readonly stat: Stat;
   readonly item: TarItem;
+  /** Of a sparse file that is an object: what that was made of. */
+  readonly sparse?: StoredSparse;
+  /** Where the reference makes another entry of the same bytes. */
+  readonly differences?: readonly TarDifference[];
 }
 
 export type TarItem =
@@ -25,12 +30,22 @@ export type TarItem =
   /** The target is a path in the form of {@link TarEntry.path}. */
   | { readonly type: 'hardlink'; readonly target: ByteString };
 
+export interface StoredSparse {
+  readonly file: SparseFile;
+  /** The data of its regions; undefined if it is nothing but holes. */
+  readonly data: ObjectId | undefined;
+  /** Their size in bytes. */
+  readonly dataSize: number;
+}
+
 /** The part of a splitstream reader that entries are read with. */
 export interface EntryReader {
-  /** The next `length` inline bytes; undefined at the end of the stream. */
-  readInlineExact(length: number): Buffer | undefined;
-  /** An object, and `stored - actual` inline bytes dropped; or a copy of the first `actual` of `stored` inline bytes. */
+  /** Up to `length` inline bytes, fewer only at the end of a chunk; undefined at the end of the stream. */
+  readInline(length: number): Buffer | undefined;
+  /** An object, or a copy of `actual` inline bytes; then `stored - actual` bytes dropped, as far as they are there. */
   readExact(actual: number, stored: number): EntryData;
+  /** The sparse files of more than 64 bytes, with their holes, in the order of the tar. */
+  readonly detachedRefs: readonly ObjectId[];
 }
 
 type EntryData =
@@ -49,12 +64,17 @@ export class LayerError extends ComposefsError {
  *
  * @throws TarError, LayerError, and the errors of the reader
  */
-export function* readTarEntries(reader: EntryReader): Generator<TarEntry> {
-  const parser = new TarParser();
+export function* readTarEntries(reader: EntryReader, rules: TarRules = 'standard'): Generator<TarEntry> {
+  const parser = new TarParser(rules);
   let offset = 0;
+  let sparseFiles = 0;
   for (;;) {
-    const block = reader.readInlineExact(BLOCK_SIZE);
-    if (block === undefined) return;
+    const block = reader.readInline(BLOCK_SIZE);
+    if (block === undefined) {
+      if (parser.isInMap) throw new LayerError('Unexpected EOF in splitstream');
+      return;
+    }
+    if (block.length < BLOCK_SIZE) return checkEnd(reader, block);
     const step = parser.header(block, offset);
     offset += BLOCK_SIZE;
     switch (step.type) {
@@ -66,24 +86,35 @@ export function* readTarEntries(reader: EntryReader): Generator<TarEntry> {
         offset += roundUp(step.size, BLOCK_SIZE);
         break;
       }
-      case 'entry':
-        yield readEntry(reader, step.entry);
-        offset += roundUp(step.entry.size, BLOCK_SIZE);
+      case 'entry': {
+        const { entry } = step;
+        const isExpanded = (entry.sparse?.size ?? 0) > INLINE_CONTENT_MAX_V0;
+        const entrySize = roundUp(entry.size, BLOCK_SIZE);
+        yield isExpanded ? readSparse(reader, entry, sparseFiles++) : readEntry(reader, entry);
+        offset += entrySize;
         break;
-      case 'sparse':
-        throw new TarError('Sparse tar entries are not supported', offset - BLOCK_SIZE);
+      }
       case 'end':
         return;
     }
   }
 }
 
+/** The last block of a tar may be cut short if nothing was in it. */
+function checkEnd(reader: EntryReader, block: Buffer): void {
+  const isEnd = block.every((byte) => byte === 0) && reader.readInline(1) === undefined;
+  if (!isEnd) throw new LayerError('Unexpectedly small inline content when parsing splitstream');
+}
+
 /** Inline data of at most 1 MiB, padded in the stream, which may cut it into chunks of whole blocks. */
 function readBlocks(reader: EntryReader, size: number): Buffer | undefined {
   const blocks: Buffer[] = [];
   for (let position = 0; position < size; position += BLOCK_SIZE) {
-    const block = reader.readInlineExact(BLOCK_SIZE);
+    const block = reader.readInline(BLOCK_SIZE);
     if (block === undefined) return undefined;
+    // Only padding may be missing, at the end.
+    if (block.length < BLOCK_SIZE && position + block.length < size)
+      throw new LayerError('Unexpected EOF in splitstream');
     blocks.push(block);
   }
   return Buffer.concat(blocks, size);
@@ -91,13 +122,29 @@ function readBlocks(reader: EntryReader, size: number): Buffer | undefined {
 
 function readEntry(reader: EntryReader, entry: ParsedEntry): TarEntry {
   const path = makeAbsolute(entryPath(entry));
-  const stat = entryStat(entry, path);
+  const more = entry.differences.length === 0 ? undefined : { differences: entry.differences };
+  const stat = entryStat(entry);
   // The header block belongs to the reader and may change with the next read.
   const target = entryLinkTarget(entry) ?? EMPTY;
   const data = readData(reader, entry, path);
-  if (data.type === 'external') return { path, stat, item: externalItem(entry, data.id, path) };
-  return { path, stat, item: inlineItem(entry, data.data, target, path) };
+  if (data.type === 'external') return { path, stat, item: externalItem(entry, data.id, path), ...more };
+  return { path, stat, item: inlineItem(entry, data.data, target, path), ...more };
 }
+
+/** A sparse file that is an object: its data are another one, whatever their size. */
+function readSparse(reader: EntryReader, entry: ParsedEntry, index: number): TarEntry {
+  const { sparse: file = NO_SPARSE_FILE, size: dataSize, differences } = entry;
+  const path = makeAbsolute(entryPath(entry));
+  const stat = entryStat(entry);
+  const data = dataSize === 0 ? undefined : readData(reader, entry, path);
+  if (data?.type === 'inline') throw invalid('Splitstream incorrectly stored the data of a sparse file inline', path);
+  const id = reader.detachedRefs[index];
+  if (id === undefined) throw invalid('Splitstream has no object for a sparse file with its holes', path);
+  const item = leaf({ type: 'regular', file: { storage: 'external', id, size: file.size } });
+  return { path, stat, item, sparse: { file, data: data?.id, dataSize }, differences };
+}
+
+const NO_SPARSE_FILE: SparseFile = { size: 0, regions: [] };
 
 const EMPTY = '' as ByteString;
 
@@ -111,7 +158,7 @@ function readData(reader: EntryReader, { size, type }: ParsedEntry, path: ByteSt
   // Inline data of this size are of no use: do not trust the header and hold them all.
   const data = reader.readExact(PIECE, PIECE);
   if (data.type === 'external') {
-    skipInline(reader, stored - size);
+    skipPadding(reader, stored - size);
   } else {
     if (hasFileContent(type)) throw storedLargeInline(size, path);
     skipInline(reader, stored - PIECE);
@@ -119,11 +166,18 @@ function readData(reader: EntryReader, { size, type }: ParsedEntry, path: ByteSt
   return data;
 }
 
+/** Padding may be missing at the end of a tar. */
+function skipPadding(reader: EntryReader, size: number): void {
+  const padding = size === 0 ? undefined : reader.readInline(size);
+  if (padding !== undefined && padding.length < size && reader.readInline(1) !== undefined) {
+    throw new LayerError('Unexpectedly small inline content when parsing splitstream');
+  }
+}
+
 function skipInline(reader: EntryReader, size: number): void {
   for (let rest = size; rest > 0; rest -= Math.min(rest, PIECE)) {
-    if (reader.readInlineExact(Math.min(rest, PIECE)) === undefined) {
-      throw new LayerError('Unexpected EOF in splitstream');
-    }
+    const length = Math.min(rest, PIECE);
+    if (reader.readInline(length)?.length !== length) throw new LayerError('Unexpected EOF in splitstream');
   }
 }
 
@@ -143,7 +197,7 @@ function inlineItem(entry: ParsedEntry, data: Buffer, target: ByteString, path: 
     case ENTRY_TYPE.REGULAR_OLD:
     case ENTRY_TYPE.CONTIGUOUS:
       if (data.length > INLINE_CONTENT_MAX_V0) throw storedLargeInline(data.length, path);
-      return leaf({ type: 'regular', file: { storage: 'inline', data } });
+      return inlineFile(entry.sparse === undefined ? data : expandSparse(entry.sparse, data));
     case ENTRY_TYPE.DIRECTORY:
       return { type: 'directory' };
     case ENTRY_TYPE.LINK:
@@ -161,24 +215,28 @@ function inlineItem(entry: ParsedEntry, data: Buffer, target: ByteString, path: 
   }
 }
 
-/** Spec 30 §6.2. The mode is masked: type bits in a header must not contradict the type of the entry. */
-function entryStat({ metadata, extensions }: ParsedEntry, path: ByteString): Stat {
-  const { pax } = extensions;
-  const mtime = signed64(pax?.mtime ?? metadata.mtime);
+function inlineFile(data: Buffer): TarItem {
+  return leaf({ type: 'regular', file: { storage: 'inline', data } });
+}
+
+/** Spec 30 §6.2. */
+function entryStat({ metadata, extensions }: ParsedEntry): Stat {
+  const { mode, uid, gid, mtimeSec, mtimeNsec } = metadata;
+  const xattrs = extensions.pax?.xattrs;
   return {
-    mode: low32(metadata.mode) & 0o7777,
-    uid: low32(pax?.uid ?? metadata.uid),
-    gid: low32(pax?.gid ?? metadata.gid),
-    mtimeSec: typeof mtime === 'number' ? mtime : safeInteger(mtime, `mtime of ${quoteBytes(path)}`),
-    mtimeNsec: pax?.mtimeNsec ?? 0,
-    xattrs: pax === undefined || pax.xattrs.size === 0 ? NO_XATTRS : pax.xattrs,
+    mode,
+    uid,
+    gid,
+    mtimeSec,
+    mtimeNsec,
+    xattrs: xattrs === undefined || xattrs.size === 0 ? NO_XATTRS : xattrs,
   };
 }
 
 function entryDevice({ metadata }: ParsedEntry, path: ByteString): number {
   if (metadata.device === undefined) throw invalid('Device entry without device numbers?', path);
   const { major, minor } = metadata.device;
-  return safeInteger(makeDevice(BigInt(major), BigInt(minor)), `device number of ${quoteBytes(path)}`);
+  return Number(makeDevice(BigInt(major), BigInt(minor)));
 }
 
 /** `makedev` of glibc, 64 bits (sys/sysmacros.h). */

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import type { procPath } from '../../composefs/mount/proc-path.js';
 import { ComposefsError } from '../../errors.js';
+import type { SparseFile } from '../../tar/sparse.js';
 import type { FileLocation } from './image-source.js';
 
 const CHUNK_BYTES = 1 << 20;
@@ -48,32 +49,68 @@ export function readDocumentFile(path: string, maxBytes: number): Buffer {
 }
 
 /**
- * Opens the file of a location for positioned reads; `offset` and `size` of the location lie within it.
+ * Opens the file of a location for positioned reads; what the location has in the file lies within it.
  *
  * @throws ComposefsError `BLOB_TRUNCATED` if the file ends before the blob does.
  */
-export function openLocation(location: FileLocation): number {
+function openLocation(location: FileLocation): number {
   const { fd, size } = openRegularFile(location.path);
-  if (location.offset + location.size <= size) return fd;
+  const stored = storedSize(location);
+  if (location.offset + stored <= size) return fd;
   closeSync(fd);
-  const wanted = `${location.size} bytes at offset ${location.offset}`;
+  const wanted = `${stored} bytes at offset ${location.offset}`;
   throw new ComposefsError('BLOB_TRUNCATED', `${location.path} of ${size} bytes does not hold ${wanted}`);
+}
+
+function storedSize({ size, sparse }: FileLocation): number {
+  return sparse === undefined ? size : sparse.regions.reduce((total, { length }) => total + length, 0);
 }
 
 /** The bytes of a location, in pieces that are the caller's to keep. Ends early where the file does. */
 export function* readLocation(location: FileLocation, chunkBytes: number = CHUNK_BYTES): Generator<Buffer> {
   const fd = openLocation(location);
   try {
-    const end = location.offset + location.size;
-    for (let position = location.offset; position < end; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, end - position));
-      const count = readSync(fd, buffer, 0, buffer.length, position);
-      if (count === 0) return;
-      yield buffer.subarray(0, count);
-      position += count;
-    }
+    if (location.sparse === undefined) yield* readRange(fd, location.offset, location.size, chunkBytes);
+    else yield* readSparse(fd, location.offset, location.sparse, chunkBytes);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The first bytes of a location, fewer if it is shorter. */
+export function readLocationStart(location: FileLocation, length: number): Buffer {
+  const pieces: Buffer[] = [];
+  let read = 0;
+  for (const piece of readLocation(location, length)) {
+    pieces.push(piece);
+    read += piece.length;
+    if (read >= length) break;
+  }
+  return Buffer.concat(pieces).subarray(0, length);
+}
+
+function* readRange(fd: number, start: number, length: number, chunkBytes: number): Generator<Buffer> {
+  const end = start + length;
+  for (let position = start; position < end; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, end - position));
+    const count = readSync(fd, buffer, 0, buffer.length, position);
+    if (count === 0) return;
+    yield buffer.subarray(0, count);
+    position += count;
+  }
+}
+
+/** The regions from the file, and zeros between them. */
+function* readSparse(fd: number, start: number, sparse: SparseFile, chunkBytes: number): Generator<Buffer> {
+  let stored = start;
+  let position = 0;
+  for (const { offset, length } of [...sparse.regions, { offset: sparse.size, length: 0 }]) {
+    for (; position < offset; position += Math.min(chunkBytes, offset - position)) {
+      yield Buffer.alloc(Math.min(chunkBytes, offset - position));
+    }
+    yield* readRange(fd, stored, length, chunkBytes);
+    stored += length;
+    position += length;
   }
 }
 

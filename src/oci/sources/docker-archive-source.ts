@@ -1,4 +1,3 @@
-import { closeSync, readSync } from 'node:fs';
 import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
 import { withContextAsync } from '../../errors.js';
 import { convertDockerConfig } from '../model/converted-config.js';
@@ -10,7 +9,7 @@ import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../model/media-types.js';
 import type { Platform } from '../model/platform.js';
 import { serialiseManifest } from '../model/serialise.js';
-import { openLocation } from './blob-file.js';
+import { readLocationStart } from './blob-file.js';
 import type { ArchivedImage, DockerArchive } from './docker-archive.js';
 import { readFileBlob } from './file-blob.js';
 import { BlobError, type FileLocation, type ImageSource } from './image-source.js';
@@ -127,13 +126,7 @@ export class DockerArchiveSource implements ImageSource {
 
 /** Names end in `.tar` whatever is in it. */
 function withCompression(location: FileLocation): FileLocation {
-  const start = Buffer.alloc(Math.min(COMPRESSION_MAGIC_BYTES, location.size));
-  const fd = openLocation(location);
-  try {
-    readSync(fd, start, 0, start.length, location.offset);
-  } finally {
-    closeSync(fd);
-  }
+  const start = readLocationStart(location, COMPRESSION_MAGIC_BYTES);
   const compression = readableCompression(start, 'Load the archive with podman or docker, and save it again.');
   return compression === 'none' ? location : { ...location, compression };
 }

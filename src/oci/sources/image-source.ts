@@ -1,4 +1,5 @@
 import { ComposefsError } from '../../errors.js';
+import type { SparseFile } from '../../tar/sparse.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import type { ManifestDocument } from '../model/manifest.js';
@@ -11,6 +12,8 @@ export interface FileLocation {
   readonly path: string;
   readonly offset: number;
   readonly size: number;
+  /** A sparse member of an archive: the file holds the data of its regions only, `size` counts the holes. */
+  readonly sparse?: SparseFile;
   /** Given: the blob is what these bytes decompress to. */
   readonly compression?: 'gzip' | 'zstd';
 }

@@ -1,9 +1,10 @@
 import { closeSync, readSync } from 'node:fs';
 import type { ByteString } from '../../bytes/byte-string.js';
 import { roundUp } from '../../bytes/integer.js';
+import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
 import { BLOCK_SIZE } from '../../tar/header.js';
-import { entryLinkTarget, entryPath, type ParsedEntry, TarParser } from '../../tar/parser.js';
+import { TarParser } from '../../tar/parser.js';
 import { openRegularFile } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 
@@ -47,26 +48,36 @@ function readIndex(
   const block = Buffer.alloc(BLOCK_SIZE);
   let entries = 0;
   let offset = 0;
+  // An archive may end after any entry, as for GNU tar and Go.
   while (offset < fileSize) {
+    if (fileSize - offset < BLOCK_SIZE && isZero(fd, offset, fileSize)) break;
+    const start = offset;
+    // The parser keeps what it needs of a block.
     readExactly(fd, block, offset);
-    const step = parser.header(block, offset);
     offset += BLOCK_SIZE;
+    const step = parser.header(block, start);
     if (step.type === 'end') return members;
     if (step.type === 'more') continue;
-    if (step.type === 'sparse') throw invalidArchive('sparse tar entries are not supported');
     if (++entries > MAX_ENTRIES) throw invalidArchive(`more than ${MAX_ENTRIES} entries`);
     const size = step.type === 'entry' ? step.entry.size : step.size;
     if (size > fileSize - offset) throw invalidArchive(`unexpected end of the file, ${size} bytes wanted at ${offset}`);
     if (step.type === 'extension') parser.extensionData(readExactly(fd, Buffer.alloc(size), offset));
     if (step.type === 'entry') {
-      const member = toMember(step.entry, { kind: 'file', path, offset, size });
+      const { sparse } = step.entry;
+      const location = { kind: 'file', path, offset, size: sparse?.size ?? size, ...(sparse && { sparse }) } as const;
+      const member = toMember(step.entry, location);
       const counts = member !== undefined && (links || member.kind === 'file');
       const name = counts ? select(entryPath(step.entry)) : undefined;
       if (counts && name !== undefined) members.set(name, member);
     }
     offset += roundUp(size, BLOCK_SIZE);
   }
+  if (parser.isInMap) throw invalidArchive(`unexpected end of the file at ${fileSize}`);
   return members;
+}
+
+function isZero(fd: number, start: number, end: number): boolean {
+  return readExactly(fd, Buffer.alloc(end - start), start).every((byte) => byte === 0);
 }
 
 function toMember(entry: ParsedEntry, location: FileLocation): TarMember | undefined {

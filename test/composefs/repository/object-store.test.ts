@@ -121,6 +121,28 @@ for (const forceNamedTempFiles of [false, true]) {
       assert.equal(ids.size, 1);
     });
 
+    it('keeps holes, wherever they are', (t) => {
+      for (const [before, hole, after] of [
+        [0, 10, 0],
+        [10, 2_000_000, 10],
+        [300_000, 5, 300_000],
+        [1, 5_000_000, 0],
+        [0, 5_000_000, 0],
+      ] as const) {
+        const store = tempStore(t, { forceNamedTempFiles });
+        const [start, end] = [testData(before, 1), testData(after, 2)];
+        const writer = store.createWriter();
+        writer.write(start);
+        writer.writeZeros(hole);
+        writer.write(end);
+        const { id } = writer.finish();
+        const whole = Buffer.concat([start, Buffer.alloc(hole), end]);
+        assert.equal(id, computeVerity('sha256', whole));
+        assert.deepEqual(store.readObject(id), whole);
+        if (hole > 1_000_000) assert(statSync(store.path(id)).blocks * 512 < 100_000);
+      }
+    });
+
     it('finds large content present', (t) => {
       const store = tempStore(t, { forceNamedTempFiles });
       const data = testData(1024 * 1024, 1);

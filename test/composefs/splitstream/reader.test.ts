@@ -268,8 +268,40 @@ test('readExact: inline content with its padding', () => {
   assert.deepEqual(reader.readExact(7, 11), { type: 'inline', data: Buffer.from('content') });
   assert.equal(reader.readInlineExact(4)?.toString(), 'next');
   assert.equal(
-    messageOf(() => reader.readExact(0, 0)),
+    messageOf(() => reader.readExact(1, 1)),
     'Unexpected EOF in splitstream',
+  );
+  assert.deepEqual(reader.readExact(0, 0), { type: 'inline', data: Buffer.alloc(0) });
+});
+
+test('readExact: at the end of the stream padding may be missing', () => {
+  const content = { type: 'inline', data: Buffer.from('content') };
+  for (const text of ['content', 'content...']) {
+    const reader = open(body(inlineChunk(text)));
+    assert.deepEqual(reader.readExact(7, 11), content);
+    assert.equal(reader.readInline(1), undefined);
+    const object = open(body(externalChunk(0), inlineChunk(text)));
+    assert.deepEqual(object.readExact(500, 512), { type: 'external', id: idOf(0xaa) });
+    assert.equal(object.readInline(1), undefined);
+  }
+  assert.deepEqual(open(body(externalChunk(0))).readExact(508, 512), { type: 'external', id: idOf(0xaa) });
+  for (const next of [inlineChunk('x'), externalChunk(0)]) {
+    const reader = open(body(inlineChunk('content...'), next));
+    assert.equal(
+      messageOf(() => reader.readExact(7, 11)),
+      'Unexpectedly small inline content when parsing splitstream',
+    );
+  }
+});
+
+test('readInline: as much as there is in the chunk', () => {
+  const reader = open(body(inlineChunk('abcde'), inlineChunk('fg'), externalChunk(0)));
+  assert.equal(reader.readInline(3)?.toString(), 'abc');
+  assert.equal(reader.readInline(3)?.toString(), 'de');
+  assert.equal(reader.readInline(3)?.toString(), 'fg');
+  assert.equal(
+    messageOf(() => reader.readInline(3)),
+    'Unexpected external reference in splitstream',
   );
 });
 
@@ -284,7 +316,7 @@ test('readExact: an object, its padding dropped', () => {
     messageOf(() => reader.readExact(1, 512)),
     'Unexpected external reference in splitstream',
   );
-  const short = open(body(externalChunk(0), inlineChunk('...')));
+  const short = open(body(externalChunk(0), inlineChunk('...'), externalChunk(0)));
   assert.equal(
     messageOf(() => short.readExact(508, 512)),
     'Unexpectedly small inline content when parsing splitstream',

@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { HASH_ALGORITHMS } from '../../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
+import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
 import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js';
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
+import { fullMessage } from '../../../src/errors.js';
 import { describe, finished, idOf, open } from './fixtures.js';
 
 /** Test data of T6 in spec 30 §14.1. */
@@ -168,4 +170,52 @@ test('any sequence of chunks reads back equal, with both algorithms, in memory a
     ),
     { numRuns: 25 },
   );
+});
+
+test('objects that are no part of the stream are listed after what the format knows', () => {
+  for (const algorithm of HASH_ALGORITHMS) {
+    const ids = [1, 2, 3].map((seed) => computeVerity(algorithm, generated(100, seed)));
+    const [a, b, c] = ids as [ObjectId, ObjectId, ObjectId];
+    const writer = new SplitStreamWriter(algorithm, 7n);
+    writer.writeInline(generated(10, 1));
+    writer.writeReference(a);
+    writer.addDetachedRef(b);
+    writer.addDetachedRef(a);
+    writer.writeReference(c);
+    writer.addDetachedRef(b);
+    const file = finished(writer);
+    assert.deepEqual([file.readBigUInt64LE(16), file.readBigUInt64LE(24)], [32n, 136n]);
+    assert.equal(file.toString('latin1', 112, 120), 'detached');
+    const read = (bytes: Buffer): SplitStreamReader => SplitStreamReader.open(bufferSource(bytes), algorithm);
+    assert.deepEqual(read(file).detachedRefs, [b, a, b]);
+    assert.deepEqual(read(file).objectRefs, [a, b, c]);
+    // Whoever knows 80 bytes only, or finds the tag of somebody else, reads the same stream.
+    for (const patch of [
+      (copy: Buffer) => copy.writeBigUInt64LE(112n, 24),
+      (copy: Buffer) => copy.fill('x', 112, 120),
+    ]) {
+      const copy = Buffer.from(file);
+      patch(copy);
+      assert.deepEqual(read(copy).detachedRefs, []);
+      assert.deepEqual([...read(copy).chunks()], [...read(file).chunks()]);
+    }
+    const bad = Buffer.from(file);
+    bad.writeBigUInt64LE(3n, Number(file.readBigUInt64LE(120)));
+    assert.throws(
+      () => read(bad),
+      (error) => /Splitstream detached reference is out of range/.test(fullMessage(error)),
+    );
+    const short = Buffer.from(file);
+    short.writeBigUInt64LE(file.readBigUInt64LE(128) - 1n, 128);
+    assert.throws(
+      () => read(short),
+      (error) => /Splitstream detached reference is out of range/.test(fullMessage(error)),
+    );
+    const outside = Buffer.from(file);
+    outside.writeBigUInt64LE(2n ** 63n, 128);
+    assert.throws(
+      () => read(outside),
+      (error) => /Incomplete read from splitstream file/.test(fullMessage(error)),
+    );
+  }
 });

@@ -6,6 +6,7 @@ import type { ImportStats } from '../../../src/oci/import-stats.js';
 import { directLayerStore } from '../../../src/oci/layer/layer-store.js';
 import { splitLayer } from '../../../src/oci/layer/split-layer.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
+import type { TarRules } from '../../../src/tar/header.js';
 import { MemoryStore } from '../../support/memory-store.js';
 
 /** `ocilayer` */
@@ -42,9 +43,9 @@ export function openSplitStream(splitStream: Buffer, store: MemoryStore): SplitS
 }
 
 /** The entries of a tar, by way of its splitstream. */
-export function entriesOf(tar: Buffer): TarEntry[] {
+export function entriesOf(tar: Buffer, rules?: TarRules): TarEntry[] {
   const { splitStream, store } = importTar(tar);
-  return [...readTarEntries(openSplitStream(splitStream, store))];
+  return [...readTarEntries(openSplitStream(splitStream, store), rules)];
 }
 
 function finish(writer: SplitStreamWriter): Buffer {
