@@ -15,8 +15,9 @@ import { LayerDifferences } from '../../../src/oci/layer/layer-rules.js';
 import type { TarEntry } from '../../../src/oci/layer/tar-entry.js';
 import { RecordingReporter } from '../../../src/progress.js';
 import { BASE_IMAGE_DUMP, baseImageLayers } from '../../support/base-image.js';
+import { oddLayers } from '../../support/odd-layers.js';
 import { paxHeader, tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
-import { applyLayers, directory, entry, file, hardlink, parse, paths, STAT, symlink } from './entries.js';
+import { applyLayers, directory, entry, file, hardlink, parse, paths, STAT } from './entries.js';
 import { entriesOf } from './layer-support.js';
 import { UmociModel } from './umoci-model.js';
 
@@ -299,32 +300,10 @@ test('what the reference would make another tree of in silence is said once, wit
   ]);
 });
 
-/** Paths, links and whiteouts that meet each other often. */
-function oddEntries(): fc.Arbitrary<TarEntry[][]> {
-  const name = fc.constantFrom('a', 'b', 'c');
-  const component = fc.oneof({ weight: 12, arbitrary: name }, { weight: 1, arbitrary: fc.constantFrom('', '.', '..') });
-  const path = fc.array(component, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
-  const whiteout = fc.constantFrom('.wh.a', '.wh.b', '.wh.c', '.wh..wh..opq');
-  const stat = fc.integer({ min: 1, max: 9 }).map((mtimeSec) => ({ ...STAT, mtimeSec }));
-  const target = fc.oneof(
-    path,
-    path.map((each) => `/${each}`),
-  );
-  const each = fc.oneof(
-    { weight: 3, arbitrary: fc.tuple(path, stat).map(([at, meta]) => directory(at, meta)) },
-    { weight: 3, arbitrary: fc.tuple(path, fc.string({ maxLength: 2 })).map(([at, text]) => file(at, text)) },
-    { weight: 2, arbitrary: fc.tuple(path, target).map(([at, to]) => symlink(at, to)) },
-    { weight: 2, arbitrary: fc.tuple(path, path).map(([at, to]) => hardlink(at, to)) },
-    { weight: 2, arbitrary: fc.tuple(path, whiteout).map(([at, wh]) => file(`${at}/${wh}`)) },
-    { weight: 1, arbitrary: whiteout.map((wh) => file(wh)) },
-  );
-  return fc.array(fc.array(each, { maxLength: 12 }), { maxLength: 5 });
-}
-
 test('random layers give the tree that umoci makes, step by step', () => {
   let [applied, refused] = [0, 0];
   fc.assert(
-    fc.property(oddEntries(), (layers) => {
+    fc.property(oddLayers({ maxLayers: 5, maxEntries: 12, rich: false }), (layers) => {
       const root = new Directory(UNINITIALIZED_STAT);
       const applier = new LayerApplier(root);
       const model = new UmociModel();
