@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { ComposefsError, errorCode } from '../errors.js';
+import { basename } from 'node:path';
+import { ComposefsError } from '../errors.js';
+import { absolutePath, findProgram } from './find-program.js';
 import { readSubordinateIds } from './subordinate-ids.js';
 
 /**
@@ -10,7 +11,10 @@ import { readSubordinateIds } from './subordinate-ids.js';
  * (unshare(2), CLONE_NEWUSER), and Node has threads from the start: another program has to do it first.
  */
 export interface UserNamespaceLauncher {
-  /** The beginning of the command line; the program to run and its arguments follow. */
+  /**
+   * The beginning of the command line, with the absolute path of a program; the program to run and its arguments follow.
+   * `unshare` looks for `newuidmap` in PATH: give it {@link absolutePath}.
+   */
   readonly command: readonly string[];
   /**
    * Which ids there are inside, besides that the user is root: no others, those of `/etc/subuid` and `/etc/subgid`, or
@@ -38,10 +42,13 @@ export function inInitialUserNamespace(): boolean {
  */
 export function userNamespaceLauncher(): UserNamespaceLauncher {
   const reasons: string[] = [];
-  for (const launcher of candidates()) {
-    const reason = reasonNotToWork(launcher);
-    if (reason === undefined) return launcher;
-    reasons.push(`${launcher.command[0]}: ${reason}`);
+  for (const { command, ids } of candidates()) {
+    const [name = '', ...args] = command;
+    const program = findProgram(name);
+    const launcher = program === undefined ? undefined : { command: [program, ...args], ids };
+    const reason = launcher === undefined ? 'not installed' : reasonNotToWork(launcher);
+    if (launcher !== undefined && reason === undefined) return launcher;
+    reasons.push(`${name}: ${reason}`);
   }
   throw new ComposefsError('USERNS_UNAVAILABLE', `no user namespace can be made here: ${reasons.join('; ')}`, {
     hint: userNamespaceLimit()?.remedy ?? 'install util-linux, which has the program `unshare`, or podman',
@@ -81,15 +88,6 @@ export function userNamespaceLimit(): UserNamespaceLimit | undefined {
   return undefined;
 }
 
-/** The path of a program in PATH. */
-export function findProgram(name: string): string | undefined {
-  return (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .filter((directory) => directory !== '')
-    .map((directory) => join(directory, name))
-    .find(isExecutable);
-}
-
 function candidates(): UserNamespaceLauncher[] {
   const subordinate = subordinateIdsMissing() === undefined;
   return [
@@ -105,10 +103,16 @@ function reasonNotToWork({ command }: UserNamespaceLauncher): string | undefined
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
     timeout: PROBE_TIMEOUT_MS,
+    env: { ...process.env, PATH: absolutePath() },
   });
-  if (error !== undefined) return errorCode(error) === 'ENOENT' ? 'not installed' : error.message;
+  if (error !== undefined) return error.message;
   if (status === 0) return undefined;
-  return stderr.trim().replace(`${program}: `, '').replaceAll('\n', ', ') || `ended with status ${status}`;
+  return (
+    stderr
+      .trim()
+      .replace(`${basename(program)}: `, '')
+      .replaceAll('\n', ', ') || `ended with status ${status}`
+  );
 }
 
 function userName(): string | undefined {
@@ -124,14 +128,5 @@ function readSetting(file: string): string | undefined {
     return readFileSync(file, 'utf8').trim();
   } catch {
     return undefined;
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

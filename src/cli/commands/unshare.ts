@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { absolutePath } from '../../linux/find-program.js';
 import { processesInMountNamespace } from '../../linux/namespace-processes.js';
 import { userNamespaceLauncher } from '../../linux/user-namespace.js';
 import { ExitStatus } from '../exit-status.js';
@@ -9,8 +10,8 @@ import { ExitStatus } from '../exit-status.js';
 const FORWARDED = ['SIGTERM', 'SIGHUP'] as const;
 const FROM_TERMINAL = ['SIGINT', 'SIGQUIT'] as const;
 
-/** Tells on descriptor 3 which namespace it is in, and becomes the command. */
-const REPORT_AND_RUN = 'readlink /proc/self/ns/mnt >&3; exec "$@" 3>&-';
+/** Tells on descriptor 3 which namespace it is in, and becomes the command, with the user's own PATH. */
+const REPORT_AND_RUN = 'readlink /proc/self/ns/mnt >&3; PATH=$1; shift; exec "$@" 3>&-';
 
 /** The title that FUSE servers give to their processes. */
 const FUSE_SERVER = /^composefs-fuse\b/;
@@ -20,9 +21,15 @@ export async function unshare(command: readonly string[]): Promise<never> {
   const { command: launcher, ids } = userNamespaceLauncher();
   const [program = '', ...args] = launcher;
   const inside = command.length > 0 ? command : [process.env['SHELL'] ?? '/bin/sh'];
-  const child = spawn(program, [...args, 'sh', '-c', REPORT_AND_RUN, 'sh', ...inside], {
-    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-  });
+  const path = absolutePath();
+  const child = spawn(
+    program,
+    [...args, '/bin/sh', '-c', REPORT_AND_RUN, 'sh', process.env['PATH'] ?? path, ...inside],
+    {
+      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+      env: { ...process.env, PATH: path },
+    },
+  );
   for (const name of FORWARDED) process.on(name, () => child.kill(name));
   for (const name of FROM_TERMINAL) process.on(name, () => undefined);
   const namespace = reportOf(child);

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { ComposefsError, errorCode } from '../../errors.js';
+import { ComposefsError } from '../../errors.js';
 import { receiveMessage, socketPair } from '../../linux/fd-passing.js';
+import { findProgram } from '../../linux/find-program.js';
 
 /** The programs with which an ordinary user mounts and unmounts FUSE (fusermount3(1)); the first that is there. */
 const PROGRAMS = ['fusermount3', 'fusermount', '/bin/fusermount3', '/bin/fusermount'];
@@ -42,14 +43,15 @@ export function fusermountUnmount(mountPoint: Buffer, lazy: boolean): void {
 
 function runFusermount(args: readonly string[], socketFd?: number): void {
   const own = process.env['FUSERMOUNT_PATH'];
-  for (const program of own === undefined ? PROGRAMS : [own]) {
+  for (const name of own === undefined ? PROGRAMS : [own]) {
+    const program = findProgram(name);
+    if (program === undefined) continue;
     const { status, stderr, error } = spawnSync(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', ...(socketFd === undefined ? [] : [socketFd])],
       encoding: 'utf8',
       env: { ...process.env, LC_ALL: 'C', ...(socketFd !== undefined && { _FUSE_COMMFD: '3' }) },
       timeout: TIMEOUT_MS,
     });
-    if (errorCode(error) === 'ENOENT') continue;
     if (error !== undefined) throw new ComposefsError('FUSERMOUNT', `cannot run ${program}`, { cause: error });
     if (status !== 0) throw new ComposefsError('FUSERMOUNT', stderr.trim() || `${program} ended with status ${status}`);
     return;

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { findProgram } from '../../linux/find-program.js';
 import { syncfs } from '../../linux/sync.js';
 import { isErrno } from './files.js';
 
@@ -13,6 +14,8 @@ export function syncFileSystem(fd: number, path: string): void {
     syncfs(fd);
   } catch (error) {
     if (!isErrno(error, 'FFI_UNAVAILABLE')) throw error;
-    execFileSync('sync', ['--file-system', '--', path], { stdio: 'ignore' });
+    const program = findProgram('sync');
+    if (program === undefined) throw error;
+    execFileSync(program, ['--file-system', '--', path], { stdio: 'ignore' });
   }
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposefsError } from '../../errors.js';
+import { findProgram } from '../../linux/find-program.js';
 import { type LockMode, tryFlock } from '../../linux/flock.js';
 import { isErrno } from './files.js';
 
@@ -29,7 +30,9 @@ function runFlock(fd: number, mode: LockMode, reason: unknown): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (detail: string): void =>
       reject(new ComposefsError('LOCK_FAILED', `cannot lock the repository: ${detail}`, { cause: reason }));
-    const child = spawn('flock', [`--${mode}`, '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    const program = findProgram('flock');
+    if (program === undefined) return fail('the program flock of util-linux is not installed');
+    const child = spawn(program, [`--${mode}`, '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
     child.on('error', (error) => fail(error.message));
     child.on('exit', (status, killer) => (status === 0 ? resolve() : fail(`flock ended with ${status ?? killer}`)));
   });

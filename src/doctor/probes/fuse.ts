@@ -1,9 +1,9 @@
 import { closeSync, readSync, statSync } from 'node:fs';
 import { REQUEST_HEADER_SIZE } from '../../fuse/wire/header.js';
 import { decodeInit } from '../../fuse/wire/init.js';
+import { findProgram } from '../../linux/find-program.js';
 import { openFuseDevice } from '../../linux/fuse-device.js';
 import { fsconfigCreate, fsconfigString, fsmount, fsopen } from '../../linux/mount-api.js';
-import { findProgram } from '../../linux/user-namespace.js';
 import { limited, missing, type Outcome, ok } from '../finding.js';
 import { fileSystemSupport, reasonOf } from '../kernel-support.js';
 import type { Probe } from '../probe.js';
@@ -68,7 +68,8 @@ function withoutDevice(error: unknown): Outcome {
 
 /** It has to be root's, with the set-user-id bit. */
 function throughProgram(what: string): Outcome {
-  const path = process.env['FUSERMOUNT_PATH'] ?? findProgram('fusermount3') ?? findProgram('fusermount');
+  const own = process.env['FUSERMOUNT_PATH'];
+  const path = own === undefined ? (findProgram('fusermount3') ?? findProgram('fusermount')) : findProgram(own);
   if (path === undefined) return missing(`${what}; mounting needs fusermount3`, 'install the package fuse3');
   const { uid, mode } = statSync(path);
   if (uid === 0 && (mode & 0o4000) !== 0) return ok(`${what}; ${path} mounts`);

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { absolutePath } from '../../linux/find-program.js';
 import { userNamespaceLauncher } from '../../linux/user-namespace.js';
 import { limited, missing, type Outcome, ok } from '../finding.js';
 import { reasonOf } from '../kernel-support.js';
@@ -26,6 +27,7 @@ export const rootlessOverlay: Probe = {
       encoding: 'utf8',
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
+      env: { ...process.env, PATH: absolutePath() },
     });
     if (status !== 0) return limited(`could not be tried: ${stderr.trim() || `status ${status}`}`);
     return outcome(JSON.parse(stdout));

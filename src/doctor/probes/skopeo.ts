@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { findProgram } from '../../linux/user-namespace.js';
+import { findProgram } from '../../linux/find-program.js';
 import { missing, ok } from '../finding.js';
 import type { Probe } from '../probe.js';
 

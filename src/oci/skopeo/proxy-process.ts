@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../../errors.js';
 import { socketPair } from '../../linux/fd-passing.js';
+import { findProgram } from '../../linux/find-program.js';
 import { SkopeoError } from './proxy-error.js';
 
 export interface ProxyCommand {
@@ -48,7 +49,9 @@ export class ProxyProcess {
 
   /** @throws SkopeoError `SKOPEO_NOT_FOUND`; other errors of `spawn(2)` as they are. */
   static async start({ command, fds = [], environment }: ProxyCommand): Promise<ProxyProcess> {
-    const [program = 'skopeo', ...args] = command;
+    const [name = 'skopeo', ...args] = command;
+    const program = findProgram(name, environment);
+    if (program === undefined) throw notFound(name);
     const [ours, theirs] = socketPair('seqpacket');
     try {
       const child = spawn(program, args, {
@@ -60,13 +63,7 @@ export class ProxyProcess {
       return new ProxyProcess(ours, child);
     } catch (error) {
       closeSync(ours);
-      if (errorCode(error) !== 'ENOENT') throw error;
-      throw new SkopeoError('SKOPEO_NOT_FOUND', `Cannot find the program ${program}`, {
-        cause: error,
-        hint:
-          'Images of this transport are read with skopeo: install the package skopeo. Not needed for docker://, oci:, ' +
-          'oci-archive:, docker-archive: and dir:.',
-      });
+      throw error;
     } finally {
       // Its end would otherwise never be seen.
       closeSync(theirs);
@@ -119,4 +116,12 @@ export class ProxyProcess {
       if (errorCode(error) !== 'ESRCH') throw error;
     }
   }
+}
+
+function notFound(program: string): SkopeoError {
+  return new SkopeoError('SKOPEO_NOT_FOUND', `Cannot find the program ${program}`, {
+    hint:
+      'Images of this transport are read with skopeo: install the package skopeo. Not needed for docker://, oci:, ' +
+      'oci-archive:, docker-archive: and dir:.',
+  });
 }
