@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   fchmodSync,
   fsyncSync,
   mkdirSync,
@@ -12,12 +13,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { waitForFlock } from '../../composefs/repository/wait-for-flock.js';
 import { ComposefsError, errorCode } from '../../errors.js';
 
 /** One entry of `auths`. */
 export interface AuthEntry {
-  /** Base64 of `user:password`. */
+  /** Base64 of `user:password`; counts more than the two as they are, which Kubernetes writes and docker reads. */
   readonly auth?: string;
+  readonly username?: string;
+  readonly password?: string;
   readonly identityToken?: string;
 }
 
@@ -55,29 +59,53 @@ export function readAuthFile(path: string): AuthFile | undefined {
   return {
     path,
     auths: new Map(Object.entries(auths).map(([key, value]) => [key, parseEntry(path, key, value)])),
-    credHelpers: new Map(Object.entries(helpers).map(([key, value]) => [key, parseHelper(path, key, value)])),
+    credHelpers: new Map(
+      Object.entries(helpers)
+        .map(([key, value]) => [key, parseHelper(path, key, value)] as const)
+        .filter(([, helper]) => helper !== ''),
+    ),
     credsStore: !isLegacy && typeof store === 'string' && store !== '' ? store : undefined,
   };
 }
 
 /**
  * Changes a file with credentials: `edit` gets its `auths` and changes them. Everything else in the file stays as it is.
- * The new file has mode 0600 and takes the place of the old one at once, so that no other program sees half of it.
+ * The new file has mode 0600 and takes the place of the old one at once, so that no other program sees half of it. Two
+ * that change it at once wait for each other, by a lock of its folder.
  *
- * @throws AuthFileError
+ * @throws AuthFileError; the signal's reason
  */
-export function editAuthFile(path: string, edit: (auths: JsonRecord) => void): void {
-  const document = readDocument(path) ?? {};
-  const auths = member(path, document, 'auths');
-  edit(auths);
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    replaceFile(resolveLink(path), `${JSON.stringify({ ...document, auths }, null, '\t')}\n`);
-  } catch (cause) {
-    throw new AuthFileError(path, 'cannot be written', {
+export async function editAuthFile(
+  path: string,
+  edit: (auths: JsonRecord) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const cannotWrite = (cause: unknown): AuthFileError =>
+    new AuthFileError(path, 'cannot be written', {
       cause,
       hint: 'Name another file with --authfile or in REGISTRY_AUTH_FILE.',
     });
+  let file: string;
+  let lock: number;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    file = resolveLink(path);
+    lock = openSync(dirname(file), constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (cause) {
+    throw cannotWrite(cause);
+  }
+  try {
+    await waitForFlock(lock, 'exclusive', signal);
+    const document = readDocument(path) ?? {};
+    const auths = member(path, document, 'auths');
+    edit(auths);
+    try {
+      replaceFile(file, `${JSON.stringify({ ...document, auths }, null, '\t')}\n`);
+    } catch (cause) {
+      throw cannotWrite(cause);
+    }
+  } finally {
+    closeSync(lock);
   }
 }
 
@@ -107,22 +135,28 @@ function member(path: string, document: JsonRecord, key: string): JsonRecord {
 }
 
 function parseEntry(path: string, key: string, value: unknown): AuthEntry {
-  if (!isRecord(value)) throw new AuthFileError(path, `the entry of '${key}' is not an object`);
-  const { auth, identitytoken: identityToken } = value;
-  for (const field of [auth, identityToken]) {
-    if (field !== undefined && field !== null && typeof field !== 'string') {
-      throw new AuthFileError(path, `the entry of '${key}' is not text`);
-    }
-  }
+  const record = value ?? {};
+  if (!isRecord(record)) throw new AuthFileError(path, `the entry of '${key}' is not an object`);
+  const text = (name: string): string | undefined => {
+    const field = record[name] ?? '';
+    if (typeof field !== 'string') throw new AuthFileError(path, `the entry of '${key}' is not text`);
+    return field === '' ? undefined : field;
+  };
+  const [auth, username, password] = [text('auth'), text('username'), text('password')];
+  const identityToken = text('identitytoken');
   return {
-    ...(typeof auth === 'string' && auth !== '' && { auth }),
-    ...(typeof identityToken === 'string' && identityToken !== '' && { identityToken }),
+    ...(auth !== undefined && { auth }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(identityToken !== undefined && { identityToken }),
   };
 }
 
+/** Empty: none. */
 function parseHelper(path: string, key: string, value: unknown): string {
-  if (typeof value !== 'string') throw new AuthFileError(path, `the helper of '${key}' is not a name`);
-  return value;
+  const helper = value ?? '';
+  if (typeof helper !== 'string') throw new AuthFileError(path, `the helper of '${key}' is not a name`);
+  return helper;
 }
 
 function isRecord(value: unknown): value is JsonRecord {

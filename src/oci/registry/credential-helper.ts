@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { basename } from 'node:path';
 import * as v from 'valibot';
-import { ComposefsError, errorCode } from '../../errors.js';
+import { ComposefsError } from '../../errors.js';
+import { findProgram } from '../../linux/find-program.js';
 import { displayText } from './registry-error.js';
 
 /** What a helper knows of a registry. */
@@ -21,6 +23,24 @@ export interface HelperOptions {
 export class CredentialHelperError extends ComposefsError {
   constructor(message: string, details: { cause?: unknown; hint?: string } = {}) {
     super('CREDENTIAL_HELPER', message, details);
+  }
+}
+
+/** The helper is not installed. */
+export class MissingHelperError extends CredentialHelperError {
+  readonly helper: string;
+
+  constructor(name: string, cause?: unknown) {
+    super(`There is no program ${program(name)}`, {
+      ...(cause !== undefined && { cause }),
+      hint: 'Install it, or remove it from the configuration of credentials.',
+    });
+    this.helper = name;
+  }
+
+  /** As the reason why a registry refused. */
+  withCause(cause: unknown): MissingHelperError {
+    return new MissingHelperError(this.helper, cause);
   }
 }
 
@@ -98,23 +118,21 @@ async function run(
 ): Promise<{ status: number | null; output: string }> {
   options.signal?.throwIfAborted();
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw new CredentialHelperError(`'${name}' is no credential helper`);
+  const path = findProgram(program(name), options.environment);
+  if (path === undefined) throw new MissingHelperError(name);
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeoutMs);
   const signals = options.signal === undefined ? [controller.signal] : [controller.signal, options.signal];
   try {
-    return await converse(program(name), action, input, options.environment, AbortSignal.any(signals));
+    return await converse(path, action, input, options.environment, AbortSignal.any(signals));
   } catch (cause) {
     options.signal?.throwIfAborted();
     if (controller.signal.aborted) {
       throw new CredentialHelperError(`${program(name)} does not answer within ${timeoutMs / 1000} seconds`);
     }
     if (cause instanceof CredentialHelperError) throw cause;
-    const isMissing = errorCode(cause) === 'ENOENT';
-    throw new CredentialHelperError(
-      isMissing ? `There is no program ${program(name)}` : `${program(name)} cannot be run`,
-      isMissing ? { hint: 'Install it, or remove it from the configuration of credentials.' } : { cause },
-    );
+    throw new CredentialHelperError(`${program(name)} cannot be run`, { cause });
   } finally {
     clearTimeout(timer);
   }
@@ -141,7 +159,7 @@ function converse(
       chunks.push(chunk);
       if (size <= MAX_OUTPUT_BYTES) return;
       child.kill('SIGKILL');
-      reject(new CredentialHelperError(`${command} answers with more than ${MAX_OUTPUT_BYTES} bytes`));
+      reject(new CredentialHelperError(`${basename(command)} answers with more than ${MAX_OUTPUT_BYTES} bytes`));
     });
     // A helper that does not read its input, or that does not exist: its status tells.
     child.stdin.on('error', () => undefined);

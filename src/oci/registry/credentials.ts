@@ -1,6 +1,6 @@
 import { type AuthEntry, type AuthFile, AuthFileError, readAuthFile } from './auth-file.js';
 import { authFilePaths, requireNamedAuthFile } from './auth-file-paths.js';
-import { getFromHelper } from './credential-helper.js';
+import { getFromHelper, type HelperCredentials, MissingHelperError } from './credential-helper.js';
 import { DOCKER_HOST } from './reference.js';
 import { AUTH_FILE_HELPER, loadRegistriesConf } from './registries-conf.js';
 import type { RegistryConfigOptions } from './registry-config.js';
@@ -27,12 +27,14 @@ const TOKEN_USER = '<token>';
  *
  * @param host `host[:port]` as in the reference: `docker.io`
  * @param repository Undefined: only what is for the whole host.
+ * @param onMissing Is told of helpers that are configured for this registry but not installed: public images need none.
  * @throws AuthFileError, CredentialHelperError, RegistriesConfError
  */
 export async function findCredentials(
   host: string,
   repository: string | undefined,
   options: RegistryConfigOptions = {},
+  onMissing: OnMissingHelper = () => undefined,
 ): Promise<Credentials | undefined> {
   const { credentials: given } = options;
   if (given !== undefined && (given.host === undefined || given.host === host)) {
@@ -44,8 +46,8 @@ export async function findCredentials(
     try {
       const found =
         helper === AUTH_FILE_HELPER
-          ? await findInFiles(host, repository, options)
-          : await askHelper(helper, host, options, 'registries.conf');
+          ? await findInFiles(host, repository, options, onMissing)
+          : await askHelper(helper, host, options, 'registries.conf', onMissing);
       if (found !== undefined) return found;
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -56,6 +58,8 @@ export async function findCredentials(
   if (failure !== undefined) throw failure;
   return undefined;
 }
+
+export type OnMissingHelper = (error: MissingHelperError) => void;
 
 /** The keys by which files know a repository, the most special one first. */
 export function credentialKeys(host: string, repository: string | undefined): string[] {
@@ -79,11 +83,12 @@ async function findInFiles(
   host: string,
   repository: string | undefined,
   options: RegistryConfigOptions,
+  onMissing: OnMissingHelper,
 ): Promise<Credentials | undefined> {
   for (const path of authFilePaths(options)) {
     const file = readAuthFile(path);
     if (file === undefined) continue;
-    const found = await findInFile(file, host, repository, options);
+    const found = await findInFile(file, host, repository, options, onMissing);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -94,16 +99,17 @@ async function findInFile(
   host: string,
   repository: string | undefined,
   options: RegistryConfigOptions,
+  onMissing: OnMissingHelper,
 ): Promise<Credentials | undefined> {
   const helper = helperServers(host)
     .map((server) => file.credHelpers.get(server))
     .find((name) => name !== undefined);
   // Where a helper is named for the registry, no password in this file counts.
-  if (helper !== undefined) return await askHelper(helper, host, options, file.path);
+  if (helper !== undefined) return await askHelper(helper, host, options, file.path, onMissing);
   const key = findKey(file, host, repository);
   const found = key === undefined ? undefined : decodeEntry(file.path, key, file.auths.get(key) ?? {});
   if (found !== undefined || file.credsStore === undefined) return found;
-  return await askHelper(file.credsStore, host, options, file.path);
+  return await askHelper(file.credsStore, host, options, file.path, onMissing);
 }
 
 function findKey(file: AuthFile, host: string, repository: string | undefined): string | undefined {
@@ -119,20 +125,25 @@ function isWholeHost(key: string): boolean {
 function decodeEntry(path: string, key: string, entry: AuthEntry): Credentials | undefined {
   const origin = `${path}, entry '${key}'`;
   const { identityToken } = entry;
-  const text = decodeBase64(entry.auth ?? '');
-  if (text === undefined) throw new AuthFileError(path, `the entry of '${key}' is not base64`);
-  const colon = text.indexOf(':');
-  const username = colon > 0 ? text.slice(0, colon) : undefined;
-  const password = colon > 0 ? text.slice(colon + 1).replace(/^\0+|\0+$/g, '') || undefined : undefined;
+  const { username, password } = entry.auth === undefined ? entry : decodeAuth(path, key, entry.auth);
   if (identityToken !== undefined) return { ...(username !== undefined && { username }), identityToken, origin };
   return username === undefined || password === undefined ? undefined : { username, password, origin };
 }
 
-function decodeBase64(text: string): string | undefined {
+function decodeAuth(path: string, key: string, auth: string): Pick<AuthEntry, 'username' | 'password'> {
+  const text = decodeBase64(auth);
+  if (text === undefined) throw new AuthFileError(path, `the entry of '${key}' is not base64`);
+  const colon = text.indexOf(':');
+  if (colon <= 0) return {};
+  const password = text.slice(colon + 1).replace(/^\0+|\0+$/g, '');
+  return { username: text.slice(0, colon), ...(password !== '' && { password }) };
+}
+
+/** Lines may end anywhere, as `base64` wraps them. */
+function decodeBase64(wrapped: string): string | undefined {
+  const text = wrapped.replace(/[\r\n]/g, '').trim();
   const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64').replace(/=+$/, '') === text.trim().replace(/=+$/, '')
-    ? bytes.toString('utf8')
-    : undefined;
+  return bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? bytes.toString('utf8') : undefined;
 }
 
 async function askHelper(
@@ -140,10 +151,18 @@ async function askHelper(
   host: string,
   options: RegistryConfigOptions,
   source: string,
+  onMissing: OnMissingHelper,
 ): Promise<Credentials | undefined> {
   const { environment, signal } = options;
   for (const server of helperServers(host)) {
-    const found = await getFromHelper(name, server, { environment, signal });
+    let found: HelperCredentials | undefined;
+    try {
+      found = await getFromHelper(name, server, { environment, signal });
+    } catch (error) {
+      if (!(error instanceof MissingHelperError)) throw error;
+      onMissing(error);
+      return undefined;
+    }
     if (found === undefined || (found.username === '' && found.secret === '')) continue;
     const origin = `docker-credential-${name} (${source}), entry '${server}'`;
     if (found.username === TOKEN_USER) return { identityToken: found.secret, origin };

@@ -60,9 +60,10 @@ export async function login(
   const helper = readAuthFile(path)?.credHelpers.get(target.key);
   if (helper !== undefined) return await store(helper, target, credentials, options);
   const auth = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
-  editAuthFile(path, (auths) => {
+  const edit = (auths: Record<string, unknown>): void => {
     auths[target.key] = { auth };
-  });
+  };
+  await editAuthFile(path, edit, options.signal);
   return path;
 }
 
@@ -104,9 +105,10 @@ export async function logout(target: LoginTarget | 'all', options: RegistryConfi
   }
   const keys = [...(file?.auths.keys() ?? [])].filter(isWanted);
   if (keys.length > 0) {
-    editAuthFile(path, (auths) => {
+    const edit = (auths: Record<string, unknown>): void => {
       for (const key of keys) delete auths[key];
-    });
+    };
+    await editAuthFile(path, edit, signal);
     removed.push(...keys.map((key) => `${path}, entry '${key}'`));
   }
   if (removed.length === 0 && target !== 'all') {

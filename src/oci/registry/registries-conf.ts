@@ -6,6 +6,7 @@ import { ComposefsError, errorCode } from '../../errors.js';
 import { flag, list, struct, text, textMap } from '../model/schema.js';
 import { environmentValue, homeDirectory, systemConfigPath, userConfigPath } from './config-paths.js';
 import { hasHost, isHost, parseNamedReference } from './reference.js';
+import { convertVersion1, version1Tables } from './registries-conf-v1.js';
 import type { RegistryConfigOptions } from './registry-config.js';
 
 export type MirrorUse = 'all' | 'digest-only' | 'tag-only';
@@ -31,7 +32,7 @@ export interface RegistryEntry {
 
 export type ShortNameMode = 'enforcing' | 'permissive' | 'disabled';
 
-/** All of registries.conf(5), version 2, with the drop-in files merged. */
+/** All of registries.conf(5), with the drop-in files merged; a main file may be of version 1. */
 export interface RegistriesConf {
   readonly registries: readonly RegistryEntry[];
   readonly searchRegistries: readonly string[];
@@ -89,12 +90,12 @@ function addFolder(merged: MergedConf, folder: string): void {
     throw new RegistriesConfError(folder, 'cannot be read', cause);
   }
   for (const name of names.filter((candidate) => candidate.endsWith('.conf')).sort())
-    addFile(merged, join(folder, name));
+    addFile(merged, join(folder, name), true);
 }
 
-function addFile(merged: MergedConf, path: string): void {
+function addFile(merged: MergedConf, path: string, isDropIn = false): void {
   const content = readOptional(path);
-  if (content !== undefined) merged.add(path, content);
+  if (content !== undefined) merged.add(path, content, isDropIn);
 }
 
 function readOptional(path: string): string | undefined {
@@ -134,9 +135,10 @@ const document = struct({
   'credential-helpers': v.optional(list(text)),
   'short-name-mode': v.optional(text),
   aliases: v.optional(textMap),
-  registries: v.optional(v.unknown()),
+  registries: v.optional(version1Tables),
 });
 
+type Settings = Omit<v.InferOutput<typeof document>, 'registries'>;
 type RegistryTable = v.InferOutput<typeof registryTable>;
 type MirrorTable = v.InferOutput<typeof mirrorTable>;
 
@@ -153,8 +155,8 @@ class MergedConf implements RegistriesConf {
   }
 
   /** Settings of a later file take the place of earlier ones; tables that of the one with the same prefix. */
-  add(path: string, content: string): void {
-    const parsed = parseFile(path, content);
+  add(path: string, content: string, isDropIn = false): void {
+    const parsed = parseFile(path, content, isDropIn);
     for (const entry of checkRegistries(path, parsed.registry ?? [])) this.#registries.set(entry.prefix, entry);
     const search = parsed['unqualified-search-registries'];
     if (search !== undefined) {
@@ -173,7 +175,8 @@ class MergedConf implements RegistriesConf {
   }
 }
 
-function parseFile(path: string, content: string): v.InferOutput<typeof document> {
+/** @param isDropIn must be of version 2. */
+function parseFile(path: string, content: string, isDropIn: boolean): Settings {
   let parsed: unknown;
   try {
     parsed = parseToml(content);
@@ -188,13 +191,18 @@ function parseFile(path: string, content: string): v.InferOutput<typeof document
     const [issue] = result.issues;
     throw new RegistriesConfError(path, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
   }
-  if (result.output.registries !== undefined) {
+  const { registries: old, ...settings } = result.output;
+  const converted = old === undefined ? undefined : convertVersion1(old);
+  if (converted === undefined) return settings;
+  // As in containers/image.
+  if (isDropIn || Object.keys(settings).length > 0) {
+    const place = isDropIn ? 'cannot be in a drop-in file' : 'cannot be mixed with version 2';
     throw new RegistriesConfError(
       path,
-      '[registries.…] is of version 1 of the format, which is not supported; use [[registry]]',
+      `[registries.…] is of version 1 of the format, which ${place}; use [[registry]]`,
     );
   }
-  return result.output;
+  return converted;
 }
 
 function checkRegistries(path: string, tables: readonly RegistryTable[]): RegistryEntry[] {

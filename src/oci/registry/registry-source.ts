@@ -1,4 +1,4 @@
-import { withContextAsync } from '../../errors.js';
+import { errorCode, withContextAsync } from '../../errors.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
@@ -11,7 +11,8 @@ import { BlobError, type ImageSource } from '../sources/image-source.js';
 import { requirePlatform, resolveManifest } from '../sources/resolve.js';
 import { checkBlobLimit } from '../sources/verified-read.js';
 import { RegistryClient } from './client.js';
-import { findCredentials } from './credentials.js';
+import type { MissingHelperError } from './credential-helper.js';
+import { findCredentials, type OnMissingHelper } from './credentials.js';
 import { type RegistryEndpoint, resolveEndpoints } from './endpoint.js';
 import { DEFAULT_TIMEOUTS, type HttpTimeouts } from './http.js';
 import { explainMissing } from './missing-manifest.js';
@@ -46,13 +47,17 @@ export class RegistrySource implements ImageSource {
   readonly #options: RegistrySourceOptions;
   readonly #settings: TransportSettings;
   readonly #client: RegistryClient;
+  /** That it would have credentials matters only if the registry wants some. */
+  readonly #missingHelper: MissingHelperError | undefined;
 
   private constructor(
     reference: RegistryReference,
     endpoints: readonly EndpointData[],
     settings: TransportSettings,
     options: RegistrySourceOptions,
+    missingHelper: MissingHelperError | undefined,
   ) {
+    this.#missingHelper = missingHelper;
     this.reference = formatRegistryReference(reference);
     this.#reference = reference;
     this.#options = options;
@@ -75,14 +80,19 @@ export class RegistrySource implements ImageSource {
     const host = endpoints.find(({ isMirror }) => !isMirror)?.host;
     const { credentials } = config;
     const own = credentials === undefined ? config : { ...config, credentials: { ...credentials, host } };
-    const data = await Promise.all(endpoints.map((endpoint) => endpointData(endpoint, own)));
-    return new RegistrySource(reference, data, settings, options);
+    let missingHelper: MissingHelperError | undefined;
+    const onMissing = (error: MissingHelperError): void => {
+      missingHelper ??= error;
+    };
+    const data = await Promise.all(endpoints.map((endpoint) => endpointData(endpoint, own, onMissing)));
+    return new RegistrySource(reference, data, settings, options, missingHelper);
   }
 
   async manifest(): Promise<ManifestDocument> {
     const { tag, digest } = this.#reference;
     return await withContextAsync(`Reading the manifest of ${this.reference}`, async () => {
       const { raw, kind } = await this.#client.manifest(tag ?? 'latest', digest).catch(async (error: unknown) => {
+        if (this.#missingHelper !== undefined && isRefusal(error)) throw this.#missingHelper.withCause(error);
         throw await explainMissing(error, this.#client, digest === undefined ? (tag ?? 'latest') : undefined);
       });
       const { platform } = this.#options;
@@ -130,9 +140,17 @@ export class RegistrySource implements ImageSource {
   }
 }
 
-async function endpointData(endpoint: RegistryEndpoint, config: RegistryConfigOptions): Promise<EndpointData> {
+function isRefusal(error: unknown): boolean {
+  return ['UNAUTHORIZED', 'DENIED'].includes(errorCode(error));
+}
+
+async function endpointData(
+  endpoint: RegistryEndpoint,
+  config: RegistryConfigOptions,
+  onMissing: OnMissingHelper,
+): Promise<EndpointData> {
   const { host, repository, insecure } = endpoint;
-  const credentials = await findCredentials(host, repository, config);
+  const credentials = await findCredentials(host, repository, config, onMissing);
   const tls = loadTls(host, config);
   return {
     host,

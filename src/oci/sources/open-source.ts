@@ -1,4 +1,4 @@
-import { fullMessage, withContext } from '../../errors.js';
+import { ComposefsError, fullMessage, withContext } from '../../errors.js';
 import {
   type ImageReference,
   ImageReferenceError,
@@ -92,7 +92,13 @@ async function openWithSkopeo(reference: ImageReference, options: OpenSourceOpti
  */
 async function openBareName(name: string, options: OpenSourceOptions): Promise<ImageSource> {
   const { resolveShortName } = await import('../registry/short-name.js');
-  const names = resolveShortName(name, options.registry?.config).map(formatRegistryReference);
+  const config = options.registry?.config;
+  const names = resolveShortName(name, config).map(formatRegistryReference);
+  if (names.length > 1 && config?.credentials !== undefined && config.credentials.host === undefined) {
+    throw new ComposefsError('AMBIGUOUS_SHORT_NAME', `'${name}' may be ${names.join(' or ')}`, {
+      hint: `The given credentials are for one registry only. Name it: ${names[0]}`,
+    });
+  }
   const failures: unknown[] = [];
   for (const candidate of names) {
     let source: ImageSource | undefined;

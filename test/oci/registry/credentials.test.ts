@@ -204,18 +204,17 @@ test('credential-helpers of registries.conf are asked in their order', async (t)
   assert.equal(await user('c.d', 'x', configIn(t, conf('"missing", "containers-auth.json"'))), 'file');
 });
 
-test('helpers that fail, answer nonsense, do not exist or hang are clear errors', async (t) => {
-  const run = async (script: string | undefined, signal?: AbortSignal): Promise<unknown> => {
+test('helpers that fail, answer nonsense or hang are clear errors', async (t) => {
+  const run = async (script: string, signal?: AbortSignal): Promise<unknown> => {
     const options = configIn(t, {
       [RUNTIME]: JSON.stringify({ credHelpers: { 'a.b': 'test' } }),
-      ...(script !== undefined && { 'bin/docker-credential-test': `#!/bin/sh\n${script}\n` }),
+      'bin/docker-credential-test': `#!/bin/sh\n${script}\n`,
     });
     return await findCredentials('a.b', 'c', { ...options, signal }).then(
       () => assert.fail('no error'),
       (error: unknown) => errorChain(error).join(': '),
     );
   };
-  assert.equal(await run(undefined), 'There is no program docker-credential-test');
   assert.equal(await run('echo locked; exit 2'), 'docker-credential-test get fails for a.b with status 2: locked');
   assert.equal(
     await run('echo "{\\"Secret\\":\\"s3\\"}"; exit 2'),
@@ -227,6 +226,69 @@ test('helpers that fail, answer nonsense, do not exist or hang are clear errors'
   );
   assert.equal(await run('head -c 3000000 /dev/zero'), 'docker-credential-test answers with more than 1048576 bytes');
   assert.match(String(await run('exec sleep 60', AbortSignal.timeout(200))), /timeout/);
+});
+
+test('a helper that is not installed is told of, and other places count', async (t) => {
+  const missing = async (files: Record<string, string>, host = 'a.b'): Promise<string> => {
+    const told: string[] = [];
+    const options = configIn(t, files);
+    const found = await findCredentials(host, 'c', options, (error) => told.push(error.message));
+    return [...told, found?.username ?? 'nobody'].join(', ');
+  };
+  const program = (name: string): string => `There is no program docker-credential-${name}`;
+  const json = JSON.stringify;
+  assert.equal(await missing({ [DOCKER]: json({ credsStore: 'desktop.exe' }) }), `${program('desktop.exe')}, nobody`);
+  assert.equal(await missing({ [DOCKER]: json({ credHelpers: { 'a.b': 'absent' } }) }), `${program('absent')}, nobody`);
+  assert.equal(await missing({ [DOCKER]: json({ credHelpers: { 'gcr.io': 'gcloud' } }) }), 'nobody');
+  assert.equal(await missing({ [DOCKER]: json({ credHelpers: { 'a.b': '' }, credsStore: '' }) }), 'nobody');
+  assert.equal(
+    await missing({ [DOCKER]: json({ credHelpers: { 'a.b': null, x: null }, credsStore: null }) }),
+    'nobody',
+  );
+  const both = { [RUNTIME]: json({ credsStore: 'pass' }), [DOCKER]: auths({ 'a.b': 'me' }) };
+  assert.equal(await missing(both), `${program('pass')}, me`);
+  const conf = { 'etc/containers/registries.conf': 'credential-helpers = ["x"]\n' };
+  assert.equal(await missing(conf), `${program('x')}, nobody`);
+  // One in the current directory is none.
+  const options = configIn(t, {
+    [DOCKER]: json({ credsStore: 'here' }),
+    'docker-credential-here': helper('a.b', 'me', 'x'),
+  });
+  const environment = { ...options.environment, PATH: `.:${options.environment?.['PATH']}:` };
+  const before = process.cwd();
+  process.chdir(options.root);
+  try {
+    assert.equal(await findCredentials('a.b', 'c', { ...options, environment }), undefined);
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test('entries of other tools are read: names without base64, wrapped base64, null', async (t) => {
+  const wrapped = Buffer.from('me:a long enough password').toString('base64');
+  const entries = {
+    'kube.io': { username: 'ann', password: 'secret', email: 'x' },
+    'empty-auth.io': { auth: '', username: 'ann', password: 'secret' },
+    'both.io': { ...authEntry('me', 'pw'), username: 'ann', password: 'secret' },
+    'user.io': { username: 'ann' },
+    'wrapped.io': { auth: `${wrapped.slice(0, 8)}\n${wrapped.slice(8, 16)}\r\n${wrapped.slice(16)}\n` },
+    'null.io': null,
+    'null-auth.io': { auth: null, identitytoken: null },
+  };
+  const options = configIn(t, { [RUNTIME]: JSON.stringify({ auths: entries, credHelpers: null }) });
+  const found = async (host: string): Promise<string | undefined> => {
+    const credentials = await findCredentials(host, 'x', options);
+    return credentials && `${credentials.username}:${credentials.password}`;
+  };
+  assert.equal(await found('kube.io'), 'ann:secret');
+  assert.equal(await found('empty-auth.io'), 'ann:secret');
+  assert.equal(await found('both.io'), 'me:pw');
+  assert.equal(await found('user.io'), undefined);
+  assert.equal(await found('wrapped.io'), 'me:a long enough password');
+  assert.equal(await found('null.io'), undefined);
+  assert.equal(await found('null-auth.io'), undefined);
+  const text = configIn(t, { [RUNTIME]: JSON.stringify({ auths: { 'a.b': { password: 7 } } }) });
+  await assert.rejects(findCredentials('a.b', 'x', text), { code: 'INVALID_AUTH_FILE', message: /is not text$/ });
 });
 
 test('given credentials are for the named host only', async (t) => {

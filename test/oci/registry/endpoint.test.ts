@@ -150,7 +150,16 @@ test("the user's main file hides the system's files; a named file hides both mai
 const REFUSED: readonly (readonly [name: string, conf: string, reason: RegExp])[] = [
   ['a fault in the TOML', '[[registry]]\nlocation = "a.b"\nlocation = 1\n', /registries\.conf: line 3, column \d+: /],
   ['a wrong type', '[[registry]]\nlocation = 1\n', /registries\.conf: registry\.0\.location: expected a string/],
-  ['version 1', '[registries.search]\nregistries = ["a.b"]\n', /version 1 of the format/],
+  [
+    'version 1 beside version 2',
+    'short-name-mode = "permissive"\n[registries.search]\nregistries = ["a.b"]\n',
+    /version 1 of the format, which cannot be mixed/,
+  ],
+  [
+    'version 1 of a wrong type',
+    '[registries.search]\nregistries = "a.b"\n',
+    /registries\.search\.registries: expected/,
+  ],
   ['no location', '[[registry]]\nprefix = "a.b"\n', /registry 1: prefix 'a\.b' needs a location/],
   ['nothing', '[[registry]]\ninsecure = true\n', /registry 1 has neither location nor prefix/],
   ['a URL', '[[registry]]\nlocation = "https://a.b"\n', /must be without http:\/\/ or https:\/\//],

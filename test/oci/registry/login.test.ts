@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { login, logout, parseLoginTarget } from '../../../src/oci/registry/login.js';
 import { authEntry, configIn } from './config-fixtures.js';
 
@@ -52,6 +54,27 @@ test('a named file is written even if it is not there, and a link to it stays', 
   const fresh = join(options.root, 'new/auth.json');
   await login(parseLoginTarget('a.b'), ME, accept, { ...options, authFile: fresh });
   assert.deepEqual(json(fresh), { auths: { 'a.b': authEntry('me', 'p:w') } });
+});
+
+test('of logins at the same time none is lost', async (t) => {
+  const options = configIn(t, { [RUNTIME]: JSON.stringify({ auths: { 'c.d': authEntry('you', 'x') } }) });
+  const path = join(options.root, RUNTIME);
+  const module = new URL('../../../src/oci/registry/login.js', import.meta.url).href;
+  const script = (process: number): string => `
+    const { login, parseLoginTarget } = await import(${JSON.stringify(module)});
+    const options = { authFile: ${JSON.stringify(path)} };
+    for (let i = 0; i < 20; i++) {
+      const target = parseLoginTarget('p${process}.x/n' + i);
+      await login(target, { username: 'me', password: 'pw' }, async () => undefined, options);
+    }`;
+  const run = promisify(execFile);
+  await Promise.all([0, 1, 2, 3].map((i) => run(process.execPath, ['--input-type=module', '-e', script(i)])));
+  const hosts = [0, 1, 2, 3].flatMap((p) => Array.from({ length: 20 }, (_, i) => `p${p}.x/n${i}`));
+  const { auths } = json(path) as { auths: object };
+  assert.deepEqual(Object.keys(auths).sort(), ['c.d', ...hosts].sort());
+  await Promise.all(hosts.slice(0, 30).map((host) => logout(parseLoginTarget(host), options)));
+  assert.equal(Object.keys((json(path) as { auths: object }).auths).length, 51);
+  assert.deepEqual(readdirSync(join(options.root, 'run/containers')), ['auth.json']);
 });
 
 test('refused credentials are not stored', async (t) => {

@@ -140,6 +140,26 @@ test('without credentials the message names the command to log in', async (conte
   }
 });
 
+test('a helper that is not installed matters only to a registry that wants credentials', async (context) => {
+  const withHelper = (registry: TestRegistry): PullOptions => {
+    const authFile = join(tempDir(context), 'auth.json');
+    writeFileSync(authFile, JSON.stringify({ credHelpers: { [registry.host]: 'absent' }, credsStore: 'desktop.exe' }));
+    return pullOptions(context, { registry: { authFile } });
+  };
+  const open = await startRegistry(context);
+  put(open, 'my/image', IMAGE);
+  await fetchImage(open.reference('my/image'), withHelper(open));
+  for (const type of ['basic', 'bearer'] as const) {
+    const registry = await serve(context, { type, users: USERS });
+    await assert.rejects(fetchImage(registry.reference('my/image'), withHelper(registry)), (error) => {
+      assert.equal(errorCode(error), 'CREDENTIAL_HELPER');
+      const text = fullMessage(error);
+      assert.match(text, /: There is no program docker-credential-absent: .* to anyone without a login$/);
+      return true;
+    });
+  }
+});
+
 test('wrong credentials are named by their file and entry, never shown, and not tried twice', async (context) => {
   for (const type of ['basic', 'bearer'] as const) {
     const registry = await serve(context, { type, users: USERS });
