@@ -61,6 +61,13 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
   retry.default(undefined, '4');
   const timeout = wholeNumber('--timeout <SECONDS>', 'How long a registry may be silent', 1, 86_400);
   timeout.default(undefined, '60');
+  const minRate = wholeNumber(
+    '--min-rate <BYTES>',
+    'Give up on a layer that comes slower than this a second',
+    0,
+    2 ** 31,
+  );
+  minRate.default(undefined, '1024');
   oci
     .verb('pull', 'Pull an image into the repository')
     .argument('<IMAGE>', 'The image: docker://HOST/NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG], or of another transport')
@@ -76,6 +83,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .addOption(layerRulesOption())
     .addOption(retry)
     .addOption(timeout)
+    .addOption(minRate)
     .addOption(progress)
     .addOption(wholeNumber('--progress-fd <FD>', 'Write progress to this descriptor, as lines of JSON', 2, 65_535))
     .addOption(flag('--quiet', 'Show no progress, and print only the digest of the manifest').conflicts(['json']))

@@ -31,6 +31,8 @@ export interface UserOptions {
   readonly users: Readonly<Record<string, string>>;
   /** Whether a user may do it; `undefined` is the anonymous one. Default: users everything, anonymous see below. */
   readonly authorize?: (user: string | undefined, repository: string, action: RegistryAction) => boolean;
+  /** Strangers get this and no challenge, except at `/v2/`. Default: 401 with a challenge everywhere. */
+  readonly strangersGet?: 401 | 403 | 404;
 }
 
 export interface TokenOptions {
@@ -105,17 +107,18 @@ export class Authority {
 
   #checkBasic(auth: UserOptions, header: string | undefined, need: Need): void {
     const user = basicUser(auth, header);
-    if (user === undefined) throw unauthorized('Basic realm="test registry"');
+    if (user === undefined) throw unauthorized('Basic realm="test registry"', need && auth.strangersGet);
     const allowed = need?.actions.every((action) => isAllowed(auth, user, need.repository, action)) ?? true;
     if (!allowed) throw new ReplyError(errorReply(403, 'DENIED', 'requested access to the resource is denied'));
   }
 
-  #checkBearer(auth: TokenOptions, header: string | undefined, need: Need, origin: string): void {
+  #checkBearer(auth: UserOptions & TokenOptions, header: string | undefined, need: Need, origin: string): void {
     const grant = this.#tokens.get(/^Bearer (\S+)$/i.exec(header ?? '')?.[1] ?? '');
     const scope = need === undefined ? '' : `,scope="repository:${need.repository}:${need.actions.join(',')}"`;
     const challenge = `Bearer realm="${origin}${TOKEN_PATH}",service="${service(auth)}"${scope}`;
     if (grant === undefined || grant.expiresAt <= Date.now()) {
-      throw unauthorized(header === undefined ? challenge : `${challenge},error="invalid_token"`);
+      const hidden = need && header === undefined ? auth.strangersGet : undefined;
+      throw unauthorized(header === undefined ? challenge : `${challenge},error="invalid_token"`, hidden);
     }
     const allowed = need?.actions.every((action) => grant.allowed.has(`${need.repository}:${action}`)) ?? true;
     if (!allowed) throw unauthorized(`${challenge},error="insufficient_scope"`);
@@ -203,7 +206,9 @@ function isPassword(auth: UserOptions, user: string, password: string | null): b
   return Object.hasOwn(auth.users, user) && auth.users[user] === password;
 }
 
-function unauthorized(challenge: string): ReplyError {
+/** @param hidden - the status to answer with in place of the challenge. */
+function unauthorized(challenge: string, hidden?: 401 | 403 | 404): ReplyError {
+  if (hidden !== undefined) return new ReplyError(errorReply(hidden, 'NAME_UNKNOWN', 'there is no such repository'));
   return new ReplyError(errorReply(401, 'UNAUTHORIZED', 'authentication required', { 'www-authenticate': challenge }));
 }
 

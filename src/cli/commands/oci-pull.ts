@@ -28,6 +28,7 @@ export interface OciPullOptions extends RegistryOptions {
   readonly retry?: number;
   /** Seconds. */
   readonly timeout?: number;
+  readonly minRate?: number;
   readonly progress?: ProgressMode;
   readonly progressFd?: number;
   readonly quiet?: boolean;
@@ -51,16 +52,17 @@ export async function ociPull(
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
-  const { platform, creds, signaturePolicy, referrers, via, layerRules, retry, timeout } = options;
+  const { platform, creds, signaturePolicy, referrers, via, layerRules, retry, timeout, minRate } = options;
   const milliseconds = timeout === undefined ? undefined : timeout * 1000;
   return {
     ...(platform !== undefined && {
       platform: parseArgumentValue('--platform <PLATFORM>', platform, parsePlatform),
     }),
     ...(retry !== undefined && { retry: { attempts: retry + 1 } }),
-    ...(milliseconds !== undefined && {
-      timeouts: { connectMs: milliseconds, headersMs: milliseconds, idleMs: milliseconds },
-    }),
+    timeouts: {
+      ...(milliseconds !== undefined && { connectMs: milliseconds, headersMs: milliseconds, idleMs: milliseconds }),
+      ...(minRate !== undefined && { minBytesPerSecond: minRate }),
+    },
     registry: {
       ...registryConfig(options),
       ...(creds !== undefined && { credentials: await parseCredentials(creds) }),

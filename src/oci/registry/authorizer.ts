@@ -18,6 +18,10 @@ export interface AuthorizerOptions {
   /** Undefined: nothing but the registry as such is asked for, as by a login. */
   readonly repository: string | undefined;
   readonly credentials: Credentials | undefined;
+  /** The registry's own host need not have TLS, nor a valid certificate. */
+  readonly insecure: boolean;
+  /** Nor need other hosts, as those of token services. */
+  readonly insecureElsewhere: boolean;
   readonly state: AuthState | undefined;
 }
 
@@ -39,13 +43,13 @@ export class Authorizer {
     return this.#state;
   }
 
-  /** @param allowPlain - whether the registry itself is reached without TLS. */
-  async header(allowPlain: boolean, signal?: AbortSignal): Promise<string | undefined> {
+  /** @param isPlain - whether the registry itself is reached without TLS. */
+  async header(isPlain: boolean, signal?: AbortSignal): Promise<string | undefined> {
     const state = this.#state;
     if (state.kind === 'none') return undefined;
     if (state.kind === 'basic') return basicAuthorization(this.#options.credentials);
     if (state.token !== undefined && Date.now() < state.token.refreshAt) return `Bearer ${state.token.value}`;
-    this.#renewal ??= this.#renew(state.service, allowPlain, signal).finally(() => {
+    this.#renewal ??= this.#renew(state.service, isPlain, signal).finally(() => {
       this.#renewal = undefined;
     });
     return `Bearer ${(await this.#renewal).value}`;
@@ -66,9 +70,16 @@ export class Authorizer {
     return true;
   }
 
-  /** Why access was refused for good, and what to do about it. */
-  refusal(status: number): RegistryError {
+  /** Why access was refused for good, and what to do about it. `reason` is what the registry says. */
+  refusal(status: number, reason = ''): RegistryError {
     const { credentials, host, repository } = this.#options;
+    if (credentials !== undefined && this.#state.kind === 'none') {
+      const message =
+        `${host} refuses access${reason === '' ? '' : ` (${reason})`}, but does not ask for a login in a way that is known: ` +
+        `the credentials of ${credentials.origin} were not sent`;
+      const hint = 'Whoever runs the registry can help: a refusal has to say how to log in (WWW-Authenticate).';
+      return new RegistryError('UNAUTHORIZED', message, { status, hint });
+    }
     if (repository === undefined) {
       const who = credentials === undefined ? 'anyone without a login' : credentials.origin;
       return new RegistryError('UNAUTHORIZED', `${host} does not let ${who} in`, {
@@ -93,7 +104,11 @@ export class Authorizer {
     );
   }
 
-  get #defaultScope(): string {
+  /**
+   * What a token is asked for: to pull from this repository. Not what the challenge says: with a service that serves
+   * several registries one of them could get hold of rights on another's repositories, or of more than to pull.
+   */
+  get #scope(): string {
     const { repository } = this.#options;
     return repository === undefined ? '' : `repository:${repository}:pull`;
   }
@@ -107,7 +122,7 @@ export class Authorizer {
         service: {
           realm: bearer.parameters.get('realm') ?? '',
           ...(service !== undefined && { service }),
-          scope: bearer.parameters.get('scope') || this.#defaultScope,
+          scope: this.#scope,
         },
       };
     }
@@ -115,9 +130,12 @@ export class Authorizer {
     return canBasic && challenges.some(({ scheme }) => scheme === 'basic') ? { kind: 'basic' } : undefined;
   }
 
-  async #renew(service: TokenService, allowPlain: boolean, signal: AbortSignal | undefined): Promise<BearerToken> {
-    const { http, credentials } = this.#options;
-    const token = await fetchToken(http, service, credentials, { allowPlain, signal }).catch((error: unknown) => {
+  async #renew(service: TokenService, isPlain: boolean, signal: AbortSignal | undefined): Promise<BearerToken> {
+    const { http, host, credentials, insecure, insecureElsewhere } = this.#options;
+    const isInsecure = insecureElsewhere || (insecure && hostName(service.realm) === hostName(`https://${host}`));
+    // What goes to the registry in clear could name any service.
+    const trust = { allowPlain: isInsecure || isPlain, verify: !isInsecure };
+    const token = await fetchToken(http, service, credentials, trust, signal).catch((error: unknown) => {
       // Many services refuse to tell strangers even that there is nothing for them.
       const isDenied = error instanceof RegistryError && (error.status === 401 || error.status === 403);
       const isLogin = this.#options.repository === undefined;
@@ -126,4 +144,9 @@ export class Authorizer {
     this.#state = { kind: 'bearer', service, token };
     return token;
   }
+}
+
+/** Without the port. */
+function hostName(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
 }

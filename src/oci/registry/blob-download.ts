@@ -2,6 +2,7 @@ import { errorCode } from '../../errors.js';
 import { BlobError } from '../sources/image-source.js';
 import { EndpointClient } from './endpoint-client.js';
 import { EndpointFailures } from './endpoint-failures.js';
+import { foreignClient, foreignUrls } from './foreign-urls.js';
 import type { HttpResponse } from './http-response.js';
 import type { PartialBlob } from './partial-blob.js';
 import { openPartial } from './partial-store.js';
@@ -19,8 +20,19 @@ const PIECE_MS = 100;
 /** A connection that brought this much before it broke is worth another one at once; less counts as a failed attempt. */
 const PROGRESS_BYTES = 64 << 10;
 
+/** What servers say that do not know ranges or this form of them, instead of leaving the range out. */
+const NO_RANGES: ReadonlySet<number> = new Set([400, 405, 406, 412, 416, 501]);
+
 /** While there are other endpoints, one that is in trouble gets only so many attempts. */
 const ATTEMPTS_BEFORE_NEXT = 2;
+
+type GetBlob = (headers: Readonly<Record<string, string>>, signal: AbortSignal | undefined) => Promise<HttpResponse>;
+
+/** Something that has the blob, or may have it. */
+interface BlobServer {
+  readonly host: string;
+  readonly get: GetBlob;
+}
 
 export interface BlobDownloadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +42,8 @@ export interface BlobDownloadOptions {
 /**
  * The bytes of one blob, first those that are kept from an earlier time, then the rest from a registry. When a
  * connection breaks off, the next one goes on where it stopped (a range request); if the server then answers with
- * anything but exactly that range, the blob is asked for from its beginning and what is known of it passed over.
+ * anything but exactly that range, the blob is asked for from its beginning and what is known of it passed over. Bytes
+ * are taken as they are, whatever `Content-Encoding` says: stores say `gzip` of blobs that are gzip.
  *
  * Neither size nor digest is sure until the reader has checked both; no more than `size` bytes come.
  */
@@ -80,40 +93,67 @@ export class BlobDownload {
   }
 
   async *#fetchRest(): AsyncGenerator<Buffer> {
-    const { endpoints, settings } = this.#location;
+    const { endpoints, settings, digest } = this.#location;
     const failures = new EndpointFailures();
     for (const [index, endpoint] of endpoints.entries()) {
       const { retry } = settings;
       const isLast = index === endpoints.length - 1;
       const policy = isLast ? retry : { ...retry, attempts: Math.min(retry.attempts, ATTEMPTS_BEFORE_NEXT) };
       const client = new EndpointClient(endpoint, settings);
+      const get: GetBlob = (headers, signal) => client.get(`blobs/${digest}`, headers, signal);
       try {
-        yield* this.#fetchFrom(client, policy);
+        yield* this.#fetchFrom({ host: endpoint.host, get }, policy);
         return;
       } catch (error) {
         this.#options.signal?.throwIfAborted();
-        if (!(error instanceof RegistryError || error instanceof BlobError)) throw error;
+        if (!isFailure(error)) throw error;
         failures.add(endpoint.host, error);
       } finally {
         client.close();
       }
     }
-    throw failures.error();
+    yield* this.#fetchForeign(failures.error());
+  }
+
+  /** From the descriptor's own URLs. @param error - why not from the registry. */
+  async *#fetchForeign(error: unknown): AsyncGenerator<Buffer> {
+    const { settings } = this.#location;
+    const policy = { ...settings.retry, attempts: Math.min(settings.retry.attempts, ATTEMPTS_BEFORE_NEXT) };
+    const failures: string[] = [];
+    for (const url of foreignUrls(this.#location)) {
+      const client = foreignClient(this.#location);
+      const get: GetBlob = (headers, signal) => client.request({ url, headers, signal });
+      try {
+        yield* this.#fetchFrom({ host: url.host, get }, policy);
+        return;
+      } catch (failure) {
+        this.#options.signal?.throwIfAborted();
+        if (!isFailure(failure)) throw failure;
+        failures.push(failure.message);
+      } finally {
+        client.close();
+      }
+    }
+    if (failures.length === 0 || !isFailure(error)) throw error;
+    const message = `${error.message}; its own URLs fail, too: ${failures.join('; ')}`;
+    throw new RegistryError(error.code, message, { cause: error });
   }
 
   /** All that is missing, over as many connections as it takes. */
-  async *#fetchFrom(client: EndpointClient, policy: RetryPolicy): AsyncGenerator<Buffer> {
+  async *#fetchFrom(server: BlobServer, policy: RetryPolicy): AsyncGenerator<Buffer> {
     const { signal, observe } = this.#options;
     let allowRange = true;
     for (let attempt = 1; ; attempt++) {
       const start = this.#offset;
       try {
-        if (yield* this.#fetchOnce(client, allowRange)) return;
+        if (yield* this.#fetchOnce(server, allowRange)) return;
         // No reason for a pause: the server is well, but not able to go on in the middle.
         allowRange = false;
         attempt -= 1;
       } catch (error) {
         signal?.throwIfAborted();
+        // Some servers fall over a range rather than refuse it.
+        if (error instanceof RegistryError && error.status === 500) allowRange = false;
         const hasProgress = this.#offset - start >= PROGRESS_BYTES;
         if (hasProgress) attempt = 0;
         const delay = retryDelay(policy, Math.max(attempt, 1), error);
@@ -126,19 +166,18 @@ export class BlobDownload {
   }
 
   /** @returns false if the server has answered the range request with something else than the range. */
-  async *#fetchOnce(client: EndpointClient, allowRange: boolean): AsyncGenerator<Buffer, boolean> {
-    const { digest } = this.#location;
+  async *#fetchOnce(server: BlobServer, allowRange: boolean): AsyncGenerator<Buffer, boolean> {
     const asksRange = allowRange && this.#offset > 0;
     const headers = asksRange ? { range: `bytes=${this.#offset}-` } : {};
-    const response = await client.get(`blobs/${digest}`, headers, this.#options.signal);
-    if (asksRange && (response.status === 416 || (response.status === 206 && !this.#isRest(response)))) {
+    const response = await server.get(headers, this.#options.signal);
+    if (asksRange && (NO_RANGES.has(response.status) || (response.status === 206 && !this.#isRest(response)))) {
       response.discard();
       return false;
     }
     if (response.status !== 200 && !(asksRange && response.status === 206)) {
       throw await statusError(response, answerer(response));
     }
-    yield* this.#pass(response, response.status === 206 ? 0 : this.#offset, client.host);
+    yield* this.#pass(response, response.status === 206 ? 0 : this.#offset, server.host);
     return true;
   }
 
@@ -146,10 +185,11 @@ export class BlobDownload {
   #isRest(response: HttpResponse): boolean {
     const { size } = this.#location;
     const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(response.headers['content-range']?.trim() ?? '');
-    if (range === null || !isPlain(response)) return false;
+    if (range === null) return false;
     const [, first, last, total] = range;
     if (Number(first) !== this.#offset || Number(last) !== size - 1) return false;
-    if (total !== '*' && Number(total) !== size) return false;
+    // With an encoding the numbers are those of encoded bytes; they are the blob's if there are as many.
+    if (total === '*' ? response.headers['content-encoding'] !== undefined : Number(total) !== size) return false;
     return response.contentLength === undefined || response.contentLength === size - this.#offset;
   }
 
@@ -157,11 +197,6 @@ export class BlobDownload {
   async *#pass(response: HttpResponse, skip: number, host: string): AsyncGenerator<Buffer> {
     const { digest, size } = this.#location;
     const bodySize = size - this.#offset + skip;
-    if (!isPlain(response)) {
-      response.discard();
-      const message = `${answerer(response)} is encoded as ${response.headers['content-encoding']}, which was not asked for`;
-      throw new RegistryError('BAD_RESPONSE', message);
-    }
     if (response.contentLength !== undefined && response.contentLength !== bodySize) {
       response.discard();
       const message = `Blob ${digest} of ${size} bytes has ${response.contentLength} bytes at ${host}`;
@@ -225,9 +260,8 @@ export class BlobDownload {
   }
 }
 
-function isPlain(response: HttpResponse): boolean {
-  const encoding = response.headers['content-encoding'];
-  return encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity';
+function isFailure(error: unknown): error is RegistryError | BlobError {
+  return error instanceof RegistryError || error instanceof BlobError;
 }
 
 /** Collects what the network brings, some kilobytes at a time, to pieces of a size that decoders and disks like. */

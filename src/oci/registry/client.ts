@@ -45,7 +45,7 @@ export class RegistryClient {
   async manifest(reference: string | OciDigest, digest?: OciDigest): Promise<FetchedManifest> {
     const path = `manifests/${digest ?? reference}`;
     return await this.get(path, { accept: MANIFEST_ACCEPT }, async (response) => {
-      const raw = await response.bytes(MAX_MANIFEST_BYTES);
+      const raw = await response.document(MAX_MANIFEST_BYTES);
       return checkManifest(raw, response.headers, digest, answerer(response));
     });
   }
@@ -54,13 +54,13 @@ export class RegistryClient {
   async blob(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Buffer> {
     const { digest, size } = descriptor;
     return await this.get(`blobs/${digest}`, {}, async (response) => {
-      if (response.contentLength !== undefined && response.contentLength !== size) {
+      if (!response.isGzip && response.contentLength !== undefined && response.contentLength !== size) {
         response.discard();
         const message = `Blob ${digest} of ${size} bytes has ${response.contentLength} bytes at ${answerer(response)}`;
         throw new BlobError('BLOB_SIZE_MISMATCH', digest, message);
       }
       const verifier = new BlobVerifier(descriptor);
-      const data = await response.bytes(size);
+      const data = await response.document(size, size);
       verifier.update(data);
       verifier.finish();
       return data;

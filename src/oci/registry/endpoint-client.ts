@@ -3,6 +3,7 @@ import { HttpClient } from './http.js';
 import type { HttpResponse } from './http-response.js';
 import { RegistryError } from './registry-error.js';
 import type { EndpointData, TransportSettings } from './registry-location.js';
+import { answerer, readReason, statusError } from './status-error.js';
 
 /** Docker's registry has another name than its images. */
 const API_HOSTS: ReadonlyMap<string, string> = new Map([
@@ -10,34 +11,37 @@ const API_HOSTS: ReadonlyMap<string, string> = new Map([
   ['index.docker.io', 'registry-1.docker.io'],
 ]);
 
-/** Failures of TLS after which an insecure registry is tried without. */
-const NO_TLS_CODES: ReadonlySet<string> = new Set([
-  'TLS_EXPECTED',
-  'TLS_FAILED',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-]);
+/** An insecure registry that may have no TLS at all is not waited for longer. */
+const MAX_TLS_CONNECT_MS = 10_000;
+/** Failures on this side of the network. */
+const LOCAL_CODES: ReadonlySet<string> = new Set(['INVALID_PROXY', 'INVALID_REQUEST', 'TLS_MATERIAL']);
 
 /** One repository at one host, or the host as such: requests with authorization. */
 export class EndpointClient {
   readonly #data: EndpointData;
+  readonly #settings: TransportSettings;
   readonly #http: HttpClient;
   readonly #authorizer: Authorizer;
   #scheme: 'https' | 'http' | undefined;
+  #hasAskedBase = false;
 
   constructor(data: EndpointData, settings: TransportSettings) {
     this.#data = data;
-    this.#http = new HttpClient({
-      host: API_HOSTS.get(data.host) ?? data.host,
-      tls: data.tls,
-      verify: !data.insecure,
-      proxies: settings.proxies,
-      timeouts: settings.timeouts,
+    this.#settings = settings;
+    const { proxies, timeouts } = settings;
+    const { host, repository, credentials, auth, insecure, insecureElsewhere = false, tls } = data;
+    this.#http = new HttpClient({ host: this.#apiHost, tls, verify: !insecure, proxies, timeouts });
+    const http = this.#http;
+    this.#authorizer = new Authorizer({
+      http,
+      host,
+      repository,
+      credentials,
+      insecure,
+      insecureElsewhere,
+      state: auth,
     });
-    const { host, repository, credentials, auth } = data;
-    this.#authorizer = new Authorizer({ http: this.#http, host, repository, credentials, state: auth });
-    this.#scheme = data.insecure ? data.scheme : 'https';
+    this.#scheme = insecure ? data.scheme : 'https';
   }
 
   get host(): string {
@@ -51,44 +55,127 @@ export class EndpointClient {
   }
 
   /**
-   * Asks for `path` below the repository, such as `manifests/latest`, or below `/v2/` of the host as such. Any status but a final 401 is an answer.
+   * Asks for `path` below the repository, such as `manifests/latest`, or below `/v2/` of the host as such. Any status
+   * but a final 401 is an answer.
    *
    * @throws RegistryError
    */
   async get(path: string, headers: Readonly<Record<string, string>> = {}, signal?: AbortSignal): Promise<HttpResponse> {
-    return await this.#onScheme(async (base) => {
-      const { repository } = this.#data;
-      const url = new URL(repository === undefined ? `/v2/${path}` : `/v2/${repository}/${path}`, base);
-      const allowPlain = url.protocol === 'http:' || this.#data.insecure;
-      for (let isFirst = true; ; isFirst = false) {
-        const authorization = await this.#authorizer.header(allowPlain, signal);
-        const all = authorization === undefined ? headers : { ...headers, authorization };
-        const response = await this.#http.request({ url, headers: all, signal });
-        // Where a redirect led has nothing to ask of us.
-        if (response.status !== 401 || !response.isOrigin) return response;
-        response.discard();
-        if (!isFirst || !this.#authorizer.learn(response.headers, authorization)) throw this.#authorizer.refusal(401);
-      }
-    });
+    const { repository } = this.#data;
+    const target = repository === undefined ? `/v2/${path}` : `/v2/${repository}/${path}`;
+    if (this.#scheme !== undefined) return await this.#get(this.#scheme, target, headers, signal);
+    const failure = await this.#tryTls(signal);
+    if (failure === undefined) return await this.#get('https', target, headers, signal);
+    return await this.#getPlain(target, headers, failure, signal);
   }
 
   close(): void {
     this.#http.close();
   }
 
-  /** With TLS; a registry that is said to be insecure also without, if it has none. */
-  async #onScheme<T>(action: (base: string) => Promise<T>): Promise<T> {
-    const host = API_HOSTS.get(this.#data.host) ?? this.#data.host;
-    if (this.#scheme !== undefined) return await action(`${this.#scheme}://${host}`);
-    try {
-      const result = await action(`https://${host}`);
-      this.#scheme = 'https';
-      return result;
-    } catch (error) {
-      if (!(error instanceof RegistryError) || !NO_TLS_CODES.has(error.code)) throw error;
-    }
-    const result = await action(`http://${host}`);
-    this.#scheme = 'http';
-    return result;
+  get #apiHost(): string {
+    return API_HOSTS.get(this.#data.host) ?? this.#data.host;
   }
+
+  async #get(
+    scheme: 'https' | 'http',
+    target: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse> {
+    const url = new URL(target, `${scheme}://${this.#apiHost}`);
+    for (let mayLearn = true; ; mayLearn = false) {
+      const authorization = await this.#authorizer.header(scheme === 'http', signal);
+      const all = authorization === undefined ? headers : { ...headers, authorization };
+      const response = await this.#http.request({ url, headers: all, signal });
+      // What a server says to whom it wants to speak TLS.
+      if (response.status !== 400) this.#scheme ??= scheme;
+      // Where a redirect led has nothing to ask of us.
+      if (!response.isOrigin) return response;
+      if (mayLearn && (await this.#learn(response, url, authorization, signal))) {
+        response.discard();
+        continue;
+      }
+      if (response.status !== 401) return response;
+      throw this.#authorizer.refusal(401, (await readReason(response)).message);
+    }
+  }
+
+  /** Whether there is a way of authorization that was not known when the request was made. */
+  async #learn(
+    response: HttpResponse,
+    url: URL,
+    authorization: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { status, headers } = response;
+    if (status === 401 && this.#authorizer.learn(headers, authorization)) return true;
+    const isHidden = status === 404 && this.#data.credentials !== undefined;
+    if (authorization !== undefined || (status !== 401 && status !== 403 && !isHidden)) return false;
+    return await this.#learnFromBase(url, signal);
+  }
+
+  /**
+   * Some registries refuse strangers without a word on how to log in, or show them nothing (404), and tell it at
+   * `GET /v2/` only (OCI distribution specification, "Determining Support"). They are asked once.
+   */
+  async #learnFromBase(url: URL, signal: AbortSignal | undefined): Promise<boolean> {
+    const base = new URL('/v2/', url);
+    if (this.#hasAskedBase || base.href === url.href) return false;
+    this.#hasAskedBase = true;
+    try {
+      const response = await this.#http.request({ url: base, signal });
+      response.discard();
+      return response.isOrigin && response.status === 401 && this.#authorizer.learn(response.headers, undefined);
+    } catch {
+      signal?.throwIfAborted();
+      // What was said before counts.
+      return false;
+    }
+  }
+
+  /** Finds out whether an insecure registry has TLS. @returns why it does not, or undefined. */
+  async #tryTls(signal: AbortSignal | undefined): Promise<RegistryError | undefined> {
+    const url = new URL(`https://${this.#apiHost}/v2/`);
+    const connectMs = Math.min(this.#settings.timeouts.connectMs, MAX_TLS_CONNECT_MS);
+    try {
+      const response = await this.#http.request({ url, connectMs, signal });
+      if (response.status !== 200 && response.status !== 401) return await statusError(response, answerer(response));
+      response.discard();
+      this.#scheme = 'https';
+      if (response.isOrigin && response.status === 401) this.#authorizer.learn(response.headers, undefined);
+      return undefined;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof RegistryError) || LOCAL_CODES.has(error.code)) throw error;
+      return error;
+    }
+  }
+
+  /** Does without TLS, which has failed. */
+  async #getPlain(
+    target: string,
+    headers: Readonly<Record<string, string>>,
+    failure: RegistryError,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse> {
+    try {
+      const response = await this.#get('http', target, headers, signal);
+      if (response.status === 400) throw await statusError(response, answerer(response));
+      return response;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (this.#scheme !== undefined || !(error instanceof RegistryError)) throw error;
+      // A registry that has TLS after all, but does not answer well at `/v2/`.
+      if (failure.status !== undefined) return await this.#get('https', target, headers, signal);
+      throw bothFailed(error, failure);
+    }
+  }
+}
+
+function bothFailed(plain: RegistryError, overTls: RegistryError): RegistryError {
+  if (plain.message === overTls.message) return plain;
+  const { code, message, hint, cause } = plain;
+  const details = { cause, ...(hint !== undefined && { hint }), retriable: plain.retriable || overTls.retriable };
+  return new RegistryError(code, `${message}; with TLS: ${overTls.message}`, details);
 }

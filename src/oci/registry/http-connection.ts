@@ -83,6 +83,19 @@ export class HttpConnection {
     }
   }
 
+  /** Passes over what has come of the body. @returns whether that was its end. */
+  skip(): boolean {
+    const decoder = this.#decoder;
+    for (;;) {
+      this.#content = [];
+      if (decoder === undefined || decoder.isDone) return true;
+      const data = this.#queue.shift();
+      if (data === undefined) return false;
+      this.#queued -= data.length;
+      this.#unread(data.subarray(decoder.push(data).next));
+    }
+  }
+
   /** Does not keep the process alive while nobody waits for anything. */
   idle(isIdle: boolean): void {
     if (isIdle) this.#socket.unref();

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import type { HttpTimeouts } from './http.js';
 import type { HttpConnection } from './http-connection.js';
 import { networkError } from './network-error.js';
@@ -8,6 +9,9 @@ import type { HttpHeaders, ResponseHead } from './response-head.js';
 const MAX_DRAIN_BYTES = 16 << 10;
 /** ...and comes within this time. */
 const MAX_DRAIN_MS = 1000;
+
+/** What gzip adds to a document that cannot be compressed, generously. */
+const MAX_GZIP_OVERHEAD = 4 << 10;
 
 export interface ResponseContext {
   /** Where the answer came from in the end. */
@@ -46,12 +50,12 @@ export class HttpResponse {
   /**
    * The body as it arrives. Leaving the iteration early closes the connection.
    *
-   * @throws RegistryError if it breaks off or stalls; the signal's reason.
+   * @throws RegistryError if it breaks off, stalls or comes too slowly; the signal's reason.
    */
   async *body(): AsyncGenerator<Buffer> {
     const connection = this.#connection;
     const { timeouts, signal, release } = this.#context;
-    const { idleMs } = timeouts;
+    const { idleMs, minBytesPerSecond, rateMs } = timeouts;
     const onStall = (): void => {
       const text = `${this.url.host} has sent nothing for ${idleMs / 1000} seconds`;
       connection.destroy(new RegistryError('TIMEOUT', text, { retriable: true }));
@@ -60,15 +64,28 @@ export class HttpResponse {
     signal?.addEventListener('abort', onAbort, { once: true });
     let timer: NodeJS.Timeout | undefined;
     let isComplete = false;
+    let waitedMs = 0;
+    let received = 0;
     try {
       if (signal?.aborted === true) onAbort();
       while (!isComplete) {
         // Time that the reader needs between two pieces does not count.
         timer = setTimeout(onStall, idleMs);
+        const start = performance.now();
         const chunk = await connection.read();
         clearTimeout(timer);
-        if (chunk === undefined) isComplete = true;
-        else yield chunk;
+        waitedMs += performance.now() - start;
+        received += chunk?.length ?? 0;
+        if (chunk === undefined) {
+          isComplete = true;
+          continue;
+        }
+        yield chunk;
+        if (waitedMs < rateMs) continue;
+        // Who sends a byte now and then would hold the repository's lock for ever.
+        if (received < (minBytesPerSecond * waitedMs) / 1000) throw this.#tooSlow(received, waitedMs);
+        waitedMs = 0;
+        received = 0;
       }
     } catch (error) {
       signal?.throwIfAborted();
@@ -82,8 +99,15 @@ export class HttpResponse {
     signal?.throwIfAborted();
   }
 
+  #tooSlow(bytes: number, milliseconds: number): RegistryError {
+    const { host } = this.url;
+    const message = `${host} sends too slowly: ${bytes} bytes in ${(milliseconds / 1000).toFixed(0)} seconds`;
+    const hint = 'Try again later, or allow a lower rate: --min-rate.';
+    return new RegistryError('TIMEOUT', message, { retriable: true, hint });
+  }
+
   /**
-   * The whole body.
+   * The whole body, as it came whatever `Content-Encoding` says: that is often wrong about blobs.
    *
    * @throws RegistryError `RESPONSE_TOO_LARGE` for more than `limit` bytes, before they are in memory.
    */
@@ -111,6 +135,28 @@ export class HttpResponse {
     return Buffer.concat(chunks, size);
   }
 
+  /** Whether the server says that it has compressed the body, although nobody asked for that. */
+  get isGzip(): boolean {
+    return /^(x-)?gzip$/i.test(this.headers['content-encoding'] ?? '');
+  }
+
+  /**
+   * The whole body of a document, decompressed if it was compressed on the way.
+   *
+   * @param size - of the document, if that is known: what has it, needs no decompression.
+   * @throws RegistryError `RESPONSE_TOO_LARGE` for more than `limit` bytes, before or after.
+   */
+  async document(limit: number, size?: number): Promise<Buffer> {
+    const raw = await this.bytes(this.isGzip ? limit + MAX_GZIP_OVERHEAD : limit);
+    if (!this.isGzip || raw.length === size || raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
+    try {
+      return gunzipSync(raw, { maxOutputLength: limit });
+    } catch (cause) {
+      const message = `The answer of ${displayUrl(this.url)} cannot be decompressed to ${limit} bytes or less`;
+      throw new RegistryError('BAD_RESPONSE', message, { cause });
+    }
+  }
+
   /** Gives up on the body. */
   discard(): void {
     void this.#drain();
@@ -122,6 +168,8 @@ export class HttpResponse {
     connection.idle(true);
     const timer = setTimeout(() => connection.destroy(), MAX_DRAIN_MS).unref();
     try {
+      // What came together with the head leaves the connection free at once.
+      if (connection.skip()) return this.#context.release(connection);
       if ((this.contentLength ?? 0) > MAX_DRAIN_BYTES) return connection.destroy();
       for (let size = 0; size <= MAX_DRAIN_BYTES; ) {
         const chunk = await connection.read();

@@ -16,6 +16,10 @@ export interface HttpTimeouts {
   readonly idleMs: number;
   /** For a body that is read as a whole: manifests, tokens, configs. */
   readonly totalMs: number;
+  /** The least that a body has to bring, in bytes per second on the average of {@link rateMs}; 0: any rate will do. */
+  readonly minBytesPerSecond: number;
+  /** Time that the reader needs is not counted. */
+  readonly rateMs: number;
 }
 
 export const DEFAULT_TIMEOUTS: HttpTimeouts = {
@@ -23,11 +27,13 @@ export const DEFAULT_TIMEOUTS: HttpTimeouts = {
   headersMs: 60_000,
   idleMs: 60_000,
   totalMs: 300_000,
+  minBytesPerSecond: 1024,
+  rateMs: 60_000,
 };
 
 export interface HttpClientOptions {
-  /** `host[:port]` of the registry: who sees the client certificate. */
-  readonly host: string;
+  /** `host[:port]` of the registry: who sees the client certificate. Undefined: nobody. */
+  readonly host?: string;
   readonly tls?: TlsMaterial | undefined;
   /** False: any certificate is accepted. */
   readonly verify: boolean;
@@ -41,6 +47,10 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** The body of a POST; without one the request is a GET. */
   readonly form?: URLSearchParams;
+  /** Certificates of the servers are checked, although those of the registry need not be valid. */
+  readonly strict?: boolean;
+  /** In place of that of {@link HttpTimeouts}. */
+  readonly connectMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -92,7 +102,7 @@ export class HttpClient {
         const message = `${displayUrl(request.url)} leads to more than ${MAX_REDIRECTS} redirects`;
         throw new RegistryError('TOO_MANY_REDIRECTS', message);
       }
-      if (url.protocol === 'https:' && target.protocol !== 'https:' && this.#options.verify) {
+      if (url.protocol === 'https:' && target.protocol !== 'https:' && this.#verifies(request)) {
         const message = `${url.host} redirects to ${target.origin}, which is not encrypted`;
         throw new RegistryError('INSECURE_REDIRECT', message);
       }
@@ -120,14 +130,14 @@ export class HttpClient {
     const { signal, form } = request;
     const { timeouts, proxies } = this.#options;
     const proxy = proxyFor(url, proxies);
-    const trust = this.#trust(url, isOrigin);
+    const trust = this.#trust(request, url, isOrigin);
     const message = requestMessage(url, headers, form?.toString(), url.protocol === 'http:' ? proxy : undefined);
-    const key = `${url.origin} ${trust.showsCertificate} ${proxy?.href}`;
+    const key = `${url.origin} ${trust.verify} ${trust.showsCertificate} ${proxy?.href}`;
     for (;;) {
       const idle = this.#takeIdle(key);
       const connection =
         idle ??
-        (await within(timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
+        (await within(request.connectMs ?? timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
           this.#connector.open(url, proxy, trust, limit),
         ));
       try {
@@ -146,10 +156,14 @@ export class HttpClient {
     }
   }
 
-  #trust(url: URL, isOrigin: boolean): TlsTrust {
-    const { host, tls, verify } = this.#options;
-    const showsCertificate = isOrigin && url.origin === new URL(`https://${host}`).origin;
-    return { material: tls, verify, showsCertificate };
+  #verifies({ strict }: HttpRequest): boolean {
+    return this.#options.verify || strict === true;
+  }
+
+  #trust(request: HttpRequest, url: URL, isOrigin: boolean): TlsTrust {
+    const { host, tls } = this.#options;
+    const showsCertificate = host !== undefined && isOrigin && url.origin === new URL(`https://${host}`).origin;
+    return { material: tls, verify: this.#verifies(request), showsCertificate };
   }
 
   #takeIdle(key: string): HttpConnection | undefined {

@@ -25,7 +25,7 @@ export interface FetchedManifest {
 }
 
 /**
- * Checks a manifest's bytes against the digest that it was asked for by, and against `Docker-Content-Digest`, and
+ * Checks a manifest's bytes against the digest that it was asked for by, or else against `Docker-Content-Digest`, and
  * tells what it is.
  *
  * @param where - for messages.
@@ -40,9 +40,8 @@ export function checkManifest(
   const header = contentType(headers);
   if (header !== undefined && isSchema1MediaType(header)) throw schema1Error(where);
   try {
-    if (wanted !== undefined) checkDigest(raw, wanted);
-    const claimed = claimedDigest(headers);
-    if (claimed !== undefined && claimed !== wanted) checkDigest(raw, claimed);
+    const digest = wanted ?? claimedDigest(headers);
+    if (digest !== undefined) checkDigest(raw, digest);
   } catch (error) {
     // The digest of a signed one is that of what was signed only.
     throw isSchema1Document(raw) ? schema1Error(where) : error;
@@ -100,9 +99,14 @@ function checkDigest(raw: Buffer, digest: OciDigest): void {
   verifier.finish();
 }
 
-/** The header's digest, if it is one that can be checked. */
+/** The header's digest, if it is one that can be checked; a header that came twice may say the same twice. */
 function claimedDigest(headers: HttpHeaders): OciDigest | undefined {
-  const header = headers['docker-content-digest'];
-  if (typeof header !== 'string' || !/^sha(256|384|512):/.test(header.trim())) return undefined;
-  return parseOciDigest(header.trim());
+  const claims = new Set((headers['docker-content-digest'] ?? '').split(',').map((claim) => claim.trim()));
+  const [claim = ''] = claims;
+  if (claims.size !== 1 || !/^sha(256|384|512):/.test(claim)) return undefined;
+  try {
+    return parseOciDigest(claim);
+  } catch {
+    return undefined;
+  }
 }

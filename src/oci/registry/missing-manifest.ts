@@ -36,7 +36,7 @@ async function hintFor(client: RegistryClient, tag: string | undefined): Promise
 /** The first page of them. */
 async function listTags(client: RegistryClient): Promise<readonly string[]> {
   return await client.get('tags/list?n=1000', { accept: 'application/json' }, async (response) => {
-    const { tags } = v.parse(tagList, parseJson(await response.bytes(MAX_MANIFEST_BYTES)));
+    const { tags } = v.parse(tagList, parseJson(await response.document(MAX_MANIFEST_BYTES)));
     return (tags ?? []).filter((tag) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(tag));
   });
 }

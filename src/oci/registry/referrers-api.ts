@@ -45,7 +45,7 @@ async function fromApi(client: RegistryClient, subject: OciDigest): Promise<read
       path,
       { accept: OCI_INDEX },
       async (response) => {
-        const { value } = parseIndex(await response.bytes(MAX_MANIFEST_BYTES), MAX_MANIFEST_BYTES);
+        const { value } = parseIndex(await response.document(MAX_MANIFEST_BYTES), MAX_MANIFEST_BYTES);
         return { descriptors: value.manifests, next: nextPage(response.headers['link'], subject, answerer(response)) };
       },
     );

@@ -22,6 +22,8 @@ export interface EndpointData {
   readonly repository: string | undefined;
   /** TLS certificates need not be valid, and there need be no TLS. */
   readonly insecure: boolean;
+  /** The same of its token service, if that is at another host. */
+  readonly insecureElsewhere?: boolean;
   /** Known for an insecure endpoint when it has answered once. */
   readonly scheme?: 'https' | 'http';
   readonly tls?: TlsMaterial;
@@ -37,6 +39,8 @@ export interface RegistryLocation {
   readonly size: number;
   /** In the order in which they are tried. */
   readonly endpoints: readonly EndpointData[];
+  /** Where else the blob is, by its descriptor, for foreign layers that registries may not give away. */
+  readonly urls?: readonly string[];
   readonly settings: TransportSettings;
   /** Where to keep what was received until the blob is complete and used. */
   readonly partial?: PartialStoreOptions;

@@ -123,6 +123,7 @@ export class RegistrySource implements ImageSource {
       size: descriptor.size,
       endpoints: this.#client.snapshot(),
       settings: this.#settings,
+      ...(descriptor.urls !== undefined && { urls: descriptor.urls }),
       ...(partial !== undefined && { partial }),
     };
   }
@@ -156,6 +157,7 @@ async function endpointData(
     host,
     repository,
     insecure,
+    insecureElsewhere: config.tlsVerify === false,
     ...(tls !== undefined && { tls }),
     ...(credentials !== undefined && { credentials }),
   };

@@ -54,16 +54,19 @@ function isQuota(said: Reason): boolean {
   return said.code === 'TOOMANYREQUESTS' || /toomanyrequests|rate limit|quota/i.test(said.message);
 }
 
-interface Reason {
+/** What a registry says about a refusal. */
+export interface Reason {
   readonly code: string | undefined;
+  /** Empty if it says nothing. */
   readonly message: string;
 }
 
-async function readReason(response: HttpResponse): Promise<Reason> {
+/** Reads the error document of an answer, which never fails. */
+export async function readReason(response: HttpResponse): Promise<Reason> {
   const none: Reason = { code: undefined, message: '' };
   let body: Buffer;
   try {
-    body = await response.bytes(MAX_ERROR_BYTES);
+    body = await response.document(MAX_ERROR_BYTES);
   } catch {
     return none;
   }

@@ -1,6 +1,4 @@
-import * as v from 'valibot';
 import type { ComposefsError } from '../../errors.js';
-import { parseJson } from '../model/json.js';
 import type { Credentials } from './credentials.js';
 import type { HttpClient, HttpRequest } from './http.js';
 import type { HttpResponse } from './http-response.js';
@@ -23,39 +21,36 @@ export interface BearerToken {
 }
 
 const MAX_TOKEN_BYTES = 1 << 20;
-/** The least that a token without an expiry lives, by the specification of the token protocol. */
+/** What a token lives of which nothing usable is said, by the specification of the token protocol. */
 const DEFAULT_LIFETIME_S = 60;
 const MAX_LIFETIME_S = 24 * 60 * 60;
 
-const tokenResponse = v.object({
-  token: v.nullish(v.string()),
-  access_token: v.nullish(v.string()),
-  expires_in: v.nullish(v.union([v.number(), v.bigint()])),
-});
-
 /**
  * Gets a token for a repository: with an identity token by OAuth2 (POST), else by GET, with a password or anonymously.
- * Credentials are never sent in clear to the service of a registry that is reached by TLS.
  *
+ * @param trust.allowPlain - false: a service without TLS gets nothing.
+ * @param trust.verify - false: nor need its certificate be valid.
  * @throws RegistryError
  */
 export async function fetchToken(
   http: HttpClient,
   service: TokenService,
   credentials: Credentials | undefined,
-  options: { readonly allowPlain: boolean; readonly signal?: AbortSignal | undefined },
+  trust: { readonly allowPlain: boolean; readonly verify: boolean },
+  signal: AbortSignal | undefined,
 ): Promise<BearerToken> {
   const realm = URL.canParse(service.realm) ? new URL(service.realm) : undefined;
   if (realm === undefined || (realm.protocol !== 'https:' && realm.protocol !== 'http:')) {
     throw new RegistryError('BAD_RESPONSE', `The registry names a token service that is no URL: ${service.realm}`);
   }
-  if (realm.protocol === 'http:' && !options.allowPlain) {
+  if (realm.protocol === 'http:' && !trust.allowPlain) {
     const message = `The registry names a token service that is not encrypted: ${displayUrl(realm)}`;
     throw new RegistryError('INSECURE_TOKEN_REALM', message);
   }
-  const response = await http.request({ ...tokenRequest(realm, service, credentials), signal: options.signal });
-  if (response.status !== 200) throw await tokenError(response, credentials);
-  return parseToken(await response.bytes(MAX_TOKEN_BYTES), realm);
+  const request = tokenRequest(realm, service, credentials);
+  const response = await http.request({ ...request, strict: trust.verify, signal });
+  if (response.status < 200 || response.status > 299) throw await tokenError(response, credentials);
+  return parseToken(await response.document(MAX_TOKEN_BYTES), realm);
 }
 
 function tokenRequest(realm: URL, service: TokenService, credentials: Credentials | undefined): HttpRequest {
@@ -97,20 +92,33 @@ async function tokenError(response: HttpResponse, credentials: Credentials | und
   return new RegistryError('UNAUTHORIZED', message, { status, hint });
 }
 
+/** Read as programs in Go do: of two equal keys the last one counts, and nothing else in the document matters. */
 function parseToken(body: Buffer, realm: URL): BearerToken {
   const where = displayUrl(realm);
-  let parsed: v.InferOutput<typeof tokenResponse>;
+  let document: unknown;
   try {
-    parsed = v.parse(tokenResponse, parseJson(body));
+    document = JSON.parse(body.toString('utf8').replace(/^\ufeff/, ''));
   } catch (cause) {
     throw new RegistryError('BAD_RESPONSE', `The token service ${where} does not answer with a token`, { cause });
   }
-  const value = parsed.token || parsed.access_token;
+  const value = textField(document, 'token') ?? textField(document, 'access_token');
   // It becomes a header: nothing that could end one.
-  if (!value || !/^[\x21-\x7e]+$/.test(value)) {
+  if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) {
     throw new RegistryError('BAD_RESPONSE', `The token service ${where} answers without a token`);
   }
-  const lifetime = Number(parsed.expires_in ?? DEFAULT_LIFETIME_S);
-  const seconds = Math.min(Math.max(lifetime || 0, 0), MAX_LIFETIME_S);
+  const lifetime = Number(field(document, 'expires_in'));
+  const seconds = lifetime > 0 ? Math.min(lifetime, MAX_LIFETIME_S) : DEFAULT_LIFETIME_S;
   return { value, refreshAt: Date.now() + seconds * 1000 * 0.8 };
+}
+
+/** Undefined where there is none, or nothing in it. */
+function textField(document: unknown, name: string): string | undefined {
+  const value = field(document, name);
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
+}
+
+/** In any case of letters, as Go compares them. */
+function field(document: unknown, name: string): unknown {
+  const entries = typeof document === 'object' && document !== null ? Object.entries(document) : [];
+  return entries.find(([key]) => key === name)?.[1] ?? entries.find(([key]) => key.toLowerCase() === name)?.[1];
 }

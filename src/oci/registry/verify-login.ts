@@ -32,7 +32,15 @@ export async function verifyLogin(
   const tls = loadTls(host, options);
   const credentials = { username, password, origin: `the user '${username}'` };
   const insecure = tlsVerify === undefined ? (entry?.insecure ?? false) : !tlsVerify;
-  const data = { host, repository: undefined, insecure, credentials, ...(tls !== undefined && { tls }) };
+  const insecureElsewhere = tlsVerify === false;
+  const data = {
+    host,
+    repository: undefined,
+    insecure,
+    insecureElsewhere,
+    credentials,
+    ...(tls !== undefined && { tls }),
+  };
   const proxies = proxiesFromEnvironment(environment);
   const client = new EndpointClient(data, { timeouts: DEFAULT_TIMEOUTS, retry: DEFAULT_RETRY, proxies });
   try {

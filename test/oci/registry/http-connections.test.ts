@@ -211,13 +211,45 @@ test('times: for the head, and between two pieces', async (context) => {
   await assert.rejects(get(stalled), { code: 'TIMEOUT', message: /has sent nothing for 0\.05 seconds$/ });
 });
 
+/** One byte after the other, with a pause between them. */
+function dribble(pauseMs: number): (n: number, socket: Socket) => undefined {
+  return (_, socket) => {
+    socket.write(`${OK}\r\n`);
+    const timer = setInterval(() => socket.write('x'), pauseMs);
+    socket.on('close', () => clearInterval(timer));
+  };
+}
+
+test('a body that comes too slowly is given up', async (context) => {
+  const timeouts = { minBytesPerSecond: 1000, rateMs: 200 };
+  await assert.rejects(get(await serve(context, dribble(5), timeouts)), {
+    code: 'TIMEOUT',
+    retriable: true,
+    message: /^127\.0\.0\.1:\d+ sends too slowly: \d+ bytes in 0 seconds$/,
+    hint: /--min-rate/,
+  });
+  // Any rate will do, and the body has no end.
+  const patient = await serve(context, dribble(5), { ...timeouts, minBytesPerSecond: 0, totalMs: 500 });
+  await assert.rejects(get(patient), { code: 'TIMEOUT', message: /takes longer than 0\.5 seconds$/ });
+});
+
+test('the rate is that of the server, not of the reader', async (context) => {
+  const timeouts = { minBytesPerSecond: 100_000, rateMs: 50 };
+  const server = await serve(context, () => ({ bytes: `${OK}${LENGTH}\r\n${BODY}` }), timeouts);
+  const response = await server.client.request({ url: server.url });
+  for await (const chunk of response.body()) {
+    assert.equal(chunk.toString(), BODY);
+    await setTimeout(100);
+  }
+});
+
 test('a head that dribbles has no more time than another', async (context) => {
-  const dribble = (_: number, socket: Socket): undefined => {
+  const fields = (_: number, socket: Socket): undefined => {
     const timer = setInterval(() => socket.write('X: y\r\n'), 10);
     socket.on('close', () => clearInterval(timer));
     socket.write(OK);
   };
-  await assert.rejects(get(await serve(context, dribble, { headersMs: 100 })), { code: 'TIMEOUT' });
+  await assert.rejects(get(await serve(context, fields, { headersMs: 100 })), { code: 'TIMEOUT' });
 });
 
 test('an abort ends a request in each of its parts', async (context) => {
