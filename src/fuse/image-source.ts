@@ -1,17 +1,16 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { DEFAULT_MAX_IMAGE_SIZE, ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { HashAlgorithm } from '../composefs/fsverity/algorithm.js';
 import { computeVerity } from '../composefs/fsverity/digest.js';
-import { objectIdFromPathname, parseObjectId } from '../composefs/fsverity/object-id.js';
+import { type ObjectId, parseObjectId } from '../composefs/fsverity/object-id.js';
 import type { MountableRepository } from '../composefs/mount/index.js';
 import { ComposefsError, withContext } from '../errors.js';
-import { O_PATH } from '../linux/fcntl.js';
 import type { ExpectedDigest } from './object-files.js';
 
 /** What serving needs of a repository. */
 export interface FuseRepository extends MountableRepository {
   readonly algorithm: HashAlgorithm;
+  openImage(name: string): { readonly fd: number; readonly id: ObjectId; readonly enableVerity: boolean };
 }
 
 /** An image to serve; the descriptors are the caller's. */
@@ -35,15 +34,14 @@ export interface ImageSource {
  * @throws ImageNotFoundError; MeasureVerityError; ComposefsError `DIGEST_MISMATCH`
  */
 export function openImageSource(repository: FuseRepository, name: string, verify: boolean | undefined): ImageSource {
-  const { fd: imageFd, enableVerity } = repository.openImage(name);
+  const { fd: imageFd, id, enableVerity } = repository.openImage(name);
   try {
-    const objects = join(repository.path, 'objects');
     return {
       imageFd,
-      objectsFd: withContext(`Opening ${objects}`, () => openSync(objects, O_PATH | constants.O_DIRECTORY)),
+      objectsFd: repository.openObjectsDirectory(),
       verify: verify ?? enableVerity,
       kernelVerity: enableVerity,
-      expected: verify === true && !enableVerity ? expectedDigest(repository, name, imageFd) : undefined,
+      expected: verify === true && !enableVerity ? expectedDigest(repository, name, id) : undefined,
     };
   } catch (error) {
     closeSync(imageFd);
@@ -88,14 +86,10 @@ export function loadImage({ imageFd, expected }: Pick<ImageSource, 'imageFd' | '
 }
 
 /** A name that is a digest says what the image must be; otherwise the reference leads to an object, whose name does. */
-function expectedDigest({ algorithm }: FuseRepository, name: string, imageFd: number): ExpectedDigest {
+function expectedDigest({ algorithm }: FuseRepository, name: string, linked: ObjectId): ExpectedDigest {
   try {
     return { algorithm, id: parseObjectId(algorithm, name) };
   } catch {
-    const path = readlinkSync(`/proc/self/fd/${imageFd}`);
-    return withContext(`Finding the digest of '${name}'`, () => ({
-      algorithm,
-      id: objectIdFromPathname(algorithm, path),
-    }));
+    return { algorithm, id: linked };
   }
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import { decodeMetacopy } from '../composefs/erofs/metacopy.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { METACOPY_SUFFIX, REDIRECT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
@@ -8,10 +8,11 @@ import { computeVerity, computeVerityOfFd } from '../composefs/fsverity/digest.j
 import { measureVerityOpt } from '../composefs/fsverity/kernel.js';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import { ComposefsError } from '../errors.js';
+import { openBeneath } from '../linux/open-beneath.js';
 import type { ObjectTable } from './object-table.js';
 
 /** A path of a FIFO must not block the server. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Larger objects are not hashed while other requests wait: this is one or two milliseconds of hashing. */
 export const INLINE_HASH_MAX: number = 1024 * 1024;
@@ -35,7 +36,7 @@ export interface ExternalContent {
 
 /** The data files of an image, in one directory. */
 export class ObjectFiles {
-  readonly #directory: Buffer;
+  readonly #directoryFd: number;
   readonly #table: ObjectTable;
   readonly #verify: boolean;
   #scratch: Buffer | undefined;
@@ -45,7 +46,7 @@ export class ObjectFiles {
    * @param verify an object must have the digest that the image states.
    */
   constructor(directoryFd: number, table: ObjectTable, verify: boolean) {
-    this.#directory = Buffer.from(`/proc/self/fd/${directoryFd}/`);
+    this.#directoryFd = directoryFd;
     this.#table = table;
     this.#verify = verify;
   }
@@ -89,7 +90,7 @@ export class ObjectFiles {
 
   /** @throws ComposefsError `DAMAGED_OBJECT` if the size is wrong; errors of `open(2)` */
   openUnverified({ path, size }: ExternalContent): number {
-    const fd = openSync(Buffer.concat([this.#directory, path]), OPEN_FLAGS);
+    const fd = openBeneath(this.#directoryFd, path, OPEN_FLAGS);
     try {
       const stat = fstatSync(fd);
       if (!stat.isFile() || stat.size !== size) throw damaged(path, 'its size is not that of the file');

@@ -106,7 +106,7 @@ export async function pull(
   const { signaturePolicy: file } = options;
   // skopeo does not work without a policy, and finds ours only if it is the user's or the system's.
   const skopeoPolicy = policy === undefined ? 'none' : file === undefined ? undefined : { file };
-  const partial = partialStoreOptions(repo.path);
+  const partial = partialStoreOptions(repo.root);
   const observe: RetryObserver = (error, delayMs) => {
     const text = `${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
     options.progress?.report({ type: 'message', text });

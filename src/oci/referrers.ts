@@ -1,8 +1,6 @@
-import { rmdirSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { byteStringToBuffer } from '../bytes/byte-string.js';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
-import { joinPath, listDirectory, pathBytes, tryNameText } from '../composefs/repository/directory-entries.js';
+import { tryNameText } from '../composefs/repository/directory-entries.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { ContextError, errorCode, withContext } from '../errors.js';
 import { MANIFEST_STREAM_PREFIX, manifestIdentifier, REFERRERS_REF_PREFIX } from './identifiers.js';
@@ -14,6 +12,9 @@ import { decodeTag, encodeTag } from './model/tag.js';
  * Referrers: artifacts whose manifests name another manifest as their subject (spec 40 §9). Each is a ref below
  * `streams/refs/oci-referrers/<subject>/` and keeps its artifact alive.
  */
+
+/** A directory for each subject. */
+const REFERRERS = `streams/refs/${REFERRERS_REF_PREFIX}`.replace(/\/$/, '');
 
 /** Records that `artifact` refers to `subject`. Neither needs to exist; doing it twice changes nothing. */
 export function addReferrer(repo: Repository, subject: OciDigest, artifact: OciDigest): void {
@@ -38,7 +39,7 @@ export function listReferrers(repo: Repository, subject: OciDigest): [artifact: 
 export function removeReferrer(repo: Repository, subject: OciDigest, artifact: OciDigest): void {
   repo.ensureWritable();
   try {
-    unlinkSync(join(subjectPath(repo, encodeTag(subject)), encodeTag(artifact)));
+    repo.root.unlink(`${subjectPath(encodeTag(subject))}/${encodeTag(artifact)}`);
   } catch (cause) {
     if (errorCode(cause) !== 'ENOENT') throw new ContextError(`Failed to remove referrer ${artifact}`, cause);
   }
@@ -48,7 +49,7 @@ export function removeReferrer(repo: Repository, subject: OciDigest, artifact: O
 export function removeReferrersForSubject(repo: Repository, subject: OciDigest): void {
   for (const [artifact] of listReferrers(repo, subject)) removeReferrer(repo, subject, artifact);
   try {
-    rmdirSync(subjectPath(repo, encodeTag(subject)));
+    repo.root.removeDirectory(subjectPath(encodeTag(subject)));
   } catch {
     // Stale entries keep the directory; cleanupDanglingReferrers removes those.
   }
@@ -64,22 +65,22 @@ export function cleanupDanglingReferrers(repo: Repository): number {
   for (const name of subjectNames(repo)) {
     const subject = withContext(`Parsing subject digest '${name}'`, () => parseOciDigest(decodeTag(name)));
     if (hasManifest(repo, subject) !== undefined) continue;
-    const directory = subjectPath(repo, name);
-    for (const entry of listDirectory(pathBytes(directory)) ?? []) {
-      unlinkSync(byteStringToBuffer(joinPath(pathBytes(directory), entry.name)));
+    const directory = subjectPath(name);
+    for (const entry of repo.root.list(directory) ?? []) {
+      repo.root.unlink(Buffer.concat([Buffer.from(`${directory}/`), byteStringToBuffer(entry.name)]));
       removed += 1;
     }
-    rmdirSync(directory);
+    repo.root.removeDirectory(directory);
   }
   return removed;
 }
 
-function subjectPath(repo: Repository, encodedSubject: string): string {
-  return join(repo.path, 'streams/refs', REFERRERS_REF_PREFIX, encodedSubject);
+function subjectPath(encodedSubject: string): string {
+  return `${REFERRERS}/${encodedSubject}`;
 }
 
 /** Names that are not UTF-8 are nobody's subjects. */
 function subjectNames(repo: Repository): string[] {
-  const entries = listDirectory(pathBytes(join(repo.path, 'streams/refs', REFERRERS_REF_PREFIX))) ?? [];
+  const entries = repo.root.list(REFERRERS) ?? [];
   return entries.flatMap(({ kind, name }) => (kind === 'directory' ? (tryNameText(name) ?? []) : []));
 }

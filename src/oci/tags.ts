@@ -1,8 +1,6 @@
-import { readlinkSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ReadableRepository } from '../composefs/repository/readable-repository.js';
 import type { Repository } from '../composefs/repository/repository.js';
-import { ComposefsError, ContextError, errorCode } from '../errors.js';
+import { ComposefsError, withContext } from '../errors.js';
 import type { ContentAndVerity } from './content-and-verity.js';
 import { OciImageNotFound, OciRefNotFound } from './errors.js';
 import { MANIFEST_STREAM_PREFIX, manifestIdentifier, OCI_REF_PREFIX } from './identifiers.js';
@@ -35,11 +33,7 @@ export function tagImage(repo: Repository, manifestDigest: OciDigest, tag: strin
 /** Removes a tag. What it pointed at goes with the next garbage collection, if nothing else keeps it. */
 export function untagImage(repo: Repository, tag: string): void {
   repo.ensureWritable();
-  try {
-    unlinkSync(tagPath(repo, tag));
-  } catch (cause) {
-    throw new ContextError(`Failed to remove tag ${tag}`, cause);
-  }
+  withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)));
   repo.sync();
 }
 
@@ -49,15 +43,9 @@ export function untagImage(repo: Repository, tag: string): void {
  * @throws OciRefNotFound if there is no such tag; ComposefsError if it points nowhere or at something else.
  */
 export function resolveRef(repo: ReadableRepository, tag: string): ContentAndVerity {
-  const path = tagPath(repo, tag);
-  let target: string;
-  try {
-    target = readlinkSync(path);
-  } catch (cause) {
-    throw errorCode(cause) === 'ENOENT'
-      ? new OciRefNotFound(tag)
-      : new ContextError(`Reference ${tag} not found`, cause);
-  }
+  const path = tagPath(tag);
+  const target = withContext(`Reference ${tag} not found`, () => repo.root.readLink(path)?.toString());
+  if (target === undefined) throw new OciRefNotFound(tag);
   const component = lastComponent(target);
   if (!component.startsWith(MANIFEST_STREAM_PREFIX)) {
     throw new ComposefsError('INVALID_REF', `Invalid manifest reference: ${component}`);
@@ -87,11 +75,11 @@ export function listRefs(repo: ReadableRepository): [tag: string, digest: OciDig
 }
 
 /** @throws OciRefNotFound for what cannot be a tag: as a path it would name something else. */
-function tagPath(repo: ReadableRepository, tag: string): string {
+function tagPath(tag: string): string {
   const encoded = encodeTag(tag);
   const isFileName = encoded !== '' && encoded !== '.' && encoded !== '..' && !/[\0\p{Surrogate}]/u.test(encoded);
   if (!isFileName) throw new OciRefNotFound(tag);
-  return join(repo.path, 'streams/refs', OCI_REF_PREFIX, encoded);
+  return `streams/refs/${OCI_REF_PREFIX}${encoded}`;
 }
 
 function lastComponent(target: string): string {

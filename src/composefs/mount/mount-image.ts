@@ -1,15 +1,12 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { join } from 'node:path';
-import { withContext } from '../../errors.js';
-import { O_PATH } from '../../linux/fcntl.js';
+import { closeSync } from 'node:fs';
 import { attachAndClose } from './attach.js';
 import { composefsFsmount } from './composefs-mount.js';
 import type { MountOptions } from './options.js';
 
 /** What mounting needs of a repository. */
 export interface MountableRepository {
-  /** The directory that holds `objects/`. */
-  readonly path: string;
+  /** An `O_PATH` descriptor of `objects/`, which the caller closes. */
+  openObjectsDirectory(): number;
   /** The image file, and whether its data files must have fs-verity (spec 50 §18). */
   openImage(name: string): { readonly fd: number; readonly enableVerity: boolean };
 }
@@ -24,8 +21,7 @@ export interface MountableRepository {
 export function mountImage(repository: MountableRepository, name: string, options: MountOptions = {}): number {
   const { fd: imageFd, enableVerity } = repository.openImage(name);
   try {
-    const objects = join(repository.path, 'objects');
-    const objectsFd = withContext(`Opening ${objects}`, () => openSync(objects, O_PATH | constants.O_DIRECTORY));
+    const objectsFd = repository.openObjectsDirectory();
     try {
       return composefsFsmount(imageFd, name, [objectsFd], enableVerity ? 'required' : 'disabled', options);
     } finally {

@@ -1,15 +1,13 @@
-import { constants, openSync } from 'node:fs';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { withFd } from './files.js';
 import { inferMetadata } from './infer-metadata.js';
 import { readMetadata } from './metadata-file.js';
+import { withRoot } from './root.js';
 
 /** The algorithm of a repository that is not open yet (spec 10 §7.7, §8.7). */
 
 /** The algorithm of `<path>/meta.json`; undefined if there is no such file. A missing directory is an error. */
 export function readRepoAlgorithm(path: string): HashAlgorithm | undefined {
-  withFd(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY), () => undefined);
-  return readMetadata(path)?.algorithm;
+  return withRoot(path, {}, (root) => readMetadata(root)?.algorithm);
 }
 
 /**
@@ -18,5 +16,5 @@ export function readRepoAlgorithm(path: string): HashAlgorithm | undefined {
  * @throws ComposefsError `NO_OBJECTS`
  */
 export function inferRepoAlgorithm(path: string): HashAlgorithm {
-  return inferMetadata(path).algorithm;
+  return withRoot(path, {}, (root) => inferMetadata(root).algorithm);
 }

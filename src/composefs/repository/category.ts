@@ -1,16 +1,11 @@
-import { readlinkSync, statSync } from 'node:fs';
-import { type ByteString, byteStringToBuffer } from '../../bytes/byte-string.js';
-import {
-  type DirectoryEntry,
-  joinPath,
-  listDirectory,
-  pathBytes,
-  type WalkedEntry,
-  walkTree,
-} from './directory-entries.js';
-import { isErrno } from './files.js';
+import { type ByteString, byteStringFrom, byteStringToBuffer } from '../../bytes/byte-string.js';
+import { ComposefsError } from '../../errors.js';
+import type { DirectoryEntry } from './directory-entries.js';
+import { followLinks } from './follow-links.js';
 import type { RepositoryHost } from './host.js';
 import { REFS } from './names.js';
+import type { RepositoryRoot } from './root.js';
+import { type WalkedEntry, walkTree } from './walk-tree.js';
 
 /** The two directories of named things. Both have entries, which link to objects, and `refs/`, which link to entries. */
 export type Category = 'images' | 'streams';
@@ -18,35 +13,31 @@ export type Category = 'images' | 'streams';
 export const CATEGORIES: readonly Category[] = ['images', 'streams'];
 
 export interface CategoryEntry extends DirectoryEntry {
-  readonly path: ByteString;
+  /** Relative to the repository. */
+  readonly path: Buffer;
 }
 
 /** Everything in `<category>/` but `refs`; nothing if there is no such directory. */
 export function listEntries(repository: RepositoryHost, category: Category): CategoryEntry[] {
-  const directory = pathBytes(`${repository.path}/${category}`);
-  return (listDirectory(directory) ?? [])
+  return (repository.root.list(category) ?? [])
     .filter((entry) => entry.name !== REFS)
-    .map((entry) => ({ ...entry, path: joinPath(directory, entry.name) }));
+    .map((entry) => ({ ...entry, path: byteStringToBuffer(`${category}/${entry.name}` as ByteString) }));
 }
 
 /** Everything below `<category>/refs/<directory>`. */
 export function walkRefs(repository: RepositoryHost, category: Category, directory = ''): Generator<WalkedEntry> {
-  const root = `${repository.path}/${category}/${REFS}`;
-  return walkTree(pathBytes(directory === '' ? root : `${root}/${directory}`));
+  const root = `${category}/${REFS}`;
+  return walkTree(repository.root, directory === '' ? root : `${root}/${directory}`);
 }
 
-/** True if following the symlink ends nowhere; other errors than ENOENT are thrown. */
-export function isBrokenLink(path: ByteString): boolean {
-  try {
-    statSync(byteStringToBuffer(path));
-    return false;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return true;
-    throw error;
-  }
+/** True if a symlink ends nowhere. @throws what {@link followLinks} throws */
+export function isBrokenLink(root: RepositoryRoot, path: Buffer): boolean {
+  return followLinks(root, path) === undefined;
 }
 
-/** The text of a symlink, as bytes. */
-export function readLinkBytes(path: ByteString): ByteString {
-  return readlinkSync(byteStringToBuffer(path), 'latin1') as ByteString;
+/** The text of a symlink, as bytes. @throws ENOENT, EINVAL */
+export function readLinkBytes(root: RepositoryRoot, path: Buffer): ByteString {
+  const text = root.readLink(path);
+  if (text === undefined) throw new ComposefsError('ENOENT', `${root.nameOf(path)} has vanished`);
+  return byteStringFrom(text);
 }

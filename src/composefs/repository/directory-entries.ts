@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type Dirent, readdirSync } from 'node:fs';
-import { type ByteString, byteStringFromText, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
-import { isErrno } from './files.js';
 
 /** Directory listings in byte order, with names as bytes: a repository may hold names that are not text. */
 
@@ -21,37 +20,20 @@ export interface DirectoryEntry {
   readonly kind: EntryKind;
 }
 
-/** Sorted by name; undefined if there is no such directory. */
-export function listDirectory(path: ByteString): DirectoryEntry[] | undefined {
-  let entries: Dirent[];
-  try {
-    entries = readdirSync(byteStringToBuffer(path), { encoding: 'latin1', withFileTypes: true });
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-  return entries
+/**
+ * Sorted by name.
+ *
+ * @param path as Node's functions take it.
+ */
+export function listDirectory(path: string): DirectoryEntry[] {
+  return readdirSync(path, { encoding: 'latin1', withFileTypes: true })
     .map((entry) => ({ name: entry.name as ByteString, kind: entryKind(entry) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Sorted names alone: an object directory has many. Undefined if there is no such directory. */
-export function listNames(path: string): ByteString[] | undefined {
-  try {
-    return readdirSync(path, 'latin1').sort() as ByteString[];
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
-export function joinPath(directory: ByteString, name: ByteString): ByteString {
-  return `${directory}/${name}` as ByteString;
-}
-
-/** The bytes of a path of our own making. */
-export function pathBytes(path: string): ByteString {
-  return byteStringFromText(path);
+/** Sorted names alone: an object directory has many. */
+export function listNames(path: string): ByteString[] {
+  return readdirSync(path, 'latin1').sort() as ByteString[];
 }
 
 /** The text of a name that must be UTF-8. */
@@ -66,31 +48,6 @@ export function nameText(name: ByteString): string {
 /** The text of a name; undefined if it is not UTF-8. */
 export function tryNameText(name: ByteString): string | undefined {
   return isUtf8(byteStringToBuffer(name)) ? byteStringToText(name) : undefined;
-}
-
-export interface WalkedEntry extends DirectoryEntry {
-  /** Below the directory that is walked. */
-  readonly relativePath: ByteString;
-  readonly path: ByteString;
-}
-
-/**
- * Everything below a directory but the directories themselves, in byte order of each level; nothing if the directory
- * does not exist. Symlinks are not followed.
- */
-export function* walkTree(root: ByteString): Generator<WalkedEntry> {
-  const pending: WalkedEntry[] = [];
-  const push = (path: ByteString, prefix: string): void => {
-    for (const entry of (listDirectory(path) ?? []).reverse()) {
-      const relativePath = (prefix + entry.name) as ByteString;
-      pending.push({ ...entry, path: joinPath(path, entry.name), relativePath });
-    }
-  };
-  push(root, '');
-  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
-    if (entry.kind === 'directory') push(entry.path, `${entry.relativePath}/`);
-    else yield entry;
-  }
 }
 
 function entryKind(entry: Dirent): EntryKind {

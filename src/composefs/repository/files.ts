@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import { ComposefsError, errorCode } from '../../errors.js';
 
 /** Small things about files that Node's synchronous calls leave to the caller. */
@@ -11,16 +11,6 @@ export function isErrno(error: unknown, ...names: readonly string[]): boolean {
   const code = errorCode(error);
   // libuv has one name for EOPNOTSUPP, the kernel's headers another.
   return names.includes(code === 'ENOTSUP' ? 'EOPNOTSUPP' : code);
-}
-
-/** Opens read-only; undefined if there is no such file. */
-export function openIfExists(path: string): number | undefined {
-  try {
-    return openSync(path, constants.O_RDONLY);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }
 
 /** Runs `action` with an open file and closes that whatever happens. */

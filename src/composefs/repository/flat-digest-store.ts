@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
 import { ficlone } from '../../linux/clone.js';
@@ -24,7 +24,7 @@ export class FlatDigestStore {
   private constructor(path: string, algorithm: HashAlgorithm, insecure: boolean) {
     this.path = path;
     this.#verity = new ObjectVerity(algorithm, insecure);
-    this.#staging = new StagingArea(path, OBJECT_TEMP_PREFIX);
+    this.#staging = new StagingArea((action) => action(path), OBJECT_TEMP_PREFIX);
   }
 
   /**
@@ -63,7 +63,6 @@ export class FlatDigestStore {
     if (hasSize(path, size)) return id;
     const file = this.#staging.create(OBJECT_MODE);
     try {
-      fchmodSync(file.fd, OBJECT_MODE);
       const method = this.#fill(file, fd, small);
       const enabled = withContext('Enabling verity on tmpfile', () => this.#verity.enable(file, this.path));
       if (enabled) this.#verity.check(file.fd, id);

@@ -1,5 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync } from 'node:fs';
 import { fullMessage } from '../../errors.js';
 import { collectObjects, DEFAULT_MAX_IMAGE_SIZE } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
@@ -8,6 +7,7 @@ import { isErrno, readFully, withFd } from './files.js';
 import { checkLinks } from './fsck-links.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 import type { RepositoryHost } from './host.js';
+import { openImageFile } from './open-image.js';
 import { openStream } from './open-stream.js';
 
 /** Checks `streams/`: every stream can be opened and what it needs is there. Its content is not decompressed. */
@@ -22,7 +22,7 @@ export function checkStreams(repository: RepositoryHost): FsckPart {
 export function checkImages(repository: RepositoryHost): FsckPart {
   const findings = new FsckFindings();
   const objects = new ObjectProbe(repository);
-  checkLinks(repository, 'images', findings, (name, path) => checkImage(repository, objects, name, path, findings));
+  checkLinks(repository, 'images', findings, (_, path) => checkImage(repository, objects, path, findings));
   return findings;
 }
 
@@ -64,16 +64,10 @@ function checkStream(
   }
 }
 
-function checkImage(
-  repository: RepositoryHost,
-  objects: ObjectProbe,
-  name: string,
-  path: string,
-  findings: FsckFindings,
-): void {
+function checkImage(repository: RepositoryHost, objects: ObjectProbe, path: string, findings: FsckFindings): void {
   let fd: number;
   try {
-    fd = openSync(join(repository.path, 'images', name), constants.O_RDONLY);
+    fd = openImageFile(repository, path);
   } catch (error) {
     findings.add({ type: 'image-open-failed', path, detail: fullMessage(error) }, 'imagesCorrupted');
     return;

@@ -35,7 +35,8 @@ export function checkLinks(
     findings.count(checked);
     try {
       if (entry.kind !== 'symlink') findings.add({ type: 'entry-not-symlink', path }, corrupted);
-      else if (isBrokenLink(entry.path)) findings.add({ type: 'broken-symlink', path }, 'brokenLinks', corrupted);
+      else if (isBrokenLink(repository.root, entry.path))
+        findings.add({ type: 'broken-symlink', path }, 'brokenLinks', corrupted);
       else checkContent(name, path);
     } catch (error) {
       findings.add({ type: 'stat-failed', path, detail: fullMessage(error) });
@@ -46,7 +47,8 @@ export function checkLinks(
     try {
       if (entry.kind !== 'symlink') {
         findings.add({ type: 'unexpected-file-type', path, detail: TYPE_NAMES[entry.kind] });
-      } else if (isBrokenLink(entry.path)) findings.add({ type: 'broken-symlink', path }, 'brokenLinks');
+      } else if (isBrokenLink(repository.root, entry.path))
+        findings.add({ type: 'broken-symlink', path }, 'brokenLinks');
     } catch (error) {
       findings.add({ type: 'stat-failed', path, detail: fullMessage(error) });
     }

@@ -3,13 +3,17 @@ import { formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 import { checkCompatible, type RepositoryMetadata } from './metadata.js';
 import { readMetadata } from './metadata-file.js';
+import type { RepositoryRoot } from './root.js';
 
 /** Reads `meta.json` again and checks it (spec 10 §18.2 phase 0). */
-export function checkMetadata(path: string, algorithm: HashAlgorithm): FsckPart & { readonly hasMetadata: boolean } {
+export function checkMetadata(
+  root: RepositoryRoot,
+  algorithm: HashAlgorithm,
+): FsckPart & { readonly hasMetadata: boolean } {
   const findings = new FsckFindings();
   let metadata: RepositoryMetadata | undefined;
   try {
-    metadata = readMetadata(path);
+    metadata = readMetadata(root);
   } catch (error) {
     findings.add({ type: 'metadata-parse-failed', detail: fullMessage(error) });
     return { hasMetadata: false, counters: findings.counters, errors: findings.errors };

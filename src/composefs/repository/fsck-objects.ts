@@ -1,13 +1,13 @@
-import { constants, openSync } from 'node:fs';
-import { byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
 import { fullMessage } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { FsVerityHasher } from '../fsverity/hasher.js';
 import { type ObjectId, objectIdFromDirAndBasename, objectPathname } from '../fsverity/object-id.js';
-import { joinPath, listNames, pathBytes } from './directory-entries.js';
-import { IO_BUFFER_SIZE, readChunks, withFd } from './files.js';
+import { listNames } from './directory-entries.js';
+import { IO_BUFFER_SIZE, isErrno, readChunks, withFd } from './files.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 import type { RepositoryHost } from './host.js';
+import { OBJECTS } from './object-store.js';
 
 /**
  * Checks the objects of one directory `objects/xx` (spec 10 §18.2 phase 1): each has the content that its name says.
@@ -17,9 +17,9 @@ import type { RepositoryHost } from './host.js';
 export function checkObjectDirectory(repository: RepositoryHost, directory: number): FsckPart {
   const findings = new FsckFindings();
   const name = directory.toString(16).padStart(2, '0');
-  const path = `${repository.objects.objectsPath}/${name}`;
+  const path = `${OBJECTS}/${name}`;
   const buffer = Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
-  for (const basename of listNames(path) ?? []) {
+  for (const basename of namesIn(repository, path)) {
     findings.count('objectsChecked');
     const rawPath = `objects/${name}/${byteStringToText(basename)}`;
     let id: ObjectId;
@@ -31,9 +31,7 @@ export function checkObjectDirectory(repository: RepositoryHost, directory: numb
     }
     let fd: number;
     try {
-      // Without waiting for the other end, should it be a named pipe.
-      const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-      fd = openSync(byteStringToBuffer(joinPath(pathBytes(path), basename)), flags);
+      fd = repository.root.openFile(byteStringToBuffer(`${path}/${basename}` as ByteString));
     } catch (error) {
       findings.add({ type: 'object-open-failed', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
       continue;
@@ -41,6 +39,15 @@ export function checkObjectDirectory(repository: RepositoryHost, directory: numb
     withFd(fd, () => checkObject(repository, fd, id, buffer, findings));
   }
   return findings;
+}
+
+function namesIn(repository: RepositoryHost, directory: string): ByteString[] {
+  try {
+    return repository.root.within(directory, listNames);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 function checkObject(

@@ -38,7 +38,7 @@ export function runFsckJob(repository: RepositoryHost, job: FsckJob): FsckPart {
 
 /** Puts the parts together, with the check of `meta.json` before them (spec 10 §18). */
 export function concludeFsck(repository: RepositoryHost, parts: readonly FsckPart[]): FsckResult {
-  const metadata = checkMetadata(repository.path, repository.objects.algorithm);
+  const metadata = checkMetadata(repository.root, repository.objects.algorithm);
   return mergeFindings(metadata.hasMetadata, [metadata, ...parts]);
 }
 

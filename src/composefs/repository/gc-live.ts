@@ -1,15 +1,15 @@
-import { readlinkSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { readSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type ObjectId, objectIdFromPathname } from '../fsverity/object-id.js';
 import { HEADER_SIZE, isSplitStreamHeader } from '../splitstream/format.js';
 import { type Category, listEntries, readLinkBytes, walkRefs } from './category.js';
-import { nameText, type WalkedEntry } from './directory-entries.js';
-import { openIfExists, withFd } from './files.js';
+import { nameText } from './directory-entries.js';
+import { withFd } from './files.js';
 import type { RepositoryHost } from './host.js';
 import { objectsForImage } from './images.js';
 import { openUnverifiedStream } from './open-stream.js';
+import type { WalkedEntry } from './walk-tree.js';
 
 /** What must stay, as found before anything is deleted. */
 export interface LiveSet {
@@ -78,7 +78,7 @@ function markStreams(repository: RepositoryHost, { entries, roots }: CollectedCa
 
 /** False for images, which are named like streams, and where there is no such object. */
 function isSplitStream(repository: RepositoryHost, id: ObjectId): boolean {
-  const fd = openIfExists(repository.objects.path(id));
+  const fd = repository.objects.openUnverified(id);
   if (fd === undefined) return false;
   return withFd(fd, () => {
     const header = Buffer.alloc(HEADER_SIZE);
@@ -127,7 +127,7 @@ function collectCategory(
 function readEntryId(repository: RepositoryHost, category: Category, name: string): ObjectId {
   const path = `${category}/${name}`;
   return withContext(`Parsing object ID from symlink ${path}`, () =>
-    objectIdFromPathname(repository.objects.algorithm, readlinkSync(join(repository.path, path))),
+    objectIdFromPathname(repository.objects.algorithm, nameText(readLinkBytes(repository.root, Buffer.from(path)))),
   );
 }
 
@@ -137,14 +137,14 @@ function* listRefTargets(repository: RepositoryHost, category: Category): Genera
     if (entry.kind !== 'symlink') {
       throw new ComposefsError('UNEXPECTED_FILE_TYPE', `Unexpected file type encountered: ${ref} is a ${entry.kind}`);
     }
-    const name = refTarget(entry);
+    const name = refTarget(repository, entry);
     if (name !== undefined) yield { ref, name };
   }
 }
 
 /** The name of the entry that a reference names; undefined if it names none. */
-export function refTarget(entry: WalkedEntry): string | undefined {
-  return lastComponent(nameText(readLinkBytes(entry.path)));
+export function refTarget({ root }: RepositoryHost, entry: WalkedEntry): string | undefined {
+  return lastComponent(nameText(readLinkBytes(root, entry.path)));
 }
 
 /** The name that a path ends with; undefined if it ends with `..` or has none. */

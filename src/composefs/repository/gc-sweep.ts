@@ -1,18 +1,13 @@
-import { constants, lstatSync, openSync, unlinkSync } from 'node:fs';
-import { type ByteString, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
+import { lstatSync, unlinkSync } from 'node:fs';
+import { byteStringToText } from '../../bytes/byte-string.js';
 import { withContext } from '../../errors.js';
-import { tryFlock } from '../../linux/flock.js';
 import { type ObjectId, objectIdFromDirAndBasename } from '../fsverity/object-id.js';
 import { type Category, isBrokenLink, walkRefs } from './category.js';
-import { joinPath, listDirectory, listNames, pathBytes } from './directory-entries.js';
-import { isErrno, withFd } from './files.js';
+import { listNames } from './directory-entries.js';
+import { isErrno } from './files.js';
 import { type LiveSet, refTarget } from './gc-live.js';
 import type { RepositoryHost } from './host.js';
-import { METADATA_TEMP_PREFIX, OBJECT_TEMP_PREFIX, SYMLINK_TEMP_PREFIX } from './random-name.js';
-
-/** Temporary files younger than this may belong to a writer that has opened the repository without its lock. */
-const LEFTOVER_AGE_MS: number = 60 * 60 * 1000;
-const PARTIAL_AGE_MS: number = 7 * 24 * 60 * 60 * 1000;
+import { OBJECTS } from './object-store.js';
 
 export interface SweptObjects {
   readonly count: number;
@@ -28,19 +23,35 @@ export function sweepObjects(repository: RepositoryHost, live: ReadonlySet<Objec
   let count = 0;
   let bytes = 0;
   for (let number = 0; number < 256; number++) {
-    const directory = `${repository.objects.objectsPath}/${number.toString(16).padStart(2, '0')}`;
-    for (const name of listNames(directory) ?? []) {
-      const id = withContext(`Parsing object ID from directory entry ${directory}/${byteStringToText(name)}`, () =>
-        objectIdFromDirAndBasename(repository.objects.algorithm, number, name),
-      );
-      if (live.has(id)) continue;
-      const path = `${directory}/${name}`;
-      count++;
-      bytes += sizeOf(path);
-      if (!dryRun) unlinkSync(path);
-    }
+    const directory = `${OBJECTS}/${number.toString(16).padStart(2, '0')}`;
+    withinIfThere(repository, directory, (self) => {
+      for (const name of listNames(self)) {
+        const place = `${repository.root.nameOf(directory)}/${byteStringToText(name)}`;
+        const id = withContext(`Parsing object ID from directory entry ${place}`, () =>
+          objectIdFromDirAndBasename(repository.objects.algorithm, number, name),
+        );
+        if (live.has(id)) continue;
+        const path = `${self}/${name}`;
+        count++;
+        bytes += sizeOf(path);
+        if (!dryRun) unlinkSync(path);
+      }
+    });
   }
   return { count, bytes };
+}
+
+/** Nothing happens if there is no such directory. */
+function withinIfThere(repository: RepositoryHost, directory: string, action: (self: string) => void): void {
+  let isThere = false;
+  try {
+    repository.root.within(directory, (self) => {
+      isThere = true;
+      action(self);
+    });
+  } catch (error) {
+    if (isThere || !isErrno(error, 'ENOENT')) throw error;
+  }
 }
 
 /**
@@ -51,71 +62,22 @@ export function sweepObjects(repository: RepositoryHost, live: ReadonlySet<Objec
  * @param dryRun counts only, and only those that lead nowhere already.
  */
 export function pruneLinks(repository: RepositoryHost, category: Category, live: LiveSet, dryRun: boolean): number {
+  const { root } = repository;
   const { entries, roots } = live.categories[category];
   let count = 0;
-  const prune = (path: ByteString): void => {
+  const prune = (path: Buffer): void => {
     count++;
-    if (!dryRun) unlinkSync(byteStringToBuffer(path));
+    if (!dryRun) root.unlink(path);
   };
   for (const [name, id] of entries) {
     if (roots.has(name)) continue;
-    const path = pathBytes(`${repository.path}/${category}/${name}`);
-    if ((!dryRun && !live.objects.has(id)) || isBrokenLink(path)) prune(path);
+    const path = Buffer.from(`${category}/${name}`);
+    if ((!dryRun && !live.objects.has(id)) || leadsNowhere(repository, path)) prune(path);
   }
   for (const entry of walkRefs(repository, category)) {
-    if (refTarget(entry) === undefined && isBrokenLink(entry.path)) prune(entry.path);
+    if (refTarget(repository, entry) === undefined && leadsNowhere(repository, entry.path)) prune(entry.path);
   }
   return count;
-}
-
-/** Removes what writers that crashed left behind under temporary names. */
-export function sweepLeftovers(repository: RepositoryHost, now: number = Date.now()): void {
-  const remove = (directory: string, ...prefixes: readonly string[]): void => {
-    const directoryBytes = pathBytes(directory);
-    for (const { name, kind } of listDirectory(directoryBytes) ?? []) {
-      if (kind === 'directory' || !prefixes.some((prefix) => name.startsWith(prefix))) continue;
-      const path = byteStringToBuffer(joinPath(directoryBytes, name));
-      const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat === undefined || now - stat.mtimeMs < LEFTOVER_AGE_MS) continue;
-      try {
-        unlinkSync(path);
-      } catch (error) {
-        // Its writer is alive after all and has finished meanwhile.
-        if (!isErrno(error, 'ENOENT')) throw error;
-      }
-    }
-  };
-  remove(repository.objects.objectsPath, OBJECT_TEMP_PREFIX);
-  remove(repository.path, SYMLINK_TEMP_PREFIX, METADATA_TEMP_PREFIX);
-}
-
-/**
- * Removes what is left of downloads that nobody has gone on with for a week: files below `.partial/` (made by the OCI
- * layer, one a blob) that are not locked. Younger ones stay, because a pull that was interrupted may be tried again.
- */
-export function sweepPartialDownloads(repository: RepositoryHost, now: number = Date.now()): void {
-  const directory = pathBytes(`${repository.path}/.partial`);
-  for (const { name, kind } of listDirectory(directory) ?? []) {
-    if (kind === 'directory') continue;
-    const path = byteStringToBuffer(joinPath(directory, name));
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || now - stat.mtimeMs < PARTIAL_AGE_MS || (stat.isFile() && isLocked(path))) continue;
-    try {
-      unlinkSync(path);
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-    }
-  }
-}
-
-/** Where locks cannot be asked for, nothing is locked either. */
-function isLocked(path: Buffer): boolean {
-  try {
-    return withFd(openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW), (fd) => !tryFlock(fd, 'exclusive'));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'EACCES', 'FFI_UNAVAILABLE')) return false;
-    throw error;
-  }
 }
 
 function sizeOf(path: string): number {
@@ -123,5 +85,15 @@ function sizeOf(path: string): number {
     return lstatSync(path).size;
   } catch {
     return 0;
+  }
+}
+
+/** What leads out of the repository is not followed there, and left alone: fsck tells of it. */
+function leadsNowhere({ root }: RepositoryHost, path: Buffer): boolean {
+  try {
+    return isBrokenLink(root, path);
+  } catch (error) {
+    if (isErrno(error, 'UNSAFE_PATH', 'ELOOP', 'ENOTDIR')) return false;
+    throw error;
   }
 }

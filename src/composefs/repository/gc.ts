@@ -1,6 +1,7 @@
 import { withContext } from '../../errors.js';
+import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
 import { findLiveObjects } from './gc-live.js';
-import { pruneLinks, sweepLeftovers, sweepObjects, sweepPartialDownloads } from './gc-sweep.js';
+import { pruneLinks, sweepObjects } from './gc-sweep.js';
 import type { SyncingHost } from './host.js';
 
 export interface GcRequest {
@@ -17,6 +18,11 @@ export interface GcResult {
   /** Broken symlinks removed under `images/`, entries and references. */
   readonly imagesPruned: number;
   readonly streamsPruned: number;
+  /**
+   * Old files removed that are no objects: of writers that crashed, and parts of downloads that nobody went on with.
+   * Absent if there are none.
+   */
+  readonly leftovers?: SweptFiles;
   /**
    * References to a stream or image whose object is gone, as paths in the repository. They were left alone, and keep
    * nothing alive. Absent if there are none.
@@ -38,18 +44,20 @@ export function collectGarbage(repository: SyncingHost, request: GcRequest): GcR
   const streamsPruned = pruneLinks(repository, 'streams', live, dryRun);
   if (!dryRun && imagesPruned + streamsPruned > 0) repository.sync();
   const objects = withContext('Sweeping objects', () => sweepObjects(repository, live.objects, dryRun));
-  if (!dryRun) {
-    sweepLeftovers(repository);
-    sweepPartialDownloads(repository);
-  }
+  const leftovers = sum(sweepLeftovers(repository, dryRun), sweepPartialDownloads(repository, dryRun));
   const danglingRefs = [...live.categories.images.danglingRefs, ...live.categories.streams.danglingRefs];
   return {
     objectsRemoved: objects.count,
     objectsBytes: objects.bytes,
     imagesPruned,
     streamsPruned,
+    ...(leftovers.count > 0 && { leftovers }),
     ...(danglingRefs.length > 0 && { danglingRefs }),
   };
+}
+
+function sum(a: SweptFiles, b: SweptFiles): SweptFiles {
+  return { count: a.count + b.count, bytes: a.bytes + b.bytes };
 }
 
 /** The names of the fields outside of this library: varlink. */
@@ -71,11 +79,13 @@ export function gcResultToWire(result: GcResult): GcResultWire {
 
 /** For people, each line ended by a line feed. */
 export function formatGcResult(result: GcResult, dryRun: boolean): string {
-  const { objectsRemoved, objectsBytes, imagesPruned, streamsPruned } = result;
+  const { objectsRemoved, objectsBytes, imagesPruned, streamsPruned, leftovers } = result;
   let text = dryRun ? 'Dry run (no files deleted):\n' : '';
   text += `Objects: ${objectsRemoved} removed (${objectsBytes} bytes)\n`;
   if (imagesPruned > 0 || streamsPruned > 0) {
     text += `Pruned symlinks: ${imagesPruned} images, ${streamsPruned} streams\n`;
   }
+  // A line that the reference does not have: it leaves such files.
+  if (leftovers !== undefined) text += `Leftovers: ${leftovers.count} removed (${leftovers.bytes} bytes)\n`;
   return text;
 }

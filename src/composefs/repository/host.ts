@@ -1,9 +1,11 @@
 import type { ObjectStore } from './object-store.js';
+import type { RepositoryRoot } from './root.js';
 
 /** What the functions about names need of a repository. {@link Repository} is one; a worker thread makes its own. */
 export interface RepositoryHost {
-  /** The directory of the repository. */
+  /** The directory of the repository, for messages. */
   readonly path: string;
+  readonly root: RepositoryRoot;
   readonly objects: ObjectStore;
 }
 

@@ -31,9 +31,9 @@ export function registerImages(repository: SyncingHost, ids: readonly ObjectId[]
   if (ref !== undefined) validateRefName(ref);
   repository.objects.ensureWritable();
   repository.sync();
-  for (const id of ids) createSymlink(repository.path, `images/${id}`, `objects/${objectPathname(id)}`);
+  for (const id of ids) createSymlink(repository.root, `images/${id}`, `objects/${objectPathname(id)}`);
   const named = ids.at(-1);
-  if (ref !== undefined && named !== undefined) createSymlink(repository.path, `images/refs/${ref}`, `images/${named}`);
+  if (ref !== undefined && named !== undefined) createSymlink(repository.root, `images/refs/${ref}`, `images/${named}`);
 }
 
 /** The objects that an image needs, without itself (spec 10 §13.3). */

@@ -1,5 +1,4 @@
-import { fstatSync, mkdirSync, renameSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { fstatSync, renameSync, statSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../errors.js';
 import { hasCapability } from '../../linux/capability.js';
 import { ficlone } from '../../linux/clone.js';
@@ -54,7 +53,7 @@ export function importFile(store: ObjectStore, fd: number, size: number, context
 /** A reflinked file is an inode of its own: later changes to the source do not reach it. */
 function tryReflink(store: ObjectStore, fd: number, size: number, context: ImportContext): StoredObject | undefined {
   store.makeObjectsDirectory();
-  const devices = `${fstatSync(fd).dev}:${statSync(store.objectsPath).dev}`;
+  const devices = `${fstatSync(fd).dev}:${store.within((directory) => statSync(directory).dev)}`;
   if (!context.mayReflink(devices)) return undefined;
   const file = store.stage(0o644);
   try {
@@ -85,14 +84,13 @@ function hardlink(store: ObjectStore, fd: number, size: number): StoredObject {
   const id = store.verity.enableInPlace(fd) ? store.verity.measure(fd) : computeVerityOfFd(store.algorithm, fd);
   const { size: actual } = fstatSync(fd);
   if (store.hasSize(id, actual)) return { id, size, method: 'already-present' };
-  const path = store.path(id);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   try {
-    linkOpenFile(fd, path);
+    store.nameObject(id, (path) => linkOpenFile(fd, path));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
     if (store.hasSize(id, actual)) return { id, size, method: 'already-present' };
-    renameSync(store.staging.nameFile(fd, linkOpenFile), path);
+    const temporary = store.staging.nameFile(fd, linkOpenFile);
+    store.nameObject(id, (path) => temporary((from) => renameSync(from, path)));
   }
   return { id, size, method: 'hardlinked' };
 }
@@ -109,7 +107,7 @@ function copy(store: ObjectStore, fd: number): StoredObject {
 
 /** Names a complete staged file whose digest is not known yet (spec 10 §10.4 and §10.5). */
 function finalize(store: ObjectStore, file: StagedFile): StoredObject {
-  const enabled = withContext('Enabling verity on tmpfile', () => store.verity.enable(file, store.objectsPath));
+  const enabled = withContext('Enabling verity on tmpfile', () => store.enableVerity(file));
   const id = enabled ? store.verity.measure(file.fd) : computeVerityOfFd(store.algorithm, file.fd);
   const { size } = fstatSync(file.fd);
   if (store.hasSize(id, size) || !store.place(file, id, size)) return { id, size, method: 'already-present' };

@@ -1,10 +1,11 @@
-import { constants, openSync } from 'node:fs';
-import { byteStringToBuffer } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringToBuffer } from '../../bytes/byte-string.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { digestSize, HASH_ALGORITHMS, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { hasVerity } from '../fsverity/kernel.js';
-import { joinPath, listNames, pathBytes } from './directory-entries.js';
+import { listNames } from './directory-entries.js';
 import { withFd } from './files.js';
+import { OBJECTS } from './object-store.js';
+import type { RepositoryRoot } from './root.js';
 
 /** What an object tells about a repository without `meta.json`. */
 export interface InferredMetadata {
@@ -17,19 +18,16 @@ export interface InferredMetadata {
  *
  * @throws ComposefsError `NO_OBJECTS`
  */
-export function inferMetadata(path: string): InferredMetadata {
-  const objects = `${path}/objects`;
-  const directories = withContext('opening objects/ directory', () => {
-    const names = listNames(objects);
-    if (names === undefined) throw new ComposefsError('ENOENT', `${objects}: No such file or directory (os error 2)`);
-    return names.filter((name) => name.length === 2 && name !== '..');
-  });
+export function inferMetadata(root: RepositoryRoot): InferredMetadata {
+  const directories = withContext('opening objects/ directory', () =>
+    root.within(OBJECTS, listNames).filter((name) => name.length === 2),
+  );
   for (const directory of directories) {
-    for (const name of listNames(`${objects}/${directory}`) ?? []) {
+    const bytes = byteStringToBuffer(`${OBJECTS}/${directory}` as ByteString);
+    for (const name of root.within(bytes, listNames)) {
       const algorithm = HASH_ALGORITHMS.find((candidate) => name.length === 2 * (digestSize(candidate) - 1));
       if (algorithm === undefined) continue;
-      const file = joinPath(pathBytes(`${objects}/${directory}`), name);
-      const fd = openSync(byteStringToBuffer(file), constants.O_RDONLY | constants.O_NONBLOCK);
+      const fd = root.openFile(byteStringToBuffer(`${OBJECTS}/${directory}/${name}` as ByteString));
       return { algorithm, hasVerity: withFd(fd, () => hasVerity(fd, algorithm)) };
     }
   }

@@ -1,10 +1,12 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import { DEFAULT_FORMAT_CONFIG, type FormatConfig } from '../erofs/index.js';
 import { formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { isErrno } from './files.js';
 import { effectiveFormats, newMetadata, type RepositoryMetadata, sameMetadata } from './metadata.js';
 import { readMetadata, writeMetadata } from './metadata-file.js';
+import { type RepositoryRoot, withRoot } from './root.js';
+import { requireOwner } from './writable.js';
 
 /** How a new repository is to be (spec 10 §8.2). */
 export interface RepositoryConfig {
@@ -14,12 +16,21 @@ export interface RepositoryConfig {
   readonly erofsFormats?: FormatConfig | undefined;
   /** True: without fs-verity on `meta.json`, and so for good. Default false. */
   readonly insecure?: boolean | undefined;
+  /** As root, go on also in a directory of another user. Default false. */
+  readonly allowForeignOwner?: boolean | undefined;
 }
+
+/** Of new repositories (spec 10 §8.2). */
+export const DEFAULT_ALGORITHM: HashAlgorithm = 'sha256';
+
+const DIRECTORY_MODE = 0o700;
 
 /** Makes the directory unless it is there. Its parents must be. */
 export function makeRepositoryDirectory(path: string): void {
   try {
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(path, { mode: DIRECTORY_MODE });
+    // The umask may be anything.
+    chmodSync(path, DIRECTORY_MODE);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   }
@@ -33,15 +44,20 @@ export function makeRepositoryDirectory(path: string): void {
  * @throws ComposefsError `ALREADY_INITIALIZED` if it has another configuration.
  */
 export function initDirectory(path: string, config: RepositoryConfig = {}): boolean {
-  const { algorithm = 'sha256', erofsFormats = DEFAULT_FORMAT_CONFIG, insecure = false } = config;
   makeRepositoryDirectory(path);
+  return withRoot(path, config, (root) => initRoot(root, config));
+}
+
+function initRoot(root: RepositoryRoot, config: RepositoryConfig): boolean {
+  const { algorithm = DEFAULT_ALGORITHM, erofsFormats = DEFAULT_FORMAT_CONFIG, insecure = false } = config;
   const wanted = newMetadata(algorithm, erofsFormats);
+  requireOwner(root);
   try {
-    writeMetadata(path, wanted, !insecure);
+    writeMetadata(root, wanted, !insecure);
     return true;
   } catch (error) {
     // Whatever failed: what counts is whether the repository is there.
-    const existing = readMetadata(path);
+    const existing = readMetadata(root);
     if (existing === undefined) throw error;
     if (sameMetadata(existing, wanted)) return false;
     throw new ComposefsError(

@@ -1,9 +1,8 @@
 import { fsyncSync } from 'node:fs';
-import { join } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { hasVerity } from '../fsverity/kernel.js';
-import { isErrno, openIfExists, readFully, withFd, writeFully } from './files.js';
+import { isErrno, readFully, withFd, writeFully } from './files.js';
 import {
   MAX_METADATA_SIZE,
   METADATA_FILENAME,
@@ -13,6 +12,7 @@ import {
 } from './metadata.js';
 import { ObjectVerity } from './object-verity.js';
 import { METADATA_TEMP_PREFIX } from './random-name.js';
+import type { RepositoryRoot } from './root.js';
 import { StagingArea } from './staged-file.js';
 
 /** `meta.json` as found in a repository. */
@@ -23,17 +23,17 @@ export interface StoredMetadata {
 }
 
 /**
- * Reads `<path>/meta.json`; undefined if there is none.
+ * Reads `meta.json`; undefined if there is none.
  *
  * @param check called with what the file says before verity is asked for: measuring with the wrong algorithm fails in a
  *   way that tells nobody what is wrong.
  * @throws RepositoryOpenError `metadata-invalid`
  */
 export function readMetadataFile(
-  path: string,
+  root: RepositoryRoot,
   check: (metadata: RepositoryMetadata) => void = () => undefined,
 ): StoredMetadata | undefined {
-  const fd = openIfExists(join(path, METADATA_FILENAME));
+  const fd = root.openFileIfExists(METADATA_FILENAME);
   if (fd === undefined) return undefined;
   return withFd(fd, () => {
     const metadata = parseMetadata(readFully(fd, MAX_METADATA_SIZE));
@@ -55,28 +55,30 @@ function probeVerity(fd: number, algorithm: HashAlgorithm): boolean {
   }
 }
 
-/** What `<path>/meta.json` says, without asking for verity; undefined if there is none. */
-export function readMetadata(path: string): RepositoryMetadata | undefined {
-  const fd = openIfExists(join(path, METADATA_FILENAME));
+/** What `meta.json` says, without asking for verity; undefined if there is none. */
+export function readMetadata(root: RepositoryRoot): RepositoryMetadata | undefined {
+  const fd = root.openFileIfExists(METADATA_FILENAME);
   return fd === undefined ? undefined : withFd(fd, () => parseMetadata(readFully(fd, MAX_METADATA_SIZE)));
 }
 
 /**
- * Writes `<path>/meta.json`, which must not exist yet (spec 10 §7.6). Whatever goes wrong, there is no half-written
+ * Writes `meta.json`, which must not exist yet (spec 10 §7.6). Whatever goes wrong, there is no half-written
  * file, and none without the verity that was asked for.
  */
-export function writeMetadata(path: string, metadata: RepositoryMetadata, enableVerity: boolean): void {
+export function writeMetadata(root: RepositoryRoot, metadata: RepositoryMetadata, enableVerity: boolean): void {
   const file = withContext('creating tmpfile for meta.json', () =>
-    new StagingArea(path, METADATA_TEMP_PREFIX).create(0o644),
+    new StagingArea((action) => root.within('', action), METADATA_TEMP_PREFIX).create(0o644),
   );
   try {
     writeFully(file.fd, Buffer.from(serializeMetadata(metadata)));
     fsyncSync(file.fd);
     if (enableVerity) {
-      withContext('enabling verity on meta.json', () => new ObjectVerity(metadata.algorithm, false).enable(file, path));
+      withContext('enabling verity on meta.json', () =>
+        root.within('', (directory) => new ObjectVerity(metadata.algorithm, false).enable(file, directory)),
+      );
     }
-    if (!file.place(join(path, METADATA_FILENAME))) {
-      throw new ComposefsError('EEXIST', `${METADATA_FILENAME} exists already in ${path}`);
+    if (!root.within('', (directory) => file.place(`${directory}/${METADATA_FILENAME}`))) {
+      throw new ComposefsError('EEXIST', `${METADATA_FILENAME} exists already in ${root.path}`);
     }
   } finally {
     file.discard();

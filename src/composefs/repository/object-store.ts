@@ -1,21 +1,28 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../errors.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { computeVerity, computeVerityOfFd } from '../fsverity/digest.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { closeOnError, isErrno, openIfExists, readChunks, readFully, withFd, writeFully } from './files.js';
+import { closeOnError, isErrno, readChunks, readFully, withFd, writeFully } from './files.js';
 import { type ImportContext, importFile } from './import-file.js';
 import { ObjectVerity } from './object-verity.js';
 import { ObjectWriter } from './object-writer.js';
 import { OBJECT_TEMP_PREFIX } from './random-name.js';
+import { RepositoryRoot, type RootReference } from './root.js';
 import { type StagedFile, StagingArea } from './staged-file.js';
 import { collectingError, ensureWritable, readOnlyFeaturesError } from './writable.js';
 
+/** The directory of the objects in a repository. */
+export const OBJECTS = 'objects';
+
+const DIRECTORY_MODE = 0o755;
+
+/** What is read whole are manifests and configs: the largest that a pull takes. */
+const MAX_WHOLE_OBJECT: number = 64 * 1024 * 1024;
+
 /** Plain data: an {@link ObjectStore} of the same objects can be made from it in another thread. */
 export interface ObjectStoreOptions {
-  /** `<repository>/objects`. */
-  readonly objectsPath: string;
+  readonly root: RootReference;
   readonly algorithm: HashAlgorithm;
   /** True: missing fs-verity is tolerated (spec 10 §9). */
   readonly insecure: boolean;
@@ -44,16 +51,19 @@ export interface StoredObject {
  */
 export class ObjectStore {
   readonly options: ObjectStoreOptions;
+  readonly root: RepositoryRoot;
   readonly verity: ObjectVerity;
   readonly staging: StagingArea;
   readonly #idLength: number;
   #writable = false;
   #suspended = false;
 
-  constructor(options: ObjectStoreOptions) {
+  /** @param root default: from the options, as another thread has to do it. */
+  constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
     this.options = options;
+    this.root = root;
     this.verity = new ObjectVerity(options.algorithm, options.insecure);
-    this.staging = new StagingArea(options.objectsPath, OBJECT_TEMP_PREFIX, options.forceNamedTempFiles);
+    this.staging = new StagingArea((action) => this.within(action), OBJECT_TEMP_PREFIX, options.forceNamedTempFiles);
     this.#idLength = 2 * digestSize(options.algorithm);
   }
 
@@ -65,18 +75,19 @@ export class ObjectStore {
     return this.options.insecure;
   }
 
+  /** For messages. */
   get objectsPath(): string {
-    return this.options.objectsPath;
+    return this.root.nameOf(OBJECTS);
   }
 
-  /** Where the object lies, or would lie. */
+  /** Where the object lies, or would lie; for messages. */
   path(id: ObjectId): string {
-    return `${this.options.objectsPath}/${id.slice(0, 2)}/${id.slice(2)}`;
+    return this.root.nameOf(pathOf(id));
   }
 
   /** Whether a file of that name is there; its content is not looked at. */
   has(id: ObjectId): boolean {
-    return id.length === this.#idLength && existsSync(this.path(id));
+    return id.length === this.#idLength && this.root.lstat(pathOf(id)) !== undefined;
   }
 
   /**
@@ -86,7 +97,7 @@ export class ObjectStore {
    * @throws ENOENT if it is not there, CompareVerityError if the kernel measures something else.
    */
   openObject(id: ObjectId): number {
-    const fd = openSync(this.path(id), constants.O_RDONLY);
+    const fd = this.root.openFile(pathOf(id));
     return closeOnError(fd, () => {
       withContext('Verifying file verity digest', () => this.verity.check(fd, id));
       return fd;
@@ -100,7 +111,7 @@ export class ObjectStore {
    * @throws ComposefsError `DIGEST_MISMATCH`
    */
   openIntact(id: ObjectId): number {
-    const fd = openSync(this.path(id), constants.O_RDONLY);
+    const fd = this.root.openFile(pathOf(id));
     return closeOnError(fd, () => {
       const checked = withContext('Verifying file verity digest', () => this.verity.check(fd, id));
       if (checked === 'verified' || computeVerityOfFd(this.algorithm, fd) === id) return fd;
@@ -118,9 +129,18 @@ export class ObjectStore {
     }
   }
 
-  /** The whole object. */
-  readObject(id: ObjectId): Buffer {
-    return withFd(this.openObject(id), (fd) => readFully(fd));
+  /** Opens an object whatever its content is; undefined if there is none. */
+  openUnverified(id: ObjectId): number | undefined {
+    return this.root.openFileIfExists(pathOf(id));
+  }
+
+  /**
+   * The whole object.
+   *
+   * @param limit in bytes; a larger object is `FILE_TOO_LARGE`, before anything is read.
+   */
+  readObject(id: ObjectId, limit: number = MAX_WHOLE_OBJECT): Buffer {
+    return withFd(this.openObject(id), (fd) => readFully(fd, limit));
   }
 
   /** The object in pieces of up to 1 MiB. */
@@ -140,10 +160,11 @@ export class ObjectStore {
    * @throws NotWritableError
    */
   ensureWritable(): void {
+    this.root.requireOpen();
     if (this.#suspended) throw collectingError();
     if (this.#writable) return;
     if (this.options.readOnlyFeatures !== undefined) throw readOnlyFeaturesError(this.options.readOnlyFeatures);
-    ensureWritable(dirname(this.options.objectsPath));
+    ensureWritable(this.root);
     this.#writable = true;
   }
 
@@ -164,11 +185,11 @@ export class ObjectStore {
     const size = data.length;
     if (this.hasSize(id, size) && this.#checkPresent(id)) return { id, size, method: 'already-present' };
 
-    const file = this.stage(0o666);
+    const file = this.stage(0o644);
     try {
       writeFully(file.fd, data);
       this.seal(file, id);
-      return { id, size, method: this.place(file, id, size, 0o777) ? 'copied' : 'already-present' };
+      return { id, size, method: this.place(file, id, size) ? 'copied' : 'already-present' };
     } finally {
       file.discard();
     }
@@ -225,14 +246,19 @@ export class ObjectStore {
   /** The size of the file of that name in bytes; undefined if there is no such file. */
   sizeOf(id: ObjectId): number | undefined {
     if (id.length !== this.#idLength) return undefined;
-    const stat = statSync(this.path(id), { throwIfNoEntry: false });
+    const stat = this.root.lstat(pathOf(id));
     return stat?.isFile() === true ? stat.size : undefined;
   }
 
   /** Enables verity on a complete staged file and requires that the kernel measures `id`. */
   seal(file: StagedFile, id: ObjectId): void {
-    const enabled = withContext('Enabling verity on tmpfile', () => this.verity.enable(file, this.objectsPath));
+    const enabled = withContext('Enabling verity on tmpfile', () => this.enableVerity(file));
     if (enabled) withContext('Double-checking verity digest of tmpfile', () => this.verity.check(file.fd, id));
+  }
+
+  /** As {@link ObjectVerity.enable}; a copy, if it takes one, lies in `objects/`. */
+  enableVerity(file: StagedFile): boolean {
+    return this.within((directory) => this.verity.enable(file, directory));
   }
 
   /**
@@ -242,26 +268,36 @@ export class ObjectStore {
    * @param size of the staged file, in bytes.
    * @returns false if somebody else was faster.
    */
-  place(file: StagedFile, id: ObjectId, size: number, directoryMode = 0o755): boolean {
-    const path = this.path(id);
-    let placed: boolean;
-    try {
-      placed = file.place(path);
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-      makeDirectory(dirname(path), directoryMode);
-      placed = file.place(path);
-    }
-    if (placed) return true;
+  place(file: StagedFile, id: ObjectId, size: number): boolean {
+    if (this.nameObject(id, (path) => file.place(path))) return true;
     const replaced = !this.hasSize(id, size);
-    if (replaced) file.replace(path, this.staging);
+    if (replaced) this.nameObject(id, (path) => file.replace(path, this.staging));
     file.discard();
     return replaced;
   }
 
+  /** Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
+  nameObject<T>(id: ObjectId, action: (path: string) => T): T {
+    const directory = directoryOf(id);
+    const name = (): T => this.root.within(directory, (self) => action(`${self}/${id.slice(2)}`));
+    try {
+      return name();
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.makeObjectsDirectory();
+      this.root.makeDirectory(directory, DIRECTORY_MODE);
+      return name();
+    }
+  }
+
+  /** Runs `action` with a path by which `objects/` is reached for the length of the call. */
+  within<T>(action: (directory: string) => T): T {
+    return this.root.within(OBJECTS, action);
+  }
+
   /** Makes `objects/` unless it is there. */
   makeObjectsDirectory(): void {
-    makeDirectory(this.objectsPath, 0o777);
+    this.root.makeDirectory(OBJECTS, DIRECTORY_MODE);
   }
 
   /**
@@ -281,17 +317,23 @@ export class ObjectStore {
   /** True if the object is there and as good as the mode demands; false if it vanished meanwhile. */
   #checkPresent(id: ObjectId): boolean {
     if (this.verity.unavailable) return true;
-    const fd = openIfExists(this.path(id));
+    const fd = this.openUnverified(id);
     if (fd === undefined) return false;
     return withFd(fd, () =>
       withContext('Verifying existing object integrity', () => {
-        if (this.verity.check(fd, id) === 'missing') this.verity.adopt(fd, id, this.objectsPath);
+        if (this.verity.check(fd, id) === 'missing') {
+          this.within((directory) => this.verity.adopt(fd, id, directory));
+        }
         return true;
       }),
     );
   }
 }
 
-function makeDirectory(path: string, mode: number): void {
-  mkdirSync(path, { recursive: true, mode });
+function directoryOf(id: ObjectId): string {
+  return `${OBJECTS}/${id.slice(0, 2)}`;
+}
+
+function pathOf(id: ObjectId): string {
+  return `${OBJECTS}/${id.slice(0, 2)}/${id.slice(2)}`;
 }

@@ -1,8 +1,7 @@
-import { readlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
-import { type ObjectId, objectPathname, parseObjectId } from '../fsverity/object-id.js';
-import { closeOnError, isErrno, openIfExists } from './files.js';
+import { type ObjectId, objectIdFromPathname, objectPathname, parseObjectId } from '../fsverity/object-id.js';
+import { closeOnError } from './files.js';
+import { followLinks } from './follow-links.js';
 import type { RepositoryHost } from './host.js';
 import { REFS, validateImageName } from './names.js';
 
@@ -20,17 +19,17 @@ export class ImageNotFoundError extends ComposefsError {
 
 /** Whether an image of that digest is listed in `images/`, by the right link; whether its object is there is not checked. */
 export function hasImage(repository: RepositoryHost, id: ObjectId): boolean {
-  try {
-    return readlinkSync(join(repository.path, 'images', id)) === `../objects/${objectPathname(id)}`;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'EINVAL')) return false;
-    throw error;
-  }
+  const { root } = repository;
+  const path = `images/${id}`;
+  if (root.lstat(path)?.isSymbolicLink() !== true) return false;
+  return root.readLink(path)?.toString() === `../objects/${objectPathname(id)}`;
 }
 
 export interface OpenImage {
   /** Closed by the caller. */
   readonly fd: number;
+  /** The object that the name leads to. */
+  readonly id: ObjectId;
   /** Whether the kernel is to insist on fs-verity of the data files when the image is mounted. */
   readonly enableVerity: boolean;
 }
@@ -42,32 +41,54 @@ export interface OpenImage {
  */
 export function openImage(repository: RepositoryHost, name: string): OpenImage {
   return withContext(`Opening image '${name}'`, () => {
-    const images = join(repository.path, 'images');
-    const fd = openIfExists(join(images, validateImageName(name)));
     const isPath = name.includes('/');
-    if (fd !== undefined) {
-      return closeOnError(fd, () => (isPath ? openedByRef(repository, fd) : openedByDigest(repository, fd, name)));
+    const file = openEntry(repository, `images/${validateImageName(name)}`);
+    if (file !== undefined) {
+      return closeOnError(file.fd, () =>
+        isPath ? openedByRef(repository, file) : openedByDigest(repository, file, name),
+      );
     }
-    const refFd = isPath ? undefined : openIfExists(join(images, REFS, name));
-    if (refFd === undefined) throw new ImageNotFoundError(name);
-    return closeOnError(refFd, () => openedByRef(repository, refFd));
+    const refFile = isPath ? undefined : openEntry(repository, `images/${REFS}/${name}`);
+    if (refFile === undefined) throw new ImageNotFoundError(name);
+    return closeOnError(refFile.fd, () => openedByRef(repository, refFile));
   });
+}
+
+type ImageFile = Pick<OpenImage, 'fd' | 'id'>;
+
+/** The object that a link in `images/` leads to, unverified; the caller closes it. @throws ImageNotFoundError */
+export function openImageFile(repository: RepositoryHost, path: string): number {
+  const file = openEntry(repository, path);
+  if (file === undefined) throw new ImageNotFoundError(path);
+  return file.fd;
+}
+
+/** Opens the object that a link in `images/` leads to, unverified; undefined if there is no link or no object. */
+function openEntry({ root, objects }: RepositoryHost, path: string): ImageFile | undefined {
+  const target = followLinks(root, path)?.toString('latin1');
+  if (target === undefined) return undefined;
+  const id = withContext(`Parsing the object id of ${path}`, () => objectIdFromPathname(objects.algorithm, target));
+  if (target !== `objects/${objectPathname(id)}`) {
+    throw new ComposefsError('INVALID_LINK', `${path} leads to ${target}, which is no object`);
+  }
+  const fd = root.openFileIfExists(target);
+  return fd === undefined ? undefined : { fd, id };
 }
 
 /**
  * A reference names an image without stating its digest, so there is nothing to compare. In an insecure repository
  * without verity on the file, asking the kernel for verity would only make the mount fail.
  */
-function openedByRef(repository: RepositoryHost, fd: number): OpenImage {
+function openedByRef(repository: RepositoryHost, file: ImageFile): OpenImage {
   const { verity } = repository.objects;
-  return { fd, enableVerity: !repository.objects.insecure || verity.isEnabled(fd) };
+  return { ...file, enableVerity: !repository.objects.insecure || verity.isEnabled(file.fd) };
 }
 
-function openedByDigest(repository: RepositoryHost, fd: number, name: string): OpenImage {
+function openedByDigest(repository: RepositoryHost, file: ImageFile, name: string): OpenImage {
   const { verity, algorithm } = repository.objects;
-  if (repository.objects.insecure && !verity.isEnabled(fd)) return { fd, enableVerity: false };
-  const measured = withContext('Measuring image verity digest', () => verity.measure(fd));
+  if (repository.objects.insecure && !verity.isEnabled(file.fd)) return { ...file, enableVerity: false };
+  const measured = withContext('Measuring image verity digest', () => verity.measure(file.fd));
   const expected = withContext('Parsing expected verity hash from image name', () => parseObjectId(algorithm, name));
   if (measured !== expected) throw new ComposefsError('DIGEST_MISMATCH', 'fs-verity content mismatch');
-  return { fd, enableVerity: true };
+  return { ...file, enableVerity: true };
 }

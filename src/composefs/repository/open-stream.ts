@@ -1,11 +1,9 @@
-import { constants, lstatSync, openSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type ObjectId, objectIdFromPathname } from '../fsverity/object-id.js';
 import { catSplitStream } from '../splitstream/cat.js';
 import { SplitStreamReader } from '../splitstream/reader.js';
 import { fdSource } from '../splitstream/source.js';
-import { isErrno } from './files.js';
+import { followLinks } from './follow-links.js';
 import type { RepositoryHost } from './host.js';
 import { validateContentIdentifier, validateRefName, validateStreamName } from './names.js';
 
@@ -13,14 +11,11 @@ import { validateContentIdentifier, validateRefName, validateStreamName } from '
 
 /** The object of a stream; undefined if there is no such stream. Whether the object exists is not checked. */
 export function findStream(repository: RepositoryHost, contentIdentifier: string): ObjectId | undefined {
-  const path = join(repository.path, 'streams', validateContentIdentifier(contentIdentifier));
-  let text: string;
-  try {
-    text = readlinkSync(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const { root } = repository;
+  const entry = `streams/${validateContentIdentifier(contentIdentifier)}`;
+  const text = root.readLink(entry)?.toString();
+  if (text === undefined) return undefined;
+  const path = root.nameOf(entry);
   if (!text.startsWith('../')) {
     throw new ComposefsError('INVALID_LINK', `stream symlink has incorrect prefix: ${path} -> ${text}`);
   }
@@ -31,21 +26,19 @@ export function findStream(repository: RepositoryHost, contentIdentifier: string
 
 /** Whether there is a reference of that name, dangling or not. */
 export function hasNamedStream(repository: RepositoryHost, ref: string): boolean {
-  const path = join(repository.path, 'streams/refs', validateRefName(ref));
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return repository.root.lstat(`streams/refs/${validateRefName(ref)}`)?.isSymbolicLink() ?? false;
 }
 
 /**
  * Opens a stream by its object without asking whether its content is what its name says: for the garbage collector,
  * which has to keep what a damaged stream names.
  */
-export function openUnverifiedStream(repository: RepositoryHost, name: string, id: ObjectId): SplitStreamReader {
-  return withContext(`Opening stream '${name}'`, () =>
-    SplitStreamReader.open(
-      fdSource(openSync(repository.objects.path(id), constants.O_RDONLY)),
-      repository.objects.algorithm,
-    ),
-  );
+export function openUnverifiedStream({ objects }: RepositoryHost, name: string, id: ObjectId): SplitStreamReader {
+  return withContext(`Opening stream '${name}'`, () => {
+    const fd = objects.openUnverified(id);
+    if (fd === undefined) throw new ComposefsError('ENOENT', `there is no object ${objects.path(id)}`);
+    return SplitStreamReader.open(fdSource(fd), objects.algorithm);
+  });
 }
 
 /**
@@ -83,7 +76,7 @@ export function* catStream(
   }
 }
 
-function openByName(repository: RepositoryHost, name: string): number {
-  const path = join(repository.path, 'streams', validateStreamName(name));
-  return openSync(path, constants.O_RDONLY);
+function openByName({ root }: RepositoryHost, name: string): number {
+  const path = `streams/${validateStreamName(name)}`;
+  return root.openFile(followLinks(root, path) ?? path);
 }

@@ -1,12 +1,13 @@
-import { closeSync, constants, existsSync, openSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { RepositoryLock } from './lock.js';
 import { checkCompatible, type RepositoryAccess, type RepositoryMetadata } from './metadata.js';
 import { readMetadata, readMetadataFile, type StoredMetadata } from './metadata-file.js';
+import { OBJECTS } from './object-store.js';
 import { RepositoryOpenError } from './open-error.js';
+import { type OpenRootOptions, RepositoryRoot } from './root.js';
 
-export interface OpenOptions {
+export interface OpenOptions extends OpenRootOptions {
   /** Refuse a repository of another algorithm. Default: take what the repository has. */
   readonly algorithm?: HashAlgorithm | undefined;
   /** Do without fs-verity even if the repository was made with it (spec 10 §9). */
@@ -17,9 +18,7 @@ export interface OpenOptions {
 
 /** A repository directory, open and locked. */
 export interface OpenDirectory {
-  /** Absolute. */
-  readonly path: string;
-  readonly fd: number;
+  readonly root: RepositoryRoot;
   readonly lock: RepositoryLock;
   readonly metadata: RepositoryMetadata;
   readonly access: RepositoryAccess;
@@ -32,30 +31,33 @@ export interface OpenDirectory {
  * @throws RepositoryOpenError, or a system error unchanged.
  */
 export async function openDirectory(path: string, options: OpenOptions = {}): Promise<OpenDirectory> {
-  const absolute = resolve(path);
-  // Read-only rather than O_PATH: only an open file can be locked.
-  const fd = openSync(absolute, constants.O_RDONLY | constants.O_DIRECTORY);
+  const lock = new RepositoryLock();
+  const root = RepositoryRoot.open(resolve(path), options, () => lock.isInside);
   try {
-    const lock = await RepositoryLock.acquire(fd, options.signal);
+    await lock.acquire(root, options.signal);
     const check = (metadata: RepositoryMetadata): RepositoryAccess => checkCompatible(metadata, options.algorithm);
-    const { metadata, hasVerity } = readStored(absolute, check, options.insecure ?? false);
-    return { path: absolute, fd, lock, metadata, access: check(metadata), insecure: !hasVerity };
+    const { metadata, hasVerity } = readStored(root, check, options.insecure ?? false);
+    return { root, lock, metadata, access: check(metadata), insecure: !hasVerity };
   } catch (error) {
     // Ends the lock as well.
-    closeSync(fd);
+    root.close();
     throw error;
   }
 }
 
-function readStored(path: string, check: (metadata: RepositoryMetadata) => void, insecure: boolean): StoredMetadata {
-  if (!insecure) return readMetadataFile(path, check) ?? missing(path);
-  const metadata = readMetadata(path) ?? missing(path);
+function readStored(
+  root: RepositoryRoot,
+  check: (metadata: RepositoryMetadata) => void,
+  insecure: boolean,
+): StoredMetadata {
+  if (!insecure) return readMetadataFile(root, check) ?? missing(root);
+  const metadata = readMetadata(root) ?? missing(root);
   check(metadata);
   return { metadata, hasVerity: false };
 }
 
-function missing(path: string): never {
-  if (existsSync(join(path, 'objects'))) {
+function missing(root: RepositoryRoot): never {
+  if (root.lstat(OBJECTS)?.isDirectory() === true) {
     throw new RepositoryOpenError(
       'old-format-repository',
       'meta.json not found; this appears to be an old-format repository — use Repository::open_upgrade() or `cfsctl init` to migrate',

@@ -1,5 +1,3 @@
-import { closeSync } from 'node:fs';
-import { join } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import { type FormatConfig, type FormatVersion, formatConfigSingle } from '../erofs/format.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
@@ -8,41 +6,45 @@ import type { SplitStreamReader } from '../splitstream/reader.js';
 import type { RepositoryHost } from './host.js';
 import type { RepositoryLock } from './lock.js';
 import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata.js';
-import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
+import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './object-store.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { hasImage, type OpenImage, openImage } from './open-image.js';
 import { catStream, findStream, hasNamedStream, openStream } from './open-stream.js';
 import { listRefs, type RefEntry } from './refs.js';
+import type { RepositoryRoot } from './root.js';
 
 /**
  * An open composefs repository as those see it who only read: mounting and listing. It holds the shared lock, which
- * keeps other processes from collecting garbage, until it is closed.
+ * keeps other processes from collecting garbage, until it is closed. Every call then fails with a
+ * RepositoryClosedError, and so does all that is given the repository; properties keep their values.
  *
  * A class of its own so that a command that mounts does not load all that can store.
  */
 export class ReadableRepository implements RepositoryHost {
-  /** Absolute. */
-  readonly path: string;
-  /** The open directory. */
-  readonly fd: number;
+  /** The open directory, and the way to what is in it. */
+  readonly root: RepositoryRoot;
   readonly metadata: RepositoryMetadata;
   protected readonly lock: RepositoryLock;
   #objects: ObjectStore;
   #erofsVersion: FormatVersion | undefined;
-  #closed = false;
+  readonly #closed: Promise<void>;
+  #onClosed: () => void = () => undefined;
 
   protected constructor(directory: OpenDirectory) {
-    this.path = directory.path;
-    this.fd = directory.fd;
+    this.root = directory.root;
+    this.#closed = new Promise((resolve) => {
+      this.#onClosed = resolve;
+    });
     this.metadata = directory.metadata;
     this.lock = directory.lock;
     const { access } = directory;
-    this.#objects = new ObjectStore({
-      objectsPath: join(directory.path, 'objects'),
+    const options: ObjectStoreOptions = {
+      root: directory.root.reference,
       algorithm: directory.metadata.algorithm,
       insecure: directory.insecure,
       ...(access.mode === 'read-only' && { readOnlyFeatures: quoteList(access.unknownFeatures) }),
-    });
+    };
+    this.#objects = new ObjectStore(options, directory.root);
   }
 
   /**
@@ -52,6 +54,16 @@ export class ReadableRepository implements RepositoryHost {
    */
   static async open(path: string, options: OpenOptions = {}): Promise<ReadableRepository> {
     return new ReadableRepository(await openDirectory(path, options));
+  }
+
+  /** Absolute. */
+  get path(): string {
+    return this.root.path;
+  }
+
+  /** The descriptor of the open directory. @throws RepositoryClosedError */
+  get fd(): number {
+    return this.root.fd;
   }
 
   get algorithm(): HashAlgorithm {
@@ -65,11 +77,13 @@ export class ReadableRepository implements RepositoryHost {
 
   /** Tolerates missing fs-verity from now on, in this instance. There is no way back. */
   setInsecure(): void {
-    this.#objects = new ObjectStore({ ...this.#objects.options, insecure: true });
+    this.root.requireOpen();
+    this.#objects = new ObjectStore({ ...this.#objects.options, insecure: true }, this.root);
   }
 
   /** @throws ComposefsError `VERITY_REQUIRED` in insecure mode. */
   requireVerity(): void {
+    this.root.requireOpen();
     if (!this.insecure) return;
     throw new ComposefsError('VERITY_REQUIRED', 'repository was not initialized with fs-verity', {
       hint: 're-create with `cfsctl init` on a verity-capable filesystem',
@@ -88,16 +102,18 @@ export class ReadableRepository implements RepositoryHost {
 
   /** In which formats images are made. */
   formatConfig(): FormatConfig {
-    return this.#erofsVersion === undefined ? effectiveFormats(this.metadata) : formatConfigSingle(this.#erofsVersion);
+    this.root.requireOpen();
+    return this.#formats();
   }
 
   /** The default of {@link formatConfig}. */
   get erofsVersion(): FormatVersion {
-    return this.formatConfig().default;
+    return this.#formats().default;
   }
 
   /** Makes images in this format only, in this instance; `meta.json` stays as it is. */
   setErofsVersion(version: FormatVersion): void {
+    this.root.requireOpen();
     this.#erofsVersion = version;
   }
 
@@ -138,6 +154,11 @@ export class ReadableRepository implements RepositoryHost {
     return openImage(this, name);
   }
 
+  /** An `O_PATH` descriptor of `objects/`, for mounting; the caller closes it. */
+  openObjectsDirectory(): number {
+    return this.root.openDirectory(OBJECTS);
+  }
+
   /** References below `streams/refs/<prefix>`, by name. */
   listStreamRefs(prefix = ''): RefEntry[] {
     return listRefs(this, 'streams', prefix);
@@ -148,15 +169,33 @@ export class ReadableRepository implements RepositoryHost {
     return listRefs(this, 'images', prefix);
   }
 
-  /** Gives up the lock and closes the directory. Does nothing a second time. */
+  /**
+   * Gives up the lock and closes the directory. Does nothing a second time.
+   *
+   * Nothing new can be begun from now on. What runs (a pull, a check, a collection, {@link hold}) goes on to its end,
+   * and the lock is held until then: to refuse would leave a repository open that is closed in a `finally`, and to take
+   * the lock away from what runs would let another process delete what it has stored. `await using` waits for that.
+   */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.lock.release();
-    closeSync(this.fd);
+    if (!this.root.beginClose()) return;
+    this.lock.whenIdle(() => {
+      this.lock.release();
+      this.root.close();
+      this.#onClosed();
+    });
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** {@link close}; returns when nothing runs any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.#closed;
+  }
+
+  #formats(): FormatConfig {
+    return this.#erofsVersion === undefined ? effectiveFormats(this.metadata) : formatConfigSingle(this.#erofsVersion);
   }
 }

@@ -17,7 +17,7 @@ export function listRefs(repository: RepositoryHost, category: Category, prefix:
   for (const entry of walkRefs(repository, category, validateRefPrefix(prefix))) {
     if (entry.kind !== 'symlink') continue;
     const name = tryNameText(entry.relativePath);
-    const text = tryNameText(readLinkBytes(entry.path));
+    const text = tryNameText(readLinkBytes(repository.root, entry.path));
     if (name !== undefined && text !== undefined) refs.push([name, text]);
   }
   return refs.sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,6 +1,4 @@
-import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
@@ -19,12 +17,13 @@ import { systemPath, userPath } from './location.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { RepositoryOpenError } from './open-error.js';
 import { ReadableRepository } from './readable-repository.js';
+import { withRoot } from './root.js';
 import { nameStream, registerStreams, type StreamNames, storeStream } from './streams.js';
 import { createSymlink } from './symlink.js';
 import { syncFileSystem } from './sync-file-system.js';
 import { writeMissingMetadata } from './upgrade.js';
 import { hasAllObjects } from './whole-stream.js';
-import { type HostOptions, hostFrom, runInWorkers } from './worker-threads.js';
+import { hostFrom, runInWorkers } from './worker-threads.js';
 
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
 
@@ -71,7 +70,8 @@ export class Repository extends ReadableRepository implements SyncingHost {
     const created = initDirectory(path, config);
     // What was there before keeps its mode; what was made just now is known to have no verity.
     const insecure = created && config.insecure === true;
-    return { repo: await Repository.open(path, { algorithm: config.algorithm, insecure }), created };
+    const { algorithm, allowForeignOwner } = config;
+    return { repo: await Repository.open(path, { algorithm, insecure, allowForeignOwner }), created };
   }
 
   /** Opens a repository; one from before `meta.json` gets that first (spec 10 §8.5). */
@@ -81,7 +81,7 @@ export class Repository extends ReadableRepository implements SyncingHost {
     } catch (error) {
       if (!isOpenError(error, 'old-format-repository')) throw error;
     }
-    writeMissingMetadata(path, options.algorithm);
+    withRoot(path, options, (root) => writeMissingMetadata(root, options.algorithm));
     return { repo: await Repository.open(path, options), upgraded: true };
   }
 
@@ -91,7 +91,8 @@ export class Repository extends ReadableRepository implements SyncingHost {
     config: RepositoryConfig = {},
   ): Promise<{ repo: Repository; status: EnsureStatus }> {
     makeRepositoryDirectory(path);
-    const options: OpenOptions = { algorithm: config.algorithm };
+    const { algorithm, allowForeignOwner } = config;
+    const options: OpenOptions = { algorithm, allowForeignOwner };
     try {
       const { repo, upgraded } = await Repository.openUpgrade(path, options);
       return { repo, status: upgraded ? 'upgraded' : 'opened' };
@@ -124,24 +125,26 @@ export class Repository extends ReadableRepository implements SyncingHost {
 
   setWriteConcurrency(count: number): void {
     if (!Number.isInteger(count) || count < 1) throw new RangeError(`not a number of threads: ${count}`);
+    this.root.requireOpen();
     this.#writeConcurrency = count;
   }
 
   /** Brings everything stored so far to disk (spec 10 §15). */
   sync(): void {
-    syncFileSystem(this.fd, this.path);
+    syncFileSystem(this.root.fd, this.path);
     this.#hasNewNames = false;
   }
 
   /** {@link sync}, if names were given to streams or images since. */
   syncNames(): void {
+    this.root.requireOpen();
     if (this.#hasNewNames) this.sync();
   }
 
   /** Spec 10 §11.1: `name` and `target` are relative to the repository. The caller checks them. */
   symlink(name: string, target: string): void {
     this.ensureWritable();
-    createSymlink(this.path, name, target);
+    createSymlink(this.root, name, target);
     this.#hasNewNames = true;
   }
 
@@ -270,24 +273,24 @@ export class Repository extends ReadableRepository implements SyncingHost {
 
   /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */
   gcDryRun(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.#collect({ additionalRoots, dryRun: true }, options);
+    return this.hold(() => this.#collect({ additionalRoots, dryRun: true }, options));
   }
 
   /** Checks everything (spec 10 §18). Changes nothing. */
   fsck(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.#check({ metadataOnly: false }, options);
+    return this.hold(() => this.#check({ metadataOnly: false }, options));
   }
 
   /** {@link fsck} without the content of the objects, which takes most of the time. */
   fsckMetadataOnly(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.#check({ metadataOnly: true }, options);
+    return this.hold(() => this.#check({ metadataOnly: true }, options));
   }
 
   async #collect(request: GcRequest, options: LongCallOptions): Promise<GcResult> {
     const { threads = 1, signal } = options;
-    if (threads === 0) return collectGarbage(hostFrom(this.#hostOptions()), request);
+    if (threads === 0) return collectGarbage(hostFrom(this.objects.options), request);
     const worker = new URL('./gc-worker.js', import.meta.url);
-    const [result] = await runInWorkers<GcRequest, GcResult>(worker, this.#hostOptions(), [request], {
+    const [result] = await runInWorkers<GcRequest, GcResult>(worker, this.objects.options, [request], {
       threads: 1,
       signal,
     });
@@ -311,20 +314,15 @@ export class Repository extends ReadableRepository implements SyncingHost {
       });
     } else {
       const worker = new URL('./fsck-worker.js', import.meta.url);
-      parts = await runInWorkers(worker, this.#hostOptions(), jobs, { threads, signal, onDone });
+      parts = await runInWorkers(worker, this.objects.options, jobs, { threads, signal, onDone });
     }
     progress.report({ type: 'done', id, transferred: fetched });
     return concludeFsck(this, parts);
   }
 
-  #hostOptions(): HostOptions {
-    return { path: this.path, store: this.objects.options };
-  }
-
   #makeDirectory(name: string): string {
-    const path = join(this.path, name);
-    mkdirSync(path, { recursive: true, mode: 0o777 });
-    return path;
+    this.root.makeDirectory(name, 0o755);
+    return this.root.nameOf(name);
   }
 }
 

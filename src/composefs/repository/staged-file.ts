@@ -1,13 +1,15 @@
-import { closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, fchmodSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import { loadLibc } from '../../linux/ffi.js';
 import { linkFd, renameNoReplace } from '../../linux/link.js';
-import { isErrno } from './files.js';
+import { closeOnError, isErrno } from './files.js';
 import { randomName, TEMP_NAME_ATTEMPTS } from './random-name.js';
 
 /** `open(2)`: an unnamed file in a directory. Includes `O_DIRECTORY`, as the kernel demands. */
 const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
+
+/** Runs an action with the path of a file or directory, which is valid for the length of the call. */
+export type PathAccess = <T>(action: (path: string) => T) => T;
 
 /**
  * Where files are written before they get their name, so that nobody sees half a file and a crash leaves none.
@@ -16,23 +18,31 @@ const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
  * temporary name in `directory` instead (spec 10 §10.3 and §23); the visible result is the same.
  */
 export class StagingArea {
-  readonly #directory: string;
+  readonly #within: PathAccess;
   readonly #prefix: string;
   #anonymous: boolean | undefined;
 
-  /** @param forceNamed for tests: as on a file system without anonymous files. */
-  constructor(directory: string, prefix: string, forceNamed = false) {
-    this.#directory = directory;
+  /**
+   * @param within reaches the directory.
+   * @param forceNamed for tests: as on a file system without anonymous files.
+   */
+  constructor(within: PathAccess, prefix: string, forceNamed = false) {
+    this.#within = within;
     this.#prefix = prefix;
     this.#anonymous = forceNamed ? false : undefined;
   }
 
-  /** A new empty file, open for reading and writing. */
+  /** A new empty file, open for reading and writing, with exactly this mode. */
   create(mode: number): StagedFile {
     this.#anonymous ??= canLinkFd();
     if (this.#anonymous) {
       try {
-        return new StagedFile(openSync(this.#directory, O_TMPFILE | constants.O_RDWR, mode), undefined);
+        const flags = O_TMPFILE | constants.O_RDWR;
+        return staged(
+          this.#within((directory) => openSync(directory, flags, mode)),
+          mode,
+          undefined,
+        );
       } catch (error) {
         // EISDIR: a kernel or file system that does not know the flag at all.
         if (!isErrno(error, 'EOPNOTSUPP', 'ENOSYS', 'EISDIR')) throw error;
@@ -42,43 +52,56 @@ export class StagingArea {
     return this.#createNamed(mode);
   }
 
-  /** Gives an anonymous file, or another name of an open one, a temporary name; returns its path. */
-  nameFile(fd: number, link: (fd: number, path: string) => void = linkFd): string {
-    return this.#withFreeName((path) => {
-      link(fd, path);
-      return path;
+  /** Gives an anonymous file, or another name of an open one, a temporary name; returns the way to it. */
+  nameFile(fd: number, link: (fd: number, path: string) => void = linkFd): PathAccess {
+    return this.#withFreeName((file) => {
+      file((path) => link(fd, path));
+      return file;
     });
   }
 
   #createNamed(mode: number): StagedFile {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
-    return this.#withFreeName((path) => new StagedFile(openSync(path, flags, mode), path));
+    return this.#withFreeName((file) =>
+      staged(
+        file((path) => openSync(path, flags, mode)),
+        mode,
+        file,
+      ),
+    );
   }
 
   /** Tries names until `make` does not fail with EEXIST. */
-  #withFreeName<T>(make: (path: string) => T): T {
+  #withFreeName<T>(make: (file: PathAccess) => T): T {
     for (let attempt = 0; attempt < TEMP_NAME_ATTEMPTS; attempt++) {
+      const name = randomName(this.#prefix);
       try {
-        return make(join(this.#directory, randomName(this.#prefix)));
+        return make((action) => this.#within((directory) => action(`${directory}/${name}`)));
       } catch (error) {
         if (!isErrno(error, 'EEXIST')) throw error;
       }
     }
-    throw new ComposefsError(
-      'EEXIST',
-      `no free temporary name in ${this.#directory} after ${TEMP_NAME_ATTEMPTS} attempts`,
-    );
+    throw new ComposefsError('EEXIST', `no free temporary name after ${TEMP_NAME_ATTEMPTS} attempts`);
   }
+}
+
+/** The umask of the process has no say in what others may read. */
+function staged(fd: number, mode: number, temporary: PathAccess | undefined): StagedFile {
+  return closeOnError(fd, () => {
+    fchmodSync(fd, mode);
+    return new StagedFile(fd, temporary);
+  });
 }
 
 /** A file that has no name yet, or a temporary one. Ends with {@link place} or {@link discard}. */
 export class StagedFile {
   #fd: number;
-  #path: string | undefined;
+  #temporary: PathAccess | undefined;
 
-  constructor(fd: number, path: string | undefined) {
+  /** @param temporary the way to its temporary name, if it has one. */
+  constructor(fd: number, temporary: PathAccess | undefined) {
     this.#fd = fd;
-    this.#path = path;
+    this.#temporary = temporary;
   }
 
   get fd(): number {
@@ -87,7 +110,7 @@ export class StagedFile {
 
   /** Swaps the descriptor for a read-only one: fs-verity refuses a file that somebody may still write. */
   reopenReadOnly(): void {
-    const fd = openSync(this.#path ?? `/proc/self/fd/${this.#fd}`, constants.O_RDONLY);
+    const fd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY);
     closeSync(this.#fd);
     this.#fd = fd;
   }
@@ -104,12 +127,13 @@ export class StagedFile {
    * @returns false if the name is taken.
    */
   place(path: string): boolean {
+    const temporary = this.#temporary;
     const placed = ignoreTaken(() => {
-      if (this.#path === undefined) linkFd(this.#fd, path);
-      else moveNoReplace(this.#path, path);
+      if (temporary === undefined) linkFd(this.#fd, path);
+      else temporary((from) => moveNoReplace(from, path));
     });
     if (!placed) return false;
-    this.#path = undefined;
+    this.#temporary = undefined;
     this.discard();
     return true;
   }
@@ -121,9 +145,9 @@ export class StagedFile {
    * @param area where the file gets a temporary name, if it has none yet: on the same file system as `path`.
    */
   replace(path: string, area: StagingArea): void {
-    this.#path ??= area.nameFile(this.#fd);
-    renameSync(this.#path, path);
-    this.#path = undefined;
+    this.#temporary ??= area.nameFile(this.#fd);
+    this.#temporary((from) => renameSync(from, path));
+    this.#temporary = undefined;
     this.discard();
   }
 
@@ -131,11 +155,9 @@ export class StagedFile {
   discard(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
-    if (this.#path !== undefined) {
-      const path = this.#path;
-      this.#path = undefined;
-      unlinkSync(path);
-    }
+    const temporary = this.#temporary;
+    this.#temporary = undefined;
+    temporary?.(unlinkSync);
   }
 }
 

@@ -25,7 +25,7 @@ export function registerStreams(repository: SyncingHost, streams: readonly Strea
   repository.objects.ensureWritable();
   repository.sync();
   for (const { id, contentIdentifier, ref } of streams) {
-    createSymlink(repository.path, `streams/${contentIdentifier}`, `objects/${objectPathname(id)}`);
+    createSymlink(repository.root, `streams/${contentIdentifier}`, `objects/${objectPathname(id)}`);
     if (ref !== undefined) nameStream(repository, contentIdentifier, ref);
   }
 }
@@ -44,5 +44,5 @@ export function nameStream(repository: RepositoryHost, contentIdentifier: string
   const target = `streams/${validateContentIdentifier(contentIdentifier)}`;
   const name = `streams/refs/${validateRefName(ref)}`;
   repository.objects.ensureWritable();
-  return createSymlink(repository.path, name, target);
+  return createSymlink(repository.root, name, target);
 }

@@ -1,8 +1,6 @@
-import { mkdirSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { ComposefsError } from '../../errors.js';
-import { isErrno } from './files.js';
 import { randomName, SYMLINK_TEMP_PREFIX, TEMP_NAME_ATTEMPTS } from './random-name.js';
+import type { RepositoryRoot } from './root.js';
 
 /**
  * Makes `<root>/<name>` a relative symlink to `<root>/<target>`, replacing another symlink at once (spec 10 §11).
@@ -11,7 +9,7 @@ import { randomName, SYMLINK_TEMP_PREFIX, TEMP_NAME_ATTEMPTS } from './random-na
  *
  * @returns false if it was that symlink already.
  */
-export function createSymlink(root: string, name: string, target: string): boolean {
+export function createSymlink(root: RepositoryRoot, name: string, target: string): boolean {
   const directory = components(name).slice(0, -1);
   const targetParts = components(target);
   let common = 0;
@@ -20,10 +18,10 @@ export function createSymlink(root: string, name: string, target: string): boole
     throw new ComposefsError('EINVAL', `symlink ${name} cannot point to a directory that holds it: ${target}`);
   }
   for (let length = common + 1; length <= directory.length; length++) {
-    makeDirectory(join(root, ...directory.slice(0, length)));
+    root.makeDirectory(directory.slice(0, length).join('/'), 0o755);
   }
   const up = directory.slice(common).map(() => '..');
-  return replaceSymlink(root, name, [...up, ...targetParts.slice(common)].join('/'));
+  return replaceSymlink(root, components(name).join('/'), [...up, ...targetParts.slice(common)].join('/'));
 }
 
 /** The part of a path that counts: no repeated slashes, no `.`. */
@@ -31,50 +29,20 @@ function components(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o755 });
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-  }
-}
-
 /** Spec 10 §11.2: whoever looks sees the old link or the new one, never none. */
-function replaceSymlink(root: string, name: string, text: string): boolean {
-  const path = join(root, name);
-  if (createLink(text, path)) return true;
-  if (readLink(path) === text) return false;
+function replaceSymlink(root: RepositoryRoot, name: string, text: string): boolean {
+  if (root.makeLink(name, text)) return true;
+  if (root.readLink(name)?.toString() === text) return false;
   for (let attempt = 0; attempt < TEMP_NAME_ATTEMPTS; attempt++) {
-    const temporary = join(root, randomName(SYMLINK_TEMP_PREFIX));
-    if (!createLink(text, temporary)) continue;
+    const temporary = randomName(SYMLINK_TEMP_PREFIX);
+    if (!root.makeLink(temporary, text)) continue;
     try {
-      renameSync(temporary, path);
+      root.rename(temporary, name);
     } catch (error) {
-      unlinkSync(temporary);
+      root.unlink(temporary);
       throw error;
     }
     return true;
   }
-  throw new ComposefsError('EEXIST', `no free temporary name in ${root} after ${TEMP_NAME_ATTEMPTS} attempts`);
-}
-
-/** False if the name is taken. */
-function createLink(text: string, path: string): boolean {
-  try {
-    symlinkSync(text, path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) return false;
-    throw error;
-  }
-}
-
-/** Undefined if it vanished meanwhile; EINVAL if it is not a symlink. */
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  throw new ComposefsError('EEXIST', `no free temporary name in ${root.path} after ${TEMP_NAME_ATTEMPTS} attempts`);
 }

@@ -3,6 +3,8 @@ import { formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { inferMetadata } from './infer-metadata.js';
 import { newMetadata } from './metadata.js';
 import { writeMetadata } from './metadata-file.js';
+import type { RepositoryRoot } from './root.js';
+import { ensureWritable } from './writable.js';
 
 /**
  * Writes the `meta.json` that a repository from before it lacks (spec 10 §8.5). Nothing else is touched.
@@ -12,8 +14,9 @@ import { writeMetadata } from './metadata-file.js';
  *
  * @param expected refuses objects of another algorithm.
  */
-export function writeMissingMetadata(path: string, expected?: HashAlgorithm): void {
-  const { algorithm, hasVerity } = inferMetadata(path);
+export function writeMissingMetadata(root: RepositoryRoot, expected?: HashAlgorithm): void {
+  ensureWritable(root);
+  const { algorithm, hasVerity } = inferMetadata(root);
   if (expected !== undefined && algorithm !== expected) {
     throw new ComposefsError(
       'ALGORITHM_MISMATCH',
@@ -21,5 +24,5 @@ export function writeMissingMetadata(path: string, expected?: HashAlgorithm): vo
         `(expected ${formatAlgorithm(expected)})`,
     );
   }
-  writeMetadata(path, newMetadata(algorithm), hasVerity);
+  writeMetadata(root, newMetadata(algorithm), hasVerity);
 }

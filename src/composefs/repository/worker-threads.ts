@@ -1,22 +1,16 @@
-import { constants, openSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
 import { Thread } from '../../threads/thread.js';
 import { onMessage, postToStarter, threadData } from '../../threads/thread-side.js';
 import { packError, type TransferredError, unpackError } from './error-transfer.js';
-import { withFd } from './files.js';
 import type { SyncingHost } from './host.js';
 import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
 import { syncFileSystem } from './sync-file-system.js';
 
-/** What another thread needs to work on the same repository: plain data. */
-export interface HostOptions {
-  readonly path: string;
-  readonly store: ObjectStoreOptions;
-}
-
-export function hostFrom({ path, store }: HostOptions): SyncingHost {
-  const sync = (): void => withFd(openSync(path, constants.O_RDONLY), (fd) => syncFileSystem(fd, path));
-  return { path, objects: new ObjectStore(store), sync };
+/** Makes a host in another thread: of `repo.objects.options`, which is plain data. */
+export function hostFrom(options: ObjectStoreOptions): SyncingHost {
+  const objects = new ObjectStore(options);
+  const { root } = objects;
+  return { path: root.path, root, objects, sync: () => syncFileSystem(root.fd, root.path) };
 }
 
 type Reply<Output> =

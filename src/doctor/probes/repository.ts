@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { formatAlgorithm } from '../../composefs/fsverity/algorithm.js';
 import { readMetadataFile } from '../../composefs/repository/metadata-file.js';
+import { withRoot } from '../../composefs/repository/root.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { limited, missing, type Outcome, ok } from '../finding.js';
 import { reasonOf } from '../kernel-support.js';
@@ -11,7 +12,7 @@ export const repository: Probe = {
   title: 'Repository',
   run({ repository: path }) {
     try {
-      const stored = readMetadataFile(path);
+      const stored = withRoot(path, {}, (root) => readMetadataFile(root));
       if (stored === undefined) return absent(path);
       const { metadata, hasVerity } = stored;
       const detail = `${path}: ${formatAlgorithm(metadata.algorithm)}, fs-verity ${hasVerity ? '' : 'not '}required`;

@@ -1,16 +1,6 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  statfsSync,
-  unlinkSync,
-} from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, statfsSync } from 'node:fs';
+import { listPartials, PARTIAL } from '../../composefs/repository/partial-files.js';
+import { RepositoryRoot, type RootReference } from '../../composefs/repository/root.js';
 import { errorCode } from '../../errors.js';
 import { tryFlock } from '../../linux/flock.js';
 import type { OciDigest } from '../model/digest.js';
@@ -18,16 +8,18 @@ import { PartialBlob } from './partial-blob.js';
 
 /** Where the received parts of blobs are kept. Plain data. */
 export interface PartialStoreOptions {
-  /** `<repository>/.partial`. One file a blob, named by its digest; garbage collection removes old ones. */
-  readonly directory: string;
+  /** The repository: they are in its `.partial/`, one file a blob. Garbage collection removes old ones. */
+  readonly root: RootReference;
   /** Bounds for everything in the directory. The oldest parts that nobody works on make room for new ones. */
   readonly maxFiles: number;
   readonly maxBytes: number;
 }
 
-export function partialStoreOptions(repositoryPath: string): PartialStoreOptions {
-  return { directory: join(repositoryPath, '.partial'), maxFiles: 64, maxBytes: 32 * 2 ** 30 };
+export function partialStoreOptions(root: RepositoryRoot): PartialStoreOptions {
+  return { root: root.reference, maxFiles: 64, maxBytes: 32 * 2 ** 30 };
 }
+
+const FILE_MODE = 0o600;
 
 /** Free room that a blob must have, in its own sizes, to be kept in parts: itself, and what it becomes. */
 const ROOM_FACTOR = 5;
@@ -50,6 +42,7 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   'EPERM',
   'EROFS',
   'FFI_UNAVAILABLE',
+  'UNSAFE_PATH',
 ]);
 
 /**
@@ -59,10 +52,11 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
  * @returns undefined if parts cannot be kept: somebody else is writing this one, or there is no room.
  */
 export function openPartial(options: PartialStoreOptions, digest: OciDigest, size: number): PartialBlob | undefined {
+  const root = new RepositoryRoot(options.root);
   try {
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-    if (!makeRoom(options, digest, size)) return undefined;
-    return openLocked(join(options.directory, digest), size);
+    root.makeDirectory(PARTIAL, 0o700);
+    if (!makeRoom(root, options, digest, size)) return undefined;
+    return openLocked(root, digest, size);
   } catch (error) {
     if (UNAVAILABLE.has(errorCode(error))) return undefined;
     throw error;
@@ -71,16 +65,15 @@ export function openPartial(options: PartialStoreOptions, digest: OciDigest, siz
 
 /** Bytes that are kept of a blob. */
 export function partialSize(options: PartialStoreOptions, digest: OciDigest): number {
-  const stat = lstatSync(join(options.directory, digest), { throwIfNoEntry: false });
-  return stat?.isFile() === true ? stat.size : 0;
+  return listPartials(new RepositoryRoot(options.root)).find(({ name }) => name === digest)?.size ?? 0;
 }
 
-function openLocked(path: string, blobSize: number): PartialBlob | undefined {
+function openLocked(root: RepositoryRoot, digest: OciDigest, blobSize: number): PartialBlob | undefined {
   for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
-    const fd = lockFile(path, constants.O_CREAT);
+    const fd = lockFile(root, digest, constants.O_CREAT);
     if (fd === undefined) return undefined;
     const { ino, size } = fstatSync(fd);
-    if (lstatSync(path, { throwIfNoEntry: false })?.ino !== ino) {
+    if (root.lstat(pathOf(digest))?.ino !== ino) {
       closeSync(fd);
       continue;
     }
@@ -91,12 +84,17 @@ function openLocked(path: string, blobSize: number): PartialBlob | undefined {
   return undefined;
 }
 
-/** An open file that is locked; undefined if it is not a file or somebody else has locked it. */
-function lockFile(path: string, extraFlags: number): number | undefined {
-  const fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK | extraFlags, 0o600);
+/**
+ * An open file that is locked; undefined if somebody else has locked it, or if it is no regular file with this name
+ * alone: what has another name may be anybody's, and must not be written.
+ */
+function lockFile(root: RepositoryRoot, name: string, extraFlags: number): number | undefined {
+  const fd = root.open(pathOf(name), constants.O_RDWR | constants.O_NONBLOCK | extraFlags, FILE_MODE);
   let isOurs = false;
   try {
-    isOurs = fstatSync(fd).isFile() && tryFlock(fd, 'exclusive');
+    const stat = fstatSync(fd);
+    isOurs = stat.isFile() && stat.nlink === 1 && tryFlock(fd, 'exclusive');
+    if (isOurs && (stat.mode & 0o7777) !== FILE_MODE) fchmodSync(fd, FILE_MODE);
     return isOurs ? fd : undefined;
   } finally {
     if (!isOurs) closeSync(fd);
@@ -105,16 +103,16 @@ function lockFile(path: string, extraFlags: number): number | undefined {
 
 /** Removes the file of a blob that is stored now, or of one that turned out wrong; not while somebody works on it. */
 export function removePartial(options: PartialStoreOptions, digest: OciDigest): void {
-  removeUnlocked(join(options.directory, digest));
+  removeUnlocked(new RepositoryRoot(options.root), digest);
 }
 
 /** @returns whether it is gone. */
-function removeUnlocked(path: string): boolean {
+function removeUnlocked(root: RepositoryRoot, name: string): boolean {
   try {
-    const fd = lockFile(path, 0);
+    const fd = lockFile(root, name, 0);
     if (fd === undefined) return false;
     try {
-      unlinkSync(path);
+      root.unlink(pathOf(name));
     } finally {
       closeSync(fd);
     }
@@ -127,16 +125,16 @@ function removeUnlocked(path: string): boolean {
 }
 
 /** Makes room for a blob of `size` bytes, at the cost of the oldest parts. */
-function makeRoom(options: PartialStoreOptions, digest: OciDigest, size: number): boolean {
-  const all = listFiles(options.directory);
+function makeRoom(root: RepositoryRoot, options: PartialStoreOptions, digest: OciDigest, size: number): boolean {
+  const all = listPartials(root);
   const others = all.filter((file) => file.name !== digest);
-  if (others.length === all.length && isShort(options.directory, size)) return false;
+  if (others.length === all.length && root.within(PARTIAL, (directory) => isShort(directory, size))) return false;
   let files = others.length + 1;
   let bytes = size + others.reduce((sum, file) => sum + file.size, 0);
   others.sort((a, b) => a.mtimeMs - b.mtimeMs);
   for (const file of others) {
     if (files <= options.maxFiles && bytes <= options.maxBytes) break;
-    if (!removeUnlocked(join(options.directory, file.name))) continue;
+    if (!removeUnlocked(root, file.name)) continue;
     files -= 1;
     bytes -= file.size;
   }
@@ -149,9 +147,6 @@ function isShort(directory: string, size: number): boolean {
   return bavail * bsize < ROOM_FACTOR * size;
 }
 
-function listFiles(directory: string): { name: string; size: number; mtimeMs: number }[] {
-  return readdirSync(directory).flatMap((name) => {
-    const stat = lstatSync(join(directory, name), { throwIfNoEntry: false });
-    return stat === undefined ? [] : [{ name, size: stat.size, mtimeMs: stat.mtimeMs }];
-  });
+function pathOf(name: string): string {
+  return `${PARTIAL}/${name}`;
 }

@@ -1,36 +1,18 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
-import type { procPath } from '../../composefs/mount/proc-path.js';
+import { closeSync, lstatSync, readSync, realpathSync, statSync } from 'node:fs';
+import { openRegularFile } from '../../composefs/tree/open-file.js';
 import { ComposefsError } from '../../errors.js';
 import type { SparseFile } from '../../tar/sparse.js';
 import type { FileLocation } from './image-source.js';
 
 const CHUNK_BYTES = 1 << 20;
-const OPEN_FILE = /^\/proc\/self\/fd\/\d+$/;
-
-/**
- * Opens a regular file for reading. The files of a layout may come from anyone: a symbolic link could point out of it,
- * and opening a FIFO would wait for ever. The path of an open file ({@link procPath}) is a link, too.
- *
- * @throws ComposefsError `BLOB_NOT_A_FILE`; system errors as they are (`ELOOP` for a symbolic link).
- */
-export function openRegularFile(path: string): { fd: number; size: number } {
-  const links = OPEN_FILE.test(path) ? 0 : constants.O_NOFOLLOW;
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | links);
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
-    return { fd, size: stat.size };
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
+/** The code of errors about what should be a regular file of a source. */
+export const NOT_A_FILE = 'BLOB_NOT_A_FILE';
 
 /** The place of a whole regular file, with the size that it has now; undefined where there is none. */
 export function locateRegularFile(path: string): FileLocation | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return undefined;
-  if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
+  if (!stat.isFile()) throw new ComposefsError(NOT_A_FILE, `${path} is not a regular file`);
   return { kind: 'file', path, offset: 0, size: stat.size };
 }
 
@@ -40,7 +22,7 @@ export function locateRegularFile(path: string): FileLocation | undefined {
  * @throws ComposefsError `JSON_TOO_LARGE` before anything is read; `BLOB_NOT_A_FILE`; system errors as they are.
  */
 export function readDocumentFile(path: string, maxBytes: number): Buffer {
-  const { fd, size } = openRegularFile(path);
+  const { fd, size } = openRegularFile(path, NOT_A_FILE);
   closeSync(fd);
   if (size > maxBytes) {
     throw new ComposefsError('JSON_TOO_LARGE', `${path} of ${size} bytes exceeds the limit of ${maxBytes}`);
@@ -54,7 +36,7 @@ export function readDocumentFile(path: string, maxBytes: number): Buffer {
  * @throws ComposefsError `BLOB_TRUNCATED` if the file ends before the blob does.
  */
 function openLocation(location: FileLocation): number {
-  const { fd, size } = openRegularFile(location.path);
+  const { fd, size } = openRegularFile(location.path, NOT_A_FILE);
   const stored = storedSize(location);
   if (location.offset + stored <= size) return fd;
   closeSync(fd);

@@ -1,11 +1,12 @@
 import { closeSync, readSync } from 'node:fs';
 import type { ByteString } from '../../bytes/byte-string.js';
 import { roundUp } from '../../bytes/integer.js';
+import { openRegularFile } from '../../composefs/tree/open-file.js';
 import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
 import { BLOCK_SIZE } from '../../tar/header.js';
 import { TarParser } from '../../tar/parser.js';
-import { openRegularFile } from './blob-file.js';
+import { NOT_A_FILE } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 
 /** A file of a tar, or a link to another name: `target` as it is written. */
@@ -29,7 +30,7 @@ const MAX_ENTRIES = 1_000_000;
  * @throws TarError; ImageSourceError `INVALID_ARCHIVE`
  */
 export function indexTar(path: string, options: TarIndexOptions): Map<string, TarMember> {
-  const { fd, size } = openRegularFile(path);
+  const { fd, size } = openRegularFile(path, NOT_A_FILE);
   try {
     return readIndex(fd, path, size, options);
   } finally {

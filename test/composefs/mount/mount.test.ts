@@ -249,7 +249,7 @@ test('owners in the image are mapped through a user namespace, those in the obje
 test('an image of a repository is mounted by name, at a path through a symlink', { skip }, () => {
   withFixture((fixture) => {
     const repository = {
-      path: fixture.directory,
+      openObjectsDirectory: () => openSync(join(fixture.directory, 'objects'), 'r'),
       openImage: (name: string) => {
         assert.equal(name, 'refs/some-name');
         return { fd: openSync(fixture.image, 'r'), enableVerity: false };
@@ -266,11 +266,8 @@ test('an image of a repository is mounted by name, at a path through a symlink',
       umount2(fixture.mountPoint, MNT_DETACH);
     }
     assert.deepEqual(resources(fixture), before);
-    const elsewhere = { ...repository, path: join(fixture.directory, 'none') };
-    assert.throws(() => mountImage(elsewhere, 'refs/some-name'), {
-      code: 'ENOENT',
-      message: /^Opening .*none\/objects$/,
-    });
+    const elsewhere = { ...repository, openObjectsDirectory: () => openSync(join(fixture.directory, 'none'), 'r') };
+    assert.throws(() => mountImage(elsewhere, 'refs/some-name'), { code: 'ENOENT' });
     assert.deepEqual(resources(fixture), before);
   });
 });

@@ -400,10 +400,12 @@ describe('gc', () => {
       symlinkSync('nowhere', join(repo.path, name));
     lutimesSync(join(repo.path, '.symlink-AAAAAAAAAAAA'), twoHoursAgo, twoHoursAgo);
     const before = filesBelow(repo.path);
-    await repo.gcDryRun([], IN_THREAD);
+    const announced = await repo.gcDryRun([], IN_THREAD);
     assert.deepEqual(filesBelow(repo.path), before);
     const result = await repo.gc([], IN_THREAD);
+    assert.deepEqual(result, announced);
     assert.equal(result.objectsRemoved, 0);
+    assert.equal(result.leftovers?.count, 3);
     assert.deepEqual(filesBelow(repo.path), [
       '.symlink-BBBBBBBBBBBB',
       'meta.json',
@@ -413,7 +415,12 @@ describe('gc', () => {
   });
 
   it('reports itself to people and over the wire', () => {
-    const result: GcResult = { objectsRemoved: 3, objectsBytes: 99, imagesPruned: 0, streamsPruned: 1 };
+    const result: GcResult = {
+      objectsRemoved: 3,
+      objectsBytes: 99,
+      imagesPruned: 0,
+      streamsPruned: 1,
+    };
     assert.equal(
       formatGcResult(result, false),
       'Objects: 3 removed (99 bytes)\nPruned symlinks: 0 images, 1 streams\n',
@@ -421,6 +428,10 @@ describe('gc', () => {
     assert.equal(
       formatGcResult({ ...result, streamsPruned: 0 }, true),
       'Dry run (no files deleted):\nObjects: 3 removed (99 bytes)\n',
+    );
+    assert.equal(
+      formatGcResult({ ...result, streamsPruned: 0, leftovers: { count: 2, bytes: 7 } }, false),
+      'Objects: 3 removed (99 bytes)\nLeftovers: 2 removed (7 bytes)\n',
     );
     assert.equal(
       JSON.stringify(gcResultToWire(result)),

@@ -10,7 +10,7 @@ import {
   validateStreamName,
 } from '../../../src/composefs/repository/names.js';
 import { createSymlink } from '../../../src/composefs/repository/symlink.js';
-import { tempDir } from './temp-repository.js';
+import { tempRoot } from './temp-repository.js';
 
 describe('names', () => {
   const components = ['a', 'oci-layer-sha256:ab', 'x@y%2F', '...', 'ü', 'é'.repeat(127), '\x01', ' ', 'refsx'];
@@ -68,42 +68,43 @@ describe('createSymlink', () => {
   ];
   for (const [name, target, text] of cases) {
     it(`links ${name} to ${target} as ${text}`, (t) => {
-      const root = tempDir(t);
+      const root = tempRoot(t);
       // What both have in common is not made.
-      if (!target.startsWith('objects')) mkdirSync(join(root, target.split('/').find((part) => part.length > 1) ?? ''));
+      if (!target.startsWith('objects'))
+        mkdirSync(join(root.path, target.split('/').find((part) => part.length > 1) ?? ''));
       createSymlink(root, name, target);
-      assert.equal(readlinkSync(join(root, name)), text);
+      assert.equal(readlinkSync(join(root.path, name)), text);
     });
   }
 
   it('makes the missing directories, but not those that name and target share', (t) => {
-    const root = tempDir(t);
+    const root = tempRoot(t);
     assert.throws(() => createSymlink(root, 'streams/refs/r', 'streams/foo'), { code: 'ENOENT' });
     createSymlink(root, 'streams/x/y/z', 'objects/o');
-    assert.deepEqual(readdirSync(join(root, 'streams/x/y')), ['z']);
+    assert.deepEqual(readdirSync(join(root.path, 'streams/x/y')), ['z']);
   });
 
   it('replaces another symlink and leaves no temporary one', (t) => {
-    const root = tempDir(t);
+    const root = tempRoot(t);
     for (const target of ['objects/1', 'objects/1', 'objects/2']) {
       createSymlink(root, 'streams/a', target);
-      assert.equal(readlinkSync(join(root, 'streams/a')), `../${target}`);
+      assert.equal(readlinkSync(join(root.path, 'streams/a')), `../${target}`);
     }
-    assert.deepEqual(readdirSync(root), ['streams']);
+    assert.deepEqual(readdirSync(root.path), ['streams']);
   });
 
   it('does not replace a file or directory', (t) => {
-    const root = tempDir(t);
-    mkdirSync(join(root, 'streams/refs'), { recursive: true });
-    writeFileSync(join(root, 'streams/file'), 'x');
+    const root = tempRoot(t);
+    mkdirSync(join(root.path, 'streams/refs'), { recursive: true });
+    writeFileSync(join(root.path, 'streams/file'), 'x');
     for (const name of ['streams/file', 'streams/refs']) {
       assert.throws(() => createSymlink(root, name, 'objects/1'), { code: 'EINVAL' });
     }
-    assert.deepEqual(readdirSync(root), ['streams']);
+    assert.deepEqual(readdirSync(root.path), ['streams']);
   });
 
   it('refuses a directory as target that would hold the link', (t) => {
-    const root = tempDir(t);
+    const root = tempRoot(t);
     for (const target of ['streams', 'streams/refs', '']) {
       assert.throws(() => createSymlink(root, 'streams/refs/a', target), { code: 'EINVAL' });
     }

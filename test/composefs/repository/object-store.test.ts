@@ -20,7 +20,7 @@ import { FlatDigestStore, ImportContext, ObjectStore } from '../../../src/compos
 import { StagingArea } from '../../../src/composefs/repository/staged-file.js';
 import { findCause, fullMessage } from '../../../src/errors.js';
 import { hasCapability } from '../../../src/linux/capability.js';
-import { filesBelow, tempDir, testData } from './temp-repository.js';
+import { filesBelow, tempDir, tempRoot, testData } from './temp-repository.js';
 
 const HELLO = Buffer.from('hello world');
 const HELLO_ID = trustedObjectId('1e2eaa4202d750a41174ee454970b92c1bc2f925b1e35076d8c7d5f56362ba64');
@@ -32,8 +32,7 @@ interface StoreSettings {
 }
 
 function tempStore(t: TestContext, settings: StoreSettings = {}): ObjectStore {
-  const objectsPath = join(tempDir(t), 'objects');
-  return new ObjectStore({ objectsPath, algorithm: 'sha256', insecure: true, ...settings });
+  return new ObjectStore({ root: tempRoot(t).reference, algorithm: 'sha256', insecure: true, ...settings });
 }
 
 function withSource<T>(t: TestContext, content: Buffer, action: (fd: number) => T): T {
@@ -265,11 +264,8 @@ describe('ObjectStore', () => {
   });
 
   it('does not write to a directory that is not there', (t) => {
-    const store = new ObjectStore({
-      objectsPath: join(tempDir(t), 'no/objects'),
-      algorithm: 'sha256',
-      insecure: true,
-    });
+    const store = tempStore(t);
+    rmSync(store.root.path, { recursive: true });
     assert.throws(() => store.ensureObject(HELLO), { code: 'ENOENT' });
   });
 
@@ -298,7 +294,7 @@ describe('StagingArea', () => {
       const directory = tempDir(t);
       const path = join(directory, 'final');
       writeFileSync(path, 'first');
-      const file = new StagingArea(directory, '.tmp-', forceNamed).create(0o644);
+      const file = new StagingArea((action) => action(directory), '.tmp-', forceNamed).create(0o644);
       assert.equal(file.place(path), false);
       file.discard();
       assert.deepEqual(readdirSync(directory), ['final']);

@@ -96,9 +96,10 @@ describe('Repository.open', () => {
     await assert.rejects(Repository.open(path), openError('old-format-repository', /old-format repository/));
   });
 
-  it('follows a symlink when it looks for objects', async (t) => {
+  it('does not follow a symlink when it looks for objects', async (t) => {
     const path = tempDir(t);
-    symlinkSync('nowhere', join(path, 'objects'));
+    mkdirSync(join(path, 'elsewhere'));
+    symlinkSync('elsewhere', join(path, 'objects'));
     await assert.rejects(Repository.open(path), openError('metadata-missing', /./));
   });
 

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { Repository, type RepositoryConfig } from '../../../src/composefs/repository/index.js';
+import { RepositoryRoot } from '../../../src/composefs/repository/root.js';
 import { Directory } from '../../../src/composefs/tree/directory.js';
 import { Leaf } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
@@ -14,6 +15,13 @@ export function tempDir(context: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'composefs-oci-test-'));
   context.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+/** An empty directory, open as that of a repository; closed and gone after the test. */
+export function tempRoot(context: TestContext, path: string = tempDir(context)): RepositoryRoot {
+  const root = RepositoryRoot.open(path);
+  context.after(() => root.close());
+  return root;
 }
 
 /** An insecure repository that is closed and gone after the test. Default sha512, as the vectors of spec 10 §17.4. */

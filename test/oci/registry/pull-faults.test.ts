@@ -56,7 +56,7 @@ async function setup(context: TestContext): Promise<Setup> {
         registry.reference('my/image'),
         layer.descriptor,
         { ...options, ...more },
-        partialStoreOptions(repo.path),
+        partialStoreOptions(repo.root),
       ),
     fault: (fault, condition = {}) => void registry.addFault(fault, { path: layerPath, ...condition }),
     ranges: () => registry.requests.filter(({ url }) => url === layerPath).map(({ headers }) => headers['range']),

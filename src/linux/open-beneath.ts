@@ -1,0 +1,120 @@
+import { closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { ComposefsError, errorCode } from '../errors.js';
+import { isSystemError, SystemError } from './errno.js';
+import { O_CLOEXEC, O_PATH } from './fcntl.js';
+import { cString, lastErrno, libcFunction } from './ffi.js';
+
+/** The same on all architectures but Alpha. */
+const SYS_OPENAT2 = 437;
+
+/** `RESOLVE_*` of linux/openat2.h: no other mount, no links into `/proc`, no symlinks, not out of the directory. */
+const RESOLVE_NO_XDEV = 0x01;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_NO_SYMLINKS = 0x04;
+const RESOLVE_BENEATH = 0x08;
+
+const O_DIRECTORY_PATH = O_PATH | constants.O_DIRECTORY;
+
+/** `struct open_how`: flags u64 @0, mode u64 @8, resolve u64 @16. */
+const OPEN_HOW = Buffer.alloc(24);
+OPEN_HOW.writeBigUInt64LE(BigInt(O_DIRECTORY_PATH | constants.O_NOFOLLOW | O_CLOEXEC), 0);
+OPEN_HOW.writeBigUInt64LE(BigInt(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH), 16);
+
+const openat2 = libcFunction<[number: number, dirFd: number, path: Buffer, how: Buffer, size: number], number>(
+  'syscall',
+  'long',
+  ['long', 'int', 'const void *', 'const void *', 'long'],
+);
+const closeCall = libcFunction<[fd: number], number>('close', 'int', ['int']);
+
+/** Linux 5.6, a C library that can be called, and no sandbox that knows nothing of the call. */
+let hasOpenat2 = true;
+
+/**
+ * Runs `action` with the `O_PATH` descriptor of a directory below another one, which was reached without following a
+ * symlink: whoever may write there cannot make the path lead anywhere else. Nor is a mount below `dirFd` entered, where
+ * the kernel has `openat2(2)`; elsewhere the components are opened one by one.
+ *
+ * @param path relative, without `..`; empty for the directory itself. Text is UTF-8.
+ * @param name what errors call the directory.
+ * @throws `ELOOP` for a symlink, `EXDEV` for a mount, and what `open(2)` throws.
+ */
+export function withDirectoryBeneath<T>(
+  dirFd: number,
+  path: string | Buffer,
+  name: string | Buffer,
+  action: (fd: number) => T,
+): T {
+  if (path.length === 0) return action(dirFd);
+  const fd = hasOpenat2 ? openWithKernel(dirFd, path, name) : undefined;
+  if (fd === undefined) return stepByStep(dirFd, path, action);
+  try {
+    return action(fd);
+  } finally {
+    // Not by Node's own function: in a worker thread it complains of descriptors that it has not opened.
+    closeCall(fd);
+  }
+}
+
+/**
+ * Opens a file below a directory, as {@link withDirectoryBeneath} reaches it; a symlink as the last component is not
+ * followed either.
+ *
+ * @param flags as for `open(2)`; `O_NOFOLLOW` and `O_CLOEXEC` are added.
+ * @param mode of a new file, less the umask.
+ */
+export function openBeneath(dirFd: number, path: string | Buffer, flags: number, mode = 0): number {
+  const slash = path.lastIndexOf('/');
+  if (typeof path === 'string') {
+    const name = path.slice(slash + 1);
+    const parent = path.slice(0, Math.max(slash, 0));
+    return withDirectoryBeneath(dirFd, parent, parent, (fd) => openStep(`/proc/self/fd/${fd}/${name}`, flags, mode));
+  }
+  const name = path.subarray(slash + 1);
+  const parent = path.subarray(0, Math.max(slash, 0));
+  return withDirectoryBeneath(dirFd, parent, parent, (fd) =>
+    openStep(Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]), flags, mode),
+  );
+}
+
+/** Undefined where there is no such call. */
+function openWithKernel(dirFd: number, path: string | Buffer, name: string | Buffer): number | undefined {
+  try {
+    const fd = openat2(SYS_OPENAT2, dirFd, cString(path), OPEN_HOW, OPEN_HOW.length);
+    if (fd < 0) throw new SystemError(lastErrno(), 'openat2', name);
+    return fd;
+  } catch (error) {
+    if (!isSystemError(error, 'ENOSYS', 'EPERM') && errorCode(error) !== 'FFI_UNAVAILABLE') throw error;
+    hasOpenat2 = false;
+    return undefined;
+  }
+}
+
+/** {@link withDirectoryBeneath} where there is no `openat2(2)`. Exported for tests. */
+export function stepByStep<T>(dirFd: number, path: string | Buffer, action: (fd: number) => T): T {
+  let current = dirFd;
+  try {
+    for (const component of Buffer.from(path).toString('latin1').split('/')) {
+      if (component === '' || component === '..') {
+        throw new ComposefsError('EXDEV', `${path} is not a path below a directory`);
+      }
+      const step = Buffer.from(`/proc/self/fd/${current}/${component}`, 'latin1');
+      const next = openStep(step, O_DIRECTORY_PATH, 0);
+      if (current !== dirFd) closeSync(current);
+      current = next;
+    }
+    return action(current);
+  } finally {
+    if (current !== dirFd) closeSync(current);
+  }
+}
+
+function openStep(path: string | Buffer, flags: number, mode: number): number {
+  try {
+    return openSync(path, flags | constants.O_NOFOLLOW, mode);
+  } catch (error) {
+    // What is no directory because it is a symlink is told from what is none.
+    const isLink = errorCode(error) === 'ENOTDIR' && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
+    throw isLink === true ? new ComposefsError('ELOOP', 'a symbolic link is in the way', { cause: error }) : error;
+  }
+}
