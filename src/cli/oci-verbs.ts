@@ -10,6 +10,8 @@ import type { Context } from './context.js';
 import {
   choice,
   flag,
+  type LayerLimitOptions,
+  layerLimitOptions,
   layerRulesOption,
   MOUNT_REQUIREMENTS,
   type MountOptions,
@@ -81,6 +83,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
     .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
     .addOption(layerRulesOption())
+    .addOptions(layerLimitOptions())
     .addOption(retry)
     .addOption(timeout)
     .addOption(minRate)
@@ -174,8 +177,9 @@ function addLayerVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('import-layer', 'Store a tar file from standard input as a layer')
     .argument('<DIGEST>', 'Digest of the tar file (diff_id): sha256:…')
     .argument('[NAME]', 'A name for the layer: it is refs/<name> for cat')
-    .action(async (digest: string, name: string | undefined) =>
-      (await import('./commands/oci-import-layer.js')).ociImportLayer(context(), digest, name),
+    .addOptions(layerLimitOptions())
+    .action(async (digest: string, name: string | undefined, options: LayerLimitOptions) =>
+      (await import('./commands/oci-import-layer.js')).ociImportLayer(context(), digest, name, options),
     );
 }
 

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { HashAlgorithm } from '../composefs/fsverity/algorithm.js';
+import type { LayerLimits } from '../oci/layer/layer-limits.js';
 import type { LayerRules } from '../oci/layer/layer-rules.js';
 import { parseArgumentValue, UsageError } from './usage-error.js';
 
@@ -152,6 +153,28 @@ export function layerRulesOption(): CfsctlOption {
   ]);
   option.default(undefined, 'oci');
   return option;
+}
+
+/** How large a layer may be. */
+export interface LayerLimitOptions {
+  readonly maxLayerEntries?: number;
+  /** GiB. */
+  readonly maxLayerSize?: number;
+}
+
+export function layerLimitOptions(): CfsctlOption[] {
+  const entries = wholeNumber('--max-layer-entries <COUNT>', 'Entries that a layer may have', 1, 999_999_999);
+  entries.default(undefined, '2000000');
+  const size = wholeNumber('--max-layer-size <GIB>', 'What a layer may unpack to, in GiB', 1, 999_999);
+  size.default(undefined, '256');
+  return [entries, size];
+}
+
+export function layerLimits({ maxLayerEntries, maxLayerSize }: LayerLimitOptions): LayerLimits {
+  return {
+    maxEntries: maxLayerEntries,
+    maxBytes: maxLayerSize === undefined ? undefined : maxLayerSize * 2 ** 30,
+  };
 }
 
 export function fileSystemOptions(): CfsctlOption[] {

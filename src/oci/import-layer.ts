@@ -3,9 +3,16 @@ import type { Repository } from '../composefs/repository/repository.js';
 import { layerContentId } from './identifiers.js';
 import { emptyStats, type ImportStats } from './import-stats.js';
 import { importTar } from './layer/import-tar.js';
+import { type LayerLimits, tarLimits } from './layer/layer-limits.js';
 import type { OciDigest } from './model/digest.js';
 import { validateLayerName } from './model/tag.js';
 import { findLayer, registerLayer } from './stored-layers.js';
+
+export interface ImportLayerOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How large the layer may be. */
+  readonly layerLimits?: LayerLimits | undefined;
+}
 
 /**
  * Stores one uncompressed tar as a layer, unless the layer is there already and whole: then the tar is not read.
@@ -18,7 +25,7 @@ export async function importLayer(
   diffId: OciDigest,
   name: string | undefined,
   tar: AsyncIterable<Buffer>,
-  options: { signal?: AbortSignal } = {},
+  options: ImportLayerOptions = {},
 ): Promise<{ verity: ObjectId; stats: ImportStats }> {
   repo.ensureWritable();
   if (name !== undefined) validateLayerName(name);
@@ -26,7 +33,10 @@ export async function importLayer(
     const existing = findLayer(repo, diffId);
     let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
     if (stored === undefined) {
-      stored = await importTar(repo.objects, diffId, tar, options.signal);
+      stored = await importTar(repo.objects, diffId, tar, {
+        signal: options.signal,
+        limits: tarLimits(options.layerLimits),
+      });
       registerLayer(repo, stored, diffId);
     }
     if (name !== undefined) repo.nameStream(layerContentId(diffId), name);

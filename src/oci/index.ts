@@ -29,7 +29,7 @@ export {
   OCI_REF_PREFIX,
 } from './identifiers.js';
 export { OciImage } from './image.js';
-export { importLayer } from './import-layer.js';
+export { type ImportLayerOptions, importLayer } from './import-layer.js';
 export {
   formatStats,
   type ImportStats,
@@ -39,6 +39,7 @@ export {
 } from './import-stats.js';
 export { processEntry } from './layer/apply-layer.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';
+export type { LayerLimits } from './layer/layer-limits.js';
 export { LAYER_RULES, type LayerRules } from './layer/layer-rules.js';
 export { isTarMediaType } from './layer/media-type.js';
 export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.js';

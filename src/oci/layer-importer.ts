@@ -4,6 +4,7 @@ import { loadZstdEncode } from '../compression/zstd-encode.js';
 import { ComposefsError, ContextError } from '../errors.js';
 import type { ProgressEvent, ProgressReporter } from '../progress.js';
 import { addStats, emptyStats, type ImportStats } from './import-stats.js';
+import type { LayerLimits } from './layer/layer-limits.js';
 import type { SharedObjectBatches } from './layer/object-batches.js';
 import { LayerHelpers } from './layer-helpers.js';
 import type { Descriptor } from './model/descriptor.js';
@@ -34,6 +35,8 @@ export interface LayerImport {
   readonly isContainer: boolean;
   /** Bounds the transfers from registries. */
   readonly downloads: DownloadSlots;
+  /** How large each layer may be. */
+  readonly limits: LayerLimits | undefined;
 }
 
 /** One layer of an image that was pulled. */
@@ -189,10 +192,10 @@ async function runImport(
   key: OciDigest,
   { location, descriptor, progressed }: LentLayer,
   shared: SharedObjectBatches | undefined,
-  { repo, pool, progress, isContainer }: LayerImport,
+  { repo, pool, progress, isContainer, limits }: LayerImport,
   signal: AbortSignal,
 ): Promise<ImportedLayer> {
-  const input = { store: repo.objects.options, location, descriptor, key, isContainer, shared };
+  const input = { store: repo.objects.options, location, descriptor, key, isContainer, shared, limits };
   const onProgress = (event: ProgressEvent): void => {
     progressed();
     progress.report(event);

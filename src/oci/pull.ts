@@ -8,6 +8,7 @@ import { ensureComposefsErofs, requireLinkableFormat } from './erofs-images.js';
 import { configIdentifier, configRefKey } from './identifiers.js';
 import { OciImage } from './image.js';
 import type { ImportStats } from './import-stats.js';
+import type { LayerLimits } from './layer/layer-limits.js';
 import type { LayerRules } from './layer/layer-rules.js';
 import { importLayers, type LayerImport, type PulledLayer, pairLayers } from './layer-importer.js';
 import { linkConfig } from './link-config.js';
@@ -59,6 +60,8 @@ export interface PullOptions {
   readonly referrers?: boolean | undefined;
   /** By which rules the layers become the image's tree; given, an image that is linked already is built again. */
   readonly layerRules?: LayerRules | undefined;
+  /** How large a layer may be; there are bounds by default. */
+  readonly layerLimits?: LayerLimits | undefined;
 }
 
 export interface PullResult {
@@ -154,7 +157,7 @@ export async function pullFrom(
     // Nothing that is stored on the way may be collected by another call on this instance.
     return await repo.hold(async () => {
       const { signal, progress = nullReporter } = options;
-      const context = { repo, source, pool, downloads, progress, signal };
+      const context = { repo, source, pool, downloads, progress, signal, limits: options.layerLimits };
       const manifest = await source.manifest();
       await accept(manifest);
       const { manifestDigest, stats, layers } = await storeImage(manifest, context);

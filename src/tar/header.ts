@@ -33,8 +33,7 @@ export type TarDifference =
   | 'leading-nul'
   | 'empty-linkpath'
   | 'long-text'
-  | 'pax-time'
-  | 'pax-blanks';
+  | 'pax-time';
 
 /** What decides about the further course of parsing; all that is read of extension headers. */
 export interface HeaderStart {

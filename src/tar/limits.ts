@@ -8,12 +8,15 @@ export interface TarLimits {
    * counts as several: one more for each 512 bytes of its extension headers.
    */
   readonly maxEntries: number;
+  /** Bytes of the tar. */
+  readonly maxTarBytes: number;
   /** Bytes of the tar, and of the holes of its sparse files. */
   readonly maxBytes: number;
 }
 
 export const NO_TAR_LIMITS: TarLimits = {
   maxEntries: Number.POSITIVE_INFINITY,
+  maxTarBytes: Number.POSITIVE_INFINITY,
   maxBytes: Number.POSITIVE_INFINITY,
 };
 
@@ -28,7 +31,8 @@ export class TarLimitError extends ComposefsError {
 export class TarMeter {
   readonly #limits: TarLimits;
   #entries = 0;
-  #bytes = 0;
+  #tarBytes = 0;
+  #holes = 0;
 
   constructor(limits: TarLimits) {
     this.#limits = limits;
@@ -36,12 +40,8 @@ export class TarMeter {
 
   /** @throws TarLimitError */
   addBytes(count: number): void {
-    this.#bytes += count;
-    const { maxBytes } = this.#limits;
-    if (this.#bytes > maxBytes) {
-      const message = `the layer unpacks to more than ${maxBytes} bytes (${formatSize(maxBytes)})`;
-      throw new TarLimitError(message, 'If you trust the image, allow more with --max-layer-size.');
-    }
+    this.#tarBytes += count;
+    this.#checkBytes();
   }
 
   /**
@@ -50,7 +50,9 @@ export class TarMeter {
    */
   addEntry(holes: number): void {
     this.#addEntries(1);
-    if (holes > 0) this.addBytes(holes);
+    if (holes === 0) return;
+    this.#holes += holes;
+    this.#checkBytes();
   }
 
   /**
@@ -59,6 +61,14 @@ export class TarMeter {
    */
   addExtension(size: number): void {
     if (size >= 512) this.#addEntries(Math.floor(size / 512));
+  }
+
+  #checkBytes(): void {
+    const { maxTarBytes, maxBytes } = this.#limits;
+    if (this.#tarBytes <= maxTarBytes && this.#tarBytes + this.#holes <= maxBytes) return;
+    const limit = this.#tarBytes > maxTarBytes ? maxTarBytes : maxBytes;
+    const message = `the layer unpacks to more than ${limit} bytes (${formatSize(limit)})`;
+    throw new TarLimitError(message, 'If you trust the image, allow more with --max-layer-size.');
   }
 
   #addEntries(count: number): void {

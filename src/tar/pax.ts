@@ -52,7 +52,7 @@ export function parsePaxRecords(data: Buffer, rules: TarRules = 'standard'): Pax
   /** The map of format 0.0, whose keys come again and again. */
   const pairs: string[] = [];
   let firstTime: ByteString | undefined;
-  for (const [key, value] of splitRecords(data, rules, differences)) {
+  for (const [key, value] of splitRecords(data, rules)) {
     if (key.startsWith(XATTR_PREFIX)) xattrs.set(sliceBytes(key, XATTR_PREFIX.length), value);
     else if (key === SPARSE_OFFSET || key === SPARSE_LENGTH) pairs.push(pairValue(key, value, pairs.length));
     else {
@@ -127,26 +127,18 @@ function checkText(key: string, value: ByteString | undefined): ByteString | und
 }
 
 /**
- * The records `{length} {key}={value}\n` in order; the length counts the whole record. NULs may follow, and blanks may
- * stand before a length, as in GNU tar. For the reference whatever does not begin with a length ends the records.
+ * The records `{length} {key}={value}\n` in order; the length counts the whole record. NULs may follow.
+ * For the reference whatever does not begin with a length ends the records.
  */
-function* splitRecords(
-  data: Buffer,
-  rules: TarRules,
-  differences: TarDifference[],
-): Generator<readonly [key: ByteString, value: ByteString]> {
+function* splitRecords(data: Buffer, rules: TarRules): Generator<readonly [key: ByteString, value: ByteString]> {
   let start = 0;
-  for (;;) {
-    const blanks = start;
-    while (rules === 'standard' && (data[start] === 0x20 || data[start] === 0x09)) start++;
-    if (start === data.length) return;
+  while (start < data.length) {
     const space = data.indexOf(0x20, start);
     const length = space < 0 ? undefined : parseDecimal(data.toString('latin1', start, space));
     if (length === undefined) {
       if (rules === 'reference' || data.subarray(start).every((byte) => byte === 0)) return;
       throw malformed();
     }
-    if (start > blanks) differences.push('pax-blanks');
     const end = start + Number(length);
     const isRecord = end > space + 1 && end <= data.length && data[end - 1] === 0x0a;
     const equals = isRecord ? data.indexOf(0x3d, space + 1) : -1;

@@ -7,6 +7,8 @@ import { after, test } from 'node:test';
 import { cfsctl, cfsctlBytes, expectSuccess, type TestRepository } from '../support/cfsctl.js';
 import { CfsctlFixtures } from '../support/cfsctl-fixtures.js';
 import { fxOci, LayoutBuilder } from '../support/oci-fixtures.js';
+import { sparseFile, sparseTars } from '../support/sparse-tars.js';
+import { tarArchive, tarFile } from '../support/tar-builder.js';
 
 const fixtures = new CfsctlFixtures();
 after(() => fixtures.remove());
@@ -222,6 +224,26 @@ test('oci import-layer stores a tar from standard input, with a name', () => {
   assert.equal(expectSuccess(cfsctl(args, { input: tar })), `sha512:${verity}`);
   const { stdout } = cfsctlBytes(['--insecure', '--repo', repository.path, 'cat', 'refs/base/layer']);
   assert.deepEqual(stdout, tar);
+});
+
+test('layers of more entries or bytes than allowed are refused, and more can be allowed', () => {
+  const repository = fixtures.repo();
+  const run = (tar: Buffer, ...options: string[]): ReturnType<typeof cfsctl> => {
+    const digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+    return cfsctl(['--insecure', '--repo', repository.path, 'oci', 'import-layer', ...options, digest], { input: tar });
+  };
+  const hole = (size: number): Buffer => tarArchive([tarFile('a', ''), sparseTars(sparseFile(size, []), 'b').pax10]);
+  const size = run(hole(2 ** 40));
+  assert.equal(size.status, 1);
+  assert.match(size.stderr, /the layer unpacks to more than 274877906944 bytes \(256\.00 GiB\)/);
+  assert.match(size.stderr, /allow more with --max-layer-size/);
+  assert.match(run(hole(2 ** 30), '--max-layer-size=1').stderr, /more than 1073741824 bytes \(1\.00 GiB\)/);
+  assert.match(run(hole(0), '--max-layer-size=0').stderr, /not a number from 1 to 999999/);
+  const entries = run(hole(2 ** 26), '--max-layer-entries=1');
+  assert.equal(entries.status, 1);
+  assert.match(entries.stderr, /the layer has more than 1 entries, or too long names and xattrs\n/);
+  assert.match(entries.stderr, /allow more with --max-layer-entries/);
+  expectSuccess(run(hole(2 ** 26), '--max-layer-size=1', '--max-layer-entries=2'));
 });
 
 test('oci import-layer refuses a tar of another digest', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { formatSize } from '../../src/bytes/format-size.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../src/tar/limits.js';
 import { TarSplitter } from '../../src/tar/splitter.js';
 import { TarError } from '../../src/tar/tar-error.js';
@@ -551,6 +552,9 @@ describe('bounds', () => {
     for (const tar of Object.values(sparseTars(sparseFile(2 ** 40, [[0, 100]]), 'f'))) {
       split(tar, { maxBytes: tar.length + 2 ** 40 - 100 });
       assert.throws(() => split(tar, { maxBytes: tar.length + 2 ** 40 - 101 }), { code: 'LAYER_TOO_LARGE' });
+      split(tar, { maxTarBytes: tar.length });
+      const tarMessage = `the layer unpacks to more than ${tar.length - 1} bytes (${formatSize(tar.length - 1)})`;
+      assert.throws(() => split(tar, { maxTarBytes: tar.length - 1 }), { message: tarMessage });
     }
   });
 

@@ -3,12 +3,18 @@ import { importLayer } from '../../oci/import-layer.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
 import type { Context } from '../context.js';
 import { withRepository } from '../open-repository.js';
+import { type LayerLimitOptions, layerLimits } from '../options.js';
 import { parseArgumentValue } from '../usage-error.js';
 
-export async function ociImportLayer(context: Context, digest: string, name: string | undefined): Promise<void> {
+export async function ociImportLayer(
+  context: Context,
+  digest: string,
+  name: string | undefined,
+  options: LayerLimitOptions,
+): Promise<void> {
   const diffId = parseArgumentValue('<DIGEST>', digest, parseOciDigest);
   await withRepository(context, async (repo) => {
-    const { verity } = await importLayer(repo, diffId, name, process.stdin);
+    const { verity } = await importLayer(repo, diffId, name, process.stdin, { layerLimits: layerLimits(options) });
     await context.output.write(`${formatObjectId(repo.algorithm, verity)}\n`);
   });
 }

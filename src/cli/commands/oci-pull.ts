@@ -9,6 +9,7 @@ import type { Context } from '../context.js';
 import { withInterrupt } from '../interrupt.js';
 import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
+import { type LayerLimitOptions, layerLimits } from '../options.js';
 import { openDescriptor } from '../progress/descriptor.js';
 import type { ProgressDisplay } from '../progress/display.js';
 import { JsonLinesProgress } from '../progress/json-lines.js';
@@ -17,7 +18,7 @@ import { canPrompt, prompt } from '../prompt.js';
 import { type RegistryOptions, registryConfig } from '../registry-options.js';
 import { parseArgumentValue, UsageError } from '../usage-error.js';
 
-export interface OciPullOptions extends RegistryOptions {
+export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
   readonly platform?: string;
   readonly creds?: string;
   readonly signaturePolicy?: string;
@@ -71,6 +72,7 @@ async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
     referrers,
     via,
     layerRules,
+    layerLimits: layerLimits(options),
   };
 }
 

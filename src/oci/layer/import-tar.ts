@@ -4,9 +4,11 @@ import type { ObjectStore } from '../../composefs/repository/object-store.js';
 import { SplitStreamWriter } from '../../composefs/splitstream/index.js';
 import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
+import type { TarLimits } from '../../tar/limits.js';
 import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../identifiers.js';
 import { type ImportStats, objectStats } from '../import-stats.js';
 import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/digest.js';
+import { tarLimits } from './layer-limits.js';
 import { directLayerStore } from './layer-store.js';
 import type { SharedObjectBatches } from './object-batches.js';
 import { SharedLayerStore } from './shared-layer-store.js';
@@ -21,24 +23,30 @@ export interface StoredLayer {
   readonly diffId?: OciDigest;
 }
 
+export interface ImportTarOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Through which other threads can help. */
+  readonly shared?: SharedObjectBatches | undefined;
+  /** By default those of any tar that does not come from a blob. */
+  readonly limits?: TarLimits | undefined;
+}
+
 /**
  * Splits an uncompressed tar into objects and a splitstream, and stores both. The reference takes the diff_id on
  * trust; here nothing can be stored under a diff_id that is not its own (spec 40, H-1).
  *
  * @param diffId - undefined for tars in artifacts, which declare none.
- * @param shared - through which other threads can help.
- * @throws TarError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
+ * @throws TarError, TarLimitError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
  */
 export async function importTar(
   objects: ObjectStore,
   diffId: OciDigest | undefined,
   tar: AsyncIterable<Buffer>,
-  signal?: AbortSignal,
-  shared?: SharedObjectBatches,
+  { signal, shared, limits = tarLimits() }: ImportTarOptions = {},
 ): Promise<StoredLayer> {
   const digest = new TarDigest(diffId);
   const store = shared === undefined ? directLayerStore(objects) : new SharedLayerStore(objects, shared);
-  const splitter = splitLayer(objects.algorithm, store, LAYER_CONTENT_TYPE);
+  const splitter = splitLayer(objects.algorithm, store, LAYER_CONTENT_TYPE, limits);
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted();

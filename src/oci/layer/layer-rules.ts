@@ -24,7 +24,6 @@ const DIFFERENCES: Readonly<Record<LayerDifference, string>> = {
     'its PAX linkpath is empty, so that the link of the header counts; composefs-rs makes an empty link',
   'long-text': 'its GNU long name or link ends at the first NUL; composefs-rs takes NULs for a part of it',
   'pax-time': 'the last of several PAX times counts; composefs-rs takes the fraction of a second of the first',
-  'pax-blanks': 'a PAX record has blanks before it; composefs-rs ignores it and those that follow',
   'dotted-directory': 'the entry is for the directory that it leads to; composefs-rs takes it for the root',
 };
 

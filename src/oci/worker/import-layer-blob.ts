@@ -3,6 +3,7 @@ import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository
 import { COMPRESSION_MAGIC_BYTES, decompress, readableCompression } from '../../compression/decompress.js';
 import type { ComponentId } from '../../progress.js';
 import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
+import { type LayerLimits, tarLimits } from '../layer/layer-limits.js';
 import { isTarLayer, requireTarMediaType } from '../layer/media-type.js';
 import type { SharedObjectBatches } from '../layer/object-batches.js';
 import type { Descriptor } from '../model/descriptor.js';
@@ -25,6 +26,7 @@ export interface ImportLayerInput {
   readonly isContainer: boolean;
   /** Through which other threads can help. */
   readonly shared: SharedObjectBatches | undefined;
+  readonly limits: LayerLimits | undefined;
 }
 
 export interface ImportedLayer extends StoredLayer {
@@ -56,7 +58,7 @@ function keptBytes(location: BlobLocation): number {
 }
 
 async function storeContent(
-  { store, descriptor, key, isContainer, shared }: ImportLayerInput,
+  { store, descriptor, key, isContainer, shared, limits }: ImportLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
 ): Promise<StoredLayer> {
@@ -66,7 +68,11 @@ async function storeContent(
   if (isContainer) requireTarMediaType(mediaType);
   // What is its own uncompressed form is not compressed, whatever it looks like.
   const tar = isContainer && key === descriptor.digest ? blob : decompressByContent(blob);
-  return await importTar(objects, isContainer ? key : undefined, tar, signal, shared);
+  return await importTar(objects, isContainer ? key : undefined, tar, {
+    signal,
+    shared,
+    limits: tarLimits(limits, descriptor.size),
+  });
 }
 
 /** The blob's bytes; ends with an error unless size and digest are those of the descriptor. */
