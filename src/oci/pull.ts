@@ -25,8 +25,8 @@ import { partialStoreOptions } from './registry/partial-store.js';
 import type { RegistryConfigOptions } from './registry/registry-config.js';
 import type { RetryObserver, RetryPolicy } from './registry/retry.js';
 import type { Transfer } from './registry/use-blob.js';
-import { checkPolicy } from './signatures/check-policy.js';
-import { imageIdentity } from './signatures/image-identity.js';
+import { checkPolicy, PolicyRejection } from './signatures/check-policy.js';
+import { imageIdentity, referrerIdentity } from './signatures/image-identity.js';
 import { loadPolicy } from './signatures/load-policy.js';
 import type { Policy } from './signatures/policy.js';
 import type { ImageSource } from './sources/image-source.js';
@@ -134,11 +134,17 @@ function policyCheck(policy: Policy, imgref: string, source: ImageSource): Accep
   const complete = reference.transport === 'registry' ? { ...reference, name: source.reference } : reference;
   const identity = imageIdentity(complete, source.realPath);
   const fetchSignatures = source.signatures?.bind(source);
-  return async ({ digest }) => await checkPolicy(policy, { identity, digest, fetchSignatures });
+  return async ({ digest }, isReferrer) => {
+    const known = isReferrer ? referrerIdentity(identity, digest) : identity;
+    await checkPolicy(policy, { identity: known, digest, fetchSignatures });
+  };
 }
 
-/** Throws if the image of a manifest is not to be pulled. */
-export type AcceptManifest = (manifest: ManifestDocument) => Promise<void>;
+/**
+ * Throws if the image of a manifest is not to be pulled. A referrer of the image, which nobody has named, is left out for
+ * a PolicyRejection.
+ */
+export type AcceptManifest = (manifest: ManifestDocument, isReferrer: boolean) => Promise<void>;
 
 /**
  * {@link pull} from an open source. No signature policy is read: `accept` decides, before anything else of the image
@@ -159,9 +165,9 @@ export async function pullFrom(
       const { signal, progress = nullReporter } = options;
       const context = { repo, source, pool, downloads, progress, signal, limits: options.layerLimits };
       const manifest = await source.manifest();
-      await accept(manifest);
+      await accept(manifest, false);
       const { manifestDigest, stats, layers } = await storeImage(manifest, context);
-      const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context) : [];
+      const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context, accept) : [];
       const image = await ensureComposefsErofs(repo, manifestDigest, undefined, {
         tag,
         signal,
@@ -235,12 +241,19 @@ async function storeImage(
 }
 
 /** Stores the artifacts that refer to `subject`, and that they do. */
-async function storeReferrers(subject: OciDigest, store: StoreContext): Promise<OciDigest[]> {
+async function storeReferrers(subject: OciDigest, store: StoreContext, accept: AcceptManifest): Promise<OciDigest[]> {
   const { repo, source, progress } = store;
   // The totals of the progress display are those of the image.
   const messages: ProgressReporter = { report: (event) => event.type === 'message' && progress.report(event) };
   const stored: OciDigest[] = [];
-  for (const document of await readReferrers(source, subject, messages)) {
+  for await (const document of readReferrers(source, subject, messages)) {
+    try {
+      await accept(document, true);
+    } catch (error) {
+      if (!(error instanceof PolicyRejection)) throw error;
+      messages.report({ type: 'message', text: `Ignoring referrer ${document.digest}: ${error.message}` });
+      continue;
+    }
     const { manifestDigest } = await storeImage(document, { ...store, progress: messages });
     addReferrer(repo, subject, manifestDigest);
     stored.push(manifestDigest);

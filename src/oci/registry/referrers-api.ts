@@ -9,6 +9,8 @@ import { answerer } from './status-error.js';
 
 const MAX_PAGES = 100;
 const MAX_REFERRERS = 10_000;
+/** All pages together. */
+const MAX_LIST_BYTES = 4 * MAX_MANIFEST_BYTES;
 
 /**
  * The manifests that have `subject` as their subject: by the referrers API, or where a registry does not have that, by
@@ -37,15 +39,18 @@ export function referrersTag(subject: OciDigest): string {
 async function fromApi(client: RegistryClient, subject: OciDigest): Promise<readonly Descriptor[]> {
   const found = new Map<OciDigest, Descriptor>();
   let path: string | undefined = `referrers/${subject}`;
+  let bytes = 0;
   for (let page = 0; path !== undefined; page++) {
-    if (page === MAX_PAGES || found.size > MAX_REFERRERS) {
+    if (page === MAX_PAGES || found.size > MAX_REFERRERS || bytes > MAX_LIST_BYTES) {
       throw new RegistryError('BAD_RESPONSE', `The list of referrers of ${subject} does not end`);
     }
     const answer: { descriptors: readonly Descriptor[]; next: string | undefined } = await client.get(
       path,
       { accept: OCI_INDEX },
       async (response) => {
-        const { value } = parseIndex(await response.document(MAX_MANIFEST_BYTES), MAX_MANIFEST_BYTES);
+        const raw = await response.document(MAX_MANIFEST_BYTES);
+        bytes += raw.length;
+        const { value } = parseIndex(raw, MAX_MANIFEST_BYTES);
         return { descriptors: value.manifests, next: nextPage(response.headers['link'], subject, answerer(response)) };
       },
     );

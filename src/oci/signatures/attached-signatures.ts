@@ -6,6 +6,8 @@ import { MAX_PAYLOAD_BYTES, SIGNATURE_ANNOTATION, SIMPLE_SIGNING_MEDIA_TYPE } fr
 
 /** Of more than this many the others do not count: each is a request. */
 const MAX_SIGNATURES = 100;
+/** All payloads together; cosign's have some hundred bytes each. What comes after more does not count. */
+const MAX_TOTAL_BYTES = 2 * MAX_PAYLOAD_BYTES;
 
 /** The tag under which cosign keeps the signatures of a manifest, in the same repository. */
 export function signatureTag(digest: OciDigest): string {
@@ -18,8 +20,11 @@ export async function readAttachedSignatures(
   readBlob: (descriptor: Descriptor) => Promise<Buffer>,
 ): Promise<AttachedSignature[]> {
   const found: AttachedSignature[] = [];
+  let total = 0;
   for (const layer of manifest.layers.filter(isSignature).slice(0, MAX_SIGNATURES)) {
     const { annotations = {} } = layer;
+    total += layer.size;
+    if (total > MAX_TOTAL_BYTES) break;
     const signature = Buffer.from(annotations[SIGNATURE_ANNOTATION] ?? '', 'base64');
     found.push({ payload: await readBlob(layer), signature, annotations });
   }

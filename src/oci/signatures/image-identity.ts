@@ -1,4 +1,5 @@
 import { ComposefsError } from '../../errors.js';
+import type { OciDigest } from '../model/digest.js';
 import { formatImageReference, type ImageReference } from '../model/image-reference.js';
 import { parseRegistryReference } from '../registry/reference.js';
 import { splitLayoutReference } from '../sources/split-reference.js';
@@ -25,6 +26,13 @@ export function imageIdentity(reference: ImageReference, realPath?: string): Pol
     default:
       return otherIdentity(transport, formatImageReference(reference));
   }
+}
+
+/** That of a manifest in the repository of an image, known by its digest only. */
+export function referrerIdentity(image: PolicyIdentity, digest: OciDigest): PolicyIdentity {
+  const { reference } = image;
+  if (reference === undefined) return image;
+  return registryIdentity({ host: reference.host, repository: reference.repository, digest });
 }
 
 /** Undefined for an image that is named by its id. */

@@ -7,21 +7,20 @@ import { isManifestMediaType } from '../model/media-types.js';
 import type { ImageSource } from './image-source.js';
 
 /**
- * The manifests that refer to `subject`. What is listed but names another subject, or none, is left out: a list is
+ * The manifests that refer to `subject`, one after the other: all of a long list would fill the memory. What is listed but names another subject, or none, is left out: a list is
  * only a claim.
  *
  * @throws ComposefsError `REFERRERS_UNSUPPORTED` if the source cannot list them.
  */
-export async function readReferrers(
+export async function* readReferrers(
   source: ImageSource,
   subject: OciDigest,
   progress: ProgressReporter,
-): Promise<ManifestDocument[]> {
+): AsyncGenerator<ManifestDocument> {
   if (source.referrers === undefined) {
     const message = `${source.reference} is in a place that does not list referrers`;
     throw new ComposefsError('REFERRERS_UNSUPPORTED', message, { hint: 'Only registries do: docker://HOST/NAME.' });
   }
-  const documents: ManifestDocument[] = [];
   for (const descriptor of await source.referrers(subject)) {
     const skip = (why: string): void => {
       progress.report({ type: 'message', text: `Ignoring referrer ${descriptor.digest}: ${why}` });
@@ -31,8 +30,7 @@ export async function readReferrers(
       continue;
     }
     const document = parseManifest(await source.readBlob(descriptor, MAX_MANIFEST_BYTES));
-    if (document.value.subject?.digest === subject) documents.push(document);
+    if (document.value.subject?.digest === subject) yield document;
     else skip(`its subject is ${document.value.subject?.digest ?? 'not given'}`);
   }
-  return documents;
 }

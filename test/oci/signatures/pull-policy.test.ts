@@ -3,11 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findCause, fullMessage } from '../../../src/errors.js';
-import { sha256ContentDigest } from '../../../src/oci/model/digest.js';
-import { OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../../../src/oci/model/media-types.js';
+import { type OciDigest, parseOciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
+import { OCI_EMPTY, OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../../../src/oci/model/media-types.js';
 import { type PullOptions, type PullResult, pull } from '../../../src/oci/pull.js';
 import { PolicyRejection } from '../../../src/oci/signatures/check-policy.js';
 import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING_MEDIA_TYPE } from '../../../src/oci/signatures/simple-signing.js';
+import type { ProgressEvent } from '../../../src/progress.js';
 import type { TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
 import { configIn } from '../registry/config-fixtures.js';
@@ -69,6 +70,54 @@ async function rejection(result: Promise<PullResult>): Promise<string> {
     },
   );
 }
+
+/** Puts manifests that name the image as their subject: an artifact, and another image. */
+function refer(registry: TestRegistry): Record<'artifact' | 'image', OciDigest> {
+  const subject = IMAGE.manifest.descriptor;
+  const config = { ...registry.putBlob('my/image', Buffer.from('{}')), mediaType: OCI_EMPTY };
+  const artifact = { schemaVersion: 2, mediaType: OCI_MANIFEST, artifactType: 'x/sbom', config, layers: [], subject };
+  const other = sizedImage([500]);
+  for (const { bytes } of [other.config, ...other.layers]) registry.putBlob('my/image', bytes);
+  const image = { ...JSON.parse(other.manifest.bytes.toString()), subject };
+  return {
+    artifact: parseOciDigest(registry.putManifest('my/image', artifact).digest),
+    image: parseOciDigest(registry.putManifest('my/image', image).digest),
+  };
+}
+
+test('referrers are under the policy by their own digests, and those that it refuses are left out', async (t) => {
+  const { registry, pull } = await setup(t);
+  const { artifact, image } = refer(registry);
+  const reject = [{ type: 'reject' }];
+  const accept = [{ type: 'insecureAcceptAnything' }];
+  const repository = `${registry.host}/my/image`;
+  const messages: string[] = [];
+  const progress = { report: (event: ProgressEvent) => event.type === 'message' && messages.push(event.text) };
+  const referrers = async (scopes: Record<string, unknown>): Promise<readonly string[]> => {
+    const policy = { default: reject, transports: { docker: scopes } };
+    return (await pull(policy, { referrers: true, progress })).referrers;
+  };
+  assert.deepEqual(await referrers({ [`${repository}:v1`]: accept }), []);
+  assert.deepEqual(await referrers({ [`${repository}:v1`]: accept, [`${repository}@${artifact}`]: accept }), [
+    artifact,
+  ]);
+  assert.deepEqual([...(await referrers({ [repository]: accept }))].sort(), [artifact, image].sort());
+  const refused = `Ignoring referrer ${image}: ${repository}@${image} is refused by the signature policy`;
+  assert.ok(
+    messages.some((text) => text.startsWith(refused)),
+    messages.join('\n'),
+  );
+});
+
+test('an unsigned referrer does not come with a signed image', async (t) => {
+  const { registry, pull } = await setup(t);
+  refer(registry);
+  const key = signer('p256');
+  attach(registry, [key], registry.reference('my/image', 'v1').replace('docker://', ''));
+  const { manifestDigest, referrers } = await pull(signed(key), { referrers: true });
+  assert.equal(manifestDigest, DIGEST);
+  assert.deepEqual(referrers, []);
+});
 
 test('a rejected image is not fetched, nor its config', async (t) => {
   const { registry, pull } = await setup(t);
