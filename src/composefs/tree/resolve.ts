@@ -10,8 +10,8 @@ import { pathComponents } from './path.js';
 const LINKS_MAX = 40;
 /** Linux has no longer targets (PATH_MAX without the NUL). */
 const TARGET_LENGTH_MAX = 4095;
-/** Bytes of targets that one resolver follows: some seconds of work, a hundred times what any image needs. */
-const FOLLOWED_BYTES_MAX = 2 ** 28;
+/** Components of targets that one resolver walks: some seconds of work, a hundred times what any image needs. */
+const FOLLOWED_MAX = 2 ** 25;
 
 /** Where a path leads. */
 export interface ResolvedDirectory {
@@ -34,7 +34,7 @@ interface Step {
  */
 export class PathResolver {
   readonly #root: Directory;
-  #followedBytes = 0;
+  #followed = 0;
 
   constructor(root: Directory) {
     this.#root = root;
@@ -63,12 +63,12 @@ export class PathResolver {
       }
       const { target } = inode.content;
       links += 1;
-      this.#followedBytes += target.length;
-      if (links > LINKS_MAX || target.length > TARGET_LENGTH_MAX || this.#followedBytes > FOLLOWED_BYTES_MAX) {
-        throw new ImageError('too-many-links', path);
-      }
+      if (links > LINKS_MAX || target.length > TARGET_LENGTH_MAX) throw new ImageError('too-many-links', path);
+      const components = pathComponents(target).reverse();
+      this.#followed += components.length;
+      if (this.#followed > FOLLOWED_MAX) throw new ImageError('too-many-links', path);
       if (target.startsWith('/')) steps.length = 0;
-      for (const component of pathComponents(target).reverse()) pending.push(component);
+      for (const component of components) pending.push(component);
     }
     return { ...divide(this.#root, steps), followedLinks: links > 0 };
   }

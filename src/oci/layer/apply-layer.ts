@@ -20,7 +20,7 @@ const AUFS_PREFIX = '/.wh..wh.';
 const AUFS_LINKS = '/.wh..wh.plnk/';
 
 /** How many directories may be without an entry of their own: one path can ask for thousands. */
-const IMPLIED_MAX = 1_000_000;
+const IMPLIED_MAX = 500_000;
 
 /** What makes a tree of layers. */
 export interface Applier {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { ByteString } from '../../../src/bytes/byte-string.js';
 import { Directory } from '../../../src/composefs/tree/directory.js';
+import { getDirectory } from '../../../src/composefs/tree/lookup.js';
 import { UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
-import { ComposefsError } from '../../../src/errors.js';
-import { processEntry } from '../../../src/oci/layer/apply-layer.js';
+import { ComposefsError, errorChain } from '../../../src/errors.js';
+import { LayerApplier } from '../../../src/oci/layer/apply-layer.js';
 import { formatTarEntry } from '../../../src/oci/layer/format-entry.js';
-import { readTarEntries } from '../../../src/oci/layer/tar-entry.js';
+import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
+import { cpuTime } from '../../support/cpu-time.js';
 import { MemoryStore } from '../../support/memory-store.js';
 import {
   END_OF_ARCHIVE,
@@ -20,6 +23,7 @@ import {
   tarHardlink,
   tarSymlink,
 } from '../../support/tar-builder.js';
+import { file, symlink } from './entries.js';
 import { makeSplitStream, openSplitStream } from './layer-support.js';
 
 type Part = Buffer | { object: Buffer };
@@ -46,6 +50,88 @@ const PARTS: readonly Part[] = [
 ];
 
 const { COMPOSEFS_TEST_FUZZ = '1000' } = process.env;
+
+/** Applies entries, as one layer, to what the layers below made. */
+function applyTo(root: Directory, entries: Iterable<TarEntry>): string {
+  const applier = new LayerApplier(root);
+  try {
+    for (const each of entries) applier.apply(each);
+    return 'applied';
+  } catch (error) {
+    return errorChain(error).at(-1) ?? '';
+  }
+}
+
+function* times(count: number, make: (index: number) => TarEntry): Generator<TarEntry> {
+  for (let index = 0; index < count; index++) yield make(index);
+}
+
+const tooManyLinks = (path: string): string => `Too many symbolic links, or too long ones, on the way to "${path}"`;
+
+test('chains of symlinks are followed as far as Linux does, whatever they multiply to', () => {
+  const root = new Directory(UNINITIALIZED_STAT);
+  const link = (index: number): TarEntry => symlink(`/l${index}`, index === 0 ? '/d' : `l${index - 1}`);
+  assert.equal(applyTo(root, times(100_000, link)), 'applied');
+  assert.equal(applyTo(root, [file('/l39/x')]), 'applied');
+  assert.equal(applyTo(root, [file('/l40/x')]), tooManyLinks('/l40/'));
+  assert.equal(applyTo(root, [file('/l39/l99/x')]), 'applied');
+  const each = (index: number): TarEntry => symlink(`/m${index}`, index === 0 ? '/' : `m${index - 1}/`.repeat(20));
+  assert.equal(applyTo(root, times(100, each)), 'applied');
+  assert.equal(applyTo(root, [file('/m99/x')]), tooManyLinks('/m99/'));
+  assert.equal(applyTo(root, [symlink('/long', `/${'d/'.repeat(2048)}`), file('/long/x')]), tooManyLinks('/long/'));
+});
+
+test('many entries through long links, and many whiteouts, are done or refused in seconds', () => {
+  const start = cpuTime();
+  const root = new Directory(UNINITIALIZED_STAT);
+  const target = (index: number): string => `/${index === 0 ? '' : `l${index - 1}/`}${'../a/'.repeat(800)}`;
+  assert.equal(
+    applyTo(
+      root,
+      times(38, (index) => symlink(`/l${index}`, target(index))),
+    ),
+    'applied',
+  );
+  assert.equal(
+    applyTo(
+      root,
+      times(1_000_000, (index) => file(`/l37/${index}`)),
+    ),
+    tooManyLinks('/l37/'),
+  );
+
+  const full = new Directory(UNINITIALIZED_STAT);
+  assert.equal(
+    applyTo(
+      full,
+      times(100_000, (index) => file(`/d/e/f${index}`)),
+    ),
+    'applied',
+  );
+  const kept = times(100_000, (index) => file(`/d/e/g${index}`));
+  const names = ['/.wh.d', '/d/.wh.e', '/d/.wh..wh..opq', '/d/e/.wh.g5'];
+  const whiteouts = times(200_000, (index) => file(names[index % 4] ?? ''));
+  assert.equal(
+    applyTo(
+      full,
+      (function* () {
+        yield* kept;
+        yield* whiteouts;
+      })(),
+    ),
+    'applied',
+  );
+  assert.equal(getDirectory(full, '/d/e' as ByteString).size, 100_000);
+  assert.equal(
+    applyTo(
+      full,
+      times(100_000, (index) => file(`/d/e/.wh.g${index}`)),
+    ),
+    'applied',
+  );
+  assert.equal(getDirectory(full, '/d/e' as ByteString).size, 0);
+  assert(cpuTime() - start < 30_000);
+});
 
 test('splitstreams of mutated layers are read and applied, or refused with an error of ours', () => {
   const { length } = PARTS;
@@ -75,13 +161,13 @@ test('splitstreams of mutated layers are read and applied, or refused with an er
         indexes.flatMap((index) => parts[index] ?? []),
         store,
       );
-      const root = new Directory(UNINITIALIZED_STAT);
+      const applier = new LayerApplier(new Directory(UNINITIALIZED_STAT));
       const reader = openSplitStream(stream, store);
       try {
         for (const entry of readTarEntries(reader)) {
           entries++;
           assert.match(formatTarEntry(entry), /^[!-~]+( [!-~]*)+$/);
-          processEntry(root, entry);
+          applier.apply(entry);
         }
       } catch (error) {
         assert(error instanceof ComposefsError, String(error));
