@@ -1,6 +1,10 @@
+import { concurrency } from './concurrency.js';
 import { fullDisks } from './full-disks.js';
+import { growth } from './growth.js';
+import { hostileRegistry } from './hostile-registry.js';
 import { injectedErrors } from './injected-errors.js';
 import { kills } from './kills.js';
+import { mutations } from './mutations.js';
 import { powerCuts } from './power-cuts.js';
 import type { Campaign } from './round.js';
 
@@ -9,4 +13,8 @@ export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   'power-cuts': powerCuts,
   'full-disks': fullDisks,
   'injected-errors': injectedErrors,
+  concurrency,
+  mutations,
+  'hostile-registry': hostileRegistry,
+  growth,
 };

@@ -92,7 +92,7 @@ export class Round {
       } catch (error) {
         trial.fail(`the trial itself failed: ${describeError(error)}`);
       }
-      if (trial.reasons.length > 0) this.#report(trial);
+      if (trial.reasons.length > 0) this.fail(trial.index, trial.what, ...trial.reasons);
     }
   }
 
@@ -105,7 +105,8 @@ export class Round {
     this.#figures.set(name, Math.max(this.#figures.get(name) ?? 0, value));
   }
 
-  #report({ index, what, reasons }: Trial): void {
+  /** Says that a trial failed, and how to repeat it. */
+  fail(index: number, what: string, ...reasons: readonly string[]): void {
     this.failures += 1;
     this.#print(`FAILED ${this.name}, trial ${index}: ${what}`);
     for (const reason of reasons.slice(0, REASONS_SHOWN)) this.#print(`  ${reason}`);

@@ -1,0 +1,81 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { ComposefsError, fullMessage } from '../../src/index.js';
+import { cpuTime } from '../support/cpu-time.js';
+import { MutatedPulls } from './mutation-pulls.js';
+import { mutationTargets, Wrong } from './mutation-targets.js';
+import { Random } from './random.js';
+
+/** What the thread is told. */
+export interface MutationRequest {
+  readonly folder: string;
+  readonly seed: number;
+  readonly only: string | undefined;
+  /** The first trial, and the one after the last. */
+  readonly from: number;
+  readonly to: number;
+  /** Of a 32-bit integer: the trial that is going on. */
+  readonly current: SharedArrayBuffer;
+}
+
+/** What the thread says. */
+export type MutationReport =
+  | { readonly type: 'tried'; readonly target: string; readonly count: number; readonly accepted: number }
+  | { readonly type: 'failed'; readonly trial: number; readonly what: string; readonly reason: string };
+
+/** Milliseconds of processor time that one mutation may take. */
+const TIME_MAX = 5000;
+/** One in so many trials pulls a whole image, which takes longer than the others together. */
+const PULL_EVERY = 400;
+const REPORT_EVERY = 200;
+
+/** How a reader may refuse: by an error of ours that is no accident, or one of the system. */
+function isOrderly(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isOrderly);
+  if (error instanceof ComposefsError) return error.code !== 'INTERNAL' && !/^ERR_/.test(error.code);
+  return error instanceof Error && 'errno' in error && !(error instanceof TypeError);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return describe(error.errors.find((each) => !isOrderly(each)));
+  const stack = error instanceof Error ? error.stack?.split('\n').slice(0, 4).join(' ') : String(error);
+  return `${fullMessage(error)}: ${stack}`.slice(0, 800);
+}
+
+async function run({ folder, seed, only, from, to, current }: MutationRequest): Promise<void> {
+  const trial = new Int32Array(current);
+  const targets = await mutationTargets(folder);
+  const pulls = new MutatedPulls(folder);
+  const wanted = targets.filter(({ name }) => only === undefined || name.includes(only));
+  const counts = new Map<string, { count: number; accepted: number }>();
+  const report = (message: MutationReport): void => parentPort?.postMessage(message);
+  const flush = (): void => {
+    for (const [target, count] of counts) report({ type: 'tried', target, ...count });
+    counts.clear();
+  };
+  for (let index = from; index < to; index++) {
+    Atomics.store(trial, 0, index);
+    const random = new Random(seed * 1_000_003 + index);
+    const target =
+      wanted.length === 0 || (only === undefined && index % PULL_EVERY === 0) ? undefined : random.pick(wanted);
+    const name = target?.name ?? 'pull';
+    const start = cpuTime();
+    let accepted = 0;
+    try {
+      if (target === undefined) await pulls.try(random);
+      else await target.read(target.mutate(random.pick(target.seeds), random));
+      accepted = 1;
+    } catch (error) {
+      if (error instanceof Wrong) report({ type: 'failed', trial: index, what: name, reason: error.message });
+      else if (!isOrderly(error)) report({ type: 'failed', trial: index, what: name, reason: describe(error) });
+    }
+    const time = cpuTime() - start;
+    if (time > TIME_MAX) report({ type: 'failed', trial: index, what: name, reason: `took ${time.toFixed(0)} ms` });
+    const count = counts.get(name) ?? { count: 0, accepted: 0 };
+    counts.set(name, { count: count.count + 1, accepted: count.accepted + accepted });
+    if (index % REPORT_EVERY === 0) flush();
+  }
+  flush();
+  pulls.close();
+}
+
+await run(workerData as MutationRequest);

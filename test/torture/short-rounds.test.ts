@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { CAMPAIGNS } from './campaigns.js';
+
+/** Seconds; a busy machine does less. */
+const TIME = 15;
+
+const ROUNDS: Readonly<Record<string, readonly string[]>> = {
+  kills: ['--count', '6'],
+  'power-cuts': ['--count', '3', '--only', 'ext4'],
+  'full-disks': ['--count', '3'],
+  'injected-errors': ['--count', '6'],
+  concurrency: ['--count', '25'],
+  mutations: ['--count', '5000'],
+  'hostile-registry': ['--count', '15'],
+  growth: ['--count', '1000'],
+};
+
+/** Of the whole round `npm run torture` has to show. */
+describe('a short round of torture', { concurrency: 2 }, () => {
+  it('is here for each campaign', () => {
+    assert.deepEqual(Object.keys(ROUNDS).sort(), Object.keys(CAMPAIGNS).sort());
+  });
+
+  for (const [name, args] of Object.entries(ROUNDS)) {
+    it(name, async (t) => {
+      const main = fileURLToPath(new URL('./main.js', import.meta.url));
+      const child = spawn(process.execPath, [main, name, '--seed', '1', '--time', String(TIME), ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const [output, errors, [status]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close') as Promise<[number | null]>,
+      ]);
+      assert.equal(status, 0, output + errors);
+      const last = output.trimEnd().split('\n').at(-1) ?? '';
+      t.diagnostic(last);
+      if (last.startsWith(`${name}: skipped`)) t.skip(last);
+      else assert.match(last, /^[a-z-]+: nothing failed; .*seed 1, [0-9]+ s$/);
+    });
+  }
+});
