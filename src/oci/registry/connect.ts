@@ -1,92 +1,77 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { ConnectionClosed, HttpConnection } from './http-connection.js';
 import { networkError } from './network-error.js';
 import { RegistryError } from './registry-error.js';
-import { trustedRoots } from './system-roots.js';
-import type { TlsMaterial } from './tls.js';
-
-/** How to trust the other side of a connection, and what to show it. */
-export interface TlsTrust {
-  readonly material: TlsMaterial | undefined;
-  /** False: any certificate is accepted. */
-  readonly verify: boolean;
-  /** The certificate in `material` is shown to a server that asks for one. */
-  readonly showsCertificate: boolean;
-}
+import { secureContext, type TlsTrust } from './secure-context.js';
 
 const SYSTEM_TRUST: TlsTrust = { material: undefined, verify: true, showsCertificate: false };
 const KEEP_ALIVE_MS = 15_000;
 
-/** Opens sockets to servers, with TLS and through proxies. */
-export class Connector {
-  readonly #contexts = new Map<string, SecureContext>();
+/**
+ * A connection for requests to `url`, with TLS if it says `https:`. The requests for `http:` through a proxy are the
+ * proxy's, and their connection ends there.
+ *
+ * @throws RegistryError; the signal's reason.
+ */
+export async function openConnection(
+  url: URL,
+  proxy: URL | undefined,
+  trust: TlsTrust,
+  signal: AbortSignal,
+): Promise<HttpConnection> {
+  if (proxy === undefined) return new HttpConnection(await connect(url, trust, signal));
+  const toProxy = await connect(proxy, SYSTEM_TRUST, signal);
+  if (url.protocol === 'http:') return new HttpConnection(toProxy);
+  const tunnelled = await tunnel(toProxy, proxy, hostAndPort(url), signal);
+  return new HttpConnection(await secure(url, tunnelled, trust, signal));
+}
 
-  /**
-   * A connection for requests to `url`, with TLS if it says `https:`. The requests for `http:` through a proxy are the
-   * proxy's, and their connection ends there.
-   *
-   * @throws RegistryError; the signal's reason.
-   */
-  async open(url: URL, proxy: URL | undefined, trust: TlsTrust, signal: AbortSignal): Promise<HttpConnection> {
-    if (proxy === undefined) return new HttpConnection(await this.#socket(url, trust, signal));
-    const toProxy = await this.#socket(proxy, SYSTEM_TRUST, signal);
-    if (url.protocol === 'http:') return new HttpConnection(toProxy);
-    const tunnelled = await tunnel(toProxy, proxy, hostAndPort(url), signal);
-    return new HttpConnection(await this.#secure(url, tunnelled, trust, signal));
-  }
+async function connect(url: URL, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
+  const { host, port } = address(url);
+  const socket = connectTcp({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  await ready(socket, 'connect', url, signal);
+  return url.protocol === 'https:' ? await secure(url, socket, trust, signal) : socket;
+}
 
-  async #socket(url: URL, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
-    const { host, port } = address(url);
-    const socket = connectTcp({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
-    await ready(socket, 'connect', url, signal);
-    return url.protocol === 'https:' ? await this.#secure(url, socket, trust, signal) : socket;
-  }
-
-  /**
-   * TLS over a socket that leads to the host of `url`, directly or through a proxy. Every TLS connection is made here:
-   * the certificate must be for that host, name or address, whatever is in between. Node.js compares it with `host`
-   * where there is no `servername`, which cannot be an address (RFC 6066 §3).
-   */
-  async #secure(url: URL, socket: Socket, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
-    const host = address(url).host.replace(/\.$/, '');
-    const options: ConnectionOptions = {
+/**
+ * TLS over a socket that leads to the host of `url`, directly or through a proxy. Every TLS connection is made here:
+ * the certificate must be for that host, name or address, whatever is in between. Node.js compares it with `host`
+ * where there is no `servername`, which cannot be an address (RFC 6066 §3).
+ */
+async function secure(url: URL, socket: Socket, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
+  const host = address(url).host.replace(/\.$/, '');
+  try {
+    const overTls = connectTls({
       socket,
       host,
       ...(isIP(host) === 0 && { servername: host }),
-      secureContext: this.#context(trust),
+      secureContext: secureContext(trust),
       rejectUnauthorized: trust.verify,
       ALPNProtocols: ['http/1.1'],
-    };
-    const secure = connectTls(options);
-    await ready(secure, 'secureConnect', url, signal);
-    return secure;
-  }
-
-  #context({ material, verify, showsCertificate }: TlsTrust): SecureContext {
-    const key = `${verify} ${showsCertificate} ${material?.origin}`;
-    const existing = this.#contexts.get(key);
-    if (existing !== undefined) return existing;
-    const roots = verify ? { ca: [...trustedRoots(), ...(material?.ca ?? [])] } : {};
-    const { cert, key: privateKey } = material ?? {};
-    const own = showsCertificate && cert !== undefined ? { cert, key: privateKey } : {};
-    let context: SecureContext;
-    try {
-      context = createSecureContext({ ...roots, ...own, minVersion: 'TLSv1.2' });
-    } catch (cause) {
-      const message = `The TLS certificates of ${material?.origin ?? 'the system'} cannot be used`;
-      throw new RegistryError('TLS_MATERIAL', message, { cause });
-    }
-    this.#contexts.set(key, context);
-    return context;
+    });
+    await ready(overTls, 'secureConnect', url, signal);
+    return overTls;
+  } catch (error) {
+    socket.destroy();
+    throw error;
   }
 }
 
 /** The header that a proxy wants for the user and the password in its URL. */
 export function proxyAuthorization(proxy: URL): Record<string, string> {
   if (proxy.username === '' && proxy.password === '') return {};
-  const text = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const text = `${unescaped(proxy.username)}:${unescaped(proxy.password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(text).toString('base64')}` };
+}
+
+/** A `%` that escapes nothing, as in a password that somebody typed, stays. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The lines of a request without a body, as they go over the wire. */

@@ -1,9 +1,10 @@
-import { Connector, proxyAuthorization, requestText, type TlsTrust } from './connect.js';
+import { openConnection, proxyAuthorization, requestText } from './connect.js';
 import type { HttpConnection } from './http-connection.js';
 import { HttpResponse } from './http-response.js';
 import { networkError } from './network-error.js';
 import { type ProxySettings, proxyFor } from './proxy.js';
 import { displayUrl, RegistryError } from './registry-error.js';
+import type { TlsTrust } from './secure-context.js';
 import type { TlsMaterial } from './tls.js';
 
 /** Milliseconds. Plain data. */
@@ -69,7 +70,6 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #connector = new Connector();
   readonly #idle = new Map<string, HttpConnection[]>();
   #isClosed = false;
 
@@ -138,7 +138,7 @@ export class HttpClient {
       const connection =
         idle ??
         (await within(request.connectMs ?? timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
-          this.#connector.open(url, proxy, trust, limit),
+          openConnection(url, proxy, trust, limit),
         ));
       try {
         const head = await within(timeouts.headersMs, `${url.host} does not answer`, signal, async (limit) => {

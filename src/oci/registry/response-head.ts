@@ -105,11 +105,11 @@ export class ResponseHeadParser {
       this.#fields
         .filter(([name]) => name === wanted)
         .flatMap(([, value]) => value.split(',').map((part) => part.trim()));
-    const lengths = list('content-length');
+    const lengths = list('content-length').filter((value) => value !== '');
     // A version that knows no chunks does not mean them (RFC 9112 §6.1).
     const encodings = version < 11 ? [] : list('transfer-encoding').map((value) => value.toLowerCase());
     const framing = bodyFraming(status, lengths, encodings);
-    const isRegular = this.#isRegular && this.#lines.isStrict && lengths.length + encodings.length <= 1;
+    const isRegular = this.#isRegular && this.#lines.isStrict && list('content-length').length + encodings.length <= 1;
     const keepsAlive =
       isRegular &&
       framing.kind !== 'close' &&
