@@ -9,6 +9,15 @@ export type OciFsckError =
     }
   | { readonly type: 'manifest-parse-failed'; readonly name: string; readonly detail: string }
   | { readonly type: 'config-ref-missing'; readonly name: string; readonly digest: string }
+  | {
+      readonly type: 'config-link-mismatch';
+      readonly name: string;
+      readonly digest: string;
+      /** The stream that the manifest names. */
+      readonly expected: string;
+      /** The stream that the config's own name leads to; empty if it leads nowhere. */
+      readonly actual: string;
+    }
   | { readonly type: 'config-read-failed'; readonly name: string; readonly detail: string }
   | {
       readonly type: 'config-digest-mismatch';
@@ -21,6 +30,14 @@ export type OciFsckError =
   | { readonly type: 'layer-stream-missing'; readonly name: string; readonly diffId: string }
   | { readonly type: 'layer-check-failed'; readonly name: string; readonly diffId: string; readonly detail: string }
   | { readonly type: 'layer-object-missing'; readonly name: string; readonly diffId: string; readonly detail: string }
+  | {
+      readonly type: 'layer-digest-mismatch';
+      readonly name: string;
+      readonly diffId: string;
+      readonly detail: string;
+    }
+  | { readonly type: 'linked-image-missing'; readonly name: string; readonly digest: string; readonly detail: string }
+  | { readonly type: 'stream-digest-mismatch'; readonly name: string; readonly detail: string }
   | { readonly type: 'seal-image-missing'; readonly name: string; readonly digest: string; readonly detail: string }
   | { readonly type: 'artifact-layer-ref-missing'; readonly name: string; readonly digest: string }
   | {
@@ -44,6 +61,7 @@ function describe(error: OciFsckError): string {
     case 'config-read-failed':
     case 'config-parse-failed':
     case 'ref-resolve-failed':
+    case 'stream-digest-mismatch':
       return error.detail;
     case 'manifest-digest-mismatch':
     case 'config-digest-mismatch':
@@ -54,9 +72,15 @@ function describe(error: OciFsckError): string {
     case 'layer-ref-missing':
     case 'layer-stream-missing':
       return error.diffId;
+    case 'config-link-mismatch': {
+      const actual = error.actual === '' ? 'nowhere' : `to ${error.actual}`;
+      return `${error.digest}: the manifest names the stream ${error.expected}, but the config's name leads ${actual}`;
+    }
     case 'layer-check-failed':
+    case 'layer-digest-mismatch':
     case 'layer-object-missing':
       return `${error.diffId}: ${error.detail}`;
+    case 'linked-image-missing':
     case 'seal-image-missing':
     case 'artifact-layer-object-missing':
       return `${error.digest}: ${error.detail}`;

@@ -5,15 +5,19 @@ import type { LongCallOptions, Repository } from '../composefs/repository/reposi
 import { errorChain } from '../errors.js';
 import { sortConfigRefs } from './config-stream.js';
 import { type ExternalStream, readExternalStream } from './external-stream.js';
+import { checkLayerContents, checkStreamNames, type UncheckedLayer } from './fsck-content.js';
 import type { OciFsckError } from './fsck-error.js';
 import {
+  BLOB_CONTENT_TYPE,
   CONFIG_CONTENT_TYPE,
   configIdentifier,
   configRefKey,
+  LAYER_CONTENT_TYPE,
   layerContentId,
   MANIFEST_CONTENT_TYPE,
   manifestIdentifier,
 } from './identifiers.js';
+import { isTarLayer } from './layer/media-type.js';
 import { type ImageConfiguration, parseConfig } from './model/config.js';
 import { type OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from './model/manifest.js';
@@ -43,7 +47,8 @@ export async function ociFsck(repo: Repository, options: LongCallOptions = {}): 
     if (name.startsWith('@')) check.fail({ type: 'invalid-ref-name', name });
     else check.image(name, digest);
   }
-  return check.result(repoResult);
+  check.streamNames();
+  return await check.result(repoResult, options);
 }
 
 /** Checks the repository and one tagged image; a tag that cannot be resolved is a finding. */
@@ -61,14 +66,23 @@ export async function ociFsckImage(
     check.fail({ type: 'ref-resolve-failed', name, detail: outermost(error) });
   }
   if (digest !== undefined) check.image(name, digest);
-  return check.result(repoResult);
+  return await check.result(repoResult, options);
+}
+
+/** What the checks of images leave to be done, or need not be done again. */
+interface Pending {
+  /** Hashed at the end, in threads. */
+  readonly layers: UncheckedLayer[];
+  /** Names of streams whose documents were compared with their digests. */
+  readonly checked: Set<string>;
 }
 
 class ImageCheck {
   readonly #repo: Repository;
   readonly #errors: OciFsckError[] = [];
+  readonly #pending: Pending = { layers: [], checked: new Set() };
+  readonly #corrupted = new Set<string>();
   #checked = 0;
-  #corrupted = 0;
 
   constructor(repo: Repository) {
     this.#repo = repo;
@@ -77,30 +91,41 @@ class ImageCheck {
   /** Counts an image that cannot be checked at all. */
   fail(error: OciFsckError): void {
     this.#checked += 1;
-    this.#corrupted += 1;
+    this.#corrupted.add(error.name);
     this.#errors.push(error);
   }
 
   image(name: string, digest: OciDigest): void {
     this.#checked += 1;
     const before = this.#errors.length;
-    this.#errors.push(...checkImage(this.#repo, name, digest));
-    if (this.#errors.length > before) this.#corrupted += 1;
+    this.#errors.push(...checkImage(this.#repo, name, digest, this.#pending));
+    if (this.#errors.length > before) this.#corrupted.add(name);
   }
 
-  result(repoResult: FsckResult): OciFsckResult {
+  /** Checks what has the name of a digest, whether or not an image uses it. */
+  streamNames(): void {
+    const { errors, layers } = checkStreamNames(this.#repo, this.#pending.checked);
+    this.#errors.push(...errors);
+    const used = new Set(this.#pending.layers.map(({ verity, digest }) => `${verity} ${digest}`));
+    this.#pending.layers.push(...layers.filter(({ verity, digest }) => !used.has(`${verity} ${digest}`)));
+  }
+
+  async result(repoResult: FsckResult, options: LongCallOptions): Promise<OciFsckResult> {
+    const contents = await checkLayerContents(this.#repo, this.#pending.layers, options);
+    for (const error of contents) if (error.type === 'layer-digest-mismatch') this.#corrupted.add(error.name);
     return {
       repoResult,
       imagesChecked: this.#checked,
-      imagesCorrupted: this.#corrupted,
-      errors: this.#errors,
+      imagesCorrupted: this.#corrupted.size,
+      errors: [...this.#errors, ...contents],
     };
   }
 }
 
 /** The findings of one image (spec 40 §7.1): those of the manifest and config end the check. */
-function* checkImage(repo: Repository, name: string, digest: OciDigest): Generator<OciFsckError> {
+function* checkImage(repo: Repository, name: string, digest: OciDigest, pending: Pending): Generator<OciFsckError> {
   const stored = attempt(() => readExternalStream(repo, manifestIdentifier(digest), MANIFEST_CONTENT_TYPE));
+  pending.checked.add(manifestIdentifier(digest));
   if (!stored.ok) return yield { type: 'manifest-read-failed', name, detail: stored.detail };
   const found = sha256ContentDigest(stored.value.data);
   if (found !== digest) return yield { type: 'manifest-digest-mismatch', name, expected: digest, actual: found };
@@ -110,6 +135,8 @@ function* checkImage(repo: Repository, name: string, digest: OciDigest): Generat
   const configDigest = manifest.value.config.digest;
   const configVerity = stored.value.namedRefs.get(configRefKey(configDigest));
   if (configVerity === undefined) return yield { type: 'config-ref-missing', name, digest: configDigest };
+  const linked = attempt(() => repo.hasStream(configIdentifier(configDigest)));
+  if (linked.ok && linked.value === configVerity) pending.checked.add(configIdentifier(configDigest));
   const config = attempt(() =>
     readExternalStream(repo, configIdentifier(configDigest), CONFIG_CONTENT_TYPE, configVerity),
   );
@@ -118,15 +145,27 @@ function* checkImage(repo: Repository, name: string, digest: OciDigest): Generat
   if (configFound !== configDigest) {
     return yield { type: 'config-digest-mismatch', name, expected: configDigest, actual: configFound };
   }
-  if (isContainerImage(manifest.value)) yield* checkContainer(repo, name, config.value);
-  else yield* checkArtifact(repo, name, manifest.value, stored.value.namedRefs);
+  if (!linked.ok || linked.value !== configVerity) {
+    const actual = linked.ok ? (linked.value ?? '') : linked.detail;
+    yield { type: 'config-link-mismatch', name, digest: configDigest, expected: configVerity, actual };
+  }
+  if (isContainerImage(manifest.value)) yield* checkContainer(repo, name, config.value, pending);
+  else yield* checkArtifact(repo, name, manifest.value, stored.value.namedRefs, pending);
 }
 
-function* checkContainer(repo: Repository, name: string, stored: ExternalStream): Generator<OciFsckError> {
+function* checkContainer(
+  repo: Repository,
+  name: string,
+  stored: ExternalStream,
+  pending: Pending,
+): Generator<OciFsckError> {
   const config = attempt(() => parseConfig(stored.data).value);
   if (!config.ok) return yield { type: 'config-parse-failed', name, detail: config.detail };
-  const { layerRefs } = sortConfigRefs(stored.namedRefs);
-  for (const diffId of config.value.rootfs.diff_ids) yield* checkLayer(repo, name, diffId, layerRefs.get(diffId));
+  const { layerRefs, image, imageV1, bootImages } = sortConfigRefs(stored.namedRefs);
+  for (const diffId of config.value.rootfs.diff_ids) {
+    yield* checkLayer(repo, name, diffId, layerRefs.get(diffId), pending);
+  }
+  for (const id of [image, imageV1, ...bootImages.values()]) yield* checkLinkedImage(repo, name, id);
   yield* checkSeal(repo, name, config.value);
 }
 
@@ -135,6 +174,7 @@ function* checkLayer(
   name: string,
   diffId: string,
   verity: ObjectId | undefined,
+  pending: Pending,
 ): Generator<OciFsckError> {
   if (verity === undefined) return yield { type: 'layer-ref-missing', name, diffId };
   const digest = attempt(() => parseOciDigest(diffId));
@@ -145,7 +185,17 @@ function* checkLayer(
   if (!stream.ok) yield { type: 'layer-check-failed', name, diffId, detail: stream.detail };
   else if (stream.value === undefined) yield { type: 'layer-stream-missing', name, diffId };
   const object = attempt(() => closeSync(repo.objects.openObject(verity)));
-  if (!object.ok) yield { type: 'layer-object-missing', name, diffId, detail: object.detail };
+  if (!object.ok) return yield { type: 'layer-object-missing', name, diffId, detail: object.detail };
+  const finding = (detail: string): OciFsckError => ({ type: 'layer-digest-mismatch', name, diffId, detail });
+  pending.layers.push({ verity, digest: diffId, contentType: LAYER_CONTENT_TYPE, finding });
+}
+
+/** An EROFS image that the config names can be mounted only if it is listed. */
+function* checkLinkedImage(repo: Repository, name: string, id: ObjectId | undefined): Generator<OciFsckError> {
+  if (id === undefined) return;
+  const image = attempt(() => closeSync(repo.openImage(id).fd));
+  const detail = image.ok ? 'the link in images/ leads elsewhere' : image.detail;
+  if (!image.ok || !repo.hasImage(id)) yield { type: 'linked-image-missing', name, digest: id, detail };
 }
 
 function* checkSeal(repo: Repository, name: string, config: ImageConfiguration): Generator<OciFsckError> {
@@ -161,8 +211,9 @@ function* checkArtifact(
   name: string,
   manifest: ImageManifest,
   namedRefs: ReadonlyMap<string, ObjectId>,
+  pending: Pending,
 ): Generator<OciFsckError> {
-  for (const { digest } of manifest.layers) {
+  for (const { digest, mediaType } of manifest.layers) {
     const verity = namedRefs.get(digest);
     if (verity === undefined) {
       yield { type: 'artifact-layer-ref-missing', name, digest };
@@ -170,6 +221,16 @@ function* checkArtifact(
     }
     const object = attempt(() => closeSync(repo.objects.openObject(verity)));
     if (!object.ok) yield { type: 'artifact-layer-object-missing', name, digest, detail: object.detail };
+    // What an unpacked tar was made of is not known any more.
+    else if (!isTarLayer(mediaType)) {
+      const finding = (detail: string): OciFsckError => ({
+        type: 'layer-digest-mismatch',
+        name,
+        diffId: digest,
+        detail,
+      });
+      pending.layers.push({ verity, digest, contentType: BLOB_CONTENT_TYPE, finding });
+    }
   }
 }
 

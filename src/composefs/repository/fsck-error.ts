@@ -10,6 +10,7 @@ export type FsckError =
   | { readonly type: 'object-verity-missing'; readonly path: string }
   | { readonly type: 'entry-not-symlink'; readonly path: string }
   | { readonly type: 'broken-symlink'; readonly path: string }
+  | { readonly type: 'wrong-link'; readonly path: string; readonly detail: string }
   | { readonly type: 'stat-failed'; readonly path: string; readonly detail: string }
   | { readonly type: 'unexpected-file-type'; readonly path: string; readonly detail: string }
   | { readonly type: 'stream-open-failed'; readonly path: string; readonly detail: string }

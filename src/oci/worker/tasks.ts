@@ -2,6 +2,7 @@ import type { ProgressReporter } from '../../progress.js';
 import type { BuildImagesInput, BuiltImage } from './build-images.js';
 import type { HelpStoringInput } from './help-storing.js';
 import type { ImportedLayer, ImportLayerInput } from './import-layer-blob.js';
+import type { VerifyLayerInput, VerifyLayerOutput } from './verify-layer.js';
 
 /** What a task can use besides its input. */
 export interface TaskContext extends ProgressReporter {
@@ -13,6 +14,7 @@ export interface Tasks {
   'import-layer': { input: ImportLayerInput; output: ImportedLayer };
   'help-storing': { input: HelpStoringInput; output: undefined };
   'build-images': { input: BuildImagesInput; output: BuiltImage[] };
+  'verify-layer': { input: VerifyLayerInput; output: VerifyLayerOutput };
 }
 
 export type TaskName = keyof Tasks;
@@ -26,4 +28,5 @@ export const handlers: Handlers = {
   'import-layer': async (input, context) => (await import('./import-layer-blob.js')).importLayerBlob(input, context),
   'help-storing': async (input) => void (await (await import('./help-storing.js')).helpStoring(input)),
   'build-images': async (input, context) => (await import('./build-images.js')).buildImages(input, context),
+  'verify-layer': async (input) => (await import('./verify-layer.js')).verifyStoredLayer(input),
 };
