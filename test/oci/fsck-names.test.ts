@@ -106,6 +106,9 @@ test('references and entries that lead out of the repository, or to what is no e
   repo.registerImage(id, 'good/one');
   for (const [path, text] of refs) link(repo, path, text);
   const found = refs.map(([path, text]) => {
+    if (text.endsWith('passwd')) {
+      return { type: 'stat-failed', path, detail: `${repo.path}/${path} leads out of the repository, to ${text}` };
+    }
     const detail = `leads to ${text}, which is no entry of ${path.slice(0, path.indexOf('/'))}/`;
     return { type: 'wrong-link', path, detail };
   });
@@ -116,9 +119,15 @@ test('references and entries that lead out of the repository, or to what is no e
   // The right file, on a way that ends with the repository's move.
   const outside = `${repo.path}/objects/${id.slice(0, 2)}/${id.slice(2)}`;
   link(repo, `images/${id}`, outside);
+  const detail = `${repo.path}/images/${id} leads out of the repository, to ${outside}`;
+  const wrong = { type: 'stat-failed', detail };
   assert.deepEqual((await repo.fsck({ threads: 0 })).errors, [
-    { type: 'wrong-link', path: `images/${id}`, detail: `leads to ${outside}, which is no object of the repository` },
+    { ...wrong, path: `images/${id}` },
+    { ...wrong, path: 'images/refs/good/one' },
   ]);
+  link(repo, `images/${id}`, '../file');
+  const [problem] = (await repo.fsck({ threads: 0 })).errors;
+  assert.deepEqual([problem?.type, problem?.type === 'wrong-link' && problem.path], ['wrong-link', `images/${id}`]);
 });
 
 test('objects that are all gone', async (t) => {

@@ -61,19 +61,30 @@ export function openStream(
   });
 }
 
-/** The reconstructed content of a stream (spec 30 §4.3 `cat`). */
+/**
+ * The reconstructed content of a stream (spec 30 §4.3 `cat`).
+ *
+ * @throws ComposefsError `DIGEST_MISMATCH` if the stream, or an object after its last byte, turns out to be damaged.
+ */
 export function* catStream(
   repository: RepositoryHost,
   name: string,
   id?: ObjectId,
   contentType?: bigint,
 ): Generator<Buffer> {
-  const reader = openStream(repository, name, id, contentType);
+  const object = id ?? withContext(`Opening stream '${name}'`, () => resolveStream(repository, name));
+  const reader = openStream(repository, name, object, contentType);
   try {
-    yield* catSplitStream(reader, (object) => repository.objects.readObjectChunks(object));
+    yield* catSplitStream(reader, (part) => repository.objects.readIntactChunks(part));
   } finally {
     reader.close();
   }
+}
+
+/** The object that a stream's name leads to, over a reference or not; undefined if it leads nowhere. */
+function resolveStream({ root, objects }: RepositoryHost, name: string): ObjectId | undefined {
+  const target = followLinks(root, `streams/${validateStreamName(name)}`)?.toString('latin1');
+  return target === undefined ? undefined : objectIdFromPathname(objects.algorithm, target);
 }
 
 function openByName({ root }: RepositoryHost, name: string): number {

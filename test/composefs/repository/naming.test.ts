@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type ObjectId, objectPathname } from '../../../src/composefs/fsverity/object-id.js';
@@ -60,6 +70,19 @@ describe('streams', () => {
       (error) => /^Opening stream 'stream': .*Invalid splitstream content type$/.test(fullMessage(error)),
     );
     assert.throws(() => repo.openStream('nothing'), { code: 'ENOENT', message: "Opening stream 'nothing'" });
+    assert.throws(() => content('refs/nothing'), { code: 'ENOENT', message: "Opening stream 'refs/nothing'" });
+    for (const damaged of [object, id]) {
+      const path = repo.objects.path(damaged);
+      const whole = readFileSync(path);
+      chmodSync(path, 0o644);
+      // Where only the digest tells: in the middle of the file, and in the flags of the stream's header.
+      const at = damaged === id ? 12 : 40_000;
+      writeFileSync(path, Buffer.concat([whole.subarray(0, at), Buffer.from([1]), whole.subarray(at + 1)]));
+      for (const name of ['stream', 'refs/name']) {
+        assert.throws(() => content(name), { code: 'DIGEST_MISMATCH' });
+      }
+      writeFileSync(path, whole);
+    }
   });
 
   it('do not leak descriptors when they cannot be opened', async (t) => {
