@@ -26,8 +26,7 @@ const platform: v.GenericSchema<unknown, Platform> = struct({
   variant: v.nullish(text),
 });
 
-export const descriptor: v.GenericSchema<unknown, Descriptor> = struct({
-  mediaType: text,
+const fields = {
   digest: ociDigest,
   size: unsigned(Number.MAX_SAFE_INTEGER),
   urls: v.nullish(list(text)),
@@ -35,4 +34,12 @@ export const descriptor: v.GenericSchema<unknown, Descriptor> = struct({
   platform: v.nullish(platform),
   artifactType: v.nullish(text),
   data: v.nullish(text),
+};
+
+export const descriptor: v.GenericSchema<unknown, Descriptor> = struct({ mediaType: text, ...fields });
+
+/** What an index lists: without a media type it is of an unknown kind, and no fault of the index. */
+export const listedDescriptor: v.GenericSchema<unknown, Descriptor> = struct({
+  mediaType: v.nullish(text, ''),
+  ...fields,
 });

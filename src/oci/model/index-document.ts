@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { type Descriptor, descriptor } from './descriptor.js';
+import { type Descriptor, descriptor, listedDescriptor } from './descriptor.js';
 import { MAX_JSON_BYTES } from './json.js';
 import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
 
@@ -19,7 +19,7 @@ const index: v.GenericSchema<unknown, ImageIndex> = struct({
   schemaVersion: unsigned(0xffff_ffff),
   mediaType: v.nullish(text),
   artifactType: v.nullish(text),
-  manifests: listOrNull(descriptor),
+  manifests: listOrNull(listedDescriptor),
   subject: v.nullish(descriptor),
   annotations: v.nullish(textMap),
 });

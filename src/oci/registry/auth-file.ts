@@ -95,7 +95,10 @@ export async function editAuthFile(
     throw cannotWrite(cause);
   }
   try {
-    await waitForFlock(lock, 'exclusive', signal);
+    await waitForFlock(lock, 'exclusive', signal).catch(() => {
+      // Some network file systems cannot lock; other tools never do.
+      signal?.throwIfAborted();
+    });
     const document = readDocument(path) ?? {};
     const auths = member(path, document, 'auths');
     edit(auths);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { openUnlinked } from '../../bytes/spool.js';
 import { procPath } from '../../composefs/mount/proc-path.js';
 import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
-import { ComposefsError } from '../../errors.js';
+import { ComposefsError, errorCode } from '../../errors.js';
+import { tarLimits } from '../layer/layer-limits.js';
 import { readFileBlob } from './file-blob.js';
 import { realPathOf } from './opened-path.js';
 
@@ -37,28 +38,42 @@ export async function openArchive(path: string, signal?: AbortSignal): Promise<A
       return { path: procPath(fd), realPath, close: () => closeSync(fd) };
     }
     const whole = { kind: 'file', path: procPath(fd), offset: 0, size: stat.size, compression } as const;
-    const tar = await unpack(readFileBlob(whole), signal);
+    const tar = await unpack(readFileBlob(whole), stat.size, signal);
     return { path: procPath(tar), realPath, close: () => closeSync(tar) };
   } finally {
     if (!isKept) closeSync(fd);
   }
 }
 
-/** @returns the descriptor of a file that nobody else can reach, and that is gone with it. */
+/**
+ * @param packedSize of the archive, which bounds the tar as a blob bounds a layer.
+ * @returns the descriptor of a file that nobody else can reach, and that is gone with it.
+ */
 async function unpack(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+  packedSize: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const fd = openUnlinked(temporaryDirectory());
+  const { maxTarBytes } = tarLimits({}, packedSize);
+  const directory = temporaryDirectory();
+  const fd = openUnlinked(directory);
+  let size = 0;
   try {
     for await (const chunk of chunks) {
       signal?.throwIfAborted();
+      size += chunk.length;
+      if (size > maxTarBytes) {
+        const message = `${packedSize} bytes decompress to more than ${maxTarBytes}`;
+        throw new ComposefsError('ARCHIVE_TOO_LARGE', message, { hint: 'If that is right, decompress it first.' });
+      }
       for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
     }
     return fd;
   } catch (error) {
     closeSync(fd);
-    throw error;
+    if (!['ENOSPC', 'EDQUOT'].includes(errorCode(error))) throw error;
+    const message = `there is no room in ${directory} to decompress the archive`;
+    throw new ComposefsError(errorCode(error), message, { cause: error, hint: 'TMPDIR names another directory.' });
   }
 }
 

@@ -115,6 +115,7 @@ test('entries of unknown media types are passed over', async () => {
       assert.equal(await chosen([odd]), `UNEXPECTED_MEDIA_TYPE: Unexpected media type ${mediaType}`);
     }
   }
+  for (const mediaType of [undefined, null]) assert.equal(await chosen([{ ...MISSING, mediaType }, right]), 'right');
 });
 
 test('of images for one platform the one in Zstandard is taken, else the first', async () => {
