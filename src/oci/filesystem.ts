@@ -109,8 +109,13 @@ function applyLayers(
 
 /** Says what would help where it is the rules that are in the way. */
 function refusedByReference(error: unknown): unknown {
-  const isRefusal = [ImageError, TarError, LayerError, SplitStreamError].some((type) => findCause(error, type));
-  if (!isRefusal) return error;
+  const isRefusal = findCause(error, ImageError) !== undefined;
+  const isOtherTar = [TarError, LayerError, SplitStreamError].some((type) => findCause(error, type) !== undefined);
+  if (!isRefusal && !isOtherTar) return error;
+  // Layers are stored by the other rules: an object that only composefs-rs makes of a tar is not there.
+  const message = isRefusal
+    ? 'composefs-rs refuses this image'
+    : 'composefs-rs reads a tar of this image in another way, and what it makes of it is not stored';
   const hint = 'the layer rules `oci`, which are those without --layer-rules, may take this image';
-  return new ComposefsError(errorCode(error), 'composefs-rs refuses this image', { cause: error, hint });
+  return new ComposefsError(errorCode(error), message, { cause: error, hint });
 }
