@@ -1,3 +1,4 @@
+import { decompress } from '../../compression/decompress.js';
 import { errorCode } from '../../errors.js';
 import { BlobError } from '../sources/image-source.js';
 import { EndpointClient } from './endpoint-client.js';
@@ -43,7 +44,8 @@ export interface BlobDownloadOptions {
  * The bytes of one blob, first those that are kept from an earlier time, then the rest from a registry. When a
  * connection breaks off, the next one goes on where it stopped (a range request); if the server then answers with
  * anything but exactly that range, the blob is asked for from its beginning and what is known of it passed over. Bytes
- * are taken as they are, whatever `Content-Encoding` says: stores say `gzip` of blobs that are gzip.
+ * are taken as they are if there are as many as there should be, whatever `Content-Encoding` says: stores say `gzip` of blobs
+ * that are gzip.
  *
  * Neither size nor digest is sure until the reader has checked both; no more than `size` bytes come.
  */
@@ -197,7 +199,10 @@ export class BlobDownload {
   async *#pass(response: HttpResponse, skip: number, host: string): AsyncGenerator<Buffer> {
     const { digest, size } = this.#location;
     const bodySize = size - this.#offset + skip;
-    if (response.contentLength !== undefined && response.contentLength !== bodySize) {
+    const isOther = response.contentLength !== undefined && response.contentLength !== bodySize;
+    // Of another size and said to be gzip: here the header means what it says.
+    const isCompressed = isOther && response.isGzip && response.status === 200;
+    if (isOther && !isCompressed) {
       response.discard();
       const message = `Blob ${digest} of ${size} bytes has ${response.contentLength} bytes at ${host}`;
       throw new BlobError('BLOB_SIZE_MISMATCH', digest, message);
@@ -207,7 +212,7 @@ export class BlobDownload {
     const pieces = new PieceBuffer();
     let toSkip = skip;
     let failure: { error: unknown } | undefined;
-    const body = response.body();
+    const body = isCompressed ? unpacked(response) : response.body();
     try {
       for (;;) {
         let next: IteratorResult<Buffer>;
@@ -258,6 +263,11 @@ export class BlobDownload {
     this.#partial?.close();
     this.#partial = undefined;
   }
+}
+
+/** Pieces that last. */
+async function* unpacked(response: HttpResponse): AsyncGenerator<Buffer> {
+  for await (const piece of decompress(response.body(), 'gzip')) yield Buffer.from(piece);
 }
 
 function isFailure(error: unknown): error is RegistryError | BlobError {

@@ -26,5 +26,5 @@ export function foreignClient(location: RegistryLocation): HttpClient {
 }
 
 function isInsecure({ endpoints }: RegistryLocation): boolean {
-  return endpoints.every(({ insecure }) => insecure);
+  return endpoints.length > 0 && endpoints.every(({ insecure }) => insecure);
 }

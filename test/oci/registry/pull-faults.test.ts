@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { Repository } from '../../../src/composefs/repository/index.js';
 import { ComposefsError, findCause, fullMessage } from '../../../src/errors.js';
 import type { Descriptor } from '../../../src/oci/model/descriptor.js';
@@ -155,6 +156,23 @@ test('Content-Encoding says nothing about a blob, in parts or as a whole', async
     const { transfer } = await it.fetch();
     assert.equal(transfer.fetchedBytes, it.layer.bytes.length);
     assert.deepEqual(it.ranges(), [undefined, 'bytes=500000-']);
+  }
+});
+
+test('a layer that was compressed on the way is decompressed, and not beyond its size', async (context) => {
+  const it = await setup(context);
+  const headers = { 'Content-Encoding': 'gzip' };
+  it.fault({ type: 'status', status: 200, headers, body: gzipSync(it.layer.bytes) });
+  const { transfer } = await it.fetch();
+  assert.equal(transfer.fetchedBytes, it.layer.bytes.length);
+  it.registry.clearFaults();
+  for (const [body, code] of [
+    [gzipSync(Buffer.alloc(64 << 20)), 'BLOB_SIZE_MISMATCH'],
+    [gzipSync(it.layer.bytes).subarray(0, -9), 'COMPRESSED_DATA_TRUNCATED'],
+  ] as const) {
+    const other = await setup(context);
+    other.fault({ type: 'status', status: 200, headers, body });
+    assert.equal((await failure(other.fetch())).code, code);
   }
 });
 
