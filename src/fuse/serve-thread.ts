@@ -1,4 +1,4 @@
-import { postToStarter, threadData } from '../threads/thread-side.js';
+import { postToStarter, threadData, threadIsReady } from '../threads/thread-side.js';
 import { INLINE_HASH_MAX } from './object-files.js';
 import { serveRequests } from './serve-loop.js';
 import { imageServer, type ServerData } from './server-data.js';
@@ -21,6 +21,7 @@ export interface DeferredRequest {
 
 const data: ServerData = threadData();
 const { deviceFd } = data;
+threadIsReady();
 serveRequests(deviceFd, imageServer(data, INLINE_HASH_MAX), (request) => {
   const deferred: DeferredRequest = { deviceFd, request };
   postToStarter(deferred);

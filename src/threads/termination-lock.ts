@@ -1,35 +1,42 @@
 /**
- * Keeps a thread from being ended while it is in code that cannot stand it.
+ * Keeps a thread from being ended while it is in code that cannot stand it:
  *
- * An add-on that throws while its thread is being ended aborts the whole process (`FATAL ERROR: … napi_throw`): koffi
- * does, while it is loaded and while it binds a function. The thread holds this lock meanwhile, and whoever wants to
- * end the thread takes the lock first and never gives it back: from then on the thread waits where it would begin.
+ * - an add-on that throws while its thread is being ended aborts the whole process (`FATAL ERROR: … napi_throw`); koffi
+ *   does, while it is loaded and while it binds a function;
+ * - modules that are being loaded have files open, which nobody would close.
+ *
+ * The thread holds this lock meanwhile, from its very beginning on. Whoever wants to end it takes the lock first and
+ * never gives it back: from then on the thread waits where it would hold it again.
  */
 export class TerminationLock {
   /** The memory to share with the other thread. */
   readonly buffer: SharedArrayBuffer;
   readonly #state: Int32Array;
-  /** How many calls of {@link run} are under way in this thread. */
-  #depth = 0;
+  /** How often this thread holds it; once, at the beginning. */
+  #depth = 1;
 
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)) {
     this.buffer = buffer;
     this.#state = new Int32Array(buffer);
   }
 
-  /** For the thread: does something during which it must not be ended. Calls may be nested. */
-  run<T>(action: () => T): T {
+  /** For the thread. */
+  hold(): void {
     if (this.#depth === 0 && Atomics.compareExchange(this.#state, 0, FREE, HELD) !== FREE) this.#waitForTheEnd();
     this.#depth += 1;
-    try {
-      return action();
-    } finally {
-      this.#depth -= 1;
-      if (this.#depth === 0) {
-        Atomics.store(this.#state, 0, FREE);
-        Atomics.notify(this.#state, 0);
-      }
-    }
+  }
+
+  /** For the thread: once for each {@link hold}, and once for the beginning. */
+  release(): void {
+    this.#depth -= 1;
+    if (this.#depth > 0) return;
+    Atomics.store(this.#state, 0, FREE);
+    Atomics.notify(this.#state, 0);
+  }
+
+  /** Whether this thread holds it. */
+  get isHeld(): boolean {
+    return this.#depth > 0;
   }
 
   /** For the other side: whether the thread may be ended now. If so it stays so. */
@@ -53,6 +60,7 @@ export class TerminationLock {
   }
 }
 
-const FREE = 0;
-const HELD = 1;
+/** What the memory holds when it is new. */
+const HELD = 0;
+const FREE = 1;
 const TAKEN = 2;

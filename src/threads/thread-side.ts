@@ -11,14 +11,37 @@ export interface ThreadData {
 const own = isThreadData(workerData) ? workerData : undefined;
 const lock = own === undefined ? undefined : new TerminationLock(own.terminationLock);
 
+/** How often it is looked whether the thread can end itself. */
+const END_INTERVAL_MS = 1;
+
 /** The data that this thread was started with. */
 export function threadData<Data>(): Data {
   return own?.data as Data;
 }
 
+/** All modules of the thread are loaded: from now on it can be ended. {@link onMessage} says so, too. Call one, once. */
+export function threadIsReady(): void {
+  lock?.release();
+}
+
 /** Does something during which this thread must not be ended. */
 export function withoutTermination<T>(action: () => T): T {
-  return lock === undefined ? action() : lock.run(action);
+  lock?.hold();
+  try {
+    return action();
+  } finally {
+    lock?.release();
+  }
+}
+
+/** {@link withoutTermination} for what is loaded later: `import('./module.js')`. */
+export async function withoutTerminationAsync<T>(action: () => Promise<T>): Promise<T> {
+  lock?.hold();
+  try {
+    return await action();
+  } finally {
+    lock?.release();
+  }
 }
 
 export function postToStarter(message: unknown): void {
@@ -30,10 +53,16 @@ export function postToStarter(message: unknown): void {
 export function onMessage<Message>(listener: (message: Message) => void): void {
   if (parentPort === null) throw new Error('this module runs in a worker thread only');
   parentPort.on('message', (envelope: { readonly end: true } | { readonly message: Message }) => {
-    // In a worker thread this ends the thread only, here where nothing else of it runs.
-    if ('end' in envelope) process.exit();
-    listener(envelope.message);
+    if ('end' in envelope) endThread();
+    else listener(envelope.message);
   });
+  threadIsReady();
+}
+
+/** In a worker thread `process.exit` ends the thread only, here where nothing else of it runs. */
+function endThread(): void {
+  if (lock?.isHeld === true) setTimeout(endThread, END_INTERVAL_MS);
+  else process.exit();
 }
 
 function isThreadData(data: unknown): data is ThreadData {

@@ -14,13 +14,14 @@ export interface ThreadOptions {
 const END_PATIENCE_MS = 100;
 
 /** How often it is looked whether a thread can be ended. */
-const LOCK_INTERVAL_MS = 1;
+const LOCK_INTERVAL_MS = 2;
 
 /** Loading a library from a slow disk can take long. After that long the process ends, whatever comes of it. */
 const EXIT_PATIENCE_MS = 5000;
 
 /**
- * A worker thread that can be ended at any time without harm to the process. Its module calls {@link onMessage}.
+ * A worker thread that can be ended at any time without harm to the process. Its module calls {@link onMessage},
+ * or {@link threadIsReady} if it takes no messages.
  *
  * It is asked to end by message, which it hears when it returns to its event loop. One that does not is terminated, as
  * soon as its {@link TerminationLock} allows it.
@@ -83,21 +84,20 @@ export class Thread {
     if (this.#hasExited) return;
     this.#worker.ref();
     this.#worker.postMessage({ end: true });
-    const patience = setTimeout(() => this.terminate(), END_PATIENCE_MS);
+    const patience = setTimeout(() => this.#terminate(), END_PATIENCE_MS);
     await this.#exited;
     clearTimeout(patience);
-  }
-
-  /** Ends a thread that does not listen, as soon as that does no harm. */
-  terminate(): void {
-    if (this.#hasExited) return;
-    if (this.#lock.tryTake()) void this.#worker.terminate();
-    else setTimeout(() => this.terminate(), LOCK_INTERVAL_MS);
   }
 
   /** Before the process ends, and Node ends its threads without asking. */
   prepareForExit(milliseconds: number): void {
     this.#lock.takeWithin(milliseconds);
+  }
+
+  #terminate(): void {
+    if (this.#hasExited) return;
+    if (this.#lock.tryTake()) void this.#worker.terminate();
+    else setTimeout(() => this.#terminate(), LOCK_INTERVAL_MS);
   }
 }
 

@@ -1,7 +1,8 @@
 import { loadLibc } from '../../src/linux/ffi.js';
-import { postToStarter, threadData } from '../../src/threads/thread-side.js';
+import { postToStarter, threadData, threadIsReady } from '../../src/threads/thread-side.js';
 
 /** Loads koffi and binds functions for ever: where ending a thread is dangerous. */
+threadIsReady();
 const { forever } = threadData<{ readonly forever: boolean }>();
 if (forever) {
   const libc = loadLibc();

@@ -7,17 +7,15 @@ import { Thread } from '../../src/threads/thread.js';
  */
 const rounds = Number(process.argv[2]);
 for (let round = 0; round < rounds; round++) {
-  const { thread, exited } = await start(round % 2 === 0);
+  const thread = await start(round % 2 === 0);
   await sleep((round % 4) / 2);
-  thread.terminate();
-  await exited;
+  await thread.end();
 }
 await start(true);
 process.exit(0);
 
-async function start(forever: boolean): Promise<{ thread: Thread; exited: Promise<unknown> }> {
+async function start(forever: boolean): Promise<Thread> {
   const thread = new Thread(new URL('./binding-thread.js', import.meta.url), { data: { forever } });
-  const exited = new Promise((resolve) => thread.onExit(resolve));
   await thread.nextMessage();
-  return { thread, exited };
+  return thread;
 }

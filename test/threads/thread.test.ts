@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { TerminationLock } from '../../src/threads/termination-lock.js';
 import { Thread } from '../../src/threads/thread.js';
@@ -39,22 +41,28 @@ test('a thread that does not listen is ended all the same', async () => {
   assert.deepEqual(statuses, [1]);
 });
 
-test('a lock is taken when nothing is under way, and for good', () => {
+test('a lock is held at the beginning, and taken for good when nothing is under way', () => {
   const lock = new TerminationLock();
   const other = new TerminationLock(lock.buffer);
-  assert.equal(
-    lock.run(() => lock.run(() => other.tryTake())),
-    false,
-  );
-  assert.equal(
-    lock.run(() => other.takeWithin(5)),
-    false,
-  );
-  assert.throws(() =>
-    lock.run(() => {
-      throw new Error('released all the same');
-    }),
-  );
-  assert.equal(other.takeWithin(5), true);
-  assert.equal(other.tryTake(), true);
+  assert.deepEqual([lock.isHeld, other.tryTake(), other.takeWithin(5)], [true, false, false]);
+  lock.hold();
+  lock.release();
+  assert.deepEqual([lock.isHeld, other.tryTake()], [true, false]);
+  lock.release();
+  assert.equal(lock.isHeld, false);
+  lock.hold();
+  assert.equal(other.tryTake(), false);
+  lock.release();
+  assert.deepEqual([other.takeWithin(5), other.tryTake()], [true, true]);
+});
+
+test('a thread that is ended while it starts leaves no file open', async () => {
+  const count = (): number => readdirSync('/proc/self/fd').length;
+  const before = count();
+  for (let round = 0; round < 6; round++) {
+    const thread = new Thread(new URL('./echo-thread.js', import.meta.url), { data: { prefix: 'echo' } });
+    await sleep(round * 4);
+    await thread.end();
+  }
+  assert.equal(count(), before);
 });

@@ -19,7 +19,7 @@ export interface RunOptions {
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 3 };
 
 /** How long a task may take to notice that it is to stop. */
-const ABORT_PATIENCE_MS = 300;
+const ABORT_PATIENCE_MS = 200;
 
 interface Job {
   readonly request: RunRequest;
@@ -139,7 +139,7 @@ export class WorkerPool {
   #stop(worker: Thread, job: Job): void {
     worker.post({ type: 'abort', id: job.request.id } satisfies WorkerRequest);
     const terminate = (): void => {
-      if (this.#busy.get(worker) === job) worker.terminate();
+      if (this.#busy.get(worker) === job) void worker.end();
     };
     setTimeout(terminate, ABORT_PATIENCE_MS).unref();
   }

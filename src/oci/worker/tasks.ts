@@ -1,4 +1,5 @@
 import type { ProgressReporter } from '../../progress.js';
+import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
 import type { BuildImagesInput, BuiltImage } from './build-images.js';
 import type { HelpStoringInput } from './help-storing.js';
 import type { ImportedLayer, ImportLayerInput } from './import-layer-blob.js';
@@ -25,8 +26,9 @@ type Handlers = {
 
 /** Loaded when they are called: a thread that imports layers needs a part of the modules only. */
 export const handlers: Handlers = {
-  'import-layer': async (input, context) => (await import('./import-layer-blob.js')).importLayerBlob(input, context),
-  'help-storing': async (input) => void (await (await import('./help-storing.js')).helpStoring(input)),
-  'build-images': async (input, context) => (await import('./build-images.js')).buildImages(input, context),
-  'verify-layer': async (input) => (await import('./verify-layer.js')).verifyStoredLayer(input),
+  'import-layer': async (input, context) =>
+    (await load(() => import('./import-layer-blob.js'))).importLayerBlob(input, context),
+  'help-storing': async (input) => void (await (await load(() => import('./help-storing.js'))).helpStoring(input)),
+  'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),
+  'verify-layer': async (input) => (await load(() => import('./verify-layer.js'))).verifyStoredLayer(input),
 };
