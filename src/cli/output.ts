@@ -1,11 +1,18 @@
 import type { Writable } from 'node:stream';
+import { renderJson } from './json.js';
+import { printLines } from './terminal-text.js';
 
 const BATCH_SIZE = 64 * 1024;
 
 /** The reader of our standard output is gone (`cfsctl … | head`). Not worth a message. */
 export class OutputClosedError extends Error {}
 
-/** Standard output. A write resolves when the bytes are handed over, so that a slow reader slows us down. */
+/**
+ * Standard output. A write resolves when the bytes are handed over, so that a slow reader slows us down.
+ *
+ * Text goes out in lines, in which nothing can command a terminal or begin another line, whoever wrote the names in it.
+ * What has to stay as it is goes out as bytes.
+ */
 export class Output {
   readonly #stream: Writable & { readonly isTTY?: boolean };
 
@@ -19,7 +26,37 @@ export class Output {
     return this.#stream.isTTY === true;
   }
 
-  write(data: string | Uint8Array): Promise<void> {
+  /** @param text without the end of the line. */
+  async line(text: string): Promise<void> {
+    await this.lines([text]);
+  }
+
+  /** @param lines without their ends; written many at a time. */
+  async lines(lines: Iterable<string>): Promise<void> {
+    let batch: string[] = [];
+    let size = 0;
+    for (const line of lines) {
+      batch.push(line);
+      size += line.length;
+      if (size < BATCH_SIZE) continue;
+      await this.#write(printLines(batch));
+      batch = [];
+      size = 0;
+    }
+    if (batch.length > 0) await this.#write(printLines(batch));
+  }
+
+  /** As every `--json` option prints it (spec 70 A6). */
+  async json(value: unknown): Promise<void> {
+    await this.#write(renderJson(value));
+  }
+
+  /** Writes content as it is, whatever it does to a terminal; nothing is added. */
+  async bytes(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of chunks) await this.#write(chunk);
+  }
+
+  #write(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#stream.write(data, (error) => {
         if (error === null || error === undefined) resolve();
@@ -28,23 +65,11 @@ export class Output {
       });
     });
   }
+}
 
-  /** Writes every chunk; nothing is added. */
-  async writeChunks(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const chunk of chunks) await this.write(chunk);
-  }
-
-  /** Writes ASCII text pieces, many at a time. */
-  async writeText(pieces: Iterable<string>): Promise<void> {
-    let batch = '';
-    for (const piece of pieces) {
-      batch += piece;
-      if (batch.length < BATCH_SIZE) continue;
-      await this.write(batch);
-      batch = '';
-    }
-    if (batch !== '') await this.write(batch);
-  }
+/** Lines that come with their ends, as those of a dumpfile do. */
+export function* withoutEnds(lines: Iterable<string>): Generator<string> {
+  for (const line of lines) yield line.endsWith('\n') ? line.slice(0, -1) : line;
 }
 
 function isClosedPipe(error: Error & { code?: string }): boolean {

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
+import { printable } from '../bytes/printable.js';
 import { ComposefsError } from '../errors.js';
 import { InterruptedError } from './interrupt.js';
 
@@ -23,7 +24,7 @@ export async function prompt(question: string, options: { readonly secret?: bool
       reader.on('SIGINT', () => reject(new InterruptedError(130)));
       // Too late to matter where there was an answer.
       reader.on('close', () => reject(new ComposefsError('NO_ANSWER', 'The input ended before there was an answer')));
-      reader.question(question).then(resolve, reject);
+      reader.question(printable(question)).then(resolve, reject);
       // The question has been written by now; what is typed stays unseen.
       isMuted = options.secret === true;
     });

@@ -1,5 +1,4 @@
 import { ComposefsError, errorChain, errorCode } from '../errors.js';
-import { escapeControls } from './terminal-text.js';
 
 const NO_ROOM = 'the file system is full: make room on it (`cfsctl gc` removes what no tag needs), then try again';
 
@@ -11,27 +10,22 @@ const SYSTEM_HINTS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * A run-time error for stderr (spec 70 A2): the outermost message, then its causes, numbered if there are several.
- * Our additions: the first hint of the chain, and with `debug` the stacks.
+ * A run-time error for stderr (spec 70 A2), in lines: the outermost message, then its causes, numbered if there are
+ * several. Our additions: the first hint of the chain, and with `debug` the stacks. A message is one line: what is in it
+ * may come from others, who could put a hint of their own below it.
  */
-export function renderError(error: unknown, options: { readonly debug?: boolean } = {}): string {
-  const [outermost = 'unknown error', ...causes] = errorChain(error).map((message) =>
-    escapeControls(message, { keepLines: true }),
-  );
-  let text = `Error: ${outermost}\n`;
-  if (causes.length > 0)
-    text += `\nCaused by:\n${causes.map((cause, i) => renderCause(cause, i, causes)).join('\n')}\n`;
+export function renderError(error: unknown, options: { readonly debug?: boolean } = {}): string[] {
+  const [outermost = 'unknown error', ...causes] = errorChain(error);
+  const lines = [`Error: ${outermost}`];
+  if (causes.length > 0) lines.push('', 'Caused by:', ...causes.map((cause, i) => renderCause(cause, i, causes)));
   const hint = hintOf(error);
-  if (hint !== undefined) text += `\nhint: ${hint}\n`;
-  if (options.debug) text += `\n${stacksOf(error).join('\n')}\n`;
-  return text;
+  if (hint !== undefined) lines.push('', `hint: ${hint}`);
+  if (options.debug) lines.push('', ...[...chainOf(error)].flatMap(stackOf));
+  return lines;
 }
 
 function renderCause(message: string, index: number, causes: readonly string[]): string {
-  const single = causes.length === 1;
-  const prefix = single ? '    ' : `${String(index).padStart(5)}: `;
-  const continuation = ' '.repeat(single ? 4 : 7);
-  return prefix + message.split('\n').join(`\n${continuation}`);
+  return `${causes.length === 1 ? '    ' : `${String(index).padStart(5)}: `}${message}`;
 }
 
 function hintOf(error: unknown): string | undefined {
@@ -46,8 +40,13 @@ function hintOf(error: unknown): string | undefined {
   return undefined;
 }
 
-function stacksOf(error: unknown): string[] {
-  return [...chainOf(error)].map((item) => (item instanceof Error ? (item.stack ?? item.message) : String(item)));
+/** The frames are what is left of the text without the message. */
+function stackOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [String(error)];
+  const title = `${error.name}: ${error.message}`;
+  const stack = error.stack ?? '';
+  const frames = (stack.startsWith(title) ? stack.slice(title.length) : stack).split('\n');
+  return [title, ...frames.filter((frame) => /^ +at /.test(frame))];
 }
 
 function* chainOf(error: unknown): Generator<unknown> {

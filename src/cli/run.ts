@@ -5,6 +5,7 @@ import { InterruptedError } from './interrupt.js';
 import { Output, OutputClosedError } from './output.js';
 import { createProgram, VersionRequest } from './program.js';
 import { renderError } from './render-error.js';
+import { printToStderr } from './standard-error.js';
 import { runTool } from './tools/run-tool.js';
 import { toolAfterGlobals } from './tools/tool-after-globals.js';
 import { renderUsageError, UsageError } from './usage-error.js';
@@ -27,19 +28,19 @@ export async function runCfsctl(args: readonly string[]): Promise<number> {
     if (error instanceof VersionRequest) return printVersion(output, error.message);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof InterruptedError) {
-      process.stderr.write(`${error.message}\n`);
+      printToStderr(error.message);
       return error.status;
     }
     if (error instanceof UsageError) {
-      process.stderr.write(renderUsageError(error));
+      printToStderr(...renderUsageError(error));
       return 2;
     }
-    process.stderr.write(renderError(error, { debug: program.getOptionValue('debug') === true }));
+    printToStderr(...renderError(error, { debug: program.getOptionValue('debug') === true }));
     return 1;
   }
 }
 
 async function printVersion(output: Output, text: string): Promise<number> {
-  await output.write(`${text}\n`);
+  await output.line(text);
   return 0;
 }

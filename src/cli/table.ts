@@ -1,8 +1,9 @@
-import { displayWidth, escapeControls, padDisplay } from './terminal-text.js';
+import { printable } from '../bytes/printable.js';
+import { displayWidth, padDisplay } from './terminal-text.js';
 
-/** The box-drawing table of spec 70 A5, with a final newline: left aligned, as wide as the widest cells need. */
-export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const body = rows.map((row) => header.map((_, column) => escapeControls(row[column] ?? '')));
+/** The box-drawing table of spec 70 A5, left aligned, as wide as the widest cells need: its lines. */
+export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const body = rows.map((row) => header.map((_, column) => printable(row[column] ?? '')));
   const widths = header.map((title, column) =>
     Math.max(displayWidth(title), ...body.map((row) => displayWidth(row[column] ?? ''))),
   );
@@ -17,5 +18,5 @@ export function renderTable(header: readonly string[], rows: readonly (readonly 
     lines.push(line(row));
   });
   lines.push(rule('└', '─', '┴', '┘'));
-  return `${lines.join('\n')}\n`;
+  return lines;
 }

@@ -1,3 +1,5 @@
+import { printable } from '../bytes/printable.js';
+
 /** Text that goes to a terminal: how wide it is, and nothing in it that commands the terminal. */
 
 /** Takes no room of its own: combining marks, joiners, variation selectors, other format characters. */
@@ -36,13 +38,7 @@ export function truncateDisplay(text: string, width: number): string {
   return width > 0 ? `${result}…` : '';
 }
 
-/**
- * Control characters as `\u{1b}`: names and messages may come from images, and an escape sequence in one must not
- * move the cursor or retitle the window.
- */
-export function escapeControls(text: string, options: { readonly keepLines?: boolean } = {}): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
-    if (options.keepLines && (character === '\n' || character === '\t')) return character;
-    return `\\u{${character.codePointAt(0)?.toString(16)}}`;
-  });
+/** Text of such lines, each ended: the one way in which text gets to a stream. */
+export function printLines(lines: readonly string[]): string {
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }

@@ -23,13 +23,12 @@ export class UsageError extends ComposefsError {
   }
 }
 
-/** The whole text for stderr. */
-export function renderUsageError(error: UsageError): string {
-  const blocks = [[`error: ${error.message}`, ...error.lines.map((line) => `  ${line}`)].join('\n')];
-  if (error.tip !== undefined) blocks.push(`  tip: ${error.tip}`);
-  if (error.usage !== undefined) blocks.push(`Usage: ${error.usage}`);
-  blocks.push("For more information, try '--help'.");
-  return `${blocks.join('\n\n')}\n`;
+/** The lines for stderr. */
+export function renderUsageError(error: UsageError): string[] {
+  const lines = [`error: ${error.message}`, ...error.lines.map((line) => `  ${line}`)];
+  if (error.tip !== undefined) lines.push('', `  tip: ${error.tip}`);
+  if (error.usage !== undefined) lines.push('', `Usage: ${error.usage}`);
+  return [...lines, '', "For more information, try '--help'."];
 }
 
 /** The value of an option or argument (`--algorithm <ALGORITHM>`, `<LAYER>`) that its parser refuses. */

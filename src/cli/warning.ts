@@ -1,14 +1,14 @@
 import type { ProgressReporter } from '../progress.js';
-import { escapeControls } from './terminal-text.js';
+import { printToStderr } from './standard-error.js';
 
 /** Something that does not stop the command, on standard error. */
 export function warn(message: string): void {
-  process.stderr.write(`${warningLine(message)}\n`);
+  printToStderr(warningLine(message));
 }
 
 /** The line, without its end, that says so. */
 export function warningLine(message: string): string {
-  return `warning: ${escapeControls(message)}`;
+  return `warning: ${message}`;
 }
 
 /** For commands that show no progress. */

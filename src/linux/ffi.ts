@@ -128,7 +128,9 @@ function loadKoffi(): Koffi {
 }
 
 function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  // Of a module that cannot be loaded Node says in further lines who asked for it.
+  const [first = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+  return first;
 }
 
 function unavailable(why: string, cause: unknown): ComposefsError {

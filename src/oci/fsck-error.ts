@@ -1,3 +1,5 @@
+import { printable } from '../bytes/printable.js';
+
 /** One finding of {@link ociFsck} (spec 40 §7.2). The JSON form is the object itself; new types may appear. */
 export type OciFsckError =
   | { readonly type: 'manifest-read-failed'; readonly name: string; readonly detail: string }
@@ -49,9 +51,9 @@ export type OciFsckError =
   | { readonly type: 'ref-resolve-failed'; readonly name: string; readonly detail: string }
   | { readonly type: 'invalid-ref-name'; readonly name: string };
 
-/** `fsck: <type>: <name>: …`: the line that people see. */
+/** `fsck: <type>: <name>: …`: the {@link printable} line that people see. */
 export function formatOciFsckError(error: OciFsckError): string {
-  return `fsck: ${error.type}: ${error.name}: ${describe(error)}`;
+  return printable(`fsck: ${error.type}: ${error.name}: ${describe(error)}`);
 }
 
 function describe(error: OciFsckError): string {

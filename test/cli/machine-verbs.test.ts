@@ -19,8 +19,8 @@ test('umount says of each mount point what is wrong with it', () => {
     assert.equal(two.status, 1);
     assert.equal(
       two.stderr,
-      `Error: 2 of 2 could not be unmounted:\n  ${directory} is not a mount point\n` +
-        "  /proc is not a composefs mount: it is proc, mounted from 'proc'\n",
+      `Error: 2 of 2 could not be unmounted: ${directory} is not a mount point; ` +
+        "/proc is not a composefs mount: it is proc, mounted from 'proc'\n",
     );
     assert.equal(cfsctl(['umount']).status, 2);
   });

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderError } from '../../src/cli/render-error.js';
+import { renderError as errorLines } from '../../src/cli/render-error.js';
+import { printLines } from '../../src/cli/terminal-text.js';
 import { renderUsageError, UsageError } from '../../src/cli/usage-error.js';
 import { ComposefsError, ContextError } from '../../src/errors.js';
+
+function renderError(...args: Parameters<typeof errorLines>): string {
+  return printLines(errorLines(...args));
+}
 
 const inner = new ComposefsError('INNER', 'inner');
 
@@ -19,11 +24,20 @@ test('several causes are numbered from the outside in', () => {
   assert.equal(renderError(error), 'Error: outer\n\nCaused by:\n    0: middle\n    1: inner\n');
 });
 
-test('further lines of a cause are indented by 4, with numbers by 7', () => {
-  const lines = new ComposefsError('LINES', 'one\ntwo');
-  assert.equal(renderError(new ContextError('outer', lines)), 'Error: outer\n\nCaused by:\n    one\n    two\n');
-  const deep = new ContextError('outer', new ContextError('middle', lines));
-  assert.equal(renderError(deep), 'Error: outer\n\nCaused by:\n    0: middle\n    1: one\n       two\n');
+test('no value in a message or hint can begin a line', () => {
+  const forged = new ComposefsError('LINES', 'type a\n\nhint: run this', { hint: 'see b\nhint: and this\u2028x' });
+  assert.equal(
+    renderError(new ContextError('outer\rinner', forged)),
+    'Error: outer\\u{d}inner\n\nCaused by:\n    type a\\u{a}\\u{a}hint: run this\n\nhint: see b\\u{a}hint: and this\\u{2028}x\n',
+  );
+});
+
+test('stacks are those of the program, whatever is in the message', () => {
+  const [, ...lines] = errorLines(new ComposefsError('ESC', 'a\x1b[2J\n    at forged'), { debug: true });
+  assert.deepEqual(lines.slice(0, 2), ['', 'ComposefsError: a\x1b[2J\n    at forged']);
+  assert.match(lines[2] ?? '', /^ {4}at .*render-error\.test/);
+  const text = printLines(lines);
+  assert.ok(text.startsWith('\nComposefsError: a\\u{1b}[2J\\u{a}    at forged\n    at '), text);
 });
 
 test('the number is right-aligned in 5 columns', () => {
@@ -73,7 +87,7 @@ test('usage errors have their lines, tip and usage in this order', () => {
     usage: 'cfsctl gc [OPTIONS]',
   });
   assert.equal(
-    renderUsageError(error),
+    printLines(renderUsageError(error)),
     "error: unexpected argument '--x' found\n  [possible values: a, b]\n\n  tip: a similar argument exists: '--y'\n\n" +
       "Usage: cfsctl gc [OPTIONS]\n\nFor more information, try '--help'.\n",
   );

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { renderJson } from '../../src/cli/json.js';
 import { renderTable } from '../../src/cli/table.js';
-import { displayWidth, escapeControls, padDisplay, truncateDisplay } from '../../src/cli/terminal-text.js';
+import { displayWidth, padDisplay, printLines, truncateDisplay } from '../../src/cli/terminal-text.js';
 
 test('the table of spec 70 A5', () => {
   const table = renderTable(
@@ -12,7 +13,7 @@ test('the table of spec 70 A5', () => {
     ],
   );
   assert.equal(
-    table,
+    printLines(table),
     `┌────────────┬──────────────┐
 │ NAME       ┆ DIGEST       │
 ╞════════════╪══════════════╡
@@ -32,7 +33,7 @@ test('every line of a table has the same width, also with wide, combining and co
     ['a\x1b[31mred\n', '4'],
     ['', ''],
   ];
-  const widths = renderTable(['NAME', 'N'], rows).trimEnd().split('\n').map(displayWidth);
+  const widths = renderTable(['NAME', 'N'], rows).map(displayWidth);
   assert.equal(new Set(widths).size, 1);
 });
 
@@ -54,7 +55,20 @@ test('padding and truncating count columns', () => {
   assert.equal(truncateDisplay('abc', 0), '');
 });
 
-test('control characters become visible', () => {
-  assert.equal(escapeControls('a\x1b]0;x\x07\u009b\n'), 'a\\u{1b}]0;x\\u{7}\\u{9b}\\u{a}');
-  assert.equal(escapeControls('a\n\tb\r', { keepLines: true }), 'a\n\tb\\u{d}');
+test('what commands a terminal, forges a line or hides becomes visible', () => {
+  assert.equal(
+    printLines(['a\x1b]0;x\x07\u009b\n', 'b\u202ec\u200bd\u2028e\u{e0001}\x7f']),
+    'a\\u{1b}]0;x\\u{7}\\u{9b}\\u{a}\nb\\u{202e}c\\u{200b}d\\u{2028}e\\u{e0001}\\u{7f}\n',
+  );
+  assert.equal(printLines(['Zürich, 日本語 🦭 e\u0301']), 'Zürich, 日本語 🦭 e\u0301\n');
+});
+
+test('JSON says the same with such characters escaped', () => {
+  const value = { name: 'a\x7f\x9b\u202e\u2028\u{e0001}\n日本', list: ['\u200d'] };
+  const json = renderJson(value);
+  assert.equal(
+    json,
+    '{\n  "name": "a\\u007f\\u009b\\u202e\\u2028\\udb40\\udc01\\n日本",\n  "list": [\n    "\\u200d"\n  ]\n}\n',
+  );
+  assert.deepEqual(JSON.parse(json), value);
 });

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { Output } from '../../src/cli/output.js';
 import { createProgram } from '../../src/cli/program.js';
+import { printLines } from '../../src/cli/terminal-text.js';
 import { renderUsageError, UsageError } from '../../src/cli/usage-error.js';
 import { cfsctl } from '../support/cfsctl.js';
 import { withTempDir } from '../support/paths.js';
@@ -98,7 +99,7 @@ async function usageErrorText(args: readonly string[]): Promise<string> {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     assert.ok(error instanceof UsageError, String(error));
-    return renderUsageError(error);
+    return printLines(renderUsageError(error));
   }
   assert.fail('no usage error');
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { renderError } from '../../src/cli/render-error.js';
+import { printLines } from '../../src/cli/terminal-text.js';
 import { Repository } from '../../src/composefs/repository/index.js';
 import { pull as pullImage } from '../../src/oci/pull.js';
 import type { RegistryConfigOptions } from '../../src/oci/registry/registry-config.js';
@@ -86,7 +87,7 @@ describe('real registries', { skip: needed }, () => {
     try {
       await pull(reference, config, attempts);
     } catch (error) {
-      return renderError(error);
+      return printLines(renderError(error));
     }
     assert.fail('it does not fail');
   }

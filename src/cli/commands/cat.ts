@@ -4,6 +4,6 @@ import { withRepository } from '../open-repository.js';
 
 export async function cat(context: Context, name: string): Promise<void> {
   await withRepository(context, (repo) =>
-    withContextAsync(`Merging splitstream '${name}'`, () => context.output.writeChunks(repo.mergeSplitstream(name))),
+    withContextAsync(`Merging splitstream '${name}'`, () => context.output.bytes(repo.mergeSplitstream(name))),
   );
 }

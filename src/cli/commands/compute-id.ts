@@ -7,5 +7,5 @@ import { readTree } from './read-tree.js';
 export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {
   const { algorithm, version } = settingsWithoutRepository(context.globals);
   const root = await readTree(path, options, { kind: 'none', algorithm });
-  await context.output.write(`${computeImageId(root, version, algorithm)}\n`);
+  await context.output.line(computeImageId(root, version, algorithm));
 }

@@ -2,9 +2,10 @@ import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
 import type { Context } from '../context.js';
 import { settingsWithoutRepository } from '../open-repository.js';
 import type { FileSystemOptions } from '../options.js';
+import { withoutEnds } from '../output.js';
 import { readTree } from './read-tree.js';
 
 export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {
   const { algorithm } = settingsWithoutRepository(context.globals);
-  await context.output.writeText(writeDumpfile(await readTree(path, options, { kind: 'none', algorithm })));
+  await context.output.lines(withoutEnds(writeDumpfile(await readTree(path, options, { kind: 'none', algorithm }))));
 }

@@ -19,6 +19,6 @@ export async function createImage(
       return repo.commitImage(await readTree(path, options, destination), name);
     });
     repo.sync();
-    await context.output.write(`${formatObjectId(repo.algorithm, id)}\n`);
+    await context.output.line(formatObjectId(repo.algorithm, id));
   });
 }

@@ -2,9 +2,8 @@ import type { Finding, FindingState } from '../../doctor/index.js';
 import { inspectMachine } from '../../doctor/index.js';
 import type { Context } from '../context.js';
 import { ExitStatus } from '../exit-status.js';
-import { renderJson } from '../json.js';
 import { repositoryPath } from '../open-repository.js';
-import { displayWidth, escapeControls, padDisplay } from '../terminal-text.js';
+import { displayWidth, padDisplay } from '../terminal-text.js';
 
 export interface DoctorOptions {
   readonly json?: boolean;
@@ -14,9 +13,8 @@ const MARKS: Readonly<Record<FindingState, string>> = { ok: '✓ ok', limited: '
 
 export async function doctor(context: Context, options: DoctorOptions): Promise<void> {
   const { ok, findings } = await inspectMachine(repositoryPath(context.globals));
-  await context.output.write(
-    options.json === true ? renderJson({ ok, checks: findings.map(toWire) }) : render(findings),
-  );
+  if (options.json === true) await context.output.json({ ok, checks: findings.map(toWire) });
+  else await context.output.lines(render(findings));
   if (!ok) throw new ExitStatus(1);
 }
 
@@ -26,14 +24,12 @@ function toWire({ check, title, state, necessary, detail, remedy }: Finding): ob
 }
 
 /** One line for each, and the remedy below it: a table would be too wide for a terminal. */
-function render(findings: readonly Finding[]): string {
+function render(findings: readonly Finding[]): string[] {
   const width = Math.max(...findings.map(({ title }) => displayWidth(title)));
   const markWidth = Math.max(...Object.values(MARKS).map(displayWidth));
   const indent = ' '.repeat(markWidth + width + 4);
-  return findings
-    .flatMap(({ title, state, detail, remedy }) => [
-      `${padDisplay(MARKS[state], markWidth)}  ${padDisplay(title, width)}  ${escapeControls(detail)}\n`,
-      ...(remedy === undefined || state === 'ok' ? [] : [`${indent}→ ${escapeControls(remedy)}\n`]),
-    ])
-    .join('');
+  return findings.flatMap(({ title, state, detail, remedy }) => [
+    `${padDisplay(MARKS[state], markWidth)}  ${padDisplay(title, width)}  ${detail}`,
+    ...(remedy === undefined || state === 'ok' ? [] : [`${indent}→ ${remedy}`]),
+  ]);
 }

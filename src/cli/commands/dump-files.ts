@@ -11,6 +11,7 @@ import { countLinks } from '../../composefs/tree/walk.js';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context.js';
 import { withRepository } from '../open-repository.js';
+import { withoutEnds } from '../output.js';
 
 export interface DumpFilesOptions {
   readonly backingPathOnly?: boolean;
@@ -28,9 +29,11 @@ export async function dumpFiles(
     const links = countLinks(root);
     const found = files.map((file) => ({ file, inode: lookup(root, file) }));
     const lines = found.flatMap(({ file, inode }) =>
-      options.backingPathOnly ? [backingPathLine(file, inode)] : dumpLines(byteStringFromText(file), inode, links),
+      options.backingPathOnly
+        ? [backingPathLine(file, inode)]
+        : [...withoutEnds(dumpLines(byteStringFromText(file), inode, links))],
     );
-    await context.output.writeText(lines);
+    await context.output.lines(lines);
   });
 }
 
@@ -52,7 +55,7 @@ function dumpLines(path: ByteString, inode: Inode, links: ReadonlyMap<Leaf, numb
 
 function backingPathLine(file: string, inode: Inode): string {
   if (inode instanceof Directory) throw new ComposefsError('IS_A_DIRECTORY', `${file} is a directory`);
-  return `${file} ${backingPath(inode) ?? 'inline'}\n`;
+  return `${file} ${backingPath(inode) ?? 'inline'}`;
 }
 
 /** The path below `objects/`; undefined for what the image holds itself. */

@@ -1,7 +1,6 @@
-import { formatFsckResult, fsckResultToWire, isFsckOk } from '../../composefs/repository/index.js';
+import { fsckReport, fsckResultToWire, isFsckOk } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context.js';
-import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
 
 export interface FsckOptions {
@@ -12,8 +11,8 @@ export interface FsckOptions {
 export async function fsck(context: Context, options: FsckOptions): Promise<void> {
   await withRepository(context, async (repo) => {
     const result = await (options.metadataOnly ? repo.fsckMetadataOnly() : repo.fsck());
-    if (options.json) return await context.output.write(renderJson(fsckResultToWire(result)));
-    await context.output.write(formatFsckResult(result));
+    if (options.json) return await context.output.json(fsckResultToWire(result));
+    await context.output.lines(fsckReport(result));
     if (!isFsckOk(result)) throw new ComposefsError('FSCK_FAILED', 'repository integrity check failed');
   });
 }

@@ -16,6 +16,7 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     for (const ref of result.danglingRefs ?? []) {
       warn(`${ref} names what is gone, and keeps nothing alive: store it again, or remove the reference`);
     }
-    await context.output.write(formatGcResult(result, options.dryRun === true));
+    const text = formatGcResult(result, options.dryRun === true);
+    await context.output.lines(text.trimEnd().split('\n'));
   });
 }

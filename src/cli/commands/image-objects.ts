@@ -5,6 +5,6 @@ import { withRepository } from '../open-repository.js';
 export async function imageObjects(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {
     const ids = repo.objectsForImage(name);
-    await context.output.writeText([...ids].sort().map((id) => `${formatObjectId(repo.algorithm, id)}\n`));
+    await context.output.lines([...ids].sort().map((id) => formatObjectId(repo.algorithm, id)));
   });
 }

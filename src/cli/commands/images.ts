@@ -1,5 +1,4 @@
 import type { Context } from '../context.js';
-import { renderJson } from '../json.js';
 import { withReadableRepository } from '../open-repository.js';
 import { renderTable } from '../table.js';
 
@@ -14,9 +13,9 @@ const SHORT_DIGEST = 12;
 export async function images(context: Context, options: ImagesOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
     const list = repo.listImageRefs().map(([name, target]) => ({ name, digest: target.split('/').at(-1) ?? '' }));
-    if (options.json) return await context.output.write(renderJson({ images: list }));
-    if (list.length === 0) return await context.output.write('No images found\n');
+    if (options.json) return await context.output.json({ images: list });
+    if (list.length === 0) return await context.output.line('No images found');
     const rows = list.map(({ name, digest }) => [name, options.noTrunc ? digest : digest.slice(0, SHORT_DIGEST)]);
-    await context.output.write(renderTable(['NAME', 'DIGEST'], rows));
+    await context.output.lines(renderTable(['NAME', 'DIGEST'], rows));
   });
 }

@@ -9,6 +9,6 @@ export async function importImage(context: Context, reference: string): Promise<
     for await (const chunk of process.stdin) chunks.push(chunk);
     const id = repo.writeImage(Buffer.concat(chunks), reference);
     repo.sync();
-    await context.output.write(`${formatObjectId(repo.algorithm, id)}\n`);
+    await context.output.line(formatObjectId(repo.algorithm, id));
   });
 }

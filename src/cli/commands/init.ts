@@ -24,36 +24,36 @@ export async function init(context: Context, path: string | undefined, options: 
   };
   if (options.resetMetadata) resetMetadata(location);
   mkdirSync(dirname(location), { recursive: true });
-  const text = await withContextAsync(`Initializing repository at ${location}`, () =>
+  const lines = await withContextAsync(`Initializing repository at ${location}`, () =>
     options.ensure ? ensure(location, config) : create(location, config),
   );
-  await context.output.write(text);
+  await context.output.lines(lines);
 }
 
-async function create(path: string, config: RepositoryConfig): Promise<string> {
+async function create(path: string, config: RepositoryConfig): Promise<string[]> {
   const { repo, created } = await Repository.init(path, config);
   repo.close();
-  return created ? createdText(path, repo) : `Repository already initialized at ${path}\n`;
+  return created ? createdText(path, repo) : [`Repository already initialized at ${path}`];
 }
 
-async function ensure(path: string, config: RepositoryConfig): Promise<string> {
+async function ensure(path: string, config: RepositoryConfig): Promise<string[]> {
   const { repo, status } = await Repository.ensure(path, config);
   repo.close();
   switch (status) {
     case 'created':
       return createdText(path, repo);
     case 'upgraded':
-      return `Upgraded legacy repository at ${path}\n`;
+      return [`Upgraded legacy repository at ${path}`];
     case 'opened':
-      return `Repository already initialized at ${path} (existing configuration preserved)\n`;
+      return [`Repository already initialized at ${path} (existing configuration preserved)`];
   }
 }
 
-function createdText(path: string, repo: Repository): string {
+function createdText(path: string, repo: Repository): string[] {
   const verity = repo.insecure ? 'not required (insecure)' : 'required';
   return [
-    `Initialized composefs repository at ${path}\n`,
-    `  algorithm: ${formatAlgorithm(repo.algorithm)}\n`,
-    `  verity:    ${verity}\n`,
-  ].join('');
+    `Initialized composefs repository at ${path}`,
+    `  algorithm: ${formatAlgorithm(repo.algorithm)}`,
+    `  verity:    ${verity}`,
+  ];
 }

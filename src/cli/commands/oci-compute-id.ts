@@ -14,6 +14,6 @@ export async function ociComputeId(
   const image = parseOciReference('<CONFIG_NAME>', name);
   await withRepository(context, async (repo) => {
     const root = imageFilesystem(repo, image, configVerity, options);
-    await context.output.write(`${computeImageId(root, repo.erofsVersion, repo.algorithm)}\n`);
+    await context.output.line(computeImageId(root, repo.erofsVersion, repo.algorithm));
   });
 }

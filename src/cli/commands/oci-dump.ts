@@ -2,6 +2,7 @@ import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
 import type { Context } from '../context.js';
 import { withRepository } from '../open-repository.js';
 import type { OciFileSystemOptions } from '../options.js';
+import { withoutEnds } from '../output.js';
 import { imageFilesystem } from './oci-filesystem.js';
 import { parseOciReference } from './oci-reference.js';
 
@@ -13,6 +14,6 @@ export async function ociDump(
 ): Promise<void> {
   const image = parseOciReference('<CONFIG_NAME>', name);
   await withRepository(context, async (repo) => {
-    await context.output.writeText(writeDumpfile(imageFilesystem(repo, image, configVerity, options)));
+    await context.output.lines(withoutEnds(writeDumpfile(imageFilesystem(repo, image, configVerity, options))));
   });
 }

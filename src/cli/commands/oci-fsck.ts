@@ -1,9 +1,8 @@
-import { formatFsckResult, fsckResultToWire } from '../../composefs/repository/index.js';
+import { fsckReport, fsckResultToWire } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
 import { isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/fsck.js';
 import { formatOciFsckError } from '../../oci/fsck-error.js';
 import type { Context } from '../context.js';
-import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
 
 export interface OciFsckOptions {
@@ -18,11 +17,11 @@ export async function ociFsck(context: Context, image: string | undefined, optio
     const { imagesChecked, imagesCorrupted, repoResult } = result;
     if (options.json) {
       const counts = { images_checked: imagesChecked, images_corrupted: imagesCorrupted };
-      return await context.output.write(renderJson({ ok, ...counts, errors, repo: fsckResultToWire(repoResult) }));
+      return await context.output.json({ ok, ...counts, errors, repo: fsckResultToWire(repoResult) });
     }
     const lines = [`oci images: ${imagesChecked - imagesCorrupted}/${imagesChecked} ok`];
     if (errors.length > 0) lines.push(`oci errors: ${errors.length}`, ...errors.map((error) => `  - ${error}`));
-    await context.output.write(`${formatFsckResult(repoResult)}${lines.join('\n')}\n`);
+    await context.output.lines([...fsckReport(repoResult), ...lines]);
     if (!ok) throw new ComposefsError('FSCK_FAILED', 'OCI integrity check failed');
   });
 }

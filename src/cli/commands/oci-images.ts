@@ -1,7 +1,6 @@
 import { listImages } from '../../oci/listing.js';
 import { digestEncoded } from '../../oci/model/digest.js';
 import type { Context } from '../context.js';
-import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
 import { renderTable } from '../table.js';
 import { warn } from '../warning.js';
@@ -27,9 +26,9 @@ export async function ociImages(context: Context, options: OciImagesOptions): Pr
         layer_count: image.layerCount,
         referrer_count: image.referrerCount,
       }));
-      return await context.output.write(renderJson({ images: entries }));
+      return await context.output.json({ images: entries });
     }
-    if (images.length === 0) return await context.output.write('No images found\n');
+    if (images.length === 0) return await context.output.line('No images found');
     const rows = images.map((image) => [
       image.name,
       digestEncoded(image.manifestDigest).slice(0, SHORT_DIGEST),
@@ -37,6 +36,6 @@ export async function ociImages(context: Context, options: OciImagesOptions): Pr
       String(image.layerCount),
       String(image.referrerCount),
     ]);
-    await context.output.write(renderTable(['NAME', 'DIGEST', 'ARCH', 'LAYERS', 'REFS'], rows));
+    await context.output.lines(renderTable(['NAME', 'DIGEST', 'ARCH', 'LAYERS', 'REFS'], rows));
   });
 }

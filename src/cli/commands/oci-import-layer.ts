@@ -15,6 +15,6 @@ export async function ociImportLayer(
   const diffId = parseArgumentValue('<DIGEST>', digest, parseOciDigest);
   await withRepository(context, async (repo) => {
     const { verity } = await importLayer(repo, diffId, name, process.stdin, { layerLimits: layerLimits(options) });
-    await context.output.write(`${formatObjectId(repo.algorithm, verity)}\n`);
+    await context.output.line(formatObjectId(repo.algorithm, verity));
   });
 }

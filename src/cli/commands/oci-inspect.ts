@@ -1,7 +1,6 @@
 import { OciImage } from '../../oci/image.js';
 import { inspectImage } from '../../oci/listing.js';
 import type { Context } from '../context.js';
-import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
 import { parseOciReference } from './oci-reference.js';
 
@@ -19,19 +18,17 @@ export async function ociInspect(context: Context, name: string, options: OciIns
     if (options.config) return await writeDocument(context, image.readConfigJson(repo));
     const inspection = inspectImage(repo, image);
     const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-    await context.output.write(
-      renderJson({
-        manifest: utf8.decode(inspection.manifest),
-        config: utf8.decode(inspection.config),
-        referrers: inspection.referrers,
-        composefs_erofs: inspection.composefsErofs ?? null,
-        composefs_boot_erofs: inspection.composefsBootErofs ?? null,
-      }),
-    );
+    await context.output.json({
+      manifest: utf8.decode(inspection.manifest),
+      config: utf8.decode(inspection.config),
+      referrers: inspection.referrers,
+      composefs_erofs: inspection.composefsErofs ?? null,
+      composefs_boot_erofs: inspection.composefsBootErofs ?? null,
+    });
   });
 }
 
 /** The stored bytes as they are, and a newline. */
 async function writeDocument(context: Context, bytes: Buffer): Promise<void> {
-  await context.output.write(Buffer.concat([bytes, Buffer.from('\n')]));
+  await context.output.bytes([bytes, Buffer.from('\n')]);
 }

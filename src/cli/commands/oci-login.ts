@@ -7,6 +7,7 @@ import type { Context } from '../context.js';
 import { withInterrupt } from '../interrupt.js';
 import { canPrompt, prompt, readStandardInput } from '../prompt.js';
 import { type RegistryOptions, registryConfig } from '../registry-options.js';
+import { printToStderr } from '../standard-error.js';
 import { parseArgumentValue } from '../usage-error.js';
 
 export interface OciLoginOptions extends RegistryOptions {
@@ -21,7 +22,7 @@ export async function ociLogin(context: Context, registry: string, options: OciL
   const config = registryConfig(options);
   const { output } = context;
   if (options.getLogin === true) {
-    await output.write(`${await storedUser(target, config)}\n`);
+    await output.line(await storedUser(target, config));
     return;
   }
   const credentials = await askCredentials(target, options, config);
@@ -29,8 +30,8 @@ export async function ociLogin(context: Context, registry: string, options: OciL
     const own = { ...config, signal };
     return login(target, credentials, (to, given) => verifyLogin(to, given, own), own);
   });
-  await output.write(`Login Succeeded!\n`);
-  if (process.stderr.isTTY) process.stderr.write(`Credentials are in ${place}\n`);
+  await output.line('Login Succeeded!');
+  if (process.stderr.isTTY) printToStderr(`Credentials are in ${place}`);
 }
 
 async function storedUser(target: LoginTarget, config: RegistryConfigOptions): Promise<string> {

@@ -1,6 +1,7 @@
 import { logout, parseLoginTarget } from '../../oci/registry/login.js';
 import type { Context } from '../context.js';
 import { registryConfig } from '../registry-options.js';
+import { printToStderr } from '../standard-error.js';
 import { parseArgumentValue, UsageError } from '../usage-error.js';
 
 export interface OciLogoutOptions {
@@ -23,6 +24,6 @@ export async function ociLogout(
   const target = registry === undefined ? 'all' : parseArgumentValue('<REGISTRY>', registry, parseLoginTarget);
   const removed = await logout(target, registryConfig(options));
   const what = target === 'all' ? 'all registries' : target.key;
-  await context.output.write(`Removed login credentials for ${what}\n`);
-  if (process.stderr.isTTY) process.stderr.write(removed.map((place) => `  ${place}\n`).join(''));
+  await context.output.line(`Removed login credentials for ${what}`);
+  if (process.stderr.isTTY) printToStderr(...removed.map((place) => `  ${place}`));
 }

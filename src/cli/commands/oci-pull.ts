@@ -7,7 +7,6 @@ import { type PullOptions, type PullResult, pull } from '../../oci/pull.js';
 import type { GivenCredentials } from '../../oci/registry/registry-config.js';
 import type { Context } from '../context.js';
 import { withInterrupt } from '../interrupt.js';
-import { renderJson } from '../json.js';
 import { withRepository } from '../open-repository.js';
 import { type LayerLimitOptions, layerLimits } from '../options.js';
 import { openDescriptor } from '../progress/descriptor.js';
@@ -48,7 +47,9 @@ export async function ociPull(
     const start = performance.now();
     const result = await pullWithProgress(repo, image, tag, settings, options);
     const seconds = (performance.now() - start) / 1000;
-    await context.output.write(renderResult(result, tag, seconds, options));
+    if (options.quiet) await context.output.line(result.manifestDigest);
+    else if (options.json) await context.output.json(jsonResult(result, tag, seconds));
+    else await context.output.lines(renderResult(result, tag));
   });
 }
 
@@ -119,17 +120,15 @@ function createDisplay({ progress, progressFd, quiet }: OciPullOptions): Progres
   return combineDisplays([display, new JsonLinesProgress(openDescriptor(progressFd))]);
 }
 
-function renderResult(result: PullResult, tag: string, seconds: number, options: OciPullOptions): string {
+function renderResult(result: PullResult, tag: string): string[] {
   const { manifestDigest, manifestVerity, configDigest, stats } = result;
-  if (options.quiet) return `${manifestDigest}\n`;
-  if (options.json) return renderJson(jsonResult(result, tag, seconds));
   return [
-    `manifest ${manifestDigest}\n`,
-    `config   ${configDigest}\n`,
-    `verity   ${manifestVerity}\n`,
-    `tagged   ${tag}\n`,
-    `objects  ${formatStats(stats)}\n`,
-  ].join('');
+    `manifest ${manifestDigest}`,
+    `config   ${configDigest}`,
+    `verity   ${manifestVerity}`,
+    `tagged   ${tag}`,
+    `objects  ${formatStats(stats)}`,
+  ];
 }
 
 function jsonResult(result: PullResult, tag: string, seconds: number): unknown {

@@ -8,6 +8,6 @@ export async function ociTag(context: Context, digest: string, name: string): Pr
   const manifest = parseArgumentValue('<MANIFEST_DIGEST>', digest, parseOciDigest);
   await withRepository(context, async (repo) => {
     tagImage(repo, manifest, name);
-    await context.output.write(`Tagged ${manifest} as ${name}\n`);
+    await context.output.line(`Tagged ${manifest} as ${name}`);
   });
 }

@@ -5,6 +5,6 @@ import { withRepository } from '../open-repository.js';
 export async function ociUntag(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {
     untagImage(repo, name);
-    await context.output.write(`Removed tag ${name}\n`);
+    await context.output.line(`Removed tag ${name}`);
   });
 }

@@ -13,6 +13,6 @@ export function umount(mountPoints: readonly string[], options: UnmountOptions):
   }
   if (failures.length === 0) return;
   if (failures.length === 1) throw failures[0];
-  const list = failures.map((failure) => `\n  ${fullMessage(failure)}`).join('');
-  throw new ComposefsError('UNMOUNT', `${failures.length} of ${mountPoints.length} could not be unmounted:${list}`);
+  const list = failures.map(fullMessage).join('; ');
+  throw new ComposefsError('UNMOUNT', `${failures.length} of ${mountPoints.length} could not be unmounted: ${list}`);
 }

@@ -1,5 +1,6 @@
+import { printable } from '../../bytes/printable.js';
 import type { ProgressEvent, ProgressUnit } from '../../progress.js';
-import { displayWidth, escapeControls, truncateDisplay } from '../terminal-text.js';
+import { displayWidth, truncateDisplay } from '../terminal-text.js';
 import { warningLine } from '../warning.js';
 import type { Clock, ProgressDisplay, ProgressStream } from './display.js';
 import { monotonicClock } from './display.js';
@@ -58,7 +59,9 @@ export class ProgressBars implements ProgressDisplay {
   }
 
   #printMessage({ text, level }: ProgressEvent & { type: 'message' }): void {
-    this.#printLine(level === 'warning' ? warningLine(text) : truncateDisplay(escapeControls(text), this.#columns));
+    this.#printLine(
+      level === 'warning' ? printable(warningLine(text)) : truncateDisplay(printable(text), this.#columns),
+    );
   }
 
   #printLine(line: string): void {
@@ -109,7 +112,7 @@ export class ProgressBars implements ProgressDisplay {
   }
 
   #componentLine(component: Component, now: number): string | BarLine {
-    const label = escapeControls(shortLabel(component.id));
+    const label = printable(shortLabel(component.id));
     if (component.total === undefined) {
       const turn = SPINNER.charAt(Math.floor(now / REDRAW_INTERVAL) % SPINNER.length);
       return `${eta(undefined)} ${turn} ${amount(component.fetched, component.unit)} ${label}`;

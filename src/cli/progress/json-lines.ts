@@ -1,4 +1,5 @@
 import type { ComponentId, ProgressEvent } from '../../progress.js';
+import { renderJsonLine } from '../json.js';
 import { type Clock, monotonicClock, type ProgressDisplay, type ProgressStream } from './display.js';
 
 /** Milliseconds between two `progress` events of one component; the exact end is in its `done`. */
@@ -23,7 +24,7 @@ export class JsonLinesProgress implements ProgressDisplay {
     } else if (event.type === 'done') {
       this.#reportedAt.delete(event.id);
     }
-    this.#stream.write(`${JSON.stringify(event)}\n`);
+    this.#stream.write(renderJsonLine(event));
   }
 
   finish(): void {}

@@ -1,5 +1,5 @@
 import type { ProgressEvent, ProgressUnit } from '../../progress.js';
-import { escapeControls } from '../terminal-text.js';
+import { printLines } from '../terminal-text.js';
 import { warningLine } from '../warning.js';
 import { type Clock, monotonicClock, type ProgressDisplay, type ProgressStream } from './display.js';
 import { formatDecimalBytes, formatDuration } from './format.js';
@@ -35,14 +35,14 @@ export class PlainProgress implements ProgressDisplay {
     if (event.type === 'message') this.#print(event);
     if (now - this.#printedAt < LINE_INTERVAL) return;
     this.#printedAt = now;
-    this.#stream.write(`${this.#summary(now)}\n`);
+    this.#stream.write(printLines([this.#summary(now)]));
   }
 
   finish(): void {}
 
   #print({ text, level }: ProgressEvent & { type: 'message' }): void {
-    if (level === 'warning') this.#stream.write(`${warningLine(text)}\n`);
-    else if (this.#messages) this.#stream.write(`${escapeControls(text)}\n`);
+    if (level === 'warning') this.#stream.write(printLines([warningLine(text)]));
+    else if (this.#messages) this.#stream.write(printLines([text]));
   }
 
   #summary(now: number): string {

@@ -1,3 +1,4 @@
+import { printLines } from '../terminal-text.js';
 import { warningLine } from '../warning.js';
 import { ProgressBars } from './bars.js';
 import type { ProgressDisplay, ProgressStream } from './display.js';
@@ -25,7 +26,7 @@ export function createProgressDisplay(mode: ProgressMode, stream: ProgressStream
 function onlyWarnings(stream: ProgressStream): ProgressDisplay {
   return {
     report: (event) => {
-      if (event.type === 'message' && event.level === 'warning') stream.write(`${warningLine(event.text)}\n`);
+      if (event.type === 'message' && event.level === 'warning') stream.write(printLines([warningLine(event.text)]));
     },
     finish: () => undefined,
   };

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import { printable } from '../../bytes/printable.js';
 import { type CReadOptions, type CTree, readCTree } from '../../composefs/erofs/reader/read-tree-c.js';
 import { ComposefsError, fullMessage } from '../../errors.js';
 import { readAll } from './stdio.js';
@@ -38,7 +39,9 @@ export function loadImage(tool: string, path: string, bytes: Buffer, options: CR
     const { err } = failuresOf(tool);
     if (error.code !== 'INVALID_IMAGE') throw err(`Failed to load '${path}'`, error);
     // The C tools say no more than the first line.
-    throw new ToolFailure(`${tool}: Failed to load '${path}': Invalid argument\n${tool}: ${fullMessage(error)}\n`);
+    throw new ToolFailure(
+      `${tool}: Failed to load '${path}': Invalid argument\n${tool}: ${printable(fullMessage(error))}\n`,
+    );
   }
 }
 

@@ -53,7 +53,11 @@ function runFusermount(args: readonly string[], socketFd?: number): void {
       timeout: TIMEOUT_MS,
     });
     if (error !== undefined) throw new ComposefsError('FUSERMOUNT', `cannot run ${program}`, { cause: error });
-    if (status !== 0) throw new ComposefsError('FUSERMOUNT', stderr.trim() || `${program} ended with status ${status}`);
+    if (status !== 0)
+      throw new ComposefsError(
+        'FUSERMOUNT',
+        stderr.trim().replaceAll('\n', '; ') || `${program} ended with status ${status}`,
+      );
     return;
   }
   throw new ComposefsError('FUSERMOUNT_MISSING', 'an ordinary user needs fusermount3 for FUSE', {

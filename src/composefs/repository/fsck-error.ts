@@ -1,3 +1,5 @@
+import { printable } from '../../bytes/printable.js';
+
 /**
  * A finding of the consistency check (spec 10 §18.3): data, never thrown. The order of the fields is that of the JSON.
  * Object ids are bare hex; paths are relative to the repository, with U+FFFD where a name is not UTF-8.
@@ -35,9 +37,9 @@ export type FsckError =
   | { readonly type: 'metadata-parse-failed'; readonly detail: string }
   | { readonly type: 'metadata-algorithm-mismatch'; readonly expected: string; readonly actual: string };
 
-/** One line for people and for the wire, without a line feed. */
+/** One {@link printable} line for people and for the wire: names in a repository are anybody's. */
 export function formatFsckError(error: FsckError): string {
-  return `fsck: ${error.type}: ${describe(error)}`;
+  return printable(`fsck: ${error.type}: ${describe(error)}`);
 }
 
 function describe(error: FsckError): string {

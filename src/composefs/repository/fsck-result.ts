@@ -90,8 +90,13 @@ export function fsckResultToWire(result: FsckResult): FsckResultWire {
   };
 }
 
-/** The report for people (spec 10 §18.4), each line ended by a line feed. */
+/** {@link fsckReport} as one text, each line ended by a line feed. */
 export function formatFsckResult(result: FsckResult): string {
+  return `${fsckReport(result).join('\n')}\n`;
+}
+
+/** The lines of the report for people (spec 10 §18.4). */
+export function fsckReport(result: FsckResult): string[] {
   const lines = [`meta.json: ${metadataState(result)}`];
   const good = (what: string, checked: number, corrupted: number): void => {
     lines.push(`${what}: ${Math.max(0, checked - corrupted)}/${checked} ok`);
@@ -106,7 +111,7 @@ export function formatFsckResult(result: FsckResult): string {
     lines.push(`status: ${result.errors.length} error(s)`);
     for (const error of result.errors) lines.push(`  - ${formatFsckError(error)}`);
   }
-  return `${lines.join('\n')}\n`;
+  return lines;
 }
 
 function metadataState(result: FsckResult): string {

@@ -8,6 +8,7 @@ export {
   type FsckResult,
   type FsckResultWire,
   formatFsckResult,
+  fsckReport,
   fsckResultToWire,
   isFsckOk,
 } from './fsck-result.js';

@@ -12,9 +12,7 @@ export const koffi: Probe = {
       loadLibc();
       return ok(`koffi has a build for ${process.arch}`);
     } catch (error) {
-      // The rest of the message lists who asked for the module.
-      const [reason] = reasonOf(error).split('\n');
-      const detail = `${reason}; without them no mounts and no fs-verity, but insecure repositories work`;
+      const detail = `${reasonOf(error)}; without them no mounts and no fs-verity, but insecure repositories work`;
       return missing(detail, error instanceof ComposefsError ? error.hint : undefined);
     }
   },

@@ -73,7 +73,7 @@ export class ProxyProcess {
   /** Resolves when it is gone, with how it ended and what it said last. */
   async lastWords(): Promise<string> {
     const status = await this.#exited;
-    return this.#stderr === '' ? status : `${status}\n${this.#stderr.trimEnd()}`;
+    return this.#stderr === '' ? status : `${status}: ${this.#stderr.trimEnd().replaceAll('\n', '; ')}`;
   }
 
   /**

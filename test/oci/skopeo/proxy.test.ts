@@ -215,7 +215,7 @@ test('a proxy that dies is reported with its last words', { skip }, async (conte
     const steps = { ...imageSteps(image), [method]: { exit: 'panic: out of cheese\n' } };
     const name = method.split(' ')[0] ?? '';
     const message = new RegExp(
-      `skopeo proxy unexpectedly exited during request method ${name}: exit status 3\npanic: out of cheese$`,
+      `skopeo proxy unexpectedly exited during request method ${name}: exit status 3: panic: out of cheese$`,
     );
     await failsAs(pullThrough(context, { steps }), 'SKOPEO_EXITED', message);
   }
