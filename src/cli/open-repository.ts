@@ -55,9 +55,10 @@ async function withOpened<R extends ReadableRepository, T>(
     throw new ComposefsError('NO_REPO', '--no-repo is only supported for compute-id and create-dumpfile');
   }
   const path = repositoryPath(globals);
-  const repo = await open(path, { algorithm: resolveAlgorithm(path, globals), insecure: globals.insecure });
+  const { insecure, allowForeignOwner } = globals;
+  const repo = await open(path, { algorithm: resolveAlgorithm(path, globals), insecure, allowForeignOwner });
   try {
-    if (globals.insecure === true) repo.setInsecure();
+    if (insecure === true) repo.setInsecure();
     if (globals.requireVerity === true) repo.requireVerity();
     if (globals.erofsVersion !== undefined) repo.setErofsVersion(globals.erofsVersion);
     return await action(repo);

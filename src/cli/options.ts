@@ -90,6 +90,7 @@ export interface GlobalOptions {
   readonly hash?: HashAlgorithm;
   readonly erofsVersion?: 0 | 1 | 2;
   readonly insecure?: boolean;
+  readonly allowForeignOwner?: boolean;
   readonly requireVerity?: boolean;
   readonly noUpgrade?: boolean;
   readonly noRepo?: boolean;
@@ -112,6 +113,7 @@ export function globalOptions(): CfsctlOption[] {
     flag('--insecure', 'Do not require fs-verity').hideHelp(),
     flag('--require-verity', 'Fail if the repository does not require fs-verity'),
     flag('--no-upgrade', 'Fail on a repository of the old format instead of writing its meta.json'),
+    flag('--allow-foreign-owner', 'As root, write to a repository that belongs to another user, who then is trusted'),
     flag('--no-repo', 'Open no repository; only for compute-id and create-dumpfile'),
     flag('--debug', 'Show stack traces with errors'),
   ] as CfsctlOption[];

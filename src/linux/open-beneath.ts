@@ -17,7 +17,7 @@ const O_DIRECTORY_PATH = O_PATH | constants.O_DIRECTORY;
 
 /** `struct open_how`: flags u64 @0, mode u64 @8, resolve u64 @16. */
 const OPEN_HOW = Buffer.alloc(24);
-OPEN_HOW.writeBigUInt64LE(BigInt(O_DIRECTORY_PATH | constants.O_NOFOLLOW | O_CLOEXEC), 0);
+OPEN_HOW.writeBigUInt64LE(BigInt(O_DIRECTORY_PATH | O_CLOEXEC), 0);
 OPEN_HOW.writeBigUInt64LE(BigInt(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH), 16);
 
 const openat2 = libcFunction<[number: number, dirFd: number, path: Buffer, how: Buffer, size: number], number>(

@@ -158,23 +158,19 @@ export async function pullFrom(
   accept: AcceptManifest = async () => undefined,
 ): Promise<PullResult> {
   const downloads = options.downloads ?? new DownloadSlots();
-  const pool = new WorkerPool(options.concurrency ?? threadsFor(source, downloads));
-  try {
-    // Nothing that is stored on the way may be collected by another call on this instance.
-    return await repo.hold(async () => {
-      const { signal, progress = nullReporter } = options;
-      const context = { repo, source, pool, downloads, progress, signal, limits: options.layerLimits };
+  // Nothing that is stored on the way may be collected by another call on this instance, and the repository stays open
+  // until the last thread has ended.
+  return await repo.hold(async () => {
+    const pool = new WorkerPool(options.concurrency ?? threadsFor(source, downloads));
+    try {
+      const { signal, progress = nullReporter, layerRules, layerLimits: limits } = options;
+      const context = { repo, source, pool, downloads, progress, signal, limits };
       const manifest = await source.manifest();
       await accept(manifest, false);
       const { manifestDigest, stats, layers } = await storeImage(manifest, context);
       const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context, accept) : [];
-      const image = await ensureComposefsErofs(repo, manifestDigest, undefined, {
-        tag,
-        signal,
-        pool,
-        progress,
-        layerRules: options.layerRules,
-      });
+      const imageOptions = { tag, signal, pool, progress, layerRules };
+      const image = await ensureComposefsErofs(repo, manifestDigest, undefined, imageOptions);
       if (image === undefined && tag !== undefined) tagImage(repo, manifestDigest, tag);
       repo.syncNames();
       const stored = OciImage.open(repo, manifestDigest);
@@ -182,10 +178,10 @@ export async function pullFrom(
       const transfer = sumOf(layers);
       const images = linkedImages(stored);
       return { manifestDigest, manifestVerity, configDigest, configVerity, stats, transfer, layers, images, referrers };
-    });
-  } finally {
-    await pool.close();
-  }
+    } finally {
+      await pool.close();
+    }
+  });
 }
 
 function sumOf(layers: readonly PulledLayer[]): Transfer {

@@ -20,9 +20,10 @@ export async function init(context: Context, path: string | undefined, options: 
   const config: RepositoryConfig = {
     algorithm: options.algorithm,
     erofsFormats: { default: options.erofsVersion ?? context.globals.erofsVersion ?? 1, extra: [] },
+    allowForeignOwner: context.globals.allowForeignOwner,
     insecure: options.insecure === true || context.globals.insecure === true,
   };
-  if (options.resetMetadata) resetMetadata(location);
+  if (options.resetMetadata) resetMetadata(location, config);
   mkdirSync(dirname(location), { recursive: true });
   const lines = await withContextAsync(`Initializing repository at ${location}`, () =>
     options.ensure ? ensure(location, config) : create(location, config),

@@ -14,8 +14,8 @@ export interface ExclusiveOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What the caller is inside of, if it is work that has the lock. */
-type Inside = 'shared' | 'exclusive';
+/** What the caller is a part of: `use` only keeps the repository open. */
+type Inside = 'use' | 'shared' | 'exclusive';
 
 /**
  * The lock of an open repository (spec 10 §16): a `flock` on its directory, shared while it is open, exclusive for
@@ -27,6 +27,7 @@ type Inside = 'shared' | 'exclusive';
 export class RepositoryLock {
   #root: RepositoryRoot | undefined;
   readonly #inside = new AsyncLocalStorage<Inside>();
+  #users = 0;
   #sharers = 0;
   #onUnshared: (() => void) | undefined;
   /** Settles when the last exclusive user that was let in or waits is done. */
@@ -39,9 +40,26 @@ export class RepositoryLock {
     this.#root = root;
   }
 
-  /** Whether the caller is a part of what {@link share} or {@link exclusive} runs. */
+  /** Whether the caller is a part of what {@link use}, {@link share} or {@link exclusive} runs. */
   get isInside(): boolean {
     return this.#inside.getStore() !== undefined;
+  }
+
+  /**
+   * Runs `action`, which reads: the repository is not closed before its end. A collection may run meanwhile.
+   *
+   * @throws RepositoryClosedError
+   */
+  async use<T>(action: () => Promise<T>): Promise<T> {
+    if (this.isInside) return await action();
+    this.#requireOpen();
+    this.#users++;
+    try {
+      return await this.#inside.run('use', action);
+    } finally {
+      this.#users--;
+      this.#checkIdle();
+    }
   }
 
   /**
@@ -51,7 +69,7 @@ export class RepositoryLock {
    */
   async share<T>(action: () => Promise<T> | T): Promise<T> {
     // A nested action must not queue behind somebody who waits for the outer one to end.
-    if (this.isInside) return await action();
+    if (this.#hasLock) return await action();
     this.#requireOpen();
     while (this.#exclusive !== undefined) await this.#exclusive;
     this.#requireOpen();
@@ -72,7 +90,7 @@ export class RepositoryLock {
    * @throws RepositoryClosedError
    */
   async exclusive<T>(action: () => Promise<T>, options: ExclusiveOptions): Promise<T> {
-    if (this.isInside) {
+    if (this.#hasLock) {
       throw new ComposefsError('DEADLOCK', 'the exclusive lock was asked for inside of what it would have to wait for');
     }
     this.#requireOpen();
@@ -112,8 +130,13 @@ export class RepositoryLock {
     }
   }
 
+  get #hasLock(): boolean {
+    const inside = this.#inside.getStore();
+    return inside === 'shared' || inside === 'exclusive';
+  }
+
   #checkIdle(): void {
-    if (this.#sharers > 0 || this.#exclusive !== undefined) return;
+    if (this.#users > 0 || this.#sharers > 0 || this.#exclusive !== undefined) return;
     const action = this.#onIdle;
     this.#onIdle = undefined;
     if (action !== undefined) this.#inside.run('exclusive', action);

@@ -273,17 +273,17 @@ export class Repository extends ReadableRepository implements SyncingHost {
 
   /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */
   gcDryRun(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.hold(() => this.#collect({ additionalRoots, dryRun: true }, options));
+    return this.lock.use(() => this.#collect({ additionalRoots, dryRun: true }, options));
   }
 
   /** Checks everything (spec 10 §18). Changes nothing. */
   fsck(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.hold(() => this.#check({ metadataOnly: false }, options));
+    return this.lock.use(() => this.#check({ metadataOnly: false }, options));
   }
 
   /** {@link fsck} without the content of the objects, which takes most of the time. */
   fsckMetadataOnly(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.hold(() => this.#check({ metadataOnly: true }, options));
+    return this.lock.use(() => this.#check({ metadataOnly: true }, options));
   }
 
   async #collect(request: GcRequest, options: LongCallOptions): Promise<GcResult> {

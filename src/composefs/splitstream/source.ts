@@ -12,6 +12,8 @@ export interface SplitStreamSource {
 }
 
 const PIECE_SIZE = 131072;
+/** What is read in one piece are references: these are more than four million. */
+const MAX_WHOLE_SECTION = 256 * 1024 * 1024;
 
 /** An open file. Closing the source closes the descriptor. */
 export function fdSource(fd: number): SplitStreamSource {
@@ -55,6 +57,7 @@ export function checkRange(source: SplitStreamSource, range: FileRange): Section
 export function readSection(source: SplitStreamSource, section: Section): Buffer {
   return withContext('Reading range from splitstream file', () => {
     const length = section.end - section.start;
+    if (length > MAX_WHOLE_SECTION) throw new SplitStreamError('Section of the splitstream file is too large');
     const data = length === 0 ? Buffer.alloc(0) : source.read(section.start, length);
     if (data.length !== length) throw incompleteRead();
     return data;
