@@ -87,7 +87,7 @@ test('an ordinary user sees of an image what the kernel mount shows that user', 
     (reason) => t.skip(reason),
     async (place) => {
       place.asNobody([place.cfsctl, '--repo', 'repo', 'init', '--insecure']);
-      const repo = await Repository.open(join(place.path, 'repo'));
+      const repo = await Repository.open(join(place.path, 'repo'), { allowForeignOwner: true });
       const id = repo.objects.ensureObject(Buffer.alloc(100_000, 'x'));
       const external = leaf({ type: 'regular', file: { storage: 'external', id, size: 100_000 } });
       const attributes = xattrs({ 'user.shown': 'x', 'trusted.hidden': 'y', 'security.shown': 'z' });
@@ -170,7 +170,7 @@ test(
         const isPossible = spawnSync('unshare', ['--user', '--map-root-user', '--mount', 'true']).status === 0;
         if (!isPossible || !userOverlaySupported()) return t.skip('no user namespaces, or a kernel before Linux 6.16');
         asNobody([cfsctl, '--repo', 'repo', 'init', '--insecure']);
-        const repo = await Repository.open(join(path, 'repo'));
+        const repo = await Repository.open(join(path, 'repo'), { allowForeignOwner: true });
         const id = repo.objects.ensureObject(Buffer.alloc(1000, 'old'));
         const attributes = xattrs({ 'user.kept': 'x', 'trusted.lost': 'y' });
         const content = { type: 'regular', file: { storage: 'external', id, size: 1000 } } as const;

@@ -1,14 +1,12 @@
-import { readSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type ObjectId, objectIdFromPathname } from '../fsverity/object-id.js';
-import { HEADER_SIZE, isSplitStreamHeader } from '../splitstream/format.js';
 import { type Category, listEntries, readLinkBytes, walkRefs } from './category.js';
 import { nameText } from './directory-entries.js';
 import { withFd } from './files.js';
 import type { RepositoryHost } from './host.js';
 import { objectsForImage } from './images.js';
-import { openUnverifiedStream } from './open-stream.js';
+import { isSplitStreamFile, openUnverifiedStream } from './open-stream.js';
 import type { WalkedEntry } from './walk-tree.js';
 
 /** What must stay, as found before anything is deleted. */
@@ -80,10 +78,7 @@ function markStreams(repository: RepositoryHost, { entries, roots }: CollectedCa
 function isSplitStream(repository: RepositoryHost, id: ObjectId): boolean {
   const fd = repository.objects.openUnverified(id);
   if (fd === undefined) return false;
-  return withFd(fd, () => {
-    const header = Buffer.alloc(HEADER_SIZE);
-    return isSplitStreamHeader(header.subarray(0, readSync(fd, header, 0, header.length, 0)));
-  });
+  return withFd(fd, isSplitStreamFile);
 }
 
 export interface CollectedCategory {

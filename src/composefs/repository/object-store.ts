@@ -109,11 +109,13 @@ export class ObjectStore {
    * {@link openObject} for what everything else hangs on, streams and images: where the kernel does not vouch for the
    * content, it is hashed.
    *
+   * @param atFirstSight throws at what need not be hashed to tell that it is wrong.
    * @throws ComposefsError `DIGEST_MISMATCH`
    */
-  openIntact(id: ObjectId): number {
+  openIntact(id: ObjectId, atFirstSight: (fd: number) => void = () => undefined): number {
     const fd = this.root.openFile(pathOf(id));
     return closeOnError(fd, () => {
+      atFirstSight(fd);
       if (!this.#vouchesFor(fd, id) && computeVerityOfFd(this.algorithm, fd) !== id) throw otherContent(id);
       return fd;
     });

@@ -1,6 +1,9 @@
+import { readSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type ObjectId, objectIdFromPathname } from '../fsverity/object-id.js';
 import { catSplitStream } from '../splitstream/cat.js';
+import { SplitStreamError } from '../splitstream/error.js';
+import { HEADER_SIZE, isSplitStreamHeader } from '../splitstream/format.js';
 import { SplitStreamReader } from '../splitstream/reader.js';
 import { fdSource } from '../splitstream/source.js';
 import { followLinks } from './follow-links.js';
@@ -55,10 +58,21 @@ export function openStream(
   contentType?: bigint,
 ): SplitStreamReader {
   return withContext(`Opening stream '${name}'`, () => {
-    const fd = id === undefined ? openByName(repository, name) : repository.objects.openIntact(id);
+    const fd = id === undefined ? openByName(repository, name) : repository.objects.openIntact(id, requireSplitStream);
     // The reader owns the descriptor, also if it cannot be opened.
     return SplitStreamReader.open(fdSource(fd), repository.objects.algorithm, contentType);
   });
+}
+
+/** Whether an open file begins as a splitstream does. */
+export function isSplitStreamFile(fd: number): boolean {
+  const header = Buffer.alloc(HEADER_SIZE);
+  return isSplitStreamHeader(header.subarray(0, readSync(fd, header, 0, header.length, 0)));
+}
+
+/** Of a file of any size that is none, nothing else is read. */
+function requireSplitStream(fd: number): void {
+  if (!isSplitStreamFile(fd)) throw new SplitStreamError('Invalid splitstream header magic value');
 }
 
 /**
