@@ -171,7 +171,10 @@ export interface UpgradeResult {
  * Builds the image of the repository's format for every tagged image that lacks it (spec 40 §6.7): images pulled by
  * older releases, or before the format was changed. Collect garbage afterwards to drop the superseded streams.
  */
-export async function upgradeRepo(repo: Repository, options: { signal?: AbortSignal } = {}): Promise<UpgradeResult> {
+export async function upgradeRepo(
+  repo: Repository,
+  options: Pick<EnsureImagesOptions, 'signal' | 'layerRules' | 'progress'> = {},
+): Promise<UpgradeResult> {
   const result: UpgradeResult = { alreadyCurrent: 0, upgraded: 0, skippedNonContainer: 0 };
   for (const [tag, digest] of listRefs(repo)) {
     const image = await withContextAsync(`opening image ${tag}`, async () => OciImage.open(repo, digest));
@@ -181,7 +184,7 @@ export async function upgradeRepo(repo: Repository, options: { signal?: AbortSig
       result.alreadyCurrent += 1;
     } else {
       await withContextAsync(`generating EROFS for image ${tag}`, () =>
-        ensureComposefsErofs(repo, digest, undefined, { tag, signal: options.signal }),
+        ensureComposefsErofs(repo, digest, undefined, { ...options, tag }),
       );
       result.upgraded += 1;
     }

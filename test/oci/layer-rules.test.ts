@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { errorChain } from '../../src/errors.js';
+import { upgradeRepo } from '../../src/oci/erofs-images.js';
 import { createFilesystem } from '../../src/oci/filesystem.js';
 import { OciImage } from '../../src/oci/image.js';
 import type { LayerRules } from '../../src/oci/layer/layer-rules.js';
@@ -60,6 +61,22 @@ test('pulling builds a linked image again only if rules are given', async (t) =>
   assert.deepEqual(await pullBy('oci'), [byOci, [WARNING]]);
   repo.gc();
   assert.ok(await repositoryIsClean(repo));
+});
+
+test('an upgrade builds what is missing by the rules that are asked for', async (t) => {
+  const ids = [];
+  for (const layerRules of ['oci', 'reference', undefined] as const) {
+    const repo = await tempRepository(t);
+    repo.setErofsVersion(2);
+    await pull(repo, layoutOf(t, IMAGE), 'a', PULL);
+    repo.setErofsVersion(1);
+    const progress = new RecordingReporter();
+    assert.equal((await upgradeRepo(repo, { layerRules, progress })).upgraded, 1);
+    assert.equal(progress.events.length, layerRules === 'reference' ? 0 : 1);
+    ids.push(OciImage.openRef(repo, 'a').imageRef(1));
+  }
+  assert.equal(ids[0], ids[2]);
+  assert.notEqual(ids[0], ids[1]);
 });
 
 test('the command: warnings on standard error however progress is shown, and what would help where it fails', async (t) => {
