@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { umount2 } from '../../src/linux/mount-api.js';
 import { baseImageLayers } from '../support/base-image.js';
 import { CFSCTL } from '../support/cfsctl.js';
+import { describeDirectory } from '../support/describe-directory.js';
 import { buildImage, fxLarge, fxOci, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { realImages, referenceCfsctl, runProgram } from '../support/programs.js';
@@ -90,22 +91,10 @@ function sha256(data: Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-function listing(root: string): string[] {
-  return readdirSync(root, { recursive: true })
-    .map(String)
-    .sort()
-    .map((path) => {
-      const stat = lstatSync(join(root, path));
-      const content = stat.isFile() ? sha256(readFileSync(join(root, path))) : '';
-      const target = stat.isSymbolicLink() ? readlinkSync(join(root, path)) : '';
-      return [path, stat.mode, stat.uid, stat.gid, stat.nlink, stat.mtimeMs, stat.size, content, target].join(' ');
-    });
-}
-
 function mounted(cfsctl: Cfsctl, repo: string, mountPoint: string): string[] {
   cfsctl('--repo', repo, 'oci', 'mount', '--fuse=no', 'test', mountPoint);
   try {
-    return listing(mountPoint);
+    return [...describeDirectory(mountPoint, () => true)].map((each) => JSON.stringify(each));
   } finally {
     umount2(mountPoint, 0);
   }
