@@ -171,6 +171,12 @@ const LIBC_CALLS: Readonly<Record<string, readonly [kind: CallKind, argument: nu
   ioctl: ['ioctl', 0],
 };
 
+/** Those that the C library has no function for, by number. */
+const SYSCALLS: Readonly<Record<number, readonly [kind: CallKind, argument: number]>> = {
+  // openat2
+  437: ['open', 2],
+};
+
 /** Wraps what koffi binds, when it is first asked for. */
 function hookLibc(interceptor: Interceptor): void {
   const loader = Module as unknown as { _load: AnyFunction };
@@ -198,10 +204,11 @@ function wrapKoffi(koffi: Koffi, interceptor: Interceptor): object {
     const library = koffi.load(...names) as { func: AnyFunction };
     const func = (name: unknown, ...types: unknown[]): unknown => {
       const real = library.func(name, ...types) as AnyFunction;
-      const call = LIBC_CALLS[String(name)];
-      if (call === undefined) return real;
-      const [kind, argument] = call;
+      if (name !== 'syscall' && LIBC_CALLS[String(name)] === undefined) return real;
       return (...args: unknown[]): unknown => {
+        const call = name === 'syscall' ? SYSCALLS[Number(args[0])] : LIBC_CALLS[String(name)];
+        if (call === undefined) return real(...args);
+        const [kind, argument] = call;
         const verdict = interceptor.before(kind, placeOf(args, argument));
         if (typeof verdict !== 'object') return real(...args);
         koffi.errno(constants.errno[verdict.code as keyof typeof constants.errno]);
