@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Command, type Ended, howItEnded, mustRun, runCommand } from './command.js';
 import { CALL_KINDS, type CallKind, faultEnvironment } from './fault-plan.js';
 import type { Random } from './random.js';
-import { difference, references, type Snapshot, snapshot, strays } from './repository-state.js';
+import { ageLeftovers, difference, references, type Snapshot, snapshot, strays } from './repository-state.js';
 import type { Trial } from './round.js';
 import { findings } from './soundness.js';
 import type { Verb, Verbs } from './verbs.js';
@@ -88,7 +88,7 @@ export class Aftermath {
     const undisturbed = await this.undisturbed(verb);
     const state = snapshot(this.#repository, { mayBeMissing: true });
     if (verb.name !== RESET || ended.status === 0) {
-      if (state.has('meta.json')) await this.#look(trial, 'afterwards', state);
+      if (state.has('meta.json')) await this.#look(trial, 'afterwards', ended.signal !== null);
       const now = references(state);
       for (const name of new Set([...before.keys(), ...undisturbed.references.keys()])) {
         const wanted = undisturbed.references.get(name);
@@ -103,16 +103,17 @@ export class Aftermath {
       const isRight = next.status === 0 || (step === 'again' && verb.doneAlready?.test(next.stderr));
       if (!isRight) trial.fail(`then ${step}: ${howItEnded(next)}`);
     }
-    await this.#look(trial, `after ${sequel.join(', ')}`, snapshot(this.#repository));
+    await this.#look(trial, `after ${sequel.join(', ')}`, true);
+    ageLeftovers(this.#repository);
     const gc = await runCommand(this.#repository, { args: ['gc'] });
     if (gc.status !== 0) trial.fail(`gc at the end: ${howItEnded(gc)}`);
     const different = difference(snapshot(this.#repository), await this.#finished(verb, sequel));
     if (different !== undefined) trial.fail(`not as undisturbed: ${different}`);
   }
 
-  async #look(trial: Trial, when: string, state: Snapshot): Promise<void> {
+  async #look(trial: Trial, when: string, wasKilled: boolean): Promise<void> {
     for (const finding of (await findings(this.#repository)).slice(0, 3)) trial.fail(`${when}: ${finding}`);
-    const left = strays(state);
+    const left = strays(snapshot(this.#repository), { wasKilled });
     if (left.length > 0) trial.fail(`${when} there is ${left.slice(0, 3).join(', ')}`);
   }
 

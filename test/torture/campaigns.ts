@@ -7,10 +7,12 @@ import { kills } from './kills.js';
 import { mutations } from './mutations.js';
 import { powerCuts } from './power-cuts.js';
 import type { Campaign } from './round.js';
+import { secureCuts } from './secure-cuts.js';
 
 export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   kills,
   'power-cuts': powerCuts,
+  'secure-cuts': secureCuts,
   'full-disks': fullDisks,
   'injected-errors': injectedErrors,
   concurrency,

@@ -4,8 +4,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { reasonsAfterCut, runStep, startSyncing, workload } from './after-cut.js';
 import { BlockLog, CACHE_LOSSES, type CacheLoss, writeMark } from './block-log.js';
-import { type Command, howItEnded, runCommand } from './command.js';
+import type { Command } from './command.js';
 import {
   availableFileSystems,
   cannotMount,
@@ -19,7 +20,6 @@ import {
 import { Random } from './random.js';
 import { readReferences } from './repository-state.js';
 import type { Campaign, Round, Trial } from './round.js';
-import { findings, taggedImageFindings } from './soundness.js';
 import { Verbs } from './verbs.js';
 
 export const powerCuts: Campaign = {
@@ -128,42 +128,13 @@ class Cutter {
   }
 
   async #check(trial: Trial, { references }: Recording, done: number): Promise<string[]> {
-    const reasons: string[] = [];
     const { name } = this.#fileSystem;
     const { empty, zeros } = objectsWithoutContent(this.#repository);
     if (empty) trial.count(`${name} with empty objects`);
     if (zeros) trial.count(`${name} with objects of zeros`);
-    const now = readReferences(this.#repository);
-    const [before, after] = [references[done], references[done + 1] ?? references[done]];
-    for (const ref of new Set([...now.keys(), ...(before?.keys() ?? [])])) {
-      const target = now.get(ref);
-      if (target === before?.get(ref) || target === after?.get(ref)) continue;
-      reasons.push(`${ref} is ${target ?? 'gone'}, but was ${before?.get(ref) ?? 'not there'}`);
-    }
-    const look = async (when: string, looking: Promise<string[]>): Promise<void> => {
-      for (const finding of (await looking).slice(0, 3)) reasons.push(`${when}: ${finding}`);
-    };
-    const step = async (name: string, command: Command): Promise<void> => {
-      const ended = await runCommand(this.#repository, command);
-      if (ended.status !== 0) reasons.push(`then ${name}: ${howItEnded(ended)}`);
-    };
-    const pulls = async (): Promise<void> => {
-      await step('pull', this.#verbs.pull('next'));
-      await step('pull of the other image', this.#verbs.pull('next-other', this.#verbs.other));
-      await step('import-layer', this.#verbs.importLayer('next-layer'));
-    };
-    await look('after the cut', taggedImageFindings(this.#repository));
-    if (trial.random.chance(0.5)) {
-      await step('gc', { args: ['gc'] });
-      await look('after a gc', findings(this.#repository));
-      await pulls();
-    } else {
-      await pulls();
-      await look('after the next pulls', taggedImageFindings(this.#repository));
-      await step('gc', { args: ['gc'] });
-    }
-    await look('in the end', findings(this.#repository));
-    return reasons;
+    const before = references[done] ?? new Map();
+    const after = references[done + 1] ?? before;
+    return await reasonsAfterCut(this.#repository, this.#verbs, { before, after }, trial.random);
   }
 
   /** Runs commands on a device that writes down what reaches it, with another process that syncs. */
@@ -176,7 +147,7 @@ class Cutter {
     mkdirSync(device, { recursive: true });
     copySparse(base, disk);
     const server = await startServer(disk, logFile, device);
-    const steps = this.#steps(random);
+    const steps = workload(this.#verbs, STEPS, random);
     const references: ReadonlyMap<string, string>[] = [];
     try {
       mountDisk(join(device, 'disk'), this.#mountPoint);
@@ -185,9 +156,7 @@ class Cutter {
         for (const [index, command] of steps.entries()) {
           references.push(readReferences(this.#repository));
           writeMark(logFile, index);
-          const ended = await runCommand(this.#repository, command);
-          // A tag that is gone already, or an image that a gc has taken.
-          if (ended.status !== 0 && !/not found|no such/i.test(ended.stderr)) throw new Error(howItEnded(ended));
+          await runStep(this.#repository, command);
         }
         references.push(readReferences(this.#repository));
         writeMark(logFile, steps.length);
@@ -217,25 +186,6 @@ class Cutter {
     }
     return base;
   }
-
-  /** Pulls first, or there is nothing to lose; then anything. */
-  #steps(random: Random): Command[] {
-    const verbs = this.#verbs;
-    const digest = verbs.image.image.manifest.descriptor.digest;
-    const other = verbs.other.image.manifest.descriptor.digest;
-    const any: readonly (() => Command)[] = [
-      () => verbs.pull('a'),
-      () => verbs.pull(`t${random.below(5)}`),
-      () => verbs.pull('p', verbs.plain),
-      () => verbs.importLayer(`layer${random.below(3)}`),
-      () => ({ args: ['create-image', verbs.tree, `made${random.below(3)}`] }),
-      () => ({ args: ['oci', 'tag', random.pick([digest, other]), random.pick(['a', 'b', 'c'])] }),
-      () => ({ args: ['oci', 'untag', random.pick(['a', 'b'])] }),
-      () => ({ args: ['gc'] }),
-    ];
-    const first = [verbs.pull('a'), { args: ['oci', 'tag', digest, 'keep'] }];
-    return [...first, ...Array.from({ length: STEPS - first.length }, () => random.pick(any)())];
-  }
 }
 
 async function startServer(disk: string, log: string, directory: string): Promise<ChildProcess> {
@@ -247,15 +197,6 @@ async function startServer(disk: string, log: string, directory: string): Promis
     once(server, 'close').then(([status]) => Promise.reject(new Error(`the block device ended: ${status}`))),
   ]);
   return server;
-}
-
-/** Another process that makes a file system commit what is in its journal, as databases do. */
-function startSyncing(file: string): ChildProcess {
-  const program = `
-    const { openSync, writeSync, fsyncSync } = require('node:fs');
-    const fd = openSync(process.argv[1], 'w');
-    setInterval(() => { writeSync(fd, 'x', 0); fsyncSync(fd); }, 30);`;
-  return spawn(process.execPath, ['-e', program, file], { stdio: 'ignore' });
 }
 
 function copySparse(from: string, to: string): void {

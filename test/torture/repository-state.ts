@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, lutimesSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 /** Path below the repository → target of a symlink, or digest of a file. Directories come and go. */
@@ -49,8 +49,18 @@ export function readReferences(repository: string): Map<string, string> {
 }
 
 const KNOWN = /^(?:meta\.json|objects\/[0-9a-f]{2}\/[0-9a-f]+|(?:streams|images)\/.+|\.partial\/[^/]+)$/;
+/** Temporary names: a command that is killed leaves them, and a gc removes them when they are old. */
+const LEFTOVER = /^(?:objects\/)?\.[a-z]+-[^/]+$|^\.partial\/[^/]+$/;
 
-/** Files that belong to nothing: left behind by a command that was ended. */
-export function strays(state: Snapshot): string[] {
-  return [...state.keys()].filter((name) => !KNOWN.test(name) || /(?:^|\/)\.(?:tmp|symlink|meta)/.test(name));
+/** Files that belong to nothing. */
+export function strays(state: Snapshot, options: { readonly wasKilled?: boolean } = {}): string[] {
+  return [...state.keys()].filter((name) => !KNOWN.test(name) && !(options.wasKilled && LEFTOVER.test(name)));
+}
+
+/** Makes what was left behind so old that the next gc has to remove it. */
+export function ageLeftovers(repository: string): void {
+  const longAgo = Date.now() / 1000 - 30 * 24 * 3600;
+  for (const name of snapshot(repository).keys()) {
+    if (LEFTOVER.test(name)) lutimesSync(join(repository, name), longAgo, longAgo);
+  }
 }
