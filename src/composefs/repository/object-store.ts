@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, lstatSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../errors.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { computeVerity, computeVerityOfFd } from '../fsverity/digest.js';
@@ -271,6 +271,28 @@ export class ObjectStore {
     return stat?.isFile() === true ? stat.size : undefined;
   }
 
+  /** {@link sizeOf} of many objects, each directory opened once; those that are missing are not in the result. */
+  sizesOf(ids: Iterable<ObjectId>): Map<ObjectId, number> {
+    const directories = new Map<string, ObjectId[]>();
+    for (const id of ids) {
+      if (id.length !== this.#idLength) continue;
+      const directory = directoryOf(id);
+      const others = directories.get(directory);
+      if (others === undefined) directories.set(directory, [id]);
+      else others.push(id);
+    }
+    const sizes = new Map<ObjectId, number>();
+    for (const [directory, wanted] of directories) {
+      this.#withinIfThere(directory, (self) => {
+        for (const id of wanted) {
+          const stat = lstatSync(`${self}/${id.slice(2)}`, { throwIfNoEntry: false });
+          if (stat?.isFile() === true) sizes.set(id, stat.size);
+        }
+      });
+    }
+    return sizes;
+  }
+
   /** Enables verity on a complete staged file and requires that the kernel measures `id`. */
   seal(file: StagedFile, id: ObjectId): void {
     const enabled = withContext('Enabling verity on tmpfile', () => this.enableVerity(file));
@@ -333,6 +355,10 @@ export class ObjectStore {
       this.makeObjectsDirectory();
       return this.staging.create(mode);
     }
+  }
+
+  #withinIfThere(directory: string, action: (self: string) => void): void {
+    if (this.root.lstat(directory) !== undefined) this.root.within(directory, action);
   }
 
   /** True if the kernel compares what is read with the id; false where the mode allows that it does not. */

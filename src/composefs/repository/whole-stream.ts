@@ -10,9 +10,10 @@ import { openStream } from './open-stream.js';
 
 /** True if the splitstream is intact and every object that it lists is there. */
 export function hasAllObjects(repository: RepositoryHost, id: ObjectId, contentType: bigint): boolean {
-  return withIntactStream(repository, id, contentType, (reader) =>
-    reader.objectRefs.every((object) => repository.objects.has(object)),
-  );
+  return withIntactStream(repository, id, contentType, (reader) => {
+    const sizes = repository.objects.sizesOf(reader.objectRefs);
+    return reader.objectRefs.every((object) => sizes.has(object));
+  });
 }
 
 /**
@@ -21,16 +22,11 @@ export function hasAllObjects(repository: RepositoryHost, id: ObjectId, contentT
  */
 export function isWholeStream(repository: RepositoryHost, id: ObjectId, contentType: bigint): boolean {
   return withIntactStream(repository, id, contentType, (reader) => {
-    const sizes = new Map<ObjectId, number>();
-    for (const object of reader.objectRefs) {
-      const size = repository.objects.sizeOf(object);
-      if (size === undefined) return false;
-      sizes.set(object, size);
-    }
-    let total = 0;
-    for (let chunk = reader.nextChunk(); chunk !== undefined; chunk = reader.nextChunk()) {
-      total += chunk.type === 'inline' ? chunk.data.length : (sizes.get(chunk.id) ?? 0);
-    }
+    const sizes = repository.objects.sizesOf(reader.objectRefs);
+    if (!reader.objectRefs.every((object) => sizes.has(object))) return false;
+    const { inlineSize, uses } = reader.tally();
+    let total = inlineSize;
+    for (const [index, object] of reader.objectRefs.entries()) total += (uses[index] ?? 0) * (sizes.get(object) ?? 0);
     return total === reader.totalSize;
   });
 }

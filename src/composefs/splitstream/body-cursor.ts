@@ -39,6 +39,13 @@ export class BodyCursor {
     return data;
   }
 
+  /** Passes over up to `limit` bytes; returns how many there were, 0 at the end of the data. */
+  skipSome(limit: number): number {
+    if (this.#current.length <= limit) return this.readSome(limit).length;
+    this.#current = this.#current.subarray(limit);
+    return limit;
+  }
+
   /** `length` bytes, or fewer at the end of the data. Allocates no more than the data that is really there. */
   read(length: number): Buffer {
     const parts: Buffer[] = [];

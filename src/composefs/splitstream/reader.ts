@@ -151,6 +151,26 @@ export class SplitStreamReader {
     }
   }
 
+  /**
+   * How many bytes of a stream that was not read yet are inline, and how often it uses each object, by its index in
+   * {@link objectRefs}. Reads the stream to its end; takes a fraction of the time of {@link nextChunk}.
+   */
+  tally(): { readonly inlineSize: number; readonly uses: Uint32Array } {
+    const uses = new Uint32Array(this.#objectRefs.length);
+    let inlineSize = 0;
+    for (;;) {
+      const header = this.#body.read(CHUNK_HEADER_SIZE);
+      if (header.length === 0) return { inlineSize, uses };
+      if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();
+      // Exact up to 2^53: what is beyond is no index and ends with an unexpected end of file.
+      const value = header.readInt32LE(4) * 2 ** 32 + header.readUInt32LE(0);
+      if (value >= 0) {
+        if (value >= uses.length) throw new SplitStreamError('Splitstream external reference is out of range');
+        uses[value] = (uses[value] ?? 0) + 1;
+      } else inlineSize += this.#skip(-value);
+    }
+  }
+
   /** Closes the source as well. May be called more than once. */
   close(): void {
     if (this.#closed) return;
@@ -191,6 +211,15 @@ export class SplitStreamReader {
     if (data.length === 0) throw unexpectedEof();
     this.#remaining -= data.length;
     return data;
+  }
+
+  #skip(length: number): number {
+    for (let missing = length; missing > 0; ) {
+      const skipped = this.#body.skipSome(missing);
+      if (skipped === 0) throw unexpectedEof();
+      missing -= skipped;
+    }
+    return length;
   }
 
   #take(length: number): Buffer {
