@@ -1,4 +1,5 @@
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
+import { withDeferredNames } from '../composefs/repository/object-store.js';
 import type { Repository } from '../composefs/repository/repository.js';
 import { layerContentId } from './identifiers.js';
 import { emptyStats, type ImportStats } from './import-stats.js';
@@ -33,10 +34,10 @@ export async function importLayer(
     const existing = findLayer(repo, diffId);
     let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
     if (stored === undefined) {
-      stored = await importTar(repo.objects, diffId, tar, {
-        signal: options.signal,
-        limits: tarLimits(options.layerLimits),
-      });
+      const importOptions = { signal: options.signal, limits: tarLimits(options.layerLimits) };
+      stored = await withDeferredNames(repo.objects.options, (objects) =>
+        importTar(objects, diffId, tar, importOptions),
+      );
       registerLayer(repo, stored, diffId);
     }
     if (name !== undefined) repo.nameStream(layerContentId(diffId), name);

@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import { DEFAULT_FORMAT_CONFIG, type FormatConfig } from '../erofs/index.js';
 import { formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
@@ -6,6 +7,7 @@ import { isErrno } from './files.js';
 import { effectiveFormats, newMetadata, type RepositoryMetadata, sameMetadata } from './metadata.js';
 import { readMetadata, writeMetadata } from './metadata-file.js';
 import { type RepositoryRoot, withRoot } from './root.js';
+import { syncDirectory } from './sync-file-system.js';
 import { requireOwner } from './writable.js';
 
 /** How a new repository is to be (spec 10 §8.2). */
@@ -33,7 +35,9 @@ export function makeRepositoryDirectory(path: string): void {
     chmodSync(path, DIRECTORY_MODE);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
+    return;
   }
+  syncDirectory(dirname(resolve(path)));
 }
 
 /**

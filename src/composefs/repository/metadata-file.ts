@@ -14,6 +14,7 @@ import { ObjectVerity } from './object-verity.js';
 import { METADATA_TEMP_PREFIX } from './random-name.js';
 import type { RepositoryRoot } from './root.js';
 import { StagingArea } from './staged-file.js';
+import { syncDirectory } from './sync-file-system.js';
 
 /** `meta.json` as found in a repository. */
 export interface StoredMetadata {
@@ -62,7 +63,7 @@ export function readMetadata(root: RepositoryRoot): RepositoryMetadata | undefin
 }
 
 /**
- * Writes `meta.json`, which must not exist yet (spec 10 §7.6). Whatever goes wrong, there is no half-written
+ * Writes `meta.json`, which must not exist yet, and makes it last (spec 10 §7.6). Whatever goes wrong, there is no half-written
  * file, and none without the verity that was asked for.
  */
 export function writeMetadata(root: RepositoryRoot, metadata: RepositoryMetadata, enableVerity: boolean): void {
@@ -80,6 +81,7 @@ export function writeMetadata(root: RepositoryRoot, metadata: RepositoryMetadata
     if (!root.within('', (directory) => file.place(`${directory}/${METADATA_FILENAME}`))) {
       throw new ComposefsError('EEXIST', `${METADATA_FILENAME} exists already in ${root.path}`);
     }
+    root.within('', syncDirectory);
   } finally {
     file.discard();
   }

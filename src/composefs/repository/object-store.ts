@@ -11,6 +11,8 @@ import { ObjectWriter } from './object-writer.js';
 import { OBJECT_TEMP_PREFIX } from './random-name.js';
 import { RepositoryRoot, type RootReference } from './root.js';
 import { type StagedFile, StagingArea } from './staged-file.js';
+import { syncFileSystem } from './sync-file-system.js';
+import { UnnamedObjects } from './unnamed-objects.js';
 import { collectingError, ensureWritable, readOnlyFeaturesError } from './writable.js';
 
 /** The directory of the objects in a repository. */
@@ -58,6 +60,7 @@ export class ObjectStore {
   readonly #idLength: number;
   #writable = false;
   #suspended = false;
+  #unnamed: UnnamedObjects | undefined;
 
   /** @param root default: from the options, as another thread has to do it. */
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
@@ -261,7 +264,7 @@ export class ObjectStore {
    * of another size is what a power cut leaves: it has the name of the object, and none or a part of its data.
    */
   hasSize(id: ObjectId, size: number): boolean {
-    return this.sizeOf(id) === size;
+    return this.#unnamed?.has(id) === true || this.sizeOf(id) === size;
   }
 
   /** The size of the file of that name in bytes; undefined if there is no such file. */
@@ -312,11 +315,43 @@ export class ObjectStore {
    * @returns false if somebody else was faster.
    */
   place(file: StagedFile, id: ObjectId, size: number): boolean {
+    // Enabling verity has written the data out.
+    if (this.#unnamed === undefined || !this.verity.unavailable) return this.#giveName(file, id, size);
+    if (this.#unnamed.isFull) this.nameObjects();
+    this.#unnamed.add(id, { file: file.handOver(), size });
+    return true;
+  }
+
+  #giveName(file: StagedFile, id: ObjectId, size: number): boolean {
     if (this.nameObject(id, (path) => file.place(path))) return true;
     const replaced = !this.hasSize(id, size);
     if (replaced) this.nameObject(id, (path) => file.replace(path, this.staging));
     file.discard();
     return replaced;
+  }
+
+  /**
+   * From now on objects get their names many at a time, after their data is on disk: {@link nameObjects} names the last.
+   * Until then this store alone knows of them. For threads that store much.
+   */
+  deferNames(limit?: number): void {
+    this.#unnamed = new UnnamedObjects(limit);
+  }
+
+  /** Names what {@link deferNames} has put off. */
+  nameObjects(): void {
+    const objects = this.#unnamed?.take() ?? [];
+    try {
+      if (objects.length > 0) syncFileSystem(this.root.fd, this.root.path);
+      for (const [id, { file, size }] of objects) this.#giveName(file, id, size);
+    } finally {
+      for (const [, { file }] of objects) file.discard();
+    }
+  }
+
+  /** Drops what {@link deferNames} has put off. */
+  dropUnnamed(): void {
+    for (const [, { file }] of this.#unnamed?.take() ?? []) file.discard();
   }
 
   /** Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
@@ -379,6 +414,25 @@ export class ObjectStore {
         return true;
       }),
     );
+  }
+}
+
+/**
+ * Runs something that stores many objects with a store of its own, which names them when they are on disk: all of them
+ * when this returns, those of a failure in part.
+ */
+export async function withDeferredNames<T>(
+  options: ObjectStoreOptions,
+  action: (objects: ObjectStore) => Promise<T> | T,
+): Promise<T> {
+  const objects = new ObjectStore(options);
+  objects.deferNames();
+  try {
+    const result = await action(objects);
+    objects.nameObjects();
+    return result;
+  } finally {
+    objects.dropUnnamed();
   }
 }
 

@@ -115,6 +115,14 @@ export class StagedFile {
     this.#fd = fd;
   }
 
+  /** The same file for another owner; this one is discarded already. */
+  handOver(): StagedFile {
+    const file = new StagedFile(this.#fd, this.#temporary);
+    this.#fd = -1;
+    this.#temporary = undefined;
+    return file;
+  }
+
   /** Goes on with another, anonymous file instead, and drops this one. */
   replaceBy(fd: number): void {
     this.discard();

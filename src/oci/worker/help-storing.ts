@@ -13,6 +13,7 @@ const WAIT_MS = 20;
 /** Takes batches of objects off the threads that import layers. */
 export async function helpStoring(input: HelpStoringInput): Promise<void> {
   const objects = new ObjectStore(input.store);
+  objects.deferNames();
   let layers = input.layers.map((layer) => new ObjectBatches(layer));
   for (const layer of layers) layer.addHelper(1);
   try {
@@ -40,8 +41,11 @@ function claimFirst(layers: readonly ObjectBatches[]): ObjectBatch | undefined {
 /** What cannot be stored here goes back: the layer's own thread tries as well, and reports why it fails. */
 function storeBatch(batch: ObjectBatch, objects: ObjectStore): void {
   try {
-    batch.giveResults(batch.storeObjects(objects));
+    const results = batch.storeObjects(objects);
+    objects.nameObjects();
+    batch.giveResults(results);
   } catch (error) {
+    objects.dropUnnamed();
     batch.giveBack();
     throw error;
   }

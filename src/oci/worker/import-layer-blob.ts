@@ -1,5 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/object-store.js';
+import {
+  type ObjectStore,
+  type ObjectStoreOptions,
+  withDeferredNames,
+} from '../../composefs/repository/object-store.js';
 import { COMPRESSION_MAGIC_BYTES, decompress, readableCompression } from '../../compression/decompress.js';
 import type { ComponentId } from '../../progress.js';
 import { importTar, type StoredLayer, storeBlob } from '../layer/import-tar.js';
@@ -58,12 +62,20 @@ function keptBytes(location: BlobLocation): number {
 }
 
 async function storeContent(
-  { store, descriptor, key, isContainer, shared, limits }: ImportLayerInput,
+  input: ImportLayerInput,
+  blob: AsyncGenerator<Buffer>,
+  signal: AbortSignal,
+): Promise<StoredLayer> {
+  return await withDeferredNames(input.store, (objects) => storeLayer(objects, input, blob, signal));
+}
+
+async function storeLayer(
+  objects: ObjectStore,
+  { descriptor, key, isContainer, shared, limits }: ImportLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
 ): Promise<StoredLayer> {
   const { mediaType } = descriptor;
-  const objects = new ObjectStore(store);
   if (!isContainer && !isTarLayer(mediaType)) return await storeBlob(objects, blob, signal);
   if (isContainer) requireTarMediaType(mediaType);
   // What is its own uncompressed form is not compressed, whatever it looks like.

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { FlatDigestStore, ImportContext, ObjectStore } from '../../../src/composefs/repository/index.js';
+import { withDeferredNames } from '../../../src/composefs/repository/object-store.js';
 import { filesBelow, tempDir, tempRepository, testData } from './temp-repository.js';
 
 /** Objects as a power cut leaves them: with their name, and none or a part of their data. */
@@ -87,6 +88,65 @@ describe('an object of the wrong size', () => {
       }
     }
     assert.equal(filesBelow(store.path).length, 2);
+  });
+});
+
+describe('deferred names', () => {
+  it('appear when they are asked for, or when there are many', async (t) => {
+    const repo = await tempRepository(t);
+    // Whether there is verity is found out by the first object.
+    repo.objects.ensureObject(Buffer.from('probe'));
+    const objects = new ObjectStore(repo.objects.options);
+    objects.ensureObject(Buffer.from('probe, too'));
+    if (!objects.verity.unavailable) return t.skip('files with fs-verity are on disk when they get it');
+    objects.deferNames(2);
+    const [a, b, c] = [1, 2, 3].map((seed) => objects.storeObject(testData(5000, seed)));
+    assert.ok(a !== undefined && b !== undefined && c !== undefined);
+    assert.deepEqual(
+      [a, b, c].map(({ id, method }) => [method, objects.has(id)]),
+      [
+        ['copied', true],
+        ['copied', true],
+        ['copied', false],
+      ],
+    );
+    assert.equal(objects.storeObject(testData(5000, 3)).method, 'already-present');
+    assert.equal(objects.ensureObjectFromChunks([LARGE]).method, 'copied');
+    assert.equal(objects.ensureObjectFromChunks([LARGE]).method, 'already-present');
+    objects.nameObjects();
+    assert.deepEqual(objects.readObject(c.id), testData(5000, 3));
+    objects.nameObjects();
+    assert.equal(filesBelow(objects.objectsPath).length, 6);
+    // Another store may have been faster, with the right file or a torn one.
+    for (const [seed, theirs] of [
+      [4, testData(5000, 4)],
+      [5, Buffer.alloc(0)],
+    ] as const) {
+      const { id } = objects.storeObject(testData(5000, seed));
+      repo.objects.place(stagedFile(repo.objects, theirs), id, theirs.length);
+      objects.nameObjects();
+      assert.deepEqual(objects.readObject(id), testData(5000, seed));
+    }
+  });
+
+  it('leave nothing behind when they are dropped', async (t) => {
+    const repo = await tempRepository(t);
+    repo.objects.ensureObject(Buffer.from('probe'));
+    for (const forceNamedTempFiles of [false, true]) {
+      const options = { ...repo.objects.options, forceNamedTempFiles };
+      const before = [readdirSync('/proc/self/fd').length, filesBelow(repo.objects.objectsPath)] as const;
+      const failure = withDeferredNames(options, (objects) => {
+        for (let seed = 10; seed < 20; seed++) objects.ensureObject(testData(5000, seed));
+        if (!objects.verity.unavailable) return;
+        throw new Error('enough');
+      });
+      await assert.rejects(failure, /enough/);
+      const left = filesBelow(repo.objects.objectsPath);
+      // The first object tells that there is no verity to wait for.
+      assert.ok(left.length - before[1].length <= 1);
+      assert.equal(readdirSync('/proc/self/fd').length, before[0]);
+      assert.ok(left.every((name) => /^[0-9a-f]{2}\/[0-9a-f]{126}$/.test(name)));
+    }
   });
 });
 
