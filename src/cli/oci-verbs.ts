@@ -7,15 +7,13 @@ import type { OciLoginOptions } from './commands/oci-login.js';
 import type { OciLogoutOptions } from './commands/oci-logout.js';
 import type { OciPullOptions } from './commands/oci-pull.js';
 import type { Context } from './context.js';
+import { MOUNT_REQUIREMENTS, type OciMountOptions, ociMountOptions } from './mount-options.js';
 import {
   choice,
   flag,
   type LayerLimitOptions,
   layerLimitOptions,
   layerRulesOption,
-  MOUNT_REQUIREMENTS,
-  type MountOptions,
-  mountOptions,
   type OciFileSystemOptions,
   value,
   wholeNumber,
@@ -210,9 +208,9 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('mount', 'Mount the file system of an image')
     .argument('<IMAGE>', 'Tag, or digest of the manifest: sha256:…')
     .argument('<MOUNTPOINT>', 'The directory to mount it on')
-    .addOptions(mountOptions())
+    .addOptions(ociMountOptions())
     .requires(MOUNT_REQUIREMENTS)
-    .action(async (name: string, mountpoint: string, options: MountOptions) =>
+    .action(async (name: string, mountpoint: string, options: OciMountOptions) =>
       (await import('./commands/oci-mount.js')).ociMount(context(), name, mountpoint, options),
     );
 }

@@ -188,37 +188,3 @@ export function fileSystemOptions(): CfsctlOption[] {
     xattrsOption(),
   ];
 }
-
-/** MNT options of spec 70 C3, and `--verify`. */
-export interface MountOptions {
-  readonly fuse: 'auto' | 'yes' | 'no';
-  readonly foreground?: boolean;
-  readonly upperdir?: string;
-  readonly workdir?: string;
-  readonly readWrite?: boolean;
-  readonly verify?: boolean;
-}
-
-export function mountOptions(): CfsctlOption[] {
-  const fuse = choice('--fuse <FUSE>', 'Whether to use FUSE; auto uses it where the kernel cannot mount the image', [
-    'auto',
-    'yes',
-    'no',
-  ]);
-  fuse.default('auto');
-  return [
-    fuse,
-    flag('--foreground', 'With FUSE: serve in this process, until it is unmounted or gets a signal'),
-    value('--upperdir <UPPERDIR>', 'Upper directory of the overlay; needs --workdir'),
-    value('--workdir <WORKDIR>', 'Work directory of the overlay; needs --upperdir'),
-    flag('--read-write', 'Mount writable; needs --upperdir'),
-    flag('--verify', 'Use FUSE, and check each file when it is first opened, also where nothing has fs-verity'),
-  ];
-}
-
-/** What {@link mountOptions} require of each other, by attribute name. */
-export const MOUNT_REQUIREMENTS: Readonly<Record<string, readonly string[]>> = {
-  upperdir: ['workdir'],
-  workdir: ['upperdir'],
-  readWrite: ['upperdir'],
-};

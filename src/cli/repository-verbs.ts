@@ -7,17 +7,8 @@ import type { GcOptions } from './commands/gc.js';
 import type { ImagesOptions } from './commands/images.js';
 import type { InitOptions } from './commands/init.js';
 import type { Context } from './context.js';
-import {
-  erofsVersionOption,
-  type FileSystemOptions,
-  fileSystemOptions,
-  flag,
-  list,
-  MOUNT_REQUIREMENTS,
-  type MountOptions,
-  mountOptions,
-  value,
-} from './options.js';
+import { MOUNT_REQUIREMENTS, type MountOptions, mountOptions } from './mount-options.js';
+import { erofsVersionOption, type FileSystemOptions, fileSystemOptions, flag, list, value } from './options.js';
 
 const IMAGE_NAME = 'Name or digest of the image';
 

@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { byteStringToBuffer } from '../bytes/byte-string.js';
 import { withMountContext } from '../composefs/mount/context.js';
 import { fusermountMount, fusermountUnmount } from '../composefs/mount/fusermount.js';
+import { type MountRestrictions, RESTRICTIONS, restrictionAttributes } from '../composefs/mount/restrictions.js';
 import { hasCapability } from '../linux/capability.js';
 import { isSystemError } from '../linux/errno.js';
 import { AT_FDCWD, O_PATH } from '../linux/fcntl.js';
@@ -45,7 +46,7 @@ export function canMountItself(): boolean {
  * @param allowOther others than the mounting user may use it, as far as the modes of the files allow.
  * @throws SystemError with what the kernel says about it; errors of `open(2)`
  */
-export function mountDetachedFuse(allowOther: boolean): FuseDevice {
+export function mountDetachedFuse(allowOther: boolean, restrictions: MountRestrictions = {}): FuseDevice {
   const deviceFd = openFuseDevice();
   try {
     const mountFd = withMountContext('fuse', (context) => {
@@ -58,7 +59,7 @@ export function mountDetachedFuse(allowOther: boolean): FuseDevice {
       fsconfigString(context, 'group_id', String(process.getegid?.() ?? 0));
       fsconfigString(context, 'fd', String(deviceFd));
       fsconfigCreate(context);
-      return fsmount(context, 0);
+      return fsmount(context, restrictionAttributes(restrictions));
     });
     return { deviceFd, mountFd };
   } catch (error) {
@@ -73,8 +74,14 @@ export function mountDetachedFuse(allowOther: boolean): FuseDevice {
  * @param mountPoint a path without symlinks.
  * @throws ComposefsError `FUSERMOUNT_MISSING`, `FUSERMOUNT`
  */
-export function mountUserFuse(mountPoint: Buffer, allowOther: boolean): FuseDevice {
+export function mountUserFuse(
+  mountPoint: Buffer,
+  allowOther: boolean,
+  restrictions: MountRestrictions = {},
+): FuseDevice {
   const options = ['ro', 'default_permissions', `fsname=${FUSE_SOURCE}`, ...(allowOther ? ['allow_other'] : [])];
+  // The program restricts set-user-id bits and devices by itself.
+  options.push(...RESTRICTIONS.filter((name) => restrictions[name] === true));
   return { deviceFd: fusermountMount(mountPoint, options), mountFd: undefined };
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, realpathSync, statSync } from 'node:fs';
-import type { MountOptions } from '../composefs/mount/index.js';
+import type { MountOptions, MountRestrictions } from '../composefs/mount/index.js';
 import { ComposefsError, withContext } from '../errors.js';
 import {
   type AttachedMount,
@@ -16,7 +16,7 @@ import type { OverlayXattrMode } from './overlay-mode.js';
 import { mountFuseOverlay, usableOverlayXattrs } from './overlay-on-fuse.js';
 
 /** How to mount an image through FUSE. */
-export interface FuseMountOptions {
+export interface FuseMountOptions extends MountRestrictions {
   /** A writable layer on top, and whether it is used: as for the kernel's mount. */
   readonly overlay?: MountOptions['overlay'];
   readonly readWrite?: boolean | undefined;
@@ -63,7 +63,9 @@ export class MountPlan {
     const mountsItself = canMountItself();
     this.overlayXattr = overlayXattrFor(options, source, mountsItself);
     const allowOther = options.allowOther ?? mountsItself;
-    this.#device = mountsItself ? mountDetachedFuse(allowOther) : mountUserFuse(this.#mountPoint, allowOther);
+    this.#device = mountsItself
+      ? mountDetachedFuse(allowOther, options)
+      : mountUserFuse(this.#mountPoint, allowOther, options);
     this.deviceFd = this.#device.deviceFd;
     this.#mountFd = this.#device.mountFd;
   }
@@ -90,9 +92,8 @@ export class MountPlan {
 
   /** The overlay holds the tree below it from then on. */
   #addOverlay(treeFd: number, xattrs: OverlayXattrMode): void {
-    const { overlay, readWrite } = this.#options;
     const { objectsFd, verify } = this.#source;
-    this.#mountFd = mountFuseOverlay(treeFd, objectsFd, { overlay, readWrite, xattrs, verity: verify });
+    this.#mountFd = mountFuseOverlay(treeFd, objectsFd, { ...this.#options, xattrs, verity: verify });
     closeSync(treeFd);
   }
 

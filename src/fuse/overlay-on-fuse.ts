@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { overlayFsmount } from '../composefs/mount/composefs-mount.js';
 import { withMountContext } from '../composefs/mount/context.js';
-import type { MountOptions } from '../composefs/mount/index.js';
+import type { MountOptions, MountRestrictions } from '../composefs/mount/index.js';
 import { procPath } from '../composefs/mount/proc-path.js';
 import { O_PATH } from '../linux/fcntl.js';
 import { fsconfigCreate, fsconfigFlag, fsconfigString } from '../linux/mount-api.js';
@@ -11,9 +11,9 @@ import { inInitialUserNamespace } from '../linux/user-namespace.js';
 import { FUSE_SOURCE } from './fuse-mount.js';
 import type { OverlayXattrMode } from './overlay-mode.js';
 
-export interface FuseOverlayOptions {
-  readonly overlay: MountOptions['overlay'];
-  readonly readWrite: boolean | undefined;
+export interface FuseOverlayOptions extends MountRestrictions {
+  readonly overlay?: MountOptions['overlay'];
+  readonly readWrite?: boolean | undefined;
   readonly xattrs: OverlayXattrMode;
   /** Let the kernel insist on fs-verity of the data files. */
   readonly verity: boolean;
@@ -29,10 +29,10 @@ export interface FuseOverlayOptions {
  * @throws SystemError with what the kernel says about it.
  */
 export function mountFuseOverlay(fuseMountFd: number, objectsFd: number, options: FuseOverlayOptions): number {
-  const { overlay, readWrite, xattrs, verity } = options;
+  const { overlay, verity } = options;
   return overlayFsmount(
     { imageMountFd: fuseMountFd, dataFds: [objectsFd], writable: overlay },
-    { source: FUSE_SOURCE, xattrs, verity: verity ? 'required' : 'disabled', readWrite },
+    { ...options, source: FUSE_SOURCE, verity: verity ? 'required' : 'disabled' },
   );
 }
 

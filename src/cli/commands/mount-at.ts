@@ -6,7 +6,7 @@ import { ComposefsError, errorCode, fullMessage, withContext } from '../../error
 import { O_PATH } from '../../linux/fcntl.js';
 import { inInitialUserNamespace } from '../../linux/user-namespace.js';
 import { withInterrupt } from '../interrupt.js';
-import type { MountOptions } from '../options.js';
+import { type MountOptions, mountFlags } from '../mount-options.js';
 
 /** Mounts an image as the MNT options (spec 70 C3) want it: with the kernel, or through FUSE. */
 export async function mountAt(
@@ -21,13 +21,14 @@ export async function mountAt(
     fds.push(fd);
     return fd;
   };
-  const { upperdir, workdir, readWrite = false } = options;
+  const { upperdir, workdir } = options;
+  const flags = mountFlags(options);
   try {
     const overlay =
       upperdir === undefined || workdir === undefined
         ? undefined
         : { upperFd: openLayer('upperdir', upperdir), workFd: openLayer('workdir', workdir) };
-    const layers = { readWrite, ...(overlay !== undefined && { overlay }) };
+    const layers = { ...flags, ...(overlay !== undefined && { overlay }) };
     if (!mountWithKernel(repo, name, mountpoint, layers, options)) {
       await mountWithFuse(repo, name, mountpoint, layers, options);
     }
@@ -76,8 +77,7 @@ async function mountWithFuse(
   { foreground = false, verify }: MountOptions,
 ): Promise<void> {
   const { mountFuse, serveFuse } = await import('../../fuse/index.js');
-  const { overlay, readWrite } = layers;
-  const options = { overlay, readWrite, verify };
+  const options = { ...layers, verify };
   if (!foreground) {
     await mountFuse(repo, name, mountpoint, options);
     return;

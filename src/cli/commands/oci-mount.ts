@@ -2,15 +2,15 @@ import { ComposefsError, withContext } from '../../errors.js';
 import { OciImage } from '../../oci/image.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
 import type { Context } from '../context.js';
+import { mountFlags, type OciMountOptions } from '../mount-options.js';
 import { withReadableRepository } from '../open-repository.js';
-import type { MountOptions } from '../options.js';
 import { mountAt } from './mount-at.js';
 
 export async function ociMount(
   context: Context,
   name: string,
   mountpoint: string,
-  options: MountOptions,
+  options: OciMountOptions,
 ): Promise<void> {
   await withReadableRepository(context, (repo) => {
     const image = name.startsWith('sha256:')
@@ -23,6 +23,8 @@ export async function ociMount(
     if (id === undefined) {
       throw new ComposefsError('NO_IMAGE', 'No composefs EROFS image linked — try re-pulling the image');
     }
-    return mountAt(repo, id, mountpoint, options);
+    // Of an image that is no root file system nobody needs the devices, and its author could have put any there.
+    const { nodev = options.dev !== true } = mountFlags(options);
+    return mountAt(repo, id, mountpoint, { ...options, nodev });
   });
 }

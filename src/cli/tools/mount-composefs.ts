@@ -95,11 +95,12 @@ function openLayersAndMount(
 }
 
 /** @throws ComposefsError `EINVAL` if the file does not begin like an image. */
-function fixedOptions(imageFd: number, { readOnly }: MountComposefsOptions): MountOptions {
+function fixedOptions(imageFd: number, { readOnly, nosuid, nodev, noexec }: MountComposefsOptions): MountOptions {
   const bytes = Buffer.alloc(COMPOSEFS_HEADER_SIZE);
   const header = readSync(imageFd, bytes, 0, bytes.length, 0) === bytes.length ? decodeHeader(bytes) : undefined;
   if (header?.magic !== COMPOSEFS_MAGIC) throw new ComposefsError('EINVAL', 'Invalid argument');
-  return { source: 'composefs', readWrite: !readOnly, noAcl: (header.flags & FLAG_HAS_ACL) === 0 };
+  const noAcl = (header.flags & FLAG_HAS_ACL) === 0;
+  return { source: 'composefs', readWrite: !readOnly, noAcl, nosuid, nodev, noexec };
 }
 
 /** Before anything that needs privileges. @throws ComposefsError */

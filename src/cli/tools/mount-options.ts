@@ -1,7 +1,8 @@
+import type { MountRestrictions } from '../../composefs/mount/restrictions.js';
 import { failuresOf, ToolFailure } from './tool-failure.js';
 
 /** The `-o` options of mount.composefs (spec 50 §20). */
-export interface MountComposefsOptions {
+export interface MountComposefsOptions extends MountRestrictions {
   readonly basedirs: readonly string[];
   /** Hex; empty: verity is required, and any image will do. */
   readonly digest: string | undefined;
@@ -15,6 +16,15 @@ const { errx } = failuresOf('mount.composefs');
 
 const WITH_VALUE: ReadonlySet<string> = new Set(['basedir', 'digest', 'upperdir', 'workdir', 'idmap']);
 const FLAGS: ReadonlySet<string> = new Set(['verity', 'tryverity', 'ro', 'rw']);
+/** Ours: the C tool refuses these, though mount(8) hands them on. */
+const RESTRICTING: ReadonlyMap<string, MountRestrictions> = new Map([
+  ['nosuid', { nosuid: true }],
+  ['suid', { nosuid: false }],
+  ['nodev', { nodev: true }],
+  ['dev', { nodev: false }],
+  ['noexec', { noexec: true }],
+  ['exec', { noexec: false }],
+]);
 
 /**
  * @param text undefined: no `-o` was given.
@@ -24,6 +34,7 @@ export function parseMountOptions(text: string | undefined, usage: string): Moun
   const values = new Map<string, string>();
   const flags = new Set<string>();
   let readOnly = false;
+  let restrictions: MountRestrictions = {};
   for (const { key, value } of text === undefined ? [] : splitOptions(text)) {
     if (WITH_VALUE.has(key)) {
       if (value === undefined) throw errx(`No value specified for ${key} option\n`);
@@ -31,6 +42,8 @@ export function parseMountOptions(text: string | undefined, usage: string): Moun
     } else if (FLAGS.has(key)) {
       flags.add(key);
       if (key === 'ro' || key === 'rw') readOnly = key === 'ro';
+    } else if (RESTRICTING.has(key)) {
+      restrictions = { ...restrictions, ...RESTRICTING.get(key) };
     } else {
       throw errx(`Unsupported option ${key}\n`);
     }
@@ -44,6 +57,7 @@ export function parseMountOptions(text: string | undefined, usage: string): Moun
     upper: upperLayer(values.get('upperdir'), values.get('workdir')),
     idmap: values.get('idmap'),
     readOnly,
+    ...restrictions,
   };
 }
 

@@ -5,6 +5,7 @@ import { withMountContext } from './context.js';
 import { erofsMount } from './erofs-mount.js';
 import type { MountOptions, VerityRequirement } from './options.js';
 import { type LayerMethod, layersByFd, layersByPath, mayNotKnowFds, type OverlayLayers } from './overlay-layers.js';
+import { type MountRestrictions, restrictionAttributes } from './restrictions.js';
 
 /** How to hand the layers to overlayfs, best first. */
 const LAYER_METHODS: readonly LayerMethod[] = [layersByFd, layersByPath];
@@ -34,13 +35,13 @@ export function composefsFsmount(
     if (options.idmapFd !== undefined) mountSetattrIdmap(imageMountFd, options.idmapFd);
     const layers: OverlayLayers = { imageMountFd, dataFds, writable: options.overlay };
     const { readWrite, source = `composefs:${name}` } = options;
-    return overlayFsmount(layers, { source, xattrs: 'trusted', verity, readWrite }, methods);
+    return overlayFsmount(layers, { ...options, source, xattrs: 'trusted', verity, readWrite }, methods);
   } finally {
     closeSync(imageMountFd);
   }
 }
 
-export interface OverlayOptions {
+export interface OverlayOptions extends MountRestrictions {
   readonly source: string;
   /**
    * The namespace in which overlayfs finds its xattrs. `user` works in a user namespace as well; then redirects and
@@ -73,7 +74,7 @@ export function overlayFsmount(
       }
       requireVerity(context, options.verity);
       method(context, layers);
-      return fsmount(context, options.readWrite === true ? 0 : MOUNT_ATTR_RDONLY);
+      return fsmount(context, restrictionAttributes(options) | (options.readWrite === true ? 0 : MOUNT_ATTR_RDONLY));
     }),
   );
 }

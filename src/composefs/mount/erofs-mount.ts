@@ -5,6 +5,7 @@ import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount } from '../../lin
 import { withMountContext } from './context.js';
 import type { ErofsMountOptions } from './options.js';
 import { procPath } from './proc-path.js';
+import { restrictionAttributes } from './restrictions.js';
 
 /**
  * Mounts an EROFS image from an open file (spec 50 §16). Kernels before 6.12 need a loop device for that.
@@ -39,12 +40,12 @@ export function erofsLoopMount(imageFd: number, options: ErofsMountOptions = {})
   }
 }
 
-function mountSource(source: string, { noAcl = false }: ErofsMountOptions): number {
+function mountSource(source: string, options: ErofsMountOptions): number {
   return withMountContext('erofs', (context) => {
     fsconfigFlag(context, 'ro');
-    if (noAcl) fsconfigFlag(context, 'noacl');
+    if (options.noAcl === true) fsconfigFlag(context, 'noacl');
     fsconfigString(context, 'source', source);
     fsconfigCreate(context);
-    return fsmount(context, 0);
+    return fsmount(context, restrictionAttributes(options));
   });
 }

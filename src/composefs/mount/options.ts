@@ -1,10 +1,12 @@
+import type { MountRestrictions } from './restrictions.js';
+
 /**
  * Whether overlayfs insists on fs-verity of the data files (spec 50 §17). `try` tolerates a kernel that does not know
  * the option; a kernel that knows it but has no fs-verity fails at the files.
  */
 export type VerityRequirement = 'disabled' | 'required' | 'try';
 
-export interface ErofsMountOptions {
+export interface ErofsMountOptions extends MountRestrictions {
   /** Ignore access control lists. */
   readonly noAcl?: boolean;
 }
