@@ -130,6 +130,15 @@ export class Authorizer {
     return canBasic && challenges.some(({ scheme }) => scheme === 'basic') ? { kind: 'basic' } : undefined;
   }
 
+  /** The hint of the error names a directory for the service's host, in which nobody looks. */
+  #untrustedService({ code, message, cause }: RegistryError): RegistryError {
+    const hint =
+      `It is the token service of ${this.#options.host}, for which the authorities of that registry count: put the ` +
+      `CA's certificate into /etc/containers/certs.d/${this.#options.host}/ca.crt or into a directory given by ` +
+      '--cert-dir. To do without the check: --tls-verify=false.';
+    return new RegistryError(code, message, { cause, hint });
+  }
+
   async #renew(service: TokenService, isPlain: boolean, signal: AbortSignal | undefined): Promise<BearerToken> {
     const { http, host, credentials, insecure, insecureElsewhere } = this.#options;
     const isInsecure = insecureElsewhere || (insecure && hostName(service.realm) === hostName(`https://${host}`));
@@ -139,7 +148,8 @@ export class Authorizer {
       // Many services refuse to tell strangers even that there is nothing for them.
       const isDenied = error instanceof RegistryError && (error.status === 401 || error.status === 403);
       const isLogin = this.#options.repository === undefined;
-      throw isDenied && (isLogin || credentials === undefined) ? this.refusal(error.status ?? 401) : error;
+      if (isDenied && (isLogin || credentials === undefined)) throw this.refusal(error.status ?? 401);
+      throw error instanceof RegistryError && error.code === 'TLS_CERTIFICATE' ? this.#untrustedService(error) : error;
     });
     this.#state = { kind: 'bearer', service, token };
     return token;

@@ -29,7 +29,7 @@ export class RegistryError extends ComposefsError {
 
 /** A URL for messages: without the query, where signed URLs and token requests have their secrets. */
 export function displayUrl(url: URL): string {
-  return url.origin + url.pathname;
+  return displayText(url.origin + url.pathname);
 }
 
 /** Text of a server for a message: one line, no control characters, bounded. */

@@ -2,7 +2,7 @@ import type { ComposefsError } from '../../errors.js';
 import type { Credentials } from './credentials.js';
 import type { HttpClient, HttpRequest } from './http.js';
 import type { HttpResponse } from './http-response.js';
-import { displayUrl, RegistryError } from './registry-error.js';
+import { displayText, displayUrl, RegistryError } from './registry-error.js';
 import { statusError } from './status-error.js';
 
 /** A token service and what to ask it for, from a registry's challenge. Plain data. */
@@ -41,7 +41,8 @@ export async function fetchToken(
 ): Promise<BearerToken> {
   const realm = URL.canParse(service.realm) ? new URL(service.realm) : undefined;
   if (realm === undefined || (realm.protocol !== 'https:' && realm.protocol !== 'http:')) {
-    throw new RegistryError('BAD_RESPONSE', `The registry names a token service that is no URL: ${service.realm}`);
+    const message = `The registry names a token service that is no URL: ${displayText(service.realm)}`;
+    throw new RegistryError('BAD_RESPONSE', message);
   }
   if (realm.protocol === 'http:' && !trust.allowPlain) {
     const message = `The registry names a token service that is not encrypted: ${displayUrl(realm)}`;

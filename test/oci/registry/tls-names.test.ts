@@ -100,7 +100,7 @@ interface Attempt {
   readonly insecureElsewhere?: boolean;
 }
 
-async function outcome({ host, proxy, tls, insecure = false, insecureElsewhere = false }: Attempt): Promise<string> {
+async function request({ host, proxy, tls, insecure = false, insecureElsewhere = false }: Attempt): Promise<string> {
   const client = new EndpointClient(
     {
       host,
@@ -110,16 +110,23 @@ async function outcome({ host, proxy, tls, insecure = false, insecureElsewhere =
       tls: tls ?? { ca: [AUTHORITY.cert], origin: 'the test' },
       credentials: { username: 'ann', password: 'secret', origin: 'the test' },
     },
-    { timeouts: DEFAULT_TIMEOUTS, retry: RETRY, proxies: proxy === undefined ? {} : { https: proxy, http: NO_PROXY } },
+    {
+      timeouts: DEFAULT_TIMEOUTS,
+      retry: RETRY,
+      proxies: proxy === undefined ? {} : { https: proxy, http: NO_PROXY },
+    },
   );
   try {
     const response = await client.get('manifests/latest');
     return (await response.bytes(100)).toString();
-  } catch (error) {
-    return errorCode(error);
   } finally {
     client.close();
   }
+}
+
+/** What is in the answer, or the code of the error. */
+async function outcome(attempt: Attempt): Promise<string> {
+  return await request(attempt).catch(errorCode);
 }
 
 const BODY = '{"token":"t"}';
@@ -243,6 +250,10 @@ describe('the name in the certificate', () => {
     const registry = await SeeingRegistry.start(STRANGER.issue(['localhost']), challenge);
     const attempt = { host: `localhost:${registry.port4}`, insecure: true };
     assert.equal(await outcome(attempt), 'TLS_CERTIFICATE');
+    await assert.rejects(request(attempt), {
+      code: 'TLS_CERTIFICATE',
+      hint: new RegExp(`^It is the token service of ${attempt.host}, .*/certs\\.d/${attempt.host}/ca\\.crt `),
+    });
     assert.deepEqual(service.seen, []);
     assert.equal(await outcome({ ...attempt, tls: { ca: [STRANGER.cert], origin: 'certs.d' } }), BODY);
     assert.equal(await outcome({ ...attempt, insecureElsewhere: true }), BODY);
