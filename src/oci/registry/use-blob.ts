@@ -1,4 +1,4 @@
-import { errorCode } from '../../errors.js';
+import { ContextError, errorCode } from '../../errors.js';
 import { BlobDownload, type BlobDownloadOptions } from './blob-download.js';
 import { removePartial } from './partial-store.js';
 import { RegistryError } from './registry-error.js';
@@ -38,7 +38,7 @@ export async function useBlob<T>(
     } else if (endpoints.length > 0 && endpoints.length < current.endpoints.length) {
       current = { ...current, endpoints };
     } else {
-      throw error;
+      throw inParts(download, location, error);
     }
     fetchedBefore = fetchedBytes;
   }
@@ -62,6 +62,16 @@ async function tryBlob<T>(
     stop.abort();
     await chunks.return(undefined).catch(() => undefined);
   }
+}
+
+/** Bytes that make no sense, as a tar or otherwise, may be the right ones in the wrong place. */
+function inParts({ servedBy }: BlobDownload, { digest }: RegistryLocation, error: unknown): unknown {
+  if (servedBy.length < 2) return error;
+  const hosts = [...new Set(servedBy)].join(', ');
+  return new ContextError(
+    `Blob ${digest} came from ${hosts} in ${servedBy.length} parts, which may not fit together`,
+    error,
+  );
 }
 
 /** Not the network and not this machine: what came is not what it should be. */

@@ -235,6 +235,18 @@ test('wrong bytes are refused, and not kept', async (context) => {
   assert.equal(isTagged(it.repo), true);
 });
 
+test('of a part that is of another place it is said that the parts may not fit', async (context) => {
+  const it = await setup(context);
+  it.fault({ type: 'cut', afterBytes: 500_000 }, { nth: 1 });
+  const { bytes } = it.layer;
+  const headers = { 'Content-Range': `bytes 500000-${bytes.length - 1}/${bytes.length}` };
+  it.fault({ type: 'status', status: 206, headers, body: bytes.subarray(0, -500_000) }, { hasRange: true });
+  const error = await failure(it.fetch());
+  assert.equal(error.code, 'BLOB_DIGEST_MISMATCH');
+  assert.match(error.message, /^Blob sha256:.* came from 127\.0\.0\.1:\d+ in 2 parts, which may not fit together$/);
+  assert.equal(existsSync(it.partialPath), false);
+});
+
 test('wrong bytes are a digest mismatch', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'corrupt' });
