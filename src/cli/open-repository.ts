@@ -1,5 +1,5 @@
 import type { FormatVersion } from '../composefs/erofs/format.js';
-import { formatAlgorithm, type HashAlgorithm } from '../composefs/fsverity/algorithm.js';
+import { DEFAULT_ALGORITHM, formatAlgorithm, type HashAlgorithm } from '../composefs/fsverity/algorithm.js';
 import { inferRepoAlgorithm, readRepoAlgorithm } from '../composefs/repository/algorithm.js';
 import { systemPath, userPath } from '../composefs/repository/location.js';
 import type { OpenOptions } from '../composefs/repository/open.js';
@@ -100,7 +100,7 @@ export function settingsWithoutRepository(globals: GlobalOptions): {
 }
 
 function algorithmWithoutRepository(globals: GlobalOptions): HashAlgorithm {
-  const fallback = globals.hash ?? 'sha512';
+  const fallback = globals.hash ?? DEFAULT_ALGORITHM;
   if (globals.noRepo === true) return fallback;
   try {
     return resolveAlgorithm(repositoryPath(globals), globals);

@@ -1,4 +1,4 @@
-import { parseAlgorithm } from '../composefs/fsverity/algorithm.js';
+import { DEFAULT_ALGORITHM, formatAlgorithm, parseAlgorithm } from '../composefs/fsverity/algorithm.js';
 import type { CfsctlCommand } from './command.js';
 import type { CreateImageOptions } from './commands/create-image.js';
 import type { DumpFilesOptions } from './commands/dump-files.js';
@@ -65,7 +65,7 @@ function addInit(program: CfsctlCommand, context: () => Context): void {
     'Digest of the objects: fsverity-sha256-12 or fsverity-sha512-12',
     parseAlgorithm,
   );
-  algorithm.default('sha512', 'fsverity-sha512-12');
+  algorithm.default(DEFAULT_ALGORITHM, formatAlgorithm(DEFAULT_ALGORITHM));
   program
     .verb('init', 'Create a repository')
     .argument('[PATH]', 'Where to create it; by default where --repo, --user or --system say')

@@ -121,14 +121,14 @@ test('verity of other content is an error in both modes', { skip }, async (t) =>
 });
 
 test('an insecure repository enables verity all the same', { skip }, async (t) => {
-  const { repo } = await Repository.init(join(verityTempDir(t), 'repo'), { insecure: true });
+  const { repo } = await Repository.init(join(verityTempDir(t), 'repo'), { algorithm: 'sha256', insecure: true });
   t.after(() => repo.close());
   assert.equal(repo.insecure, true);
   assert.equal(measure(join(repo.path, 'meta.json'), 'sha256'), undefined);
   for (const id of [repo.objects.ensureObject(SMALL), repo.objects.ensureObjectFromChunks([LARGE]).id]) {
     assert.equal(measure(repo.objects.path(id), 'sha256'), id);
   }
-  const { repo: again, created } = await Repository.init(repo.path, { insecure: false });
+  const { repo: again, created } = await Repository.init(repo.path, { algorithm: 'sha256', insecure: false });
   again.close();
   assert.deepEqual([created, again.insecure], [false, true]);
 });

@@ -5,6 +5,9 @@ export type HashAlgorithm = 'sha256' | 'sha512';
 
 export const HASH_ALGORITHMS: readonly HashAlgorithm[] = ['sha256', 'sha512'];
 
+/** Of new repositories, whoever makes them. */
+export const DEFAULT_ALGORITHM: HashAlgorithm = 'sha512';
+
 /** log2 of the Merkle tree block size: the only value that composefs supports. */
 export const LG_BLOCKSIZE = 12;
 export const BLOCK_SIZE = 4096;

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import { DEFAULT_FORMAT_CONFIG, type FormatConfig } from '../erofs/index.js';
-import { formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
+import { DEFAULT_ALGORITHM, formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { isErrno } from './files.js';
 import { effectiveFormats, newMetadata, type RepositoryMetadata, sameMetadata } from './metadata.js';
 import { readMetadata, writeMetadata } from './metadata-file.js';
@@ -12,7 +12,7 @@ import { requireOwner } from './writable.js';
 
 /** How a new repository is to be (spec 10 §8.2). */
 export interface RepositoryConfig {
-  /** Default sha256. */
+  /** Default sha512, as that of `cfsctl init`. */
   readonly algorithm?: HashAlgorithm | undefined;
   /** Default V1. */
   readonly erofsFormats?: FormatConfig | undefined;
@@ -21,9 +21,6 @@ export interface RepositoryConfig {
   /** As root, go on also in a directory of another user. Default false. */
   readonly allowForeignOwner?: boolean | undefined;
 }
-
-/** Of new repositories (spec 10 §8.2). */
-export const DEFAULT_ALGORITHM: HashAlgorithm = 'sha256';
 
 const DIRECTORY_MODE = 0o700;
 

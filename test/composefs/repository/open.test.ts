@@ -41,7 +41,7 @@ describe('Repository.init', () => {
     assert.equal(statSync(path).mode & 0o777, 0o700);
     assert.deepEqual(readdirSync(path), ['meta.json']);
     assert.equal(statSync(join(path, 'meta.json')).mode & 0o777, 0o644);
-    assert.equal(readFileSync(join(path, 'meta.json'), 'utf8'), serializeMetadata(newMetadata('sha256')));
+    assert.equal(readFileSync(join(path, 'meta.json'), 'utf8'), serializeMetadata(newMetadata('sha512')));
     assert.equal(repo.insecure, true);
     assert.equal(repo.erofsVersion, 1);
   });
