@@ -94,7 +94,8 @@ function sha256(data: Buffer): string {
 function mounted(cfsctl: Cfsctl, repo: string, mountPoint: string): string[] {
   cfsctl('--repo', repo, 'oci', 'mount', '--fuse=no', 'test', mountPoint);
   try {
-    return [...describeDirectory(mountPoint, () => true)].map((each) => JSON.stringify(each));
+    // Not all of the xattrs can be read: the kernel refuses the capability of the base image's symlink.
+    return [...describeDirectory(mountPoint)].map((each) => JSON.stringify(each));
   } finally {
     umount2(mountPoint, 0);
   }

@@ -25,10 +25,10 @@ export interface PathDescription {
   readonly sameAs?: string | undefined;
 }
 
-/** All that a file system shows of a directory, by path; the directory itself is ``. */
+/** All that a file system shows of a directory, by path; the directory itself is ``. Xattrs are read if some are kept. */
 export function describeDirectory(
   root: string,
-  keepXattr: (name: ByteString) => boolean,
+  keepXattr?: (name: ByteString) => boolean,
 ): Map<string, PathDescription> {
   const found = new Map<string, PathDescription>();
   const inodes = new Map<bigint, string>();
@@ -52,7 +52,7 @@ export function describeDirectory(
       ...((stat.isBlockDevice() || stat.isCharacterDevice()) && { device: stat.rdev.toString() }),
       ...(stat.isSymbolicLink() && { target: readlinkSync(full, 'latin1') }),
       ...(stat.isFile() && { content: hashFile(full) }),
-      xattrs: xattrsOf(readXattrs(full), keepXattr),
+      xattrs: keepXattr === undefined ? {} : xattrsOf(readXattrs(full), keepXattr),
     });
   }
   return found;
