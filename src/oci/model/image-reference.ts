@@ -105,10 +105,14 @@ export interface DockerArchiveReference extends LayoutReference {
 /**
  * `path[:tag]` or `path[:@index]` of an archive of `docker save`, as containers/image has it.
  *
+ * @param split where its path ends.
  * @throws ImageReferenceError
  */
-export function parseDockerArchiveRef(name: string): DockerArchiveReference {
-  const { path, tag } = parseArchiveRef(name);
+export function parseDockerArchiveRef(
+  name: string,
+  split: LayoutReference = parseArchiveRef(name),
+): DockerArchiveReference {
+  const { path, tag } = split;
   if (tag === undefined || !tag.startsWith('@')) return { path, ...(tag !== undefined && { tag }) };
   if (!/^@[0-9]{1,9}$/.test(tag)) throw new ImageReferenceError(`Invalid source index ${tag} in ${name}`);
   return { path, index: Number(tag.slice(1)) };

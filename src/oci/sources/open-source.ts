@@ -53,7 +53,8 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
       return new LayoutSource(text, await OciArchive.open(path, signal), { ...tag, platform });
     }
     case 'docker-archive': {
-      const { path, ...selection } = parseDockerArchiveRef(reference.name);
+      const split = splitLayoutReference('docker-archive', reference.name);
+      const { path, ...selection } = parseDockerArchiveRef(reference.name, split);
       const archive = await DockerArchive.open(path, signal);
       try {
         const image = withContext(`Opening Docker archive ${path}`, () => archive.select(selection));
@@ -80,7 +81,9 @@ async function openRegistry(name: string, { registry, platform }: OpenSourceOpti
 
 async function openWithSkopeo(reference: ImageReference, options: OpenSourceOptions): Promise<ImageSource> {
   const { transport, name } = reference;
-  if (transport === 'oci' || transport === 'oci-archive') splitForSkopeo(transport, name);
+  if (transport === 'oci' || transport === 'oci-archive' || transport === 'docker-archive') {
+    splitForSkopeo(transport, name);
+  }
   const { SkopeoSource } = await import('./skopeo-source.js');
   const { platform, signal, skopeoPolicy: policy, registry } = options;
   return await SkopeoSource.open(reference, { platform, signal, policy, config: registry?.config });

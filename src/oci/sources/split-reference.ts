@@ -9,12 +9,15 @@ import {
 /** More are in no path that anybody writes. */
 const MAX_COLONS = 16;
 
+/** Those whose images are named by a path with a tag. */
+export type TaggedPathTransport = 'oci' | 'oci-archive' | 'docker-archive';
+
 /**
- * The path and the tag of `oci:PATH[:TAG]` and `oci-archive:PATH[:TAG]`, where both may hold colons: the split whose path
- * is there. The rule of the transport comes first (spec 40 §4.5 for layouts, the first colon for archives), then the
- * others from the left. Where there is no such path, the rule of the transport.
+ * The path and the tag of `TRANSPORT:PATH[:TAG]`, where both may hold colons: the split whose path is there. The rule of
+ * the transport comes first (spec 40 §4.5 for layouts, the first colon for archives), then the others from the left.
+ * Where there is no such path, the rule of the transport.
  */
-export function splitLayoutReference(transport: 'oci' | 'oci-archive', name: string): LayoutReference {
+export function splitLayoutReference(transport: TaggedPathTransport, name: string): LayoutReference {
   const byRule = transport === 'oci' ? parseOciLayoutRef(name) : parseArchiveRef(name);
   const isThere = ({ path }: LayoutReference): boolean => {
     try {
@@ -33,7 +36,7 @@ export function splitLayoutReference(transport: 'oci' | 'oci-archive', name: str
  *
  * @throws ImageReferenceError where it would read another path.
  */
-export function splitForSkopeo(transport: 'oci' | 'oci-archive', name: string): LayoutReference {
+export function splitForSkopeo(transport: TaggedPathTransport, name: string): LayoutReference {
   const split = splitLayoutReference(transport, name);
   const theirs = parseArchiveRef(name);
   if (theirs.path === split.path) return split;

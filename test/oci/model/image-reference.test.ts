@@ -92,6 +92,8 @@ test('the reference of a Docker archive names a tag or a position', () => {
     ['a.tar:@12', { path: 'a.tar', index: 12 }],
   ];
   for (const [text, parsed] of cases) assert.deepEqual(parseDockerArchiveRef(text), parsed);
+  const split = { path: 'b:c.tar', tag: '@3' };
+  assert.deepEqual(parseDockerArchiveRef('b:c.tar:@3', split), { path: 'b:c.tar', index: 3 });
   for (const text of ['a.tar:@', 'a.tar:@-1', 'a.tar:@1.5', 'a.tar:@1234567890']) {
     assert.throws(() => parseDockerArchiveRef(text), { code: 'INVALID_IMAGE_REFERENCE' });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   realpathSync,
@@ -494,6 +495,26 @@ test('a reference that only skopeo could read, or of no transport, says what to 
   await assert.rejects(open('foo:///bar'), (error: Error) => {
     assert.deepEqual(errorChain(error), ['Parsing image reference transport', "Unknown transport 'foo'"]);
     return true;
+  });
+});
+
+test('a program in the current directory is never run', async () => {
+  await withTempDir(async (path) => {
+    const witness = join(path, 'witness');
+    writeFileSync(join(path, 'skopeo'), `#!/bin/sh\ntouch ${witness}\n`, { mode: 0o755 });
+    const before = process.cwd();
+    process.chdir(path);
+    try {
+      for (const PATH of ['', '.', './', ':', `:/nonexistent:`, '.:/nonexistent']) {
+        const config = { environment: { PATH } };
+        await assert.rejects(openSource('docker-daemon:busybox:1', { registry: { config } }), {
+          code: 'SKOPEO_NOT_FOUND',
+        });
+      }
+      assert.equal(existsSync(witness), false);
+    } finally {
+      process.chdir(before);
+    }
   });
 });
 

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { splitForSkopeo, splitLayoutReference } from '../../../src/oci/sources/split-reference.js';
+import {
+  splitForSkopeo,
+  splitLayoutReference,
+  type TaggedPathTransport,
+} from '../../../src/oci/sources/split-reference.js';
 import { withTempDir } from '../../support/paths.js';
 
 test('a reference with several colons splits where a path is there', async () => {
   await withTempDir(async (root) => {
     for (const name of ['dir', 'with:colon', 'with:colon:two']) mkdirSync(join(root, name));
     for (const name of ['a.tar', 'b:c.tar']) writeFileSync(join(root, name), '');
-    const cases: [transport: 'oci' | 'oci-archive', name: string, path: string, tag?: string][] = [
+    const cases: [transport: TaggedPathTransport, name: string, path: string, tag?: string][] = [
       ['oci', 'dir', 'dir'],
       ['oci', 'dir:v1', 'dir', 'v1'],
       ['oci', 'dir:', 'dir', ''],
@@ -30,6 +34,8 @@ test('a reference with several colons splits where a path is there', async () =>
       ['oci-archive', 'b:c.tar', 'b:c.tar'],
       ['oci-archive', 'b:c.tar:app:1', 'b:c.tar', 'app:1'],
       ['oci-archive', 'none.tar:app:1', 'none.tar', 'app:1'],
+      ['docker-archive', 'a.tar:@1', 'a.tar', '@1'],
+      ['docker-archive', 'b:c.tar:app:1', 'b:c.tar', 'app:1'],
     ];
     for (const [transport, name, path, tag] of cases) {
       const expected = { path: join(root, path), ...(tag !== undefined && { tag }) };
