@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { mkcomposefs } from '../../src/cli/tools/mkcomposefs.js';
 import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
 import { writeErofs } from '../../src/composefs/erofs/index.js';
 import { HASH_ALGORITHMS } from '../../src/composefs/fsverity/algorithm.js';
@@ -61,3 +64,25 @@ test('image ids are those of composefs-rs', { skip }, () => {
     });
   }
 });
+
+test('mkcomposefs --hardlinks gives the images of composefs-rs', { skip }, () =>
+  withTempDir(async (work) => {
+    const source = join(work, 'source');
+    mkdirSync(join(source, 'sub'), { recursive: true });
+    for (const [name, size] of Object.entries({ empty: 0, small: 15, large: 100_000 })) {
+      writeFileSync(join(source, name), Buffer.alloc(size, name));
+      for (const link of [`0${name}`, `${name}2`, `sub/${name}`]) linkSync(join(source, name), join(source, link));
+    }
+    symlinkSync('small', join(source, 'link'));
+    linkSync(join(source, 'link'), join(source, 'sub/link'));
+    writeFileSync(join(source, 'single'), 'x');
+    const [ours, theirs] = [join(work, 'ours'), join(work, 'theirs')];
+    const others = [[], ['--use-epoch'], ['--min-version=1'], ['--skip-xattrs', '--use-epoch'], ['--threads=1']];
+    for (const options of others) {
+      const args = ['--hardlinks', ...options, source];
+      cfsctl('mkcomposefs', ...args, theirs);
+      await mkcomposefs([...args, ours]);
+      assert.deepEqual(readFileSync(ours), readFileSync(theirs), options.join(' '));
+    }
+  }),
+);

@@ -15,19 +15,19 @@ import { failuresOf, type ToolFailure } from './tool-failure.js';
 const { err, errx } = failuresOf('mkcomposefs');
 
 /**
- * The tree of a directory as mkcomposefs sees it: hard links are inodes of their own.
+ * The tree of a directory as mkcomposefs sees it: hard links are inodes of their own unless `--hardlinks` is given.
  *
  * @throws ToolFailure
  */
 export async function readSourceDirectory(options: MkcomposefsOptions): Promise<Directory> {
-  const { source, digestStore, skipXattrs, userXattrs, threads } = options;
+  const { source, digestStore, skipXattrs, userXattrs, hardlinks, threads } = options;
   if (skipXattrs && userXattrs) throw errx(`error accessing ${source}: Invalid argument`);
   try {
     const root = await readDirectory(source, {
       destination: destinationOf(digestStore),
       // One thread is this one.
       threads: threads === 1 ? 0 : threads,
-      hardlinks: 'break',
+      hardlinks: hardlinks ? 'tracked' : 'break',
       readXattrs: skipXattrs ? () => NO_XATTRS : (path) => readCXattrs(path, userXattrs),
     });
     if (options.skipDevices) removeDevices(root);

@@ -13,6 +13,8 @@ export interface MkcomposefsOptions {
   readonly skipDevices: boolean;
   readonly skipXattrs: boolean;
   readonly userXattrs: boolean;
+  /** Of composefs-rs, not in C: names of one file stay names of one inode. */
+  readonly hardlinks: boolean;
   readonly printDigest: boolean;
   /** Without limits the range is 0 to 1; one limit alone makes the other 0. 32 bits, as C stores them. */
   readonly minVersion: number | undefined;
@@ -29,6 +31,7 @@ const FLAGS = [
   'print-digest',
   'print-digest-only',
   'from-file',
+  'hardlinks',
 ] as const;
 const VALUES = ['digest-store', 'max-version', 'min-version', 'threads'] as const;
 
@@ -65,6 +68,7 @@ export function parseMkcomposefsOptions(args: readonly string[]): MkcomposefsOpt
     skipDevices: flags.has('skip-devices'),
     skipXattrs: flags.has('skip-xattrs'),
     userXattrs: flags.has('user-xattrs'),
+    hardlinks: flags.has('hardlinks'),
     printDigest: isDigestOnly || flags.has('print-digest'),
     minVersion,
     maxVersion,

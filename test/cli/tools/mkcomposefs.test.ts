@@ -274,3 +274,22 @@ test('strict parsing is asked for by the environment', () => {
   const strict = runOurTool('mkcomposefs', args, { input, env: { CFS_PARSE_STRICT: '' } });
   assert.deepEqual([strict.status, strict.stderr], [1, 'mkcomposefs: Missing trailing newline\n']);
 });
+
+test('CLI-103: with --hardlinks the names of one file are names of one inode', () =>
+  withTempDir(async (work) => {
+    const source = join(work, 'source');
+    mkdirSync(source);
+    writeFileSync(join(source, 'a'), 'hello hardlink\n');
+    linkSync(join(source, 'a'), join(source, 'b'));
+    const image = async (...options: string[]): Promise<Buffer> => {
+      await mkcomposefs(['--use-epoch', ...options, source, join(work, 'image')]);
+      return readFileSync(join(work, 'image'));
+    };
+    const isShared = (bytes: Buffer): boolean => {
+      const { root } = readCTree(bytes);
+      return root.lookup('a' as ByteString) === root.lookup('b' as ByteString);
+    };
+    const images = [await image(), await image('--hardlinks'), await image()];
+    assert.deepEqual(images.map(isShared), [false, true, false]);
+    assert.deepEqual(images[0], images[2]);
+  }));
