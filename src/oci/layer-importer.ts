@@ -9,6 +9,7 @@ import type { SharedObjectBatches } from './layer/object-batches.js';
 import { LayerHelpers } from './layer-helpers.js';
 import type { Descriptor } from './model/descriptor.js';
 import type { OciDigest } from './model/digest.js';
+import { oneAtATime } from './one-at-a-time.js';
 import type { DownloadSlots } from './registry/download-slots.js';
 import { removePartial } from './registry/partial-store.js';
 import type { Transfer } from './registry/use-blob.js';
@@ -106,6 +107,11 @@ export async function importLayers(wanted: readonly WantedLayer[], context: Laye
   let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };
   const transfers = new Map<string, Transfer>();
   for (const [key, layer] of imported) {
+    if (typeof layer === 'string') {
+      refs.set(key, layer);
+      stats = addStats(stats, { ...emptyStats(), layersAlreadyPresent: 1 });
+      continue;
+    }
     refs.set(key, layer.id);
     stats = addStats(stats, layer.stats);
     transfers.set(key, layer.transfer ?? NOTHING);
@@ -131,7 +137,8 @@ function dropPartial(location: BlobLocation): void {
   removePartial(location.partial, location.digest);
 }
 
-type Imported = readonly [key: OciDigest, layer: ImportedLayer];
+/** A layer that another pull of this process has stored meanwhile is known by its splitstream only. */
+type Imported = readonly [key: OciDigest, layer: ImportedLayer | ObjectId];
 
 async function runAll(layers: readonly WantedLayer[], context: LayerImport): Promise<Imported[]> {
   const stop = new AbortController();
@@ -139,9 +146,18 @@ async function runAll(layers: readonly WantedLayer[], context: LayerImport): Pro
   const helpers = new LayerHelpers(layers.length, context.pool, context.repo.objects.options, signal);
   let failure: { error: unknown } | undefined;
   const imports = layers.map(async (layer): Promise<Imported | undefined> => {
-    const shared = helpers.share();
+    let shared: SharedObjectBatches | undefined;
     try {
-      return [layer.key, await importLayer(layer, shared, context, signal)];
+      const stored = await oneAtATime(context.repo, importName(layer, context), signal, async (waited) => {
+        const existing = waited ? storedLayer(layer, context) : undefined;
+        if (existing !== undefined) {
+          context.progress.report({ type: 'skipped', id: layer.key });
+          return existing;
+        }
+        shared = helpers.share();
+        return await importLayer(layer, shared, context, signal);
+      });
+      return [layer.key, stored];
     } catch (error) {
       // The first failure is the cause; those that it stops are not.
       failure ??= { error };
@@ -155,6 +171,11 @@ async function runAll(layers: readonly WantedLayer[], context: LayerImport): Pro
   const results = await Promise.all(imports);
   if (failure !== undefined) throw failure.error;
   return results.filter((result) => result !== undefined);
+}
+
+/** The same layer has one name in every image, and another in an artifact. */
+function importName({ key }: WantedLayer, { isContainer }: LayerImport): string {
+  return `${isContainer ? 'layer' : 'blob'} ${key}`;
 }
 
 async function importLayer(

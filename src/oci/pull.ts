@@ -18,6 +18,7 @@ import { extractDiffIds } from './model/diff-ids.js';
 import type { OciDigest } from './model/digest.js';
 import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } from './model/manifest.js';
 import type { Platform } from './model/platform.js';
+import { oneAtATime } from './one-at-a-time.js';
 import { addReferrer } from './referrers.js';
 import { DownloadSlots } from './registry/download-slots.js';
 import type { HttpTimeouts } from './registry/http.js';
@@ -167,7 +168,7 @@ export async function pullFrom(
       const context = { repo, source, pool, downloads, progress, signal, limits };
       const manifest = await source.manifest();
       await accept(manifest, false);
-      const { manifestDigest, stats, layers } = await storeImage(manifest, context);
+      const { manifestDigest, stats, layers } = await storeImageOnce(manifest, context);
       const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context, accept) : [];
       const imageOptions = { tag, signal, pool, progress, layerRules };
       const image = await ensureComposefsErofs(repo, manifestDigest, undefined, imageOptions);
@@ -207,11 +208,22 @@ function threadsFor(source: ImageSource, { limits }: DownloadSlots): number {
 
 type StoreContext = Omit<LayerImport, 'isContainer' | 'manifest'>;
 
+interface StoredImage {
+  readonly manifestDigest: OciDigest;
+  readonly stats: ImportStats;
+  readonly layers: readonly PulledLayer[];
+}
+
+/** {@link storeImage}; what another pull of this process is storing is waited for, and then there. */
+function storeImageOnce(manifest: ManifestDocument, store: StoreContext): Promise<StoredImage> {
+  return oneAtATime(store.repo, `manifest ${manifest.digest}`, store.signal, () => storeImage(manifest, store));
+}
+
 /** Stores layers, config and manifest: no EROFS images, no tag. */
 async function storeImage(
   { raw, digest: manifestDigest, value: manifest }: ManifestDocument,
   store: StoreContext,
-): Promise<{ manifestDigest: OciDigest; stats: ImportStats; layers: readonly PulledLayer[] }> {
+): Promise<StoredImage> {
   const { repo, source, progress, signal } = store;
   refuseDelta(manifest);
   const config = await readConfig(repo, source, manifest.config, progress);
@@ -250,7 +262,7 @@ async function storeReferrers(subject: OciDigest, store: StoreContext, accept: A
       messages.report({ type: 'message', text: `Ignoring referrer ${document.digest}: ${error.message}` });
       continue;
     }
-    const { manifestDigest } = await storeImage(document, { ...store, progress: messages });
+    const { manifestDigest } = await storeImageOnce(document, { ...store, progress: messages });
     addReferrer(repo, subject, manifestDigest);
     stored.push(manifestDigest);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Repository } from '../../src/composefs/repository/index.js';
+import { Repository } from '../../src/composefs/repository/index.js';
 import { layerContentId, manifestIdentifier } from '../../src/oci/identifiers.js';
 import { OciImage } from '../../src/oci/image.js';
 import { layerTar } from '../../src/oci/layers.js';
@@ -339,13 +339,83 @@ test('an image of Docker documents is a container image', async (t) => {
   assert.ok(await isSound(repo));
 });
 
-test('two pulls of one image at once both succeed', async (t) => {
+test('two pulls of one image at once, through two instances, read it once', async (t) => {
   const repo = await tempRepository(t);
+  const other = await Repository.open(repo.path);
+  t.after(() => other.close());
   const reference = layoutOf(t, IMAGE);
-  const results = await Promise.all(['a', 'b'].map((tag) => pull(repo, reference, tag, PULL)));
-  assert.equal(results[0]?.manifestVerity, results[1]?.manifestVerity);
+  const results = await Promise.all([
+    pullWithEvents(repo, reference, 'a'),
+    pullWithEvents(other, reference, 'b'),
+    pullWithEvents(repo, reference, 'c'),
+  ]);
+  const [a, b, c] = results.map(([result]) => result);
+  assert.equal(a?.manifestVerity, b?.manifestVerity);
+  assert.equal(a?.manifestVerity, c?.manifestVerity);
+  assert.deepEqual(
+    results.map(([{ layers, stats }]) => [
+      layers.filter(({ wasPresent }) => wasPresent).length,
+      stats.layersAlreadyPresent,
+    ]),
+    [
+      [0, 0],
+      [TARS.length, TARS.length],
+      [TARS.length, TARS.length],
+    ],
+  );
+  const fetched = messages(results.flatMap(([, events]) => events)).filter((text) =>
+    text.startsWith('Fetching config'),
+  );
+  assert.equal(fetched.length, 1);
   assert.ok(await isSound(repo));
-  assert.equal(listRefs(repo).length, 2);
+  assert.equal(listRefs(repo).length, 3);
+});
+
+test('two images at once read the layers that both have once', async (t) => {
+  const repo = await tempRepository(t);
+  const [first, second] = [buildImage([...TARS, dataLayerTar(7)]), buildImage([...TARS, dataLayerTar(8)])];
+  const results = await Promise.all(
+    [first, second].map((image) => pull(repo, layoutOf(t, image), image.diffIds[3], PULL)),
+  );
+  const present = results.map(({ layers }) => layers.filter(({ wasPresent }) => wasPresent).length);
+  assert.equal((present[0] ?? 0) + (present[1] ?? 0), TARS.length);
+  assert.ok(await isSound(repo));
+});
+
+test('a pull that waits for another outlives its failure and its abort', async (t) => {
+  const repo = await tempRepository(t);
+  const good = layoutOf(t, IMAGE);
+  const [bad = good] = [layoutOf(t, IMAGE)];
+  const largest = IMAGE.layers[2]?.descriptor.digest ?? '';
+  writeFileSync(join(bad.slice('oci:'.length), 'blobs/sha256', largest.replace('sha256:', '')), 'damaged');
+  const failed = await Promise.allSettled([pull(repo, bad, 'bad', PULL), pull(repo, good, 'good', PULL)]);
+  assert.deepEqual(
+    failed.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  );
+
+  const again = await tempRepository(t);
+  const [stopped, waiting] = [new AbortController(), new AbortController()];
+  const report = (event: ProgressEvent): void => {
+    if (event.type !== 'started') return;
+    waiting.abort(new Error('does not wait any longer'));
+    stopped.abort(new Error('stopped'));
+  };
+  const pulls = [
+    pull(again, good, 'first', { ...PULL, signal: stopped.signal, progress: { report } }),
+    pull(again, good, 'second', { ...PULL, signal: waiting.signal }),
+    pull(again, good, 'third', PULL),
+  ];
+  const ends = await Promise.allSettled(pulls);
+  assert.deepEqual(
+    ends.map((end) => (end.status === 'rejected' ? end.reason.message : end.status)),
+    ['stopped', 'does not wait any longer', 'fulfilled'],
+  );
+  assert.ok(await isSound(again));
+  assert.deepEqual(
+    listRefs(again).map(([name]) => name),
+    ['third'],
+  );
 });
 
 const BIG = tarArchive([tarDirectory('usr/'), tarFile('usr/big', Buffer.alloc(60 << 20, 1))]);
