@@ -7,6 +7,7 @@ import { directLayerStore } from '../../../src/oci/layer/layer-store.js';
 import { splitLayer } from '../../../src/oci/layer/split-layer.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
 import type { TarRules } from '../../../src/tar/header.js';
+import { NO_TAR_LIMITS, type TarLimits } from '../../../src/tar/limits.js';
 import { MemoryStore } from '../../support/memory-store.js';
 
 /** `ocilayer` */
@@ -21,11 +22,20 @@ export interface ImportedTar {
 }
 
 /** Splits a tar, pushed in chunks of one size, into a splitstream. */
-export function importTar(tar: Buffer, store: MemoryStore = new MemoryStore(), chunkSize = 65536): ImportedTar {
-  const splitter = splitLayer(store.algorithm, directLayerStore(store), CONTENT_TYPE);
-  for (let start = 0; start < tar.length; start += chunkSize) splitter.push(tar.subarray(start, start + chunkSize));
-  const { writer, stats } = splitter.finish();
-  return { splitStream: finish(writer), stats, store };
+export function importTar(
+  tar: Buffer,
+  store: MemoryStore = new MemoryStore(),
+  chunkSize = 65536,
+  limits: TarLimits = NO_TAR_LIMITS,
+): ImportedTar {
+  const splitter = splitLayer(store.algorithm, directLayerStore(store), CONTENT_TYPE, limits);
+  try {
+    for (let start = 0; start < tar.length; start += chunkSize) splitter.push(tar.subarray(start, start + chunkSize));
+    const { writer, stats } = splitter.finish();
+    return { splitStream: finish(writer), stats, store };
+  } finally {
+    splitter.abort();
+  }
 }
 
 /** A splitstream of any inline bytes and objects. */
