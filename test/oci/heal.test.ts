@@ -9,13 +9,16 @@ import { sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { pull } from '../../src/oci/pull.js';
 import { tagImage, untagImage } from '../../src/oci/tags.js';
 import { blob, buildArtifact, buildImage } from '../support/oci-fixtures.js';
+import { sparseFile, sparseTars } from '../support/sparse-tars.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 import { chunksOf, failsWith, isSound, layoutOf, objectIds, PULL, tempRepository } from './oci-support.js';
 
 /** Repositories with links to what is gone, or is there in part: what a collection or a pull that broke off leaves. */
 
+const { pax10 } = sparseTars(sparseFile(7000, [[2000, 100]]), 'usr/sparse');
+
 const TARS = [
-  tarArchive([tarDirectory('usr'), tarFile('usr/big', Buffer.alloc(3000, 'a')), tarFile('usr/small', 'tiny')]),
+  tarArchive([tarDirectory('usr'), tarFile('usr/big', Buffer.alloc(3000, 'a')), tarFile('usr/small', 'tiny'), pax10]),
   tarArchive([tarFile('usr/other', Buffer.alloc(9000, 'b'))]),
 ];
 const IMAGE = buildImage(TARS);

@@ -17,8 +17,8 @@ export function hasAllObjects(repository: RepositoryHost, id: ObjectId, contentT
 }
 
 /**
- * {@link hasAllObjects}, and the objects have together with the inline data the size of the stream: for streams whose
- * writer counts the sizes of objects, as those of OCI content do.
+ * {@link hasAllObjects}, and the objects have together with the inline data the size of the stream, those that are no
+ * part of it their own: for streams whose writer counts the sizes of objects, as those of OCI content do.
  */
 export function isWholeStream(repository: RepositoryHost, id: ObjectId, contentType: bigint): boolean {
   return withIntactStream(repository, id, contentType, (reader) => {
@@ -27,7 +27,7 @@ export function isWholeStream(repository: RepositoryHost, id: ObjectId, contentT
     const { inlineSize, uses } = reader.tally();
     let total = inlineSize;
     for (const [index, object] of reader.objectRefs.entries()) total += (uses[index] ?? 0) * (sizes.get(object) ?? 0);
-    return total === reader.totalSize;
+    return total === reader.totalSize && reader.detachedRefs.every(({ id, size }) => sizes.get(id) === size);
   });
 }
 

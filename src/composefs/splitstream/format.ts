@@ -1,4 +1,5 @@
 import { type HashAlgorithm, kernelId, LG_BLOCKSIZE } from '../fsverity/algorithm.js';
+import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamError } from './error.js';
 
 /**
@@ -24,12 +25,19 @@ export interface FileRange {
   readonly end: bigint;
 }
 
+/** An object that belongs to a stream and is no part of it. */
+export interface DetachedRef {
+  readonly id: ObjectId;
+  /** In bytes. */
+  readonly size: number;
+}
+
 export interface SplitStreamInfo {
   readonly streamRefs: FileRange;
   readonly objectRefs: FileRange;
   readonly stream: FileRange;
   readonly namedRefs: FileRange;
-  /** Indexes into the object refs, u64 each: of objects that belong to the stream and are no part of it. */
+  /** Of objects that belong to the stream and are no part of it: index of the object ref and size, u64 each. */
   readonly detachedRefs?: FileRange;
   readonly contentType: bigint;
   /** Inline plus external bytes. */

@@ -4,7 +4,7 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { BodyCursor, decodeSection } from './body-cursor.js';
 import { SplitStreamError } from './error.js';
-import { HEADER_SIZE, INFO_SIZE, LONG_INFO_SIZE, parseHeader, parseInfo } from './format.js';
+import { type DetachedRef, HEADER_SIZE, INFO_SIZE, LONG_INFO_SIZE, parseHeader, parseInfo } from './format.js';
 import { parseNamedRefs } from './named-refs.js';
 import { RefTable } from './ref-table.js';
 import { checkRange, readSection, type Section, type SplitStreamSource } from './source.js';
@@ -26,7 +26,7 @@ interface ReaderParts {
   readonly totalSize: number;
   readonly objectRefs: RefTable;
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
-  readonly detachedRefs: readonly ObjectId[];
+  readonly detachedRefs: readonly DetachedRef[];
   readonly stream: Section;
 }
 
@@ -41,7 +41,7 @@ export class SplitStreamReader {
   /** Size of the reassembled stream as the file declares it, in bytes. */
   readonly totalSize: number;
   /** Objects that belong to the stream and are no part of it, in the order of the file. */
-  readonly detachedRefs: readonly ObjectId[];
+  readonly detachedRefs: readonly DetachedRef[];
   readonly #source: SplitStreamSource;
   readonly #objectRefs: RefTable;
   readonly #namedRefs: ReadonlyMap<string, ObjectId>;
@@ -254,7 +254,7 @@ function readParts(source: SplitStreamSource, algorithm: HashAlgorithm, expected
   const detachedRefs = withContext('Error reading detached references', () =>
     info.detachedRefs === undefined
       ? []
-      : parseIndexes(readSection(source, checkRange(source, info.detachedRefs)), objectRefs),
+      : parseDetachedRefs(readSection(source, checkRange(source, info.detachedRefs)), objectRefs),
   );
   return {
     source,
@@ -267,15 +267,15 @@ function readParts(source: SplitStreamSource, algorithm: HashAlgorithm, expected
   };
 }
 
-function parseIndexes(bytes: Buffer, objectRefs: RefTable): ObjectId[] {
-  const ids: ObjectId[] = [];
-  for (let position = 0; position < bytes.length; position += 8) {
-    const index = position + 8 <= bytes.length ? Number(bytes.readBigUInt64LE(position)) : -1;
-    const id = objectRefs.get(index);
+function parseDetachedRefs(bytes: Buffer, objectRefs: RefTable): DetachedRef[] {
+  const refs: DetachedRef[] = [];
+  for (let position = 0; position < bytes.length; position += 16) {
+    const isWhole = position + 16 <= bytes.length;
+    const id = isWhole ? objectRefs.get(Number(bytes.readBigUInt64LE(position))) : undefined;
     if (id === undefined) throw new SplitStreamError('Splitstream detached reference is out of range');
-    ids.push(id);
+    refs.push({ id, size: safeInteger(bytes.readBigUInt64LE(position + 8), 'size of a detached object') });
   }
-  return ids;
+  return refs;
 }
 
 function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {

@@ -3,7 +3,15 @@ import type { ZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
-import { formatHeader, formatInfo, HEADER_SIZE, INFO_SIZE, LONG_INFO_SIZE, type SplitStreamInfo } from './format.js';
+import {
+  type DetachedRef,
+  formatHeader,
+  formatInfo,
+  HEADER_SIZE,
+  INFO_SIZE,
+  LONG_INFO_SIZE,
+  type SplitStreamInfo,
+} from './format.js';
 import { formatNamedRefs } from './named-refs.js';
 
 /** Distinct ids with the index of their first appearance. */
@@ -52,7 +60,7 @@ export class SplitStreamWriter {
   readonly #streamRefs: RefSet;
   readonly #objectRefs: RefSet;
   readonly #namedRefs = new Map<string, number>();
-  readonly #detachedRefs: number[] = [];
+  readonly #detachedRefs: (readonly [index: number, size: number])[] = [];
   /** The chunks, not compressed yet. */
   readonly #body: Spool;
   /** Where the current inline chunk began; its length is filled in when it ends. */
@@ -121,8 +129,8 @@ export class SplitStreamWriter {
    * Appends to the list of objects that belong to the stream and are no part of it. Without any the file is as the
    * reference writes it.
    */
-  addDetachedRef(id: ObjectId): void {
-    this.#detachedRefs.push(this.#objectRefs.add(id));
+  addDetachedRef({ id, size }: DetachedRef): void {
+    this.#detachedRefs.push([this.#objectRefs.add(id), size]);
   }
 
   lookupObjectRef(id: ObjectId): number | undefined {
@@ -148,7 +156,7 @@ export class SplitStreamWriter {
       file.append(Buffer.alloc(infoSize)); // overwritten below, when the ranges are known
       const streamRefs = appendSection(file, [this.#streamRefs.toBytes()]);
       const objectRefs = appendSection(file, [this.#objectRefs.toBytes()]);
-      const detachedRefs = hasDetached ? appendSection(file, [formatIndexes(this.#detachedRefs)]) : undefined;
+      const detachedRefs = hasDetached ? appendSection(file, [formatDetachedRefs(this.#detachedRefs)]) : undefined;
       const namedRefs = appendSection(file, encode([formatNamedRefs(this.#namedRefs)]));
       const stream = appendSection(file, encode(this.#body.chunks()));
       const streamSize = BigInt(this.#totalSize);
@@ -201,9 +209,12 @@ function formatChunkHeader(value: number): Buffer {
   return header;
 }
 
-function formatIndexes(indexes: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(8 * indexes.length);
-  for (const [position, index] of indexes.entries()) bytes.writeBigUInt64LE(BigInt(index), 8 * position);
+function formatDetachedRefs(refs: readonly (readonly [index: number, size: number])[]): Buffer {
+  const bytes = Buffer.alloc(16 * refs.length);
+  for (const [position, [index, size]] of refs.entries()) {
+    bytes.writeBigUInt64LE(BigInt(index), 16 * position);
+    bytes.writeBigUInt64LE(BigInt(size), 16 * position + 8);
+  }
   return bytes;
 }
 

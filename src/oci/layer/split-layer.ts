@@ -121,7 +121,7 @@ class LayerSink implements TarSink {
   #endExpanded({ file, expander, object }: ExpandedFile): void {
     expander.finish();
     this.#store.queueStored(object.finish(), ({ id, method }) => {
-      this.writer.addDetachedRef(id);
+      this.writer.addDetachedRef({ id, size: file.size });
       this.#stats = addStats(this.#stats, objectStats(method, file.size));
     });
     this.#expanded = undefined;

@@ -1,6 +1,7 @@
 import { type ByteString, concatBytes, quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
 import { roundUp } from '../../bytes/integer.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { DetachedRef } from '../../composefs/splitstream/format.js';
 import type { LeafContent } from '../../composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../composefs/tree/stat.js';
 import { ComposefsError } from '../../errors.js';
@@ -45,7 +46,7 @@ export interface EntryReader {
   /** An object, or a copy of `actual` inline bytes; then `stored - actual` bytes dropped, as far as they are there. */
   readExact(actual: number, stored: number): EntryData;
   /** The sparse files of more than 64 bytes, with their holes, in the order of the tar. */
-  readonly detachedRefs: readonly ObjectId[];
+  readonly detachedRefs: readonly DetachedRef[];
 }
 
 type EntryData =
@@ -54,8 +55,8 @@ type EntryData =
 
 /** A layer's splitstream that does not hold a tar which this implementation can represent. */
 export class LayerError extends ComposefsError {
-  constructor(message: string) {
-    super('INVALID_LAYER', message);
+  constructor(message: string, hint?: string) {
+    super('INVALID_LAYER', message, hint === undefined ? {} : { hint });
   }
 }
 
@@ -138,8 +139,9 @@ function readSparse(reader: EntryReader, entry: ParsedEntry, index: number): Tar
   const stat = entryStat(entry);
   const data = dataSize === 0 ? undefined : readData(reader, entry, path);
   if (data?.type === 'inline') throw invalid('Splitstream incorrectly stored the data of a sparse file inline', path);
-  const id = reader.detachedRefs[index];
-  if (id === undefined) throw invalid('Splitstream has no object for a sparse file with its holes', path);
+  const { id, size } = reader.detachedRefs[index] ?? {};
+  if (id === undefined || size !== file.size)
+    throw invalid('Splitstream has no object for a sparse file with its holes', path);
   const item = leaf({ type: 'regular', file: { storage: 'external', id, size: file.size } });
   return { path, stat, item, sparse: { file, data: data?.id, dataSize }, differences };
 }
@@ -259,9 +261,13 @@ function leaf(content: LeafContent): TarItem {
 }
 
 function storedLargeInline(size: number, path: ByteString): LayerError {
-  return invalid(`Splitstream incorrectly stored a large (${size} byte) file inline`, path);
+  return invalid(`Splitstream incorrectly stored a large (${size} byte) file inline`, path, STORED_OTHERWISE);
 }
 
-function invalid(message: string, path: ByteString): LayerError {
-  return new LayerError(`${message} (entry ${quoteBytes(path)})`);
+/** composefs-rs stores some tars so that only its own reading of them fits. */
+const STORED_OTHERWISE =
+  'a program that reads this tar in another way has stored it: untag the images of the layer, run gc, and pull again';
+
+function invalid(message: string, path: ByteString, hint?: string): LayerError {
+  return new LayerError(`${message} (entry ${quoteBytes(path)})`, hint);
 }

@@ -179,15 +179,16 @@ test('objects that are no part of the stream are listed after what the format kn
     const writer = new SplitStreamWriter(algorithm, 7n);
     writer.writeInline(generated(10, 1));
     writer.writeReference(a);
-    writer.addDetachedRef(b);
-    writer.addDetachedRef(a);
+    writer.addDetachedRef({ id: b, size: 7 });
+    writer.addDetachedRef({ id: a, size: 2 ** 53 - 1 });
     writer.writeReference(c);
-    writer.addDetachedRef(b);
+    writer.addDetachedRef({ id: b, size: 7 });
     const file = finished(writer);
     assert.deepEqual([file.readBigUInt64LE(16), file.readBigUInt64LE(24)], [32n, 136n]);
     assert.equal(file.toString('latin1', 112, 120), 'detached');
     const read = (bytes: Buffer): SplitStreamReader => SplitStreamReader.open(bufferSource(bytes), algorithm);
-    assert.deepEqual(read(file).detachedRefs, [b, a, b]);
+    const last = { id: b, size: 7 };
+    assert.deepEqual(read(file).detachedRefs, [last, { id: a, size: 2 ** 53 - 1 }, last]);
     assert.deepEqual(read(file).objectRefs, [a, b, c]);
     // Whoever knows 80 bytes only, or finds the tag of somebody else, reads the same stream.
     for (const patch of [
