@@ -37,7 +37,9 @@ export function* verifiedLayerContent(
   throw new ComposefsError(
     'DIGEST_MISMATCH',
     `Layer has incorrect checksum: expected ${digest}, its content is ${found}`,
-    { hint: 'pull the image again: what is damaged or missing of it is stored anew' },
+    {
+      hint: 'remove the files that `cfsctl fsck` finds damaged, and pull the image again: what is missing is stored anew',
+    },
   );
 }
 
