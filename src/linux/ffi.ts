@@ -87,6 +87,8 @@ export function addressOf(buffer: Uint8Array): bigint {
 
 /** A path or name as C wants it. Text is UTF-8. */
 export function cString(text: string | Uint8Array): Buffer {
+  // One allocation: paths of objects come here by the ten thousand.
+  if (typeof text === 'string' && !text.includes('\0')) return Buffer.from(`${text}\0`, 'utf8');
   const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
   if (bytes.includes(0)) {
     throw new ComposefsError('EINVAL', `${JSON.stringify(Buffer.from(bytes).toString('utf8'))} contains a NUL byte`);

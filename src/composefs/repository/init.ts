@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { constants, fchmodSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import { DEFAULT_FORMAT_CONFIG, type FormatConfig } from '../erofs/index.js';
 import { DEFAULT_ALGORITHM, formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
-import { isErrno } from './files.js';
+import { isErrno, withFd } from './files.js';
 import { effectiveFormats, newMetadata, type RepositoryMetadata, sameMetadata } from './metadata.js';
 import { readMetadata, writeMetadata } from './metadata-file.js';
 import { type RepositoryRoot, withRoot } from './root.js';
@@ -26,15 +26,18 @@ const DIRECTORY_MODE = 0o700;
 
 /** Makes the directory unless it is there. Its parents must be. */
 export function makeRepositoryDirectory(path: string): void {
+  // Without a slash at its end, which would make a symlink be followed below.
+  const directory = resolve(path);
   try {
-    mkdirSync(path, { mode: DIRECTORY_MODE });
-    // The umask may be anything.
-    chmodSync(path, DIRECTORY_MODE);
+    mkdirSync(directory, { mode: DIRECTORY_MODE });
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-    return;
+    if (isErrno(error, 'EEXIST')) return;
+    throw error;
   }
-  syncDirectory(dirname(resolve(path)));
+  // The umask may be anything; and whoever owns the parent may have put a link to something else in its place.
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  withFd(openSync(directory, flags), (fd) => fchmodSync(fd, DIRECTORY_MODE));
+  syncDirectory(dirname(directory));
 }
 
 /**
