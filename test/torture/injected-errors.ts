@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CFSCTL } from '../support/cfsctl.js';
 import { Aftermath, type Undisturbed } from './aftermath.js';
 import { type Command, type Ended, howItEnded, runCommand } from './command.js';
 import { CALL_KINDS, type CallKind, type FaultPlan, faultEnvironment } from './fault-plan.js';
@@ -34,6 +35,9 @@ const ACTIONS: Readonly<Record<CallKind, readonly Action[]>> = {
   lock: ['ENOLCK', 'EINTR'],
   ioctl: ['EIO', 'ENOMEM'],
 };
+
+/** With fewer than these open files Node itself does not come to its end; with more everything works. */
+const DESCRIPTORS = [19, 50] as const;
 
 /** A command that only reads. */
 interface Reading extends Command {
@@ -80,27 +84,32 @@ function readings({ image }: Verbs): Reading[] {
 }
 
 async function disturb(trial: Trial, verb: Verb | Reading, repository: string, { calls }: Undisturbed): Promise<Ended> {
+  if (trial.random.chance(0.1)) {
+    const limit = trial.random.between(...DESCRIPTORS);
+    trial.describe(`${verb.name}: with ${limit} descriptors`);
+    const shell = ['sh', '-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, CFSCTL];
+    return check(trial, await runCommand(repository, verb, { program: shell }), 'EMFILE');
+  }
   const kind = trial.random.pick(CALL_KINDS.filter((each) => (calls.get(each) ?? 0) > 0));
   const count = calls.get(kind) ?? 0;
   const n = trial.random.between(1, count);
   const action = trial.random.pick(ACTIONS[kind]);
   trial.describe(`${verb.name}: ${action} at ${kind} ${n} of ${count}`);
   const env = faultEnvironment({ folder: repository, kinds: [kind], n, action });
-  const ended = await runCommand(repository, verb, { env });
-  if (ended.status === 0) trial.count('survived');
-  else if (ended.status === 1) trial.count('refused');
-  checkEnd(trial, ended, action);
-  return ended;
+  return check(trial, await runCommand(repository, verb, { env }), action);
 }
 
 /** A command that cannot go on ends with status 1 and says why: the error, and nothing of our insides. */
-function checkEnd(trial: Trial, ended: Ended, action: Action): void {
+function check(trial: Trial, ended: Ended, action: Action): Ended {
+  if (ended.status === 0) trial.count('survived');
+  else if (ended.status === 1) trial.count('refused');
   const { status, stderr } = ended;
-  if (status === 0) return;
+  if (status === 0) return ended;
   if (status !== 1) trial.fail(`it ended otherwise: ${howItEnded(ended)}`);
   else if (/TypeError|RangeError|INTERNAL|\n\s+at .*:[0-9]+/.test(stderr)) trial.fail(`bad message: ${stderr}`);
   else if (action === 'short') trial.fail(`half a read or write is no error: ${howItEnded(ended)}`);
   else if (!/\bE[A-Z]{2,}\b|os error [0-9]+|integrity check failed|end|truncated|incomplete/i.test(stderr)) {
     trial.fail(`the message does not say why: ${stderr}`);
   }
+  return ended;
 }

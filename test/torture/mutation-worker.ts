@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ComposefsError, fullMessage } from '../../src/index.js';
 import { cpuTime } from '../support/cpu-time.js';
 import { MutatedPulls } from './mutation-pulls.js';
+import { MutatedRepositories } from './mutation-repositories.js';
 import { mutationTargets, Wrong } from './mutation-targets.js';
 import { Random } from './random.js';
 
@@ -24,8 +25,8 @@ export type MutationReport =
 
 /** Milliseconds of processor time that one mutation may take. */
 const TIME_MAX = 5000;
-/** One in so many trials pulls a whole image, which takes longer than the others together. */
-const PULL_EVERY = 400;
+/** One in so many trials pulls a whole image or checks a whole repository, which takes as long as all the others. */
+const SLOW_EVERY = 400;
 const REPORT_EVERY = 200;
 
 /** How a reader may refuse: by an error of ours that is no accident, or one of the system. */
@@ -41,11 +42,25 @@ function describe(error: unknown): string {
   return `${fullMessage(error)}: ${stack}`.slice(0, 800);
 }
 
+/** One way to try something. */
+interface Attempt {
+  readonly name: string;
+  readonly run: (random: Random) => Promise<void>;
+}
+
 async function run({ folder, seed, only, from, to, current }: MutationRequest): Promise<void> {
   const trial = new Int32Array(current);
-  const targets = await mutationTargets(folder);
   const pulls = new MutatedPulls(folder);
-  const wanted = targets.filter(({ name }) => only === undefined || name.includes(only));
+  const repositories = new MutatedRepositories(folder);
+  const isWanted = ({ name }: { readonly name: string }): boolean => only === undefined || name.includes(only);
+  const slow: readonly Attempt[] = [
+    { name: 'pull', run: (random: Random) => pulls.try(random) },
+    { name: 'repository', run: (random: Random) => repositories.try(random) },
+  ].filter(isWanted);
+  const fast: readonly Attempt[] = (await mutationTargets(folder)).filter(isWanted).map((target) => ({
+    name: target.name,
+    run: async (random) => void (await target.read(target.mutate(random.pick(target.seeds), random))),
+  }));
   const counts = new Map<string, { count: number; accepted: number }>();
   const report = (message: MutationReport): void => parentPort?.postMessage(message);
   const flush = (): void => {
@@ -55,14 +70,13 @@ async function run({ folder, seed, only, from, to, current }: MutationRequest): 
   for (let index = from; index < to; index++) {
     Atomics.store(trial, 0, index);
     const random = new Random(seed * 1_000_003 + index);
-    const target =
-      wanted.length === 0 || (only === undefined && index % PULL_EVERY === 0) ? undefined : random.pick(wanted);
-    const name = target?.name ?? 'pull';
+    const isSlow = fast.length === 0 || (slow.length > 0 && index % SLOW_EVERY === 0);
+    const attempt = random.pick(isSlow ? slow : fast);
+    const { name } = attempt;
     const start = cpuTime();
     let accepted = 0;
     try {
-      if (target === undefined) await pulls.try(random);
-      else await target.read(target.mutate(random.pick(target.seeds), random));
+      await attempt.run(random);
       accepted = 1;
     } catch (error) {
       if (error instanceof Wrong) report({ type: 'failed', trial: index, what: name, reason: error.message });
