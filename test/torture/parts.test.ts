@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { fxLarge, LayoutBuilder } from '../support/oci-fixtures.js';
+import { sha256ContentDigest } from '../../src/index.js';
+import { dataLayerTar, fxLarge, LayoutBuilder } from '../support/oci-fixtures.js';
 import { BlockLog, encodeRecord, RECORD_FLUSH, RECORD_MARK, RECORD_WRITE } from './block-log.js';
 import { mustRun, runCommand } from './command.js';
 import { CALL_KINDS, CHANGES, faultEnvironment } from './fault-plan.js';
@@ -50,6 +51,11 @@ describe('faults at system calls', () => {
   const layout = new LayoutBuilder().addImage(fxLarge(), { tag: 'latest' }).write(join(folder, 'layout'));
   const repository = join(folder, 'repository');
   const pull = { args: ['oci', 'pull', '--quiet', `oci:${layout}:latest`, 'a'] };
+  const tar = join(folder, 'layer.tar');
+  writeFileSync(tar, dataLayerTar(100_000));
+  const digest = sha256ContentDigest(dataLayerTar(100_000));
+  /** In one thread: of several, another may do what one cannot. */
+  const importLayer = { args: ['oci', 'import-layer', digest, 'layer'], input: tar };
   const fresh = async (): Promise<void> => {
     rmSync(repository, { recursive: true, force: true });
     await mustRun(repository, { args: ['init', '--insecure'] });
@@ -85,7 +91,7 @@ describe('faults at system calls', () => {
     it(`${action} at ${kind}`, async () => {
       await fresh();
       const env = faultEnvironment({ folder: repository, kinds: [kind], n: 1, action });
-      const { status, stderr } = await runCommand(repository, pull, { env });
+      const { status, stderr } = await runCommand(repository, importLayer, { env });
       assert.equal(status, 1, stderr);
       assert.match(stderr, /E(?:MFILE|NOSPC|IO|DQUOT)|os error (?:5|24|28|122)/);
     });
