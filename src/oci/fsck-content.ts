@@ -66,42 +66,57 @@ function digestIn(name: string, prefix: string): OciDigest | undefined {
   }
 }
 
-const prefixOf = (identifier: (digest: OciDigest) => string): string => identifier('' as OciDigest);
-
 /**
  * Checks the documents among the streams at once, and collects the layers. What cannot be read is a finding of the
  * check of the repository.
  *
- * @param checked names of documents that are left out.
+ * @param isWanted whether the entry of this name is to be checked.
  */
 export function checkStreamNames(
   repo: Repository,
-  checked: ReadonlySet<string>,
+  isWanted: (name: string) => boolean,
 ): { errors: OciFsckError[]; layers: UncheckedLayer[] } {
   const errors: OciFsckError[] = [];
   const layers: UncheckedLayer[] = [];
   const unpacked = unpackedTars(repo);
   for (const entry of listEntries(repo, 'streams')) {
     const name = tryNameText(entry.name);
-    if (name === undefined || checked.has(name)) continue;
+    const named = name === undefined ? undefined : namedContent(name);
+    if (name === undefined || named === undefined || !isWanted(name)) continue;
+    const { digest, contentTypes } = named;
+    const stream = openedStream(repo, name);
+    if (stream === undefined) continue;
     const mismatch = (detail: string): OciFsckError => ({ type: 'stream-digest-mismatch', name, detail });
-    for (const [identifier, contentType] of DOCUMENTS) {
-      const digest = digestIn(name, prefixOf(identifier));
-      const found = digest === undefined ? undefined : documentDigest(repo, name, contentType);
+    const { contentType, verity } = stream;
+    if (!contentTypes.includes(contentType)) errors.push(mismatch('Invalid splitstream content type'));
+    else if (contentType === MANIFEST_CONTENT_TYPE || contentType === CONFIG_CONTENT_TYPE) {
+      const found = documentDigest(repo, name, contentType);
       if (found !== undefined && found !== digest) errors.push(mismatch(`expected ${digest}, got ${found}`));
-    }
-    const digest = digestIn(name, prefixOf(layerContentId)) ?? digestIn(name, prefixOf(blobIdentifier));
-    const layer = digest === undefined ? undefined : openedLayer(repo, name);
-    if (digest === undefined || layer === undefined || unpacked.get(layer.verity)?.has(digest) === true) continue;
-    layers.push({ ...layer, digest, finding: mismatch });
+    } else if (unpacked.get(verity)?.has(digest) !== true) layers.push({ ...stream, digest, finding: mismatch });
   }
   return { errors, layers };
 }
 
-const DOCUMENTS = [
-  [manifestIdentifier, MANIFEST_CONTENT_TYPE],
-  [configIdentifier, CONFIG_CONTENT_TYPE],
-] as const;
+/** The kinds of entries whose names end with the digest of what they lead to. */
+const CONTENT_NAMES = [
+  { prefix: prefixOf(manifestIdentifier), contentTypes: [MANIFEST_CONTENT_TYPE] },
+  { prefix: prefixOf(configIdentifier), contentTypes: [CONFIG_CONTENT_TYPE] },
+  { prefix: prefixOf(layerContentId), contentTypes: [LAYER_CONTENT_TYPE, BLOB_CONTENT_TYPE] },
+  { prefix: prefixOf(blobIdentifier), contentTypes: [BLOB_CONTENT_TYPE] },
+];
+
+/** What the name of an entry says; undefined for names that are not of ours. */
+function namedContent(name: string): { digest: OciDigest; contentTypes: readonly bigint[] } | undefined {
+  for (const { prefix, contentTypes } of CONTENT_NAMES) {
+    const digest = digestIn(name, prefix);
+    if (digest !== undefined) return { digest, contentTypes };
+  }
+  return undefined;
+}
+
+function prefixOf(identifier: (digest: OciDigest) => string): string {
+  return identifier('' as OciDigest);
+}
 
 function documentDigest(repo: Repository, name: string, contentType: bigint): OciDigest | undefined {
   try {
@@ -111,16 +126,13 @@ function documentDigest(repo: Repository, name: string, contentType: bigint): Oc
   }
 }
 
-function openedLayer(repo: Repository, name: string): { verity: ObjectId; contentType: bigint } | undefined {
+function openedStream(repo: Repository, name: string): { verity: ObjectId; contentType: bigint } | undefined {
   try {
     const verity = repo.hasStream(name);
     if (verity === undefined) return undefined;
     const reader = repo.openStream(name, verity);
-    const { contentType } = reader;
     reader.close();
-    return contentType === LAYER_CONTENT_TYPE || contentType === BLOB_CONTENT_TYPE
-      ? { verity, contentType }
-      : undefined;
+    return { verity, contentType: reader.contentType };
   } catch {
     return undefined;
   }

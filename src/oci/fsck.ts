@@ -66,6 +66,7 @@ export async function ociFsckImage(
     check.fail({ type: 'ref-resolve-failed', name, detail: outermost(error) });
   }
   if (digest !== undefined) check.image(name, digest);
+  check.layerNames();
   return await check.result(repoResult, options);
 }
 
@@ -75,12 +76,14 @@ interface Pending {
   readonly layers: UncheckedLayer[];
   /** Names of streams whose documents were compared with their digests. */
   readonly checked: Set<string>;
+  /** Names of layers of images. */
+  readonly layerNames: Set<string>;
 }
 
 class ImageCheck {
   readonly #repo: Repository;
   readonly #errors: OciFsckError[] = [];
-  readonly #pending: Pending = { layers: [], checked: new Set() };
+  readonly #pending: Pending = { layers: [], checked: new Set(), layerNames: new Set() };
   readonly #corrupted = new Set<string>();
   #checked = 0;
 
@@ -104,7 +107,16 @@ class ImageCheck {
 
   /** Checks what has the name of a digest, whether or not an image uses it. */
   streamNames(): void {
-    const { errors, layers } = checkStreamNames(this.#repo, this.#pending.checked);
+    this.#streamNames((name) => !this.#pending.checked.has(name));
+  }
+
+  /** Checks what the names of the images' layers lead to: layers are read and reused by name. */
+  layerNames(): void {
+    this.#streamNames((name) => this.#pending.layerNames.has(name));
+  }
+
+  #streamNames(isWanted: (name: string) => boolean): void {
+    const { errors, layers } = checkStreamNames(this.#repo, isWanted);
     this.#errors.push(...errors);
     const used = new Set(this.#pending.layers.map(({ verity, digest }) => `${verity} ${digest}`));
     this.#pending.layers.push(...layers.filter(({ verity, digest }) => !used.has(`${verity} ${digest}`)));
@@ -181,6 +193,7 @@ function* checkLayer(
   if (!digest.ok) {
     return yield { type: 'layer-check-failed', name, diffId, detail: `Invalid diff_id: ${digest.detail}` };
   }
+  pending.layerNames.add(layerContentId(digest.value));
   const stream = attempt(() => repo.hasStream(layerContentId(digest.value)));
   if (!stream.ok) yield { type: 'layer-check-failed', name, diffId, detail: stream.detail };
   else if (stream.value === undefined) yield { type: 'layer-stream-missing', name, diffId };

@@ -5,8 +5,8 @@ import { type TestContext, test } from 'node:test';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { writeConfigStream } from '../../src/oci/config-stream.js';
-import { ociFsck } from '../../src/oci/fsck.js';
-import { configIdentifier, layerContentId, manifestIdentifier } from '../../src/oci/identifiers.js';
+import { ociFsck, ociFsckImage } from '../../src/oci/fsck.js';
+import { blobIdentifier, configIdentifier, layerContentId, manifestIdentifier } from '../../src/oci/identifiers.js';
 import { OciImage } from '../../src/oci/image.js';
 import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layers.js';
 import type { OciDigest } from '../../src/oci/model/digest.js';
@@ -87,7 +87,29 @@ test('a layer whose name leads to another layer', async (t) => {
   const [diffId, other] = [a.layerDiffIds()[0] as OciDigest, b.layerDiffIds()[0] as OciDigest];
   link(repo, `streams/${layerContentId(diffId)}`, objectLink(b.layerVerity(other) as ObjectId));
   const detail = `Layer has incorrect checksum: expected ${diffId}, its content is ${other}`;
-  assert.deepEqual(await findings(repo), [{ type: 'stream-digest-mismatch', name: layerContentId(diffId), detail }]);
+  const finding = { type: 'stream-digest-mismatch', name: layerContentId(diffId), detail };
+  assert.deepEqual(await findings(repo), [finding]);
+  assert.deepEqual((await ociFsckImage(repo, 'a', { threads: 0 })).errors, [finding]);
+  assert.deepEqual((await ociFsckImage(repo, 'b', { threads: 0 })).errors, []);
+  await pull(repo, layoutOf(t, buildImage([dataLayerTar(3000)])), 'a', PULL);
+  assert.deepEqual(await findings(repo), []);
+});
+
+test('names that lead to streams of another kind', async (t) => {
+  const { repo, a, b } = await twoImages(t);
+  const diffId = a.layerDiffIds()[0] as OciDigest;
+  unlinkSync(join(repo.path, 'streams/refs/oci/b'));
+  const streams: readonly (readonly [name: string, id: ObjectId])[] = [
+    [blobIdentifier(diffId), a.layerVerity(diffId) as ObjectId],
+    [configIdentifier(b.configDigest), b.manifestVerity],
+    [layerContentId(diffId), a.configVerity],
+    [manifestIdentifier(b.manifestDigest), b.configVerity],
+  ];
+  for (const [name, id] of streams) link(repo, `streams/${name}`, objectLink(id));
+  const detail = 'Invalid splitstream content type';
+  const expected = streams.map(([name]) => ({ type: 'stream-digest-mismatch', name, detail }));
+  assert.deepEqual(await findings(repo), expected);
+  assert.deepEqual((await ociFsckImage(repo, 'a', { threads: 0 })).errors, [expected[2]]);
 });
 
 test('references and entries that lead out of the repository, or to what is no entry', async (t) => {
