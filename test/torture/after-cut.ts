@@ -74,6 +74,7 @@ export async function reasonsAfterCut(
     await step('pull', verbs.pull('next'));
     await step('pull of the other image', verbs.pull('next-other', verbs.other));
     await step('import-layer', verbs.importLayer('next-layer'));
+    await step('create-image', { args: ['create-image', verbs.tree, 'next-made'] });
   };
   await look('after the cut', taggedImageFindings(repository));
   if (random.chance(0.5)) {
