@@ -109,7 +109,8 @@ class HostileRegistry {
       trial.count('pulled');
       const isRight = pulled.manifestVerity === this.#expected?.manifestVerity;
       if (!isRight && reference.includes('@')) trial.fail('another image came of it');
-      if (!isOciFsckOk(await ociFsck(repository, { threads: 0 }))) trial.fail('the repository is not sound');
+      const fsck = await ociFsck(repository, { threads: 0 });
+      if (!isOciFsckOk(fsck)) trial.fail(`the repository is not sound: ${JSON.stringify(fsck)}`);
     } catch (error) {
       trial.count('refused');
       if (signal.aborted) trial.fail(`it hangs for ${PATIENCE} s`);

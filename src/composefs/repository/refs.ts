@@ -1,7 +1,8 @@
+import { ComposefsError } from '../../errors.js';
 import { type Category, readLinkBytes, walkRefs } from './category.js';
 import { tryNameText } from './directory-entries.js';
 import type { RepositoryHost } from './host.js';
-import { validateRefPrefix } from './names.js';
+import { REFS, validateRefPrefix } from './names.js';
 
 /** A reference: its name below the prefix, and the text of the link. */
 export type RefEntry = readonly [name: string, linkText: string];
@@ -13,8 +14,16 @@ export type RefEntry = readonly [name: string, linkText: string];
  * @throws ENOTDIR if `prefix` is a reference itself.
  */
 export function listRefs(repository: RepositoryHost, category: Category, prefix: string): RefEntry[] {
+  const directory = validateRefPrefix(prefix);
+  const path = `${category}/${REFS}/${directory}`;
+  if (directory !== '' && repository.root.lstat(path)?.isSymbolicLink() === true) {
+    throw new ComposefsError(
+      'ENOTDIR',
+      `${repository.root.nameOf(path)} is a reference, not a directory of references`,
+    );
+  }
   const refs: RefEntry[] = [];
-  for (const entry of walkRefs(repository, category, validateRefPrefix(prefix))) {
+  for (const entry of walkRefs(repository, category, directory)) {
     if (entry.kind !== 'symlink') continue;
     const name = tryNameText(entry.relativePath);
     const text = tryNameText(readLinkBytes(repository.root, entry.path));
