@@ -11,7 +11,7 @@ import {
   IMAGE_REF_KEY_V1,
 } from './identifiers.js';
 import { type ImageConfiguration, parseConfig } from './model/config.js';
-import { type OciDigest, sha256ContentDigest } from './model/digest.js';
+import { contentDigestLike, type OciDigest, sha256ContentDigest } from './model/digest.js';
 import { serialiseConfig } from './model/serialise.js';
 
 /** The EROFS images that a config stream links by named refs. */
@@ -61,7 +61,7 @@ export function sortConfigRefs(namedRefs: ReadonlyMap<string, ObjectId>): Config
 export function readConfigStream(repo: Repository, digest: OciDigest, verity?: ObjectId): ExternalStream {
   const stream = readExternalStream(repo, configIdentifier(digest), CONFIG_CONTENT_TYPE, verity);
   if (verity === undefined) {
-    const found = sha256ContentDigest(stream.data);
+    const found = contentDigestLike(digest, stream.data);
     if (found !== digest) {
       throw new ComposefsError('DIGEST_MISMATCH', `Config integrity check failed: expected ${digest}, got ${found}`);
     }

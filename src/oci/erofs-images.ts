@@ -120,7 +120,8 @@ async function relinkImages(
   const { configDigest } = image;
   const [manifestJson, configJson] = [image.readManifestJson(repo), image.readConfigJson(repo)];
   const links = { ...images, bootImages: image.bootImageRefs() };
-  const configVerity = await linkConfig(repo, configJson, configNamedRefs(configJson, image.layerRefs, links));
+  const refs = configNamedRefs(configJson, image.layerRefs, links);
+  const configVerity = await linkConfig(repo, configDigest, configJson, refs);
   if (findManifest(repo, image.manifestDigest)?.namedRefs.get(configRefKey(configDigest)) !== configVerity) {
     const layers = layerRefsInOrder([...new Set(image.layerDiffIds())], image.layerRefs);
     await writeManifestRaw(repo, manifestJson, image.manifestDigest, { configDigest, configVerity, layers });

@@ -15,7 +15,7 @@ import {
   manifestIdentifier,
 } from './identifiers.js';
 import { isTarLayer } from './layer/media-type.js';
-import { type OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
+import { contentDigestLike, type OciDigest, parseOciDigest } from './model/digest.js';
 import { isContainerImage } from './model/manifest.js';
 import { storedManifests } from './stored-manifests.js';
 import { WorkerPool } from './worker/pool.js';
@@ -90,7 +90,7 @@ export function checkStreamNames(
     const { contentType, verity } = stream;
     if (!contentTypes.includes(contentType)) errors.push(mismatch('Invalid splitstream content type'));
     else if (contentType === MANIFEST_CONTENT_TYPE || contentType === CONFIG_CONTENT_TYPE) {
-      const found = documentDigest(repo, name, contentType);
+      const found = documentDigest(repo, name, contentType, digest);
       if (found !== undefined && found !== digest) errors.push(mismatch(`expected ${digest}, got ${found}`));
     } else if (unpacked.get(verity)?.has(digest) !== true) layers.push({ ...stream, digest, finding: mismatch });
   }
@@ -118,9 +118,9 @@ function prefixOf(identifier: (digest: OciDigest) => string): string {
   return identifier('' as OciDigest);
 }
 
-function documentDigest(repo: Repository, name: string, contentType: bigint): OciDigest | undefined {
+function documentDigest(repo: Repository, name: string, contentType: bigint, like: OciDigest): OciDigest | undefined {
   try {
-    return sha256ContentDigest(readExternalStream(repo, name, contentType).data);
+    return contentDigestLike(like, readExternalStream(repo, name, contentType).data);
   } catch {
     return undefined;
   }

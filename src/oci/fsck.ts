@@ -19,7 +19,7 @@ import {
 } from './identifiers.js';
 import { isTarLayer } from './layer/media-type.js';
 import { type ImageConfiguration, parseConfig } from './model/config.js';
-import { type OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
+import { contentDigestLike, type OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from './model/manifest.js';
 import { listRefs, resolveRef } from './tags.js';
 
@@ -153,7 +153,7 @@ function* checkImage(repo: Repository, name: string, digest: OciDigest, pending:
     readExternalStream(repo, configIdentifier(configDigest), CONFIG_CONTENT_TYPE, configVerity),
   );
   if (!config.ok) return yield { type: 'config-read-failed', name, detail: config.detail };
-  const configFound = sha256ContentDigest(config.value.data);
+  const configFound = contentDigestLike(configDigest, config.value.data);
   if (configFound !== configDigest) {
     return yield { type: 'config-digest-mismatch', name, expected: configDigest, actual: configFound };
   }

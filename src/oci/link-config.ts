@@ -6,7 +6,7 @@ import { storeExternalStream } from './external-stream.js';
 import { CONFIG_CONTENT_TYPE, configIdentifier, configRefKey, manifestIdentifier } from './identifiers.js';
 import { storeManifest } from './manifest-stream.js';
 import { extractDiffIds } from './model/diff-ids.js';
-import { sha256ContentDigest } from './model/digest.js';
+import type { OciDigest } from './model/digest.js';
 import { isContainerImage } from './model/manifest.js';
 import { manifestsOfConfig, type StoredManifest } from './stored-manifests.js';
 
@@ -15,14 +15,15 @@ import { manifestsOfConfig, type StoredManifest } from './stored-manifests.js';
  * stream: a collector follows a manifest to the one stream that it names, and that of the reference only if a link
  * leads to it (spec 10 §17.3).
  *
+ * @param configDigest by which the manifests name the config.
  * @returns the stream.
  */
 export async function linkConfig(
   repo: Repository,
+  configDigest: OciDigest,
   json: Buffer,
   namedRefs: readonly (readonly [string, ObjectId])[],
 ): Promise<ObjectId> {
-  const configDigest = sha256ContentDigest(json);
   return await repo.hold(async () => {
     const configVerity = await storeExternalStream(repo, CONFIG_CONTENT_TYPE, json, namedRefs);
     const streams: StreamNames[] = [{ id: configVerity, contentIdentifier: configIdentifier(configDigest) }];

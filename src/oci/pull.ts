@@ -317,7 +317,7 @@ async function storeConfig(
       // A damaged config is stored again.
     }
   }
-  return await linkConfig(repo, config, layers);
+  return await linkConfig(repo, digest, config, layers);
 }
 
 /** True if the manifest is stored intact and points at this config and these layers. */

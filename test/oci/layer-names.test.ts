@@ -142,7 +142,7 @@ test('a layer that is not that of its name is found, and fails at its end when i
   // An image that uses it, as a reader that takes diff_ids on trust stores it.
   const config = IMAGE.config.bytes.toString().replace(DIGEST, digest);
   const { configDigest } = OciImage.openRef(repo, 'image');
-  const configVerity = await linkConfig(repo, TAR_IMAGE.config.bytes, [[digest, evil.id]]);
+  const configVerity = await linkConfig(repo, configDigest, TAR_IMAGE.config.bytes, [[digest, evil.id]]);
   const links = { configDigest, configVerity, layers: [[digest, evil.id]] as const };
   await writeManifestRaw(repo, TAR_IMAGE.manifest.bytes, TAR_IMAGE.manifest.descriptor.digest, links);
   assert.equal(config, TAR_IMAGE.config.bytes.toString());

@@ -82,6 +82,15 @@ export function finishHash(hash: Hash, like: OciDigest): OciDigest {
   return parseOciDigest(`${digestAlgorithm(like)}:${hash.digest('hex')}`);
 }
 
+/**
+ * The content digest by the algorithm of `like`.
+ *
+ * @throws ComposefsError `UNSUPPORTED_DIGEST`
+ */
+export function contentDigestLike(like: OciDigest, bytes: Uint8Array): OciDigest {
+  return finishHash(hashLike(like).update(bytes), like);
+}
+
 /** The text before the first `:`, such as `sha256`. */
 export function digestAlgorithm(digest: OciDigest): string {
   return digest.slice(0, digest.indexOf(':'));
