@@ -6,7 +6,6 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -15,6 +14,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { waitForFlock } from '../../composefs/repository/wait-for-flock.js';
 import { ComposefsError, errorCode } from '../../errors.js';
+import { readSettingsFile } from './settings-file.js';
 
 /** One entry of `auths`. */
 export interface AuthEntry {
@@ -115,7 +115,7 @@ export async function editAuthFile(
 function readDocument(path: string): JsonRecord | undefined {
   let content: string;
   try {
-    content = readFileSync(path, 'utf8');
+    content = readSettingsFile(path).toString('utf8');
   } catch (cause) {
     if (['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) return undefined;
     throw new AuthFileError(path, 'cannot be read', { cause });

@@ -25,6 +25,12 @@ export function parseLoginTarget(text: string): LoginTarget {
   const key = text.replace(/^https?:\/\//, '').replace(/\/+$/, '');
   const slash = key.indexOf('/');
   const host = slash < 0 ? key : key.slice(0, slash);
+  if (host.includes('@')) {
+    // What is before the `@` may be a password, which messages do not show.
+    const hint = 'Name the user with --username; the password is asked for, or read with --password-stdin.';
+    const rest = host.slice(host.lastIndexOf('@') + 1);
+    throw new ImageReferenceError(`'…@${rest}' is no registry: credentials are no part of it`, hint);
+  }
   if (!isHost(host))
     throw new ImageReferenceError(`'${text}' is no registry: '${host}' is no host name with an optional port`);
   if (slash < 0) return { host: keyHost(host), repository: undefined, key: keyHost(host) };

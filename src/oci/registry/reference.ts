@@ -50,6 +50,14 @@ export function parseNamedReference(text: string): RegistryReference {
     return fail('64 hexadecimal digits are no name', `To name an image by its digest: NAME@sha256:${name}`);
   }
   const [tagged, digestText] = splitDigest(name);
+  if (digestText?.includes('/') === true) {
+    // What is before the `@` may be a password, which messages do not show.
+    const hint = 'Give them with --creds USER[:PASSWORD], or store them with `cfsctl oci login`.';
+    throw new ImageReferenceError(
+      `Invalid image reference '…@${digestText.slice(digestText.lastIndexOf('@') + 1)}': credentials are no part of it`,
+      hint,
+    );
+  }
   const { host, path, tag } = splitName(tagged);
   if (!isHost(host)) return fail(`'${host}' is no host name with an optional port`);
   if (path === '') return fail('it has no name after the host');

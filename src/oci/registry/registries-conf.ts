@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import * as v from 'valibot';
@@ -8,6 +8,7 @@ import { environmentValue, homeDirectory, systemConfigPath, userConfigPath } fro
 import { hasHost, isHost, parseNamedReference } from './reference.js';
 import { convertVersion1, version1Tables } from './registries-conf-v1.js';
 import type { RegistryConfigOptions } from './registry-config.js';
+import { readSettingsFile } from './settings-file.js';
 
 export type MirrorUse = 'all' | 'digest-only' | 'tag-only';
 
@@ -98,17 +99,17 @@ function addFile(merged: MergedConf, path: string, isDropIn = false): void {
   if (content !== undefined) merged.add(path, content, isDropIn);
 }
 
-function readOptional(path: string): string | undefined {
+function readOptional(path: string, absent = ['ENOENT', 'ENOTDIR', 'EISDIR']): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readSettingsFile(path).toString('utf8');
   } catch (cause) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(errorCode(cause))) return undefined;
+    if (absent.includes(errorCode(cause))) return undefined;
     throw new RegistriesConfError(path, 'cannot be read', cause);
   }
 }
 
 function readNamed(path: string): string {
-  const content = readOptional(path);
+  const content = readOptional(path, ['ENOENT', 'ENOTDIR']);
   if (content === undefined) throw new RegistriesConfError(path, 'there is no such file');
   return content;
 }

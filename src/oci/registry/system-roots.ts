@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { errorCode } from '../../errors.js';
+import { readSettingsFile } from './settings-file.js';
 
 /** Where distributions keep the certificates that the administrator trusts: Debian, Fedora, openSUSE, Alpine. */
 const BUNDLES: readonly string[] = [
@@ -16,10 +16,10 @@ const BUNDLES: readonly string[] = [
  */
 export function trustedRoots(environment: NodeJS.ProcessEnv = process.env): readonly string[] {
   const named = environment['SSL_CERT_FILE'];
-  if (named !== undefined && named !== '') return [readFileSync(named, 'utf8')];
+  if (named !== undefined && named !== '') return [readSettingsFile(named).toString('utf8')];
   for (const bundle of BUNDLES) {
     try {
-      return [readFileSync(bundle, 'utf8')];
+      return [readSettingsFile(bundle).toString('utf8')];
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
     }

@@ -1,8 +1,9 @@
-import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError, errorCode } from '../../errors.js';
 import { systemConfigPath, userConfigPath } from './config-paths.js';
 import type { RegistryConfigOptions } from './registry-config.js';
+import { readSettingsFile } from './settings-file.js';
 
 /** Certificates for one registry. Plain data. */
 export interface TlsMaterial {
@@ -59,7 +60,7 @@ function loadDirectory(directory: string, names: readonly string[]): TlsMaterial
   const load = (name: string): string => {
     const path = join(directory, name);
     try {
-      return readFileSync(path, 'utf8');
+      return readSettingsFile(path).toString('utf8');
     } catch (cause) {
       throw new ComposefsError('TLS_MATERIAL', `Cannot read ${path}`, { cause });
     }

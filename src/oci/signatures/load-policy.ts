@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { ComposefsError, errorCode } from '../../errors.js';
 import { systemConfigPath, userConfigPath } from '../registry/config-paths.js';
 import type { RegistryConfigOptions } from '../registry/registry-config.js';
+import { readSettingsFile } from '../registry/settings-file.js';
 import { type Policy, parsePolicy } from './policy.js';
 
 /**
@@ -15,7 +15,7 @@ export function loadPolicy(path: string | undefined, options: RegistryConfigOpti
   for (const candidate of path === undefined ? defaults : [path]) {
     let bytes: Buffer;
     try {
-      bytes = readFileSync(candidate);
+      bytes = readSettingsFile(candidate);
     } catch (cause) {
       if (path === undefined && ['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) continue;
       throw new ComposefsError('POLICY_UNREADABLE', `Cannot read the signature policy ${candidate}`, { cause });

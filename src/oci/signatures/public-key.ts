@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
+import { readSettingsFile } from '../registry/settings-file.js';
 import type { KeySource } from './policy.js';
 
 /** A public key that cannot be used. Code `INVALID_PUBLIC_KEY`. */
@@ -56,7 +56,7 @@ export function isSignedBy(key: KeyObject, data: Buffer, signature: Buffer): boo
 
 function readKey(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readSettingsFile(path);
   } catch (cause) {
     throw new PublicKeyError(path, 'cannot be read', cause);
   }
