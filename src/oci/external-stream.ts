@@ -66,7 +66,7 @@ export async function storeExternalStream(
 ): Promise<ObjectId> {
   const writer = repo.createStream(contentType);
   for (const [name, id] of namedRefs) writer.addNamedStreamRef(name, id);
-  const object = repo.objects.ensureObject(data);
+  const object = repo.objects.ensureIntact(() => repo.objects.storeObject(data));
   writer.addExternalSize(data.length);
   writer.writeReference(object);
   return await repo.storeStream(writer);

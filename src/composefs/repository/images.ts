@@ -17,7 +17,8 @@ import { createSymlink } from './symlink.js';
  */
 export function writeImage(repository: SyncingHost, data: Uint8Array, ref?: string): ObjectId {
   if (ref !== undefined) validateRefName(ref);
-  const id = repository.objects.ensureObject(data);
+  const { objects } = repository;
+  const id = objects.ensureIntact(() => objects.storeObject(data));
   registerImages(repository, [id], ref);
   return id;
 }

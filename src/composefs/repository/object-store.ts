@@ -1,4 +1,4 @@
-import { closeSync, lstatSync } from 'node:fs';
+import { closeSync, lstatSync, rmSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../errors.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { computeVerity, computeVerityOfFd } from '../fsverity/digest.js';
@@ -217,6 +217,20 @@ export class ObjectStore {
     } finally {
       file.discard();
     }
+  }
+
+  /**
+   * Stores what everything else hangs on, a stream or an image: what is there already is hashed, where the kernel does
+   * not vouch for it, and replaced if it is not right. These objects may have got their names before their data was on
+   * disk, and a power cut then leaves a file that may have the right size, but is full of zeros.
+   *
+   * @param store stores the object; called again to replace one.
+   */
+  ensureIntact(store: () => StoredObject): ObjectId {
+    const { id, method } = store();
+    if (method !== 'already-present' || this.#unnamed?.has(id) === true || this.isIntact(id)) return id;
+    this.nameObject(id, (path) => rmSync(path, { force: true }));
+    return store().id;
   }
 
   /** A writer for content that comes in pieces. */

@@ -167,7 +167,7 @@ export class Repository extends ReadableRepository implements SyncingHost {
     const encode = await loadZstdEncode();
     const file = writer.finish(encode);
     try {
-      return storeStream(this, file.chunks());
+      return storeStream(this, file);
     } finally {
       file.dispose();
     }

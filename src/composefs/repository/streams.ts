@@ -1,3 +1,4 @@
+import type { Spool } from '../../bytes/spool.js';
 import { type ObjectId, objectPathname } from '../fsverity/object-id.js';
 import type { RepositoryHost, SyncingHost } from './host.js';
 import { validateContentIdentifier, validateRefName } from './names.js';
@@ -31,8 +32,8 @@ export function registerStreams(repository: SyncingHost, streams: readonly Strea
 }
 
 /** Stores the bytes of a splitstream file. It has no name then: see {@link registerStreams}. */
-export function storeStream(repository: RepositoryHost, file: Iterable<Uint8Array>): ObjectId {
-  return repository.objects.ensureObjectFromChunks(file).id;
+export function storeStream({ objects }: RepositoryHost, file: Pick<Spool, 'chunks'>): ObjectId {
+  return objects.ensureIntact(() => objects.ensureObjectFromChunks(file.chunks()));
 }
 
 /**

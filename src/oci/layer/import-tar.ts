@@ -112,7 +112,7 @@ export async function storeBlob(
 async function storeSplitStream(objects: ObjectStore, writer: SplitStreamWriter): Promise<ObjectId> {
   const spool = writer.finish(await loadZstdEncode());
   try {
-    return objects.ensureObjectFromChunks(spool.chunks()).id;
+    return objects.ensureIntact(() => objects.ensureObjectFromChunks(spool.chunks()));
   } finally {
     spool.dispose();
   }

@@ -30,6 +30,6 @@ export async function buildImages(input: BuildImagesInput, context: TaskContext)
   validateTree(root);
   return input.versions.map((version) => {
     const image = writeErofs(root, { version, algorithm: objects.algorithm });
-    return { version, id: objects.ensureObject(image) };
+    return { version, id: objects.ensureIntact(() => objects.storeObject(image)) };
   });
 }

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { chmodSync, closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { writeErofs } from '../../../src/composefs/erofs/index.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { FlatDigestStore, ImportContext, ObjectStore } from '../../../src/composefs/repository/index.js';
 import { withDeferredNames } from '../../../src/composefs/repository/object-store.js';
-import { filesBelow, tempDir, tempRepository, testData } from './temp-repository.js';
+import { directory } from '../erofs/support.js';
+import { filesBelow, tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
 
 /** Objects as a power cut leaves them: with their name, and none or a part of their data. */
 
@@ -88,6 +90,51 @@ describe('an object of the wrong size', () => {
       }
     }
     assert.equal(filesBelow(store.path).length, 2);
+  });
+});
+
+describe('an object of the right size and other content', () => {
+  it('is replaced where it is a stream or an image, and left where it is a file', async (t) => {
+    const repo = await tempRepository(t);
+    const { objects } = repo;
+    for (const data of [SMALL, LARGE]) {
+      const stores = [() => objects.storeObject(data), () => objects.ensureObjectFromChunks([data])];
+      for (const store of stores) {
+        const { id } = store();
+        const copy = statSync(objects.path(id)).ino;
+        assert.equal(objects.ensureIntact(store), id);
+        assert.equal(statSync(objects.path(id)).ino, copy);
+        tear(objects.path(id), Buffer.alloc(data.length));
+        assert.equal(store().method, 'already-present');
+        assert.equal(objects.ensureIntact(store), id);
+        assert.deepEqual(readFileSync(objects.path(id)), data);
+      }
+    }
+    assert.equal(filesBelow(objects.objectsPath).length, 2);
+  });
+
+  it('is replaced by whatever stores streams and images', async (t) => {
+    const repo = await tempRepository(t);
+    const write = (): Promise<ObjectId> => writeStream(repo, 'stream', { objects: [] });
+    const image = writeErofs(directory(), { version: 2, algorithm: repo.algorithm });
+    for (const id of [await write(), repo.writeImage(image)]) {
+      const right = readFileSync(repo.objects.path(id));
+      tear(repo.objects.path(id), Buffer.alloc(right.length));
+      await write();
+      repo.writeImage(image);
+      assert.deepEqual(readFileSync(repo.objects.path(id)), right);
+    }
+    assert.deepEqual((await repo.fsck({ threads: 0 })).errors, []);
+  });
+
+  it('is left alone while it has no name', async (t) => {
+    const repo = await tempRepository(t);
+    repo.objects.ensureObject(Buffer.from('probe'));
+    await withDeferredNames(repo.objects.options, (objects) => {
+      const store = (): ReturnType<ObjectStore['storeObject']> => objects.storeObject(SMALL);
+      assert.equal(objects.ensureIntact(store), objects.ensureIntact(store));
+    });
+    assert.equal(filesBelow(repo.objects.objectsPath).length, 2);
   });
 });
 
