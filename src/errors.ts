@@ -27,17 +27,25 @@ export class ComposefsError extends Error {
 
 /** Adds an outer context message to an error; the code stays that of the innermost typed error. */
 export class ContextError extends ComposefsError {
-  constructor(message: string, cause: unknown) {
-    super(errorCode(cause), message, { cause });
+  constructor(message: string, cause: unknown, hint?: string) {
+    super(errorCode(cause), message, { cause, ...(hint !== undefined && { hint }) });
   }
 }
 
-/** Runs `action`; an error that it throws is wrapped in a {@link ContextError} with `message`. */
-export function withContext<T>(message: string | (() => string), action: () => T): T {
+/**
+ * Runs `action`; an error that it throws is wrapped in a {@link ContextError} with `message`.
+ *
+ * @param hints what the user can do, by the code of the error.
+ */
+export function withContext<T>(
+  message: string | (() => string),
+  action: () => T,
+  hints: Readonly<Record<string, string>> = {},
+): T {
   try {
     return action();
   } catch (cause) {
-    throw new ContextError(typeof message === 'string' ? message : message(), cause);
+    throw new ContextError(typeof message === 'string' ? message : message(), cause, hints[errorCode(cause)]);
   }
 }
 

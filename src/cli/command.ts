@@ -63,6 +63,15 @@ export class CfsctlCommand extends Command {
     return super.help(context);
   }
 
+  /** `--help` behind a name that is no subcommand is not the help of this command. */
+  override outputHelp(context?: HelpContext | ((text: string) => string)): void {
+    const [name] = this.args;
+    const isWrong = this.commands.length > 0 && name !== undefined && !name.startsWith('-') && name !== 'help';
+    if (isWrong && context === undefined) this.unknownCommand();
+    if (typeof context === 'function') super.outputHelp(context);
+    else super.outputHelp(context);
+  }
+
   /** The subcommand below this command that the names lead to. */
   find(names: readonly string[]): CfsctlCommand {
     let current: CfsctlCommand = this;

@@ -10,6 +10,8 @@ import { ComposefsError, withContext } from '../errors.js';
 import type { Context } from './context.js';
 import type { GlobalOptions } from './options.js';
 
+const NO_REPOSITORY_HINT = 'make a repository there with `cfsctl init`, or name another one: --repo, --user, --system';
+
 /** Where the repository is: `--repo`, `--system`, `--user`, else the system's for root and the user's for others. */
 export function repositoryPath(globals: GlobalOptions): string {
   if (globals.repo !== undefined) return globals.repo;
@@ -69,7 +71,9 @@ async function withOpened<R extends ReadableRepository, T>(
 
 /** Spec 70 B3. */
 function resolveAlgorithm(path: string, globals: GlobalOptions): HashAlgorithm {
-  const stored = withContext(`opening repository ${path}`, () => readRepoAlgorithm(path));
+  const stored = withContext(`opening repository ${path}`, () => readRepoAlgorithm(path), {
+    ENOENT: NO_REPOSITORY_HINT,
+  });
   const algorithm = stored ?? inferAlgorithm(path, globals);
   if (globals.hash !== undefined && globals.hash !== algorithm) {
     const configured = formatAlgorithm(algorithm);
@@ -88,7 +92,8 @@ function inferAlgorithm(path: string, globals: GlobalOptions): HashAlgorithm {
       `meta.json not found in ${path}; this repository must be initialized with \`cfsctl init\``,
     );
   }
-  return withContext(`no meta.json in ${path}; tried to infer algorithm from objects`, () => inferRepoAlgorithm(path));
+  const message = `no meta.json in ${path}; tried to infer algorithm from objects`;
+  return withContext(message, () => inferRepoAlgorithm(path), { ENOENT: NO_REPOSITORY_HINT });
 }
 
 /** What commands that store nothing go by (spec 70 B2): a repository only lends its digest type. */

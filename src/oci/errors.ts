@@ -1,13 +1,13 @@
 import { ComposefsError } from '../errors.js';
 
+export const LIST_TAGS_HINT = 'list the tags of the repository with `cfsctl oci images`';
+
 /** A tag that does not exist. */
 export class OciRefNotFound extends ComposefsError {
   readonly ref: string;
 
   constructor(ref: string) {
-    super('OCI_REF_NOT_FOUND', `OCI reference not found: ${ref}`, {
-      hint: 'list the tags of the repository with `cfsctl oci images`',
-    });
+    super('OCI_REF_NOT_FOUND', `OCI reference not found: ${ref}`, { hint: LIST_TAGS_HINT });
     this.ref = ref;
   }
 }

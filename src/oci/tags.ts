@@ -2,7 +2,7 @@ import type { ReadableRepository } from '../composefs/repository/readable-reposi
 import type { Repository } from '../composefs/repository/repository.js';
 import { ComposefsError, withContext } from '../errors.js';
 import type { ContentAndVerity } from './content-and-verity.js';
-import { OciImageNotFound, OciRefNotFound } from './errors.js';
+import { LIST_TAGS_HINT, OciImageNotFound, OciRefNotFound } from './errors.js';
 import { MANIFEST_STREAM_PREFIX, manifestIdentifier, OCI_REF_PREFIX } from './identifiers.js';
 import { type OciDigest, parseOciDigest } from './model/digest.js';
 import { decodeTag, encodeTag, validateTag } from './model/tag.js';
@@ -33,7 +33,7 @@ export function tagImage(repo: Repository, manifestDigest: OciDigest, tag: strin
 /** Removes a tag. What it pointed at goes with the next garbage collection, if nothing else keeps it. */
 export function untagImage(repo: Repository, tag: string): void {
   repo.ensureWritable();
-  withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)));
+  withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)), { ENOENT: LIST_TAGS_HINT });
   repo.sync();
 }
 

@@ -171,6 +171,10 @@ test('a directory that is not there', () => {
   const { status, stderr } = cfsctl(['--repo', '/nonexistent/repo', 'gc']);
   assert.equal(status, 1);
   assert.match(stderr, /^Error: opening repository \/nonexistent\/repo\n\nCaused by:\n {4}.*o such file/);
+  assert.match(
+    stderr,
+    /\n\nhint: make a repository there with `cfsctl init`, or name another one: --repo, --user, --system$/,
+  );
 });
 
 test('CLI-029 init creates the directory and its parents', () => {

@@ -19,6 +19,8 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], ...lines: strin
   [['bogus'], "error: unrecognized subcommand 'bogus'"],
   [['oci', 'bogus'], "error: unrecognized subcommand 'bogus'"],
   [['help', 'bogus'], "error: unrecognized subcommand 'bogus'"],
+  [['bogus', '--help'], "error: unrecognized subcommand 'bogus'"],
+  [['oci', 'pul', '-h'], "error: unrecognized subcommand 'pul'", '', "  tip: a similar subcommand exists: 'pull'"],
   [['imags'], "error: unrecognized subcommand 'imags'", '', "  tip: a similar subcommand exists: 'images'"],
   [['oci', 'pul', 'x'], "error: unrecognized subcommand 'pul'", '', "  tip: a similar subcommand exists: 'pull'"],
   [['--user'], "error: 'cfsctl' requires a subcommand but one was not provided"],

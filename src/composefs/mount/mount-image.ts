@@ -1,4 +1,5 @@
-import { closeSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
+import { ComposefsError } from '../../errors.js';
 import { attachAndClose } from './attach.js';
 import { composefsFsmount } from './composefs-mount.js';
 import type { MountOptions } from './options.js';
@@ -35,7 +36,7 @@ export function mountImage(repository: MountableRepository, name: string, option
 /**
  * {@link mountImage}, attached at a directory that exists; symlinks in `path` are followed.
  *
- * @throws ImageNotFoundError; SystemError; the errors of `realpath(3)`
+ * @throws ImageNotFoundError; ComposefsError `ENOTDIR`; SystemError; the errors of `stat(2)` and `realpath(3)`
  */
 export function mountImageAt(
   repository: MountableRepository,
@@ -43,5 +44,6 @@ export function mountImageAt(
   path: string,
   options: MountOptions = {},
 ): void {
+  if (!statSync(path).isDirectory()) throw new ComposefsError('ENOTDIR', `${path} is not a directory`);
   attachAndClose(mountImage(repository, name, options), path);
 }

@@ -16,6 +16,10 @@ import type { RepositoryRoot } from './root.js';
 import { StagingArea } from './staged-file.js';
 import { syncDirectory } from './sync-file-system.js';
 
+const NO_VERITY_HINT =
+  'ext4 has fs-verity after `tune2fs -O verity`, btrfs always; on other file systems the repository must be insecure: ' +
+  '`cfsctl init --insecure`';
+
 /** `meta.json` as found in a repository. */
 export interface StoredMetadata {
   readonly metadata: RepositoryMetadata;
@@ -74,8 +78,10 @@ export function writeMetadata(root: RepositoryRoot, metadata: RepositoryMetadata
     writeFully(file.fd, Buffer.from(serializeMetadata(metadata)));
     fsyncSync(file.fd);
     if (enableVerity) {
-      withContext('enabling verity on meta.json', () =>
-        root.within('', (directory) => new ObjectVerity(metadata.algorithm, false).enable(file, directory)),
+      withContext(
+        'enabling verity on meta.json',
+        () => root.within('', (directory) => new ObjectVerity(metadata.algorithm, false).enable(file, directory)),
+        { VERITY_NOT_SUPPORTED: NO_VERITY_HINT },
       );
     }
     if (!root.within('', (directory) => file.place(`${directory}/${METADATA_FILENAME}`))) {

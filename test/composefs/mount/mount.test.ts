@@ -266,6 +266,10 @@ test('an image of a repository is mounted by name, at a path through a symlink',
       umount2(fixture.mountPoint, MNT_DETACH);
     }
     assert.deepEqual(resources(fixture), before);
+    assert.throws(() => mountImageAt(repository, 'refs/some-name', fixture.image), {
+      code: 'ENOTDIR',
+      message: `${fixture.image} is not a directory`,
+    });
     const elsewhere = { ...repository, openObjectsDirectory: () => openSync(join(fixture.directory, 'none'), 'r') };
     assert.throws(() => mountImage(elsewhere, 'refs/some-name'), { code: 'ENOENT' });
     assert.deepEqual(resources(fixture), before);

@@ -25,7 +25,7 @@ import {
   systemPath,
   userPath,
 } from '../../../src/composefs/repository/index.js';
-import { fullMessage } from '../../../src/errors.js';
+import { ComposefsError, fullMessage } from '../../../src/errors.js';
 import { filesBelow, tempDir, tempRepository, treeOf, writeStream } from './temp-repository.js';
 
 function openError(kind: string, message: RegExp): (error: unknown) => boolean {
@@ -77,6 +77,10 @@ describe('Repository.init', () => {
       t.skip('this file system has fs-verity');
     } catch (error) {
       assert.match(fullMessage(error), /enabling verity on meta\.json/);
+      assert.match(
+        (error instanceof ComposefsError && error.hint) || '',
+        /must be insecure: `cfsctl init --insecure`$/,
+      );
       assert.deepEqual(readdirSync(path), []);
     }
   });
