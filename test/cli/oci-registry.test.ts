@@ -177,7 +177,7 @@ describe('a registry for everybody', () => {
     const closed = await run(['--repo', await repository(), ...pull, '--progress-fd=77', reference]);
     assert.deepEqual(
       [closed.status, closed.stderr.split('\n')[0]],
-      [2, "error: invalid value '77' for '--progress-fd <FD>': not an open file descriptor"],
+      [2, "error: invalid value '77' for '--progress-fd <FD>': not a descriptor that was opened for writing"],
     );
   });
 

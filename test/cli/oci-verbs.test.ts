@@ -294,7 +294,7 @@ test('CLI-050 oci tag and untag', () => {
   const again = repository.run('oci', 'untag', 'myimage:v1');
   assert.equal(again.status, 1);
   assert.match(again.stderr, /^Error: Failed to remove tag myimage:v1\n\nCaused by:\n {4}.*o such file/);
-  assert.match(again.stderr, /\n\nhint: list the tags of the repository with `cfsctl oci images`$/);
+  assert.match(again.stderr, /\n\nhint: list the tags of the repository with `cfsctl oci images`\n$/);
 });
 
 test('CLI-051 gc removes an untagged image', () => {

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { constants, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ProgressBars } from '../../src/cli/progress/bars.js';
+import { openDescriptor } from '../../src/cli/progress/descriptor.js';
 import { formatDecimalBytes, formatDuration, shortLabel } from '../../src/cli/progress/format.js';
 import { JsonLinesProgress } from '../../src/cli/progress/json-lines.js';
 import { PlainProgress } from '../../src/cli/progress/plain.js';
 import { createProgressDisplay } from '../../src/cli/progress/select.js';
 import { TransferState } from '../../src/cli/progress/transfer-state.js';
 import { displayWidth } from '../../src/cli/terminal-text.js';
+import { withFd } from '../../src/composefs/repository/files.js';
 import type { ProgressEvent } from '../../src/progress.js';
+import { withTempDir } from '../support/paths.js';
 
 const ESCAPE = '\x1b';
 const TOKENS = new RegExp(`${ESCAPE}\\[\\d*[A-Z]|\\r|\\n|[^${ESCAPE}\\r\\n]+`, 'g');
@@ -309,4 +315,22 @@ test('formats', () => {
   ]);
   assert.equal(shortLabel(digest('a')), 'sha256:aaaaaaaaaaaa');
   assert.equal(shortLabel('apply-delta'), 'apply-delta');
+});
+
+test('a descriptor for progress was opened for writing, and by somebody else', () => {
+  const refused = (fd: number): void =>
+    assert.throws(() => openDescriptor(fd), {
+      message: `invalid value '${fd}' for '--progress-fd <FD>': not a descriptor that was opened for writing`,
+    });
+  withTempDir((directory) => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    withFd(openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK), (readEnd) => {
+      refused(readEnd);
+      // As the pipes of Node.js: it reads addresses from them.
+      withFd(openSync(pipe, constants.O_WRONLY), refused);
+    });
+    withFd(openSync(join(directory, 'file'), 'w'), (fd) => openDescriptor(fd).write('x'));
+    withFd(openSync(join(directory, 'file'), 'r'), refused);
+  });
 });
