@@ -86,8 +86,10 @@ export async function mustRun(repository: string, command: Command, options: Run
   return ended;
 }
 
-/** Exit status or signal, and the last lines of what it said. */
-export function howItEnded({ status, signal, isHung, stderr }: Ended): string {
+/** Exit status or signal, and the last lines of what it said: a check tells on standard output what it has found. */
+export function howItEnded({ status, signal, isHung, stdout, stderr }: Ended): string {
   const how = isHung ? 'hung' : signal === null ? `exit status ${status}` : signal;
-  return `${how}: ${stderr.trim().split('\n').slice(-3).join(' / ').slice(0, 400)}`;
+  const found = stdout.split('\n').filter((line) => line.includes('fsck:'));
+  const lines = [...found.slice(0, 3), ...stderr.trim().split('\n').slice(-3)];
+  return `${how}: ${lines.join(' / ').slice(0, 600)}`;
 }
