@@ -1,6 +1,4 @@
-import { posix } from 'node:path';
 import * as v from 'valibot';
-import { type ByteString, byteStringFromText, byteStringToText } from '../../bytes/byte-string.js';
 import { withContextAsync } from '../../errors.js';
 import type { DockerArchiveReference } from '../model/image-reference.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
@@ -9,7 +7,7 @@ import { formatRegistryReference, parseRegistryReference } from '../registry/ref
 import { type ArchiveFile, openArchive } from './archive-file.js';
 import { readLocation } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
-import { indexTar, invalidArchive, type TarMember } from './tar-index.js';
+import { findMember, indexTar, invalidArchive, memberName, type TarMember } from './tar-index.js';
 
 /** One image of an archive: an item of its `manifest.json`. */
 export interface ArchivedImage {
@@ -25,10 +23,6 @@ const items: v.GenericSchema<unknown, readonly ArchivedImage[]> = list(
 );
 
 const MANIFEST = 'manifest.json';
-/** Longer names are none of those that archives have, and would fill the memory. */
-const MAX_NAME_BYTES = 4096;
-/** containers/image follows one link; archives of old versions of Docker have one. */
-const MAX_LINKS = 8;
 
 /**
  * What `docker save` writes, old and new. Its tar is read in place: no path is made of its names, and links lead to other
@@ -119,35 +113,6 @@ function completeTag(tag: string): string {
   } catch {
     return tag;
   }
-}
-
-function memberName(name: ByteString): string | undefined {
-  return name.length > MAX_NAME_BYTES ? undefined : cleanName(name);
-}
-
-/** `./a//b` and `a/b` are one. */
-function cleanName(name: string): string {
-  return posix.normalize(name).replace(/\/$/, '');
-}
-
-function findMember(members: ReadonlyMap<string, TarMember>, wanted: string): FileLocation {
-  let name = cleanName(byteStringFromText(wanted));
-  for (let links = 0; links <= MAX_LINKS; links++) {
-    const member = members.get(name);
-    if (member === undefined) {
-      const through = links === 0 ? '' : `, a link to ${show(name)}`;
-      throw invalidArchive(`it has no file ${JSON.stringify(wanted)}${through}`);
-    }
-    if (member.kind === 'file') return member;
-    // A symbolic link starts from its own folder, a hard link from the root of the archive.
-    const base = member.kind === 'symlink' ? posix.dirname(name) : '.';
-    name = cleanName(posix.join(base, member.target));
-  }
-  throw invalidArchive(`${JSON.stringify(wanted)} leads through more than ${MAX_LINKS} links`);
-}
-
-function show(name: string): string {
-  return JSON.stringify(byteStringToText(name as ByteString));
 }
 
 function readMember(members: ReadonlyMap<string, TarMember>, name: string, maxBytes: number): Buffer {

@@ -5,13 +5,11 @@ import { type ArchiveFile, openArchive } from './archive-file.js';
 import { readLocation } from './blob-file.js';
 import { type FileLocation, ImageSourceError } from './image-source.js';
 import type { LayoutFiles } from './layout-source.js';
-import { indexTar, type TarMember } from './tar-index.js';
-
-const LAYOUT_FILE = /^(?:\.?\/)*(index\.json|blobs\/[a-z0-9]+\/[0-9a-f]{64,128})$/;
+import { findMember, indexTar, memberName, type TarMember } from './tar-index.js';
 
 /**
- * An OCI image layout in a tar. The tar is indexed, not unpacked: of its names only `index.json` and
- * `blobs/<algorithm>/<hex>` mean anything, and only for regular files.
+ * An OCI image layout in a tar. The tar is indexed, not unpacked; links of `index.json` and `blobs/<algorithm>/<hex>`
+ * lead to other members only.
  */
 export class OciArchive implements LayoutFiles {
   readonly #file: ArchiveFile;
@@ -27,7 +25,7 @@ export class OciArchive implements LayoutFiles {
     return await withContextAsync(`Opening OCI archive ${path}`, async () => {
       const file = await openArchive(path, signal);
       try {
-        return new OciArchive(file, indexTar(file.path, { select: layoutFile }));
+        return new OciArchive(file, indexTar(file.path, { select: memberName, links: true }));
       } catch (error) {
         file.close();
         throw error;
@@ -62,12 +60,6 @@ export class OciArchive implements LayoutFiles {
   }
 
   #find(name: string): FileLocation | undefined {
-    const member = this.#members.get(name);
-    return member?.kind === 'file' ? member : undefined;
+    return this.#members.has(name) ? findMember(this.#members, name) : undefined;
   }
-}
-
-/** The layout's files by their paths in it. */
-function layoutFile(name: string): string | undefined {
-  return LAYOUT_FILE.exec(name)?.[1];
 }

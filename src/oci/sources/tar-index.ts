@@ -1,5 +1,6 @@
 import { closeSync, readSync } from 'node:fs';
-import type { ByteString } from '../../bytes/byte-string.js';
+import { posix } from 'node:path';
+import { type ByteString, byteStringFromText, byteStringToText } from '../../bytes/byte-string.js';
 import { roundUp } from '../../bytes/integer.js';
 import { openRegularFile } from '../../composefs/tree/open-file.js';
 import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
@@ -21,6 +22,10 @@ export interface TarIndexOptions {
 
 /** Real archives have some hundred; headers without content could fill the memory with an index of them. */
 const MAX_ENTRIES = 1_000_000;
+/** Longer names are none of those that archives have, and would fill the memory. */
+const MAX_NAME_BYTES = 4096;
+/** containers/image follows one link in Docker archives; those of old versions of Docker have one. */
+const MAX_LINKS = 8;
 
 /**
  * Where the files of a tar are. The tar is indexed, not unpacked, and no path is ever made of its names. As in
@@ -36,6 +41,38 @@ export function indexTar(path: string, options: TarIndexOptions): Map<string, Ta
   } finally {
     closeSync(fd);
   }
+}
+
+/** The name by which a member of an archive is looked up: `./a//b`, `/a/b` and `a/b` are one. */
+export function memberName(name: ByteString): string | undefined {
+  return name.length > MAX_NAME_BYTES ? undefined : cleanName(name);
+}
+
+function cleanName(name: string): string {
+  return posix.normalize(name).replace(/^\/+|\/$/g, '');
+}
+
+/**
+ * The file of a name, through links to other members.
+ *
+ * @param members by their {@link memberName}.
+ * @throws ImageSourceError `INVALID_ARCHIVE`
+ */
+export function findMember(members: ReadonlyMap<string, TarMember>, wanted: string): FileLocation {
+  let name = cleanName(byteStringFromText(wanted));
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const member = members.get(name);
+    if (member === undefined) {
+      const target = JSON.stringify(byteStringToText(name as ByteString));
+      const through = links === 0 ? '' : `, a link to ${target}`;
+      throw invalidArchive(`it has no file ${JSON.stringify(wanted)}${through}`);
+    }
+    if (member.kind === 'file') return member;
+    // A symbolic link starts from its own folder, a hard link from the root of the archive.
+    const base = member.kind === 'symlink' ? posix.dirname(name) : '.';
+    name = cleanName(posix.join(base, member.target));
+  }
+  throw invalidArchive(`${JSON.stringify(wanted)} leads through more than ${MAX_LINKS} links`);
 }
 
 function readIndex(

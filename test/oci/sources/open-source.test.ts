@@ -44,7 +44,15 @@ import {
 } from '../../support/oci-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
 import { sparseContent, sparseFile, sparseTars } from '../../support/sparse-tars.js';
-import { paxHeader, tarArchive, tarDirectory, tarFile, tarHeader, tarSymlink } from '../../support/tar-builder.js';
+import {
+  paxHeader,
+  tarArchive,
+  tarDirectory,
+  tarFile,
+  tarHardlink,
+  tarHeader,
+  tarSymlink,
+} from '../../support/tar-builder.js';
 
 const amd64 = parsePlatform('linux/amd64');
 const open = (reference: string): Promise<ImageSource> => openSource(reference, { platform: amd64 });
@@ -440,7 +448,7 @@ test('an index that contains itself ends in an error', async () => {
   });
 });
 
-test('of an archive only regular files of the right names count', async () => {
+test('of an archive only members of the right names count, and the last of a name', async () => {
   await withTempDir(async (path) => {
     const file = join(path, 'image.tar');
     const image = fxOci();
@@ -456,8 +464,11 @@ test('of an archive only regular files of the right names count', async () => {
     await resolvesTo(`oci-archive:${file}`, image);
     write(files.map(([name, bytes]) => Buffer.concat([paxHeader([['path', name]]), tarFile('other', bytes)])));
     await resolvesTo(`oci-archive:${file}`, image);
-    write([...plain, tarSymlink('index.json', '/etc/passwd'), tarDirectory('blobs/')]);
+    write([...plain, tarDirectory('blobs/')]);
     await resolvesTo(`oci-archive:${file}`, image);
+    write([...plain, tarSymlink('index.json', '/etc/passwd')]);
+    const message = 'Invalid archive: it has no file "index.json", a link to "etc/passwd"';
+    assert.equal((await failure(`oci-archive:${file}`)).at(-1), message);
     write(plain.slice(2));
     assert.match((await failure(`oci-archive:${file}`))[1] ?? '', /Cannot find the Image Index/);
     write([]);
@@ -553,5 +564,24 @@ test('a damaged archive gives an error of this library or the right content, nev
       }),
       { numRuns: runs },
     );
+  });
+});
+
+test('blobs of an archive may be links to other members', async () => {
+  await withTempDir(async (path) => {
+    const image = fxOci();
+    const files = [...new LayoutBuilder().addImage(image).files()];
+    const stored = files.map(([, content], i) => tarFile(`store/${i}`, content));
+    const hardLinks = files.map(([name], i) => tarHardlink(name, `store/${i}`));
+    const symlinks = files.map(([name], i) =>
+      tarSymlink(`./${name}`, `${'../'.repeat(name.split('/').length - 1)}store/${i}`),
+    );
+    for (const [name, links] of Object.entries({ hardLinks, symlinks })) {
+      writeFileSync(join(path, name), tarArchive([...stored, ...links]));
+      await resolvesTo(`oci-archive:${join(path, name)}`, image);
+    }
+    writeFileSync(join(path, 'out'), tarArchive([tarSymlink('index.json', '../../etc/passwd')]));
+    const message = 'Invalid archive: it has no file "index.json", a link to "../../etc/passwd"';
+    assert.equal((await failure(`oci-archive:${join(path, 'out')}`)).at(-1), message);
   });
 });
