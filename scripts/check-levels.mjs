@@ -1,10 +1,11 @@
-// Checks the imports of src/ against levels.json: no module imports from a level above its own, and packages that
-// belong to one folder are imported there only. Prints each violation and exits with status 1 if there is one.
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+// Checks the imports of src/ against levels.json: no module imports from a level above its own, packages that belong to
+// one folder are imported there only, every path of levels.json exists, and nothing imports in a circle, neither files
+// nor folders. Prints each violation and exits with status 1 if there is one.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, normalize } from 'node:path';
 
 const { levels, onlyIn } = JSON.parse(readFileSync('levels.json', 'utf8'));
-const IMPORT = /\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
+const IMPORT = /\b(?:from|import|new URL)\s*\(?\s*['"]([^'"]+)['"]/g;
 
 function levelOf(file) {
   let best = { level: -1, length: -1 };
@@ -21,12 +22,43 @@ function isBelow(file, folders) {
   return folders.some((folder) => file.startsWith(`${folder}/`));
 }
 
+/** The folder of a file. A face (index.ts), and what lies in src/ itself, stands for itself: it looks down only. */
+function roomOf(file) {
+  return basename(file) === 'index.ts' || dirname(file) === 'src' ? file : dirname(file);
+}
+
+/** The groups of nodes that reach each other (Tarjan's strongly connected components of more than one node). */
+function circles(graph) {
+  const found = [];
+  const number = new Map();
+  const lowest = new Map();
+  const stack = [];
+  const visit = (node) => {
+    number.set(node, number.size);
+    lowest.set(node, number.get(node));
+    stack.push(node);
+    for (const next of graph.get(node)) {
+      if (!graph.has(next)) continue;
+      if (!number.has(next)) visit(next);
+      if (stack.includes(next)) lowest.set(node, Math.min(lowest.get(node), lowest.get(next)));
+    }
+    if (lowest.get(node) !== number.get(node)) return;
+    const group = stack.splice(stack.indexOf(node));
+    if (group.length > 1) found.push(group);
+  };
+  for (const node of graph.keys()) if (!number.has(node)) visit(node);
+  return found;
+}
+
 const violations = [];
-let imports = 0;
+for (const path of levels.flat()) if (!existsSync(path)) violations.push(`levels.json: ${path} does not exist`);
+
 const files = readdirSync('src', { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
-
+const importsOf = new Map(files.map((file) => [file, new Set()]));
+const roomsOf = new Map(files.map((file) => [roomOf(file), new Set()]));
+let imports = 0;
 for (const file of files) {
   const level = levelOf(file);
   if (level < 0) violations.push(`${file}: belongs to no level of levels.json`);
@@ -38,9 +70,12 @@ for (const file of files) {
     if (!specifier.startsWith('.')) continue;
     const target = normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts');
     if (levelOf(target) < level) violations.push(`${file}: imports ${target}, which is on a level above it`);
+    importsOf.get(file).add(target);
+    if (roomOf(target) !== roomOf(file)) roomsOf.get(roomOf(file)).add(roomOf(target));
   }
 }
+for (const circle of [...circles(importsOf), ...circles(roomsOf)]) violations.push(`a circle: ${circle.join(', ')}`);
 
 for (const violation of violations) console.error(violation);
 if (violations.length > 0) process.exit(1);
-console.log(`levels: ${files.length} files, ${imports} imports, no violation`);
+console.log(`levels: ${files.length} files in ${roomsOf.size} rooms, ${imports} imports, no violation, no circle`);

@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
-import { CfsctlCommand } from './command.js';
-import type { Context } from './context.js';
-import { addMachineVerbs } from './machine-verbs.js';
-import { addOciVerbs } from './oci-verbs.js';
-import { flag, type GlobalOptions, globalOptions } from './options.js';
-import type { Output } from './output.js';
-import { addRepositoryVerbs } from './repository-verbs.js';
+import type { Context } from './context/context.js';
+import { flag, type GlobalOptions, globalOptions } from './context/options.js';
+import type { Output } from './terminal/output.js';
+import { CfsctlCommand } from './verbs/command.js';
+import { addMachineVerbs } from './verbs/machine-verbs.js';
+import { addOciVerbs } from './verbs/oci-verbs.js';
+import { addRepositoryVerbs } from './verbs/repository-verbs.js';
 
 const EXAMPLES = `
 Examples:

@@ -1,14 +1,14 @@
 import { CommanderError } from 'commander';
 import { findCause } from '../errors.js';
-import { ExitStatus } from './exit-status.js';
-import { InterruptedError } from './interrupt.js';
-import { Output, OutputClosedError } from './output.js';
+import { ExitStatus } from './context/exit-status.js';
+import { InterruptedError } from './context/interrupt.js';
+import { renderUsageError, UsageError } from './context/usage-error.js';
 import { createProgram, VersionRequest } from './program.js';
-import { renderError } from './render-error.js';
-import { printToStderr } from './standard-error.js';
+import { Output, OutputClosedError } from './terminal/output.js';
+import { renderError } from './terminal/render-error.js';
+import { printToStderr } from './terminal/standard-error.js';
 import { runTool } from './tools/run-tool.js';
 import { toolAfterGlobals } from './tools/tool-after-globals.js';
-import { renderUsageError, UsageError } from './usage-error.js';
 
 /**
  * Runs one command line (without the program's name) and resolves to the exit status of spec 70 A2: 0 success,

@@ -10,7 +10,9 @@ export {
 export * from './dumpfile/index.js';
 export * from './erofs/index.js';
 export * from './fsverity/index.js';
+export * from './mkcomposefs/index.js';
 export * from './mount/index.js';
 export * from './repository/index.js';
+export * from './scan/index.js';
 export * from './splitstream/index.js';
 export * from './tree/index.js';

@@ -1,2 +1,2 @@
-export type { Finding, FindingState, Outcome } from './finding.js';
 export { type InspectOptions, inspectMachine, type MachineReport } from './inspect-machine.js';
+export type { Finding, FindingState, Outcome } from './probe/finding.js';

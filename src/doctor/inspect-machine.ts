@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Finding, limited, type Outcome } from './finding.js';
-import type { Probe, ProbeContext } from './probe.js';
+import { type Finding, limited, type Outcome } from './probe/finding.js';
+import type { Probe, ProbeContext } from './probe/probe.js';
 import { PROBES } from './probes/index.js';
 
 /** What a machine can do. */

@@ -1,8 +1,8 @@
 import { writeSync } from 'node:fs';
 import { fullMessage } from '../errors.js';
 import { loadLibc } from '../linux/ffi.js';
-import { limited, missing, type Outcome } from './finding.js';
-import type { Probe, ProbeContext } from './probe.js';
+import { limited, missing, type Outcome } from './probe/finding.js';
+import type { Probe, ProbeContext } from './probe/probe.js';
 import { PROBES } from './probes/index.js';
 
 /** What this process prints for each probe, as a line of JSON. */

@@ -1,6 +1,6 @@
-import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../composefs/erofs/dirent.js';
-import { LAYOUT_FLAT_INLINE } from '../composefs/erofs/format.js';
-import { decodeUint64 } from '../composefs/erofs/int64.js';
+import { decodeUint64 } from '../bytes/int64.js';
+import { LAYOUT_FLAT_INLINE } from '../composefs/erofs/format/constants.js';
+import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../composefs/erofs/format/dirent.js';
 import { countEntries } from '../composefs/erofs/reader/directory-block.js';
 import { invalidImage, outOfBounds } from '../composefs/erofs/reader/errors.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';

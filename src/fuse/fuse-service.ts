@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { ResourceLimits } from 'node:worker_threads';
-import { FLAG_HAS_ACL } from '../composefs/erofs/format.js';
+import { FLAG_HAS_ACL } from '../composefs/erofs/format/constants.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
 import { hasCapability } from '../linux/capability.js';
 import { cloneFuseDevice } from '../linux/fuse-device.js';

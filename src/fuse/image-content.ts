@@ -1,4 +1,4 @@
-import { LAYOUT_CHUNK_BASED, LAYOUT_FLAT_INLINE } from '../composefs/erofs/format.js';
+import { LAYOUT_CHUNK_BASED, LAYOUT_FLAT_INLINE } from '../composefs/erofs/format/constants.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 
 /**

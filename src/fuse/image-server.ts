@@ -1,6 +1,6 @@
 import { closeSync, readSync } from 'node:fs';
 import { byteStringFrom } from '../bytes/byte-string.js';
-import { FILE_TYPE_UNKNOWN, LAYOUT_CHUNK_BASED, S_IFREG } from '../composefs/erofs/format.js';
+import { FILE_TYPE_UNKNOWN, LAYOUT_CHUNK_BASED, S_IFREG } from '../composefs/erofs/format/constants.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { WHITEOUT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { unpackError } from '../composefs/repository/error-transfer.js';
 import { ComposefsError, withContext } from '../errors.js';
+import { unpackError } from '../threads/error-transfer.js';
 import { type AttachedMount, detach } from './fuse-mount.js';
 import { serveDevice } from './fuse-service.js';
 import { closeImageSource, type FuseRepository, type ImageSource, loadImage, openImageSource } from './image-source.js';

@@ -1,4 +1,4 @@
-import { S_IFBLK, S_IFCHR } from '../composefs/erofs/format.js';
+import { S_IFBLK, S_IFCHR } from '../composefs/erofs/format/constants.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { type Attributes, ROOT_NODE, WireError } from './wire/index.js';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
-import { decodeMetacopy } from '../composefs/erofs/metacopy.js';
+import { decodeMetacopy } from '../composefs/erofs/format/metacopy.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { METACOPY_SUFFIX, REDIRECT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
 import { HASH_ALGORITHMS, type HashAlgorithm } from '../composefs/fsverity/algorithm.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { overlayFsmount } from '../composefs/mount/composefs-mount.js';
 import { withMountContext } from '../composefs/mount/context.js';
 import type { MountOptions, MountRestrictions } from '../composefs/mount/index.js';
-import { procPath } from '../composefs/mount/proc-path.js';
+import { procPath } from '../fs/proc-path.js';
 import { O_PATH } from '../linux/fcntl.js';
 import { fsconfigCreate, fsconfigFlag, fsconfigString } from '../linux/mount-api.js';
 import { inInitialUserNamespace } from '../linux/user-namespace.js';

@@ -1,5 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
-import { decodeUint64 } from '../composefs/erofs/int64.js';
+import { decodeUint64 } from '../bytes/int64.js';
 import { ErofsReaderError } from '../composefs/erofs/reader/errors.js';
 import { errorCode } from '../errors.js';
 import { DEFERRED, type ImageServer, NO_REPLY } from './image-server.js';

@@ -1,5 +1,5 @@
-import { packError } from '../composefs/repository/error-transfer.js';
 import { exitNow } from '../linux/exit.js';
+import { packError } from '../threads/error-transfer.js';
 import { type AttachedMount, detach } from './fuse-mount.js';
 import { serveDevice } from './fuse-service.js';
 import { loadImage } from './image-source.js';

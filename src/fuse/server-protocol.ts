@@ -1,4 +1,4 @@
-import type { TransferredError } from '../composefs/repository/error-transfer.js';
+import type { TransferredError } from '../threads/error-transfer.js';
 import type { AttachedMount } from './fuse-mount.js';
 import type { ImageSource } from './image-source.js';
 import type { OverlayXattrMode } from './overlay-mode.js';

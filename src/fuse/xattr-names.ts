@@ -1,5 +1,5 @@
 import { type ByteString, byteStringFromText, concatBytes, sliceBytes } from '../bytes/byte-string.js';
-import { escapeOverlayName, isOverlayName, unescapeOverlayName } from '../composefs/erofs/overlay-names.js';
+import { escapeOverlayName, isOverlayName, unescapeOverlayName } from '../composefs/erofs/format/overlay-names.js';
 import type { OverlayXattrMode } from './overlay-mode.js';
 
 const TRUSTED: ByteString = byteStringFromText('trusted.overlay.');

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
 import type { Command } from 'commander';
-import { Output } from '../../src/cli/output.js';
 import { createProgram } from '../../src/cli/program.js';
+import { Output } from '../../src/cli/terminal/output.js';
 import { cfsctl, cfsctlBytes } from '../support/cfsctl.js';
 import { dockerConfig, manifestJson } from '../support/docker-archives.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
@@ -246,7 +246,7 @@ test('text gets to a stream in one way', () => {
   const writing = readdirSync(sources, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .filter((name) => /process\.std(?:out|err)\.write|\bconsole\./.test(readFileSync(new URL(name, sources), 'utf8')));
-  assert.deepEqual(writing.sort(), ['prompt.ts', 'standard-error.ts']);
+  assert.deepEqual(writing.sort(), ['context/prompt.ts', 'terminal/standard-error.ts']);
 });
 
 function assertHarmless(text: string, what: string): void {

@@ -10,8 +10,8 @@ import { JsonLinesProgress } from '../../src/cli/progress/json-lines.js';
 import { PlainProgress } from '../../src/cli/progress/plain.js';
 import { createProgressDisplay } from '../../src/cli/progress/select.js';
 import { TransferState } from '../../src/cli/progress/transfer-state.js';
-import { displayWidth } from '../../src/cli/terminal-text.js';
-import { withFd } from '../../src/composefs/repository/files.js';
+import { displayWidth } from '../../src/cli/terminal/terminal-text.js';
+import { withFd } from '../../src/fs/files.js';
 import type { ProgressEvent } from '../../src/progress.js';
 import { withTempDir } from '../support/paths.js';
 

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { Output } from '../../src/cli/output.js';
+import { renderUsageError, UsageError } from '../../src/cli/context/usage-error.js';
 import { createProgram } from '../../src/cli/program.js';
-import { printLines } from '../../src/cli/terminal-text.js';
-import { renderUsageError, UsageError } from '../../src/cli/usage-error.js';
+import { Output } from '../../src/cli/terminal/output.js';
+import { printLines } from '../../src/cli/terminal/terminal-text.js';
 import { cfsctl } from '../support/cfsctl.js';
 import { withTempDir } from '../support/paths.js';
 

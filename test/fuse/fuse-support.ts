@@ -16,7 +16,7 @@ import { setTimeout } from 'node:timers/promises';
 import { byteStringFromText } from '../../src/bytes/byte-string.js';
 import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import { Repository } from '../../src/composefs/repository/index.js';
-import type { Directory } from '../../src/composefs/tree/directory.js';
+import type { Directory } from '../../src/composefs/tree/inode.js';
 import { errorCode } from '../../src/errors.js';
 import { hasCapability } from '../../src/linux/capability.js';
 import { makeNode } from '../../src/linux/mknod.js';

@@ -7,7 +7,7 @@ import { ErofsImage } from '../../src/composefs/erofs/index.js';
 import { ErofsReaderError } from '../../src/composefs/erofs/reader/errors.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import { objectPathname } from '../../src/composefs/fsverity/object-id.js';
-import type { Directory } from '../../src/composefs/tree/directory.js';
+import type { Directory } from '../../src/composefs/tree/inode.js';
 import { ComposefsError } from '../../src/errors.js';
 import { DEFERRED, ImageServer, NO_REPLY } from '../../src/fuse/image-server.js';
 import { ObjectFiles } from '../../src/fuse/object-files.js';

@@ -27,7 +27,7 @@ import { objectPathname } from '../../src/composefs/fsverity/object-id.js';
 import { mountImageAt } from '../../src/composefs/mount/index.js';
 import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
-import { readFilesystem } from '../../src/composefs/tree/scan.js';
+import { readFilesystem } from '../../src/composefs/scan/scan.js';
 import { type FuseMountOptions, mountFuse, serveFuse } from '../../src/fuse/index.js';
 import { makeNode } from '../../src/linux/mknod.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';

@@ -1,6 +1,6 @@
 import { byteStringFromText } from '../../src/bytes/byte-string.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
-import type { Directory } from '../../src/composefs/tree/directory.js';
+import type { Directory } from '../../src/composefs/tree/inode.js';
 import { directory, inline, leaf, stat, xattrs } from '../composefs/erofs/support.js';
 
 /** Sizes around every threshold: empty, inline, one block, many blocks, and some that are hashed in the background. */

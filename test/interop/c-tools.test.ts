@@ -16,7 +16,7 @@ import { after, before, test } from 'node:test';
 import { composefsDump } from '../../src/cli/tools/composefs-dump.js';
 import { composefsInfo } from '../../src/cli/tools/composefs-info.js';
 import { mkcomposefs } from '../../src/cli/tools/mkcomposefs.js';
-import { isErrno } from '../../src/composefs/repository/files.js';
+import { isErrno } from '../../src/fs/files.js';
 import { noCDump, noCTools, runCTool, runOurTool, type ToolResult } from '../support/c-tools.js';
 import { commandPath, withTempDir } from '../support/paths.js';
 import { findInPath } from '../support/programs.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseCDumpfile } from '../../src/composefs/dumpfile/c-parser.js';
 import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { type FormatVersion, writeErofs } from '../../src/composefs/erofs/index.js';
-import type { Directory } from '../../src/composefs/tree/directory.js';
+import { parseCDumpfile } from '../../src/composefs/mkcomposefs/c-parser.js';
+import type { Directory } from '../../src/composefs/tree/inode.js';
 import { noCTools, runCTool } from '../support/c-tools.js';
 import { randomTree } from '../support/random-tree.js';
 

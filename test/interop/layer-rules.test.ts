@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes/byte-string.js';
 import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
-import { Directory } from '../../src/composefs/tree/directory.js';
+import { Directory } from '../../src/composefs/tree/inode.js';
 import { UNINITIALIZED_STAT } from '../../src/composefs/tree/stat.js';
 import { transformForOci } from '../../src/composefs/tree/transform.js';
 import { fullMessage } from '../../src/errors.js';

@@ -4,13 +4,18 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
-import { writeConfigStream } from '../../src/oci/config-stream.js';
-import { ociFsck, ociFsckImage } from '../../src/oci/fsck.js';
-import { blobIdentifier, configIdentifier, layerContentId, manifestIdentifier } from '../../src/oci/identifiers.js';
-import { OciImage } from '../../src/oci/image.js';
-import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layers.js';
+import { ociFsck, ociFsckImage } from '../../src/oci/fsck/fsck.js';
+import { pull } from '../../src/oci/import/pull.js';
+import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layer/layers.js';
 import type { OciDigest } from '../../src/oci/model/digest.js';
-import { pull } from '../../src/oci/pull.js';
+import { writeConfigStream } from '../../src/oci/store/config-stream.js';
+import {
+  blobIdentifier,
+  configIdentifier,
+  layerContentId,
+  manifestIdentifier,
+} from '../../src/oci/store/identifiers.js';
+import { OciImage } from '../../src/oci/store/image.js';
 import { buildImage, dataLayerTar } from '../support/oci-fixtures.js';
 import { failsWith, layoutOf, PULL, tempRepository } from './oci-support.js';
 

@@ -7,11 +7,11 @@ import { after, describe, it } from 'node:test';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import { isFsckOk, Repository } from '../../src/composefs/repository/index.js';
 import { errorCode, fullMessage } from '../../src/errors.js';
-import { isOciFsckOk, ociFsck } from '../../src/oci/fsck.js';
-import { OciImage } from '../../src/oci/image.js';
-import { layerTar } from '../../src/oci/layers.js';
-import { inspectImage, listImages } from '../../src/oci/listing.js';
-import { pull } from '../../src/oci/pull.js';
+import { isOciFsckOk, ociFsck } from '../../src/oci/fsck/fsck.js';
+import { pull } from '../../src/oci/import/pull.js';
+import { layerTar } from '../../src/oci/layer/layers.js';
+import { OciImage } from '../../src/oci/store/image.js';
+import { inspectImage, listImages } from '../../src/oci/store/listing.js';
 import { CfsctlFixtures } from '../support/cfsctl-fixtures.js';
 import { PULL } from './oci-support.js';
 

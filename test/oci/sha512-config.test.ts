@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { configIdentifier } from '../../src/oci/identifiers.js';
-import { OciImage } from '../../src/oci/image.js';
+import { pull } from '../../src/oci/import/pull.js';
 import { type OciDigest, parseOciDigest } from '../../src/oci/model/digest.js';
-import { pull } from '../../src/oci/pull.js';
+import { configIdentifier } from '../../src/oci/store/identifiers.js';
+import { OciImage } from '../../src/oci/store/image.js';
 import { buildImage, dataLayerTar, LayoutBuilder } from '../support/oci-fixtures.js';
 import { externalObject, isSound, PULL, replaceObject, tempDir, tempRepository } from './oci-support.js';
 

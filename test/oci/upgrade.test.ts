@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fullMessage } from '../../src/errors.js';
-import { upgradeRepo } from '../../src/oci/erofs-images.js';
-import { OciImage } from '../../src/oci/image.js';
-import { pull } from '../../src/oci/pull.js';
+import { upgradeRepo } from '../../src/oci/import/erofs-images.js';
+import { pull } from '../../src/oci/import/pull.js';
+import { OciImage } from '../../src/oci/store/image.js';
 import { fxOci, spdxArtifact } from '../support/oci-fixtures.js';
 import { isSound, layoutOf, PULL, tempRepository } from './oci-support.js';
 

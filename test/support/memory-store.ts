@@ -1,8 +1,8 @@
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
-import type { ObjectStoreMethod } from '../../src/composefs/repository/object-store.js';
-import type { DirectStore } from '../../src/oci/layer/layer-store.js';
+import type { ObjectStoreMethod } from '../../src/composefs/repository/objects/stored-object.js';
+import type { DirectStore } from '../../src/oci/import/layer-store.js';
 
 interface Stored {
   readonly id: ObjectId;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Directory } from '../../src/composefs/tree/directory.js';
+import { Directory } from '../../src/composefs/tree/inode.js';
 import { randomTree } from './random-tree.js';
 import { assertSameTree } from './same-tree.js';
 

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { type ByteString, byteStringFrom } from '../../src/bytes/byte-string.js';
 import { digestSize, type HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { type ObjectId, objectIdFromBytes, objectPathname } from '../../src/composefs/fsverity/object-id.js';
-import { Directory } from '../../src/composefs/tree/directory.js';
-import { isWhiteout, Leaf, type LeafContent } from '../../src/composefs/tree/inode.js';
+import { Directory, isWhiteout, Leaf, type LeafContent } from '../../src/composefs/tree/inode.js';
 import type { Stat, Xattrs } from '../../src/composefs/tree/stat.js';
 
 /** What the trees may hold. The defaults survive the RS dumpfile form, and every image version. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { Directory } from '../../src/composefs/tree/directory.js';
 import type { Inode, Leaf } from '../../src/composefs/tree/inode.js';
+import { Directory } from '../../src/composefs/tree/inode.js';
 import type { Stat } from '../../src/composefs/tree/stat.js';
 
 /** Fails unless both trees have the same names, stats, contents and hard links. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync, read, readSync, writeSync, writevSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { decodeUint64, encodeInt64 } from '../../src/composefs/erofs/int64.js';
+import { decodeUint64, encodeInt64 } from '../../src/bytes/int64.js';
 import { withMountContext } from '../../src/composefs/mount/context.js';
 import { errorCode } from '../../src/errors.js';
 import * as wire from '../../src/fuse/wire/index.js';

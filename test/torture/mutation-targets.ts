@@ -15,16 +15,16 @@ import {
   writeDumpfile,
   writeErofs,
 } from '../../src/composefs/index.js';
-import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata.js';
+import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata/metadata.js';
 import { decompress } from '../../src/compression/decompress.js';
 import { loadZstdEncode } from '../../src/compression/zstd-encode.js';
 import { processEntry, readTarEntries } from '../../src/index.js';
+import { readAuthFile } from '../../src/oci/containers-config/auth-file.js';
+import { loadRegistriesConf } from '../../src/oci/containers-config/registries-conf.js';
 import { parseConfig } from '../../src/oci/model/config.js';
 import { convertDockerConfig } from '../../src/oci/model/converted-config.js';
 import { parseIndex } from '../../src/oci/model/index-document.js';
 import { parseManifest } from '../../src/oci/model/manifest.js';
-import { readAuthFile } from '../../src/oci/registry/auth-file.js';
-import { loadRegistriesConf } from '../../src/oci/registry/registries-conf.js';
 import { parsePolicy } from '../../src/oci/signatures/policy.js';
 import { directory, simpleTree, stat } from '../composefs/erofs/support.js';
 import { importTar, openSplitStream } from '../oci/layer/layer-support.js';

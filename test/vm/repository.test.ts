@@ -5,13 +5,8 @@ import { type TestContext, test } from 'node:test';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import { measureVerityOpt } from '../../src/composefs/fsverity/kernel.js';
-import {
-  FlatDigestStore,
-  ImportContext,
-  inferRepoAlgorithm,
-  ObjectStore,
-  Repository,
-} from '../../src/composefs/repository/index.js';
+import { ImportContext, inferRepoAlgorithm, ObjectStore, Repository } from '../../src/composefs/repository/index.js';
+import { FlatDigestStore } from '../../src/composefs/scan/index.js';
 import { fullMessage } from '../../src/errors.js';
 import { hasCapability } from '../../src/linux/capability.js';
 import { filesBelow, testData, treeOf, writeStream } from '../composefs/repository/temp-repository.js';

@@ -1,6 +1,6 @@
 import { withContextAsync } from '../../errors.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 
 export async function cat(context: Context, name: string): Promise<void> {
   await withRepository(context, (repo) =>

@@ -1,7 +1,7 @@
 import { computeImageId } from '../../composefs/repository/index.js';
-import type { Context } from '../context.js';
-import { settingsWithoutRepository } from '../open-repository.js';
-import type { FileSystemOptions } from '../options.js';
+import type { Context } from '../context/context.js';
+import { settingsWithoutRepository } from '../context/open-repository.js';
+import type { FileSystemOptions } from '../context/options.js';
 import { readTree } from './read-tree.js';
 
 export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {

@@ -1,8 +1,8 @@
 import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
-import type { Context } from '../context.js';
-import { settingsWithoutRepository } from '../open-repository.js';
-import type { FileSystemOptions } from '../options.js';
-import { withoutEnds } from '../output.js';
+import type { Context } from '../context/context.js';
+import { settingsWithoutRepository } from '../context/open-repository.js';
+import type { FileSystemOptions } from '../context/options.js';
+import { withoutEnds } from '../terminal/output.js';
 import { readTree } from './read-tree.js';
 
 export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { formatObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import type { FileSystemOptions } from '../options.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import type { FileSystemOptions } from '../context/options.js';
 import { readTree } from './read-tree.js';
 
 export type CreateImageOptions = FileSystemOptions;

@@ -1,9 +1,9 @@
 import type { Finding, FindingState } from '../../doctor/index.js';
 import { inspectMachine } from '../../doctor/index.js';
-import type { Context } from '../context.js';
-import { ExitStatus } from '../exit-status.js';
-import { repositoryPath } from '../open-repository.js';
-import { displayWidth, padDisplay } from '../terminal-text.js';
+import type { Context } from '../context/context.js';
+import { ExitStatus } from '../context/exit-status.js';
+import { repositoryPath } from '../context/open-repository.js';
+import { displayWidth, padDisplay } from '../terminal/terminal-text.js';
 
 export interface DoctorOptions {
   readonly json?: boolean;

@@ -2,16 +2,16 @@ import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js'
 import { dumpSingleDir, dumpSingleFile } from '../../composefs/dumpfile/writer.js';
 import { DEFAULT_MAX_IMAGE_SIZE, readErofsTree } from '../../composefs/erofs/index.js';
 import { objectPathname } from '../../composefs/fsverity/object-id.js';
-import { readFully, withFd } from '../../composefs/repository/files.js';
 import type { Repository } from '../../composefs/repository/index.js';
-import { Directory } from '../../composefs/tree/directory.js';
 import type { Inode, Leaf } from '../../composefs/tree/inode.js';
+import { Directory } from '../../composefs/tree/inode.js';
 import { splitPath } from '../../composefs/tree/lookup.js';
 import { countLinks } from '../../composefs/tree/walk.js';
 import { ComposefsError } from '../../errors.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import { withoutEnds } from '../output.js';
+import { readFully, withFd } from '../../fs/files.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import { withoutEnds } from '../terminal/output.js';
 
 export interface DumpFilesOptions {
   readonly backingPathOnly?: boolean;

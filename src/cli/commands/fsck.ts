@@ -1,7 +1,7 @@
 import { fsckReport, fsckResultToWire, isFsckOk } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 
 export interface FsckOptions {
   readonly json?: boolean;

@@ -1,7 +1,7 @@
 import { formatGcResult } from '../../composefs/repository/index.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import { warn } from '../warning.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import { warn } from '../terminal/warning.js';
 
 export interface GcOptions {
   readonly root?: readonly string[];

@@ -1,6 +1,6 @@
 import { formatObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 
 export async function imageObjects(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {

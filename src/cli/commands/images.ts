@@ -1,6 +1,6 @@
-import type { Context } from '../context.js';
-import { withReadableRepository } from '../open-repository.js';
-import { renderTable } from '../table.js';
+import type { Context } from '../context/context.js';
+import { withReadableRepository } from '../context/open-repository.js';
+import { renderTable } from '../terminal/table.js';
 
 export interface ImagesOptions {
   readonly json?: boolean;

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { formatAlgorithm, type HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
 import { Repository, type RepositoryConfig, resetMetadata } from '../../composefs/repository/index.js';
 import { withContextAsync } from '../../errors.js';
-import type { Context } from '../context.js';
-import { repositoryPath } from '../open-repository.js';
+import type { Context } from '../context/context.js';
+import { repositoryPath } from '../context/open-repository.js';
 
 export interface InitOptions {
   readonly algorithm: HashAlgorithm;

@@ -5,8 +5,8 @@ import type { ReadableRepository } from '../../composefs/repository/readable-rep
 import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { O_PATH } from '../../linux/fcntl.js';
 import { inInitialUserNamespace } from '../../linux/user-namespace.js';
-import { withInterrupt } from '../interrupt.js';
-import { type MountOptions, mountFlags } from '../mount-options.js';
+import { withInterrupt } from '../context/interrupt.js';
+import { type MountOptions, mountFlags } from '../context/mount-options.js';
 
 /** Mounts an image as the MNT options (spec 70 C3) want it: with the kernel, or through FUSE. */
 export async function mountAt(

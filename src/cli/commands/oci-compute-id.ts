@@ -1,7 +1,7 @@
 import { computeImageId } from '../../composefs/repository/index.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import type { OciFileSystemOptions } from '../options.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import type { OciFileSystemOptions } from '../context/options.js';
 import { imageFilesystem } from './oci-filesystem.js';
 import { parseOciReference } from './oci-reference.js';
 

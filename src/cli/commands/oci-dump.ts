@@ -1,8 +1,8 @@
 import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import type { OciFileSystemOptions } from '../options.js';
-import { withoutEnds } from '../output.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import type { OciFileSystemOptions } from '../context/options.js';
+import { withoutEnds } from '../terminal/output.js';
 import { imageFilesystem } from './oci-filesystem.js';
 import { parseOciReference } from './oci-reference.js';
 

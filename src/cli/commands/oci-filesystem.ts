@@ -1,10 +1,10 @@
 import { parseObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/index.js';
-import type { Directory } from '../../composefs/tree/directory.js';
-import { createFilesystem } from '../../oci/filesystem.js';
-import { OciImage } from '../../oci/image.js';
-import type { OciFileSystemOptions } from '../options.js';
-import { warningReporter } from '../warning.js';
+import type { Directory } from '../../composefs/tree/inode.js';
+import { createFilesystem } from '../../oci/layer/filesystem.js';
+import { OciImage } from '../../oci/store/image.js';
+import type { OciFileSystemOptions } from '../context/options.js';
+import { warningReporter } from '../terminal/warning.js';
 import type { OciReference } from './oci-reference.js';
 
 /**

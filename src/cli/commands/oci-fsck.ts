@@ -1,9 +1,9 @@
 import { fsckReport, fsckResultToWire } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
-import { isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/fsck.js';
-import { formatOciFsckError } from '../../oci/fsck-error.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import { isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/fsck/fsck.js';
+import { formatOciFsckError } from '../../oci/fsck/fsck-error.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 
 export interface OciFsckOptions {
   readonly json?: boolean;

@@ -1,9 +1,9 @@
-import { listImages } from '../../oci/listing.js';
 import { digestEncoded } from '../../oci/model/digest.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import { renderTable } from '../table.js';
-import { warn } from '../warning.js';
+import { listImages } from '../../oci/store/listing.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import { renderTable } from '../terminal/table.js';
+import { warn } from '../terminal/warning.js';
 
 export interface OciImagesOptions {
   readonly json?: boolean;

@@ -1,10 +1,10 @@
 import { formatObjectId } from '../../composefs/fsverity/object-id.js';
-import { importLayer } from '../../oci/import-layer.js';
+import { importLayer } from '../../oci/import/import-layer.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import { type LayerLimitOptions, layerLimits } from '../options.js';
-import { parseArgumentValue } from '../usage-error.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import { type LayerLimitOptions, layerLimits } from '../context/options.js';
+import { parseArgumentValue } from '../context/usage-error.js';
 
 export async function ociImportLayer(
   context: Context,

@@ -1,7 +1,7 @@
-import { OciImage } from '../../oci/image.js';
-import { inspectImage } from '../../oci/listing.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import { OciImage } from '../../oci/store/image.js';
+import { inspectImage } from '../../oci/store/listing.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 import { parseOciReference } from './oci-reference.js';
 
 export interface OciInspectOptions {

@@ -1,10 +1,10 @@
 import { ComposefsError } from '../../errors.js';
-import { layerDumpfile, layerInfo, layerTar } from '../../oci/layers.js';
+import { layerDumpfile, layerInfo, layerTar } from '../../oci/layer/layers.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import { withoutEnds } from '../output.js';
-import { parseArgumentValue } from '../usage-error.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import { parseArgumentValue } from '../context/usage-error.js';
+import { withoutEnds } from '../terminal/output.js';
 
 export interface OciLayerOptions {
   readonly dumpfile?: boolean;

@@ -1,14 +1,14 @@
 import { ComposefsError } from '../../errors.js';
-import { findCredentials } from '../../oci/registry/credentials.js';
+import { findCredentials } from '../../oci/containers-config/credentials.js';
+import type { GivenCredentials, RegistryConfigOptions } from '../../oci/containers-config/registry-config.js';
 import { type LoginTarget, login, parseLoginTarget } from '../../oci/registry/login.js';
-import type { GivenCredentials, RegistryConfigOptions } from '../../oci/registry/registry-config.js';
 import { verifyLogin } from '../../oci/registry/verify-login.js';
-import type { Context } from '../context.js';
-import { withInterrupt } from '../interrupt.js';
-import { canPrompt, prompt, readStandardInput } from '../prompt.js';
-import { type RegistryOptions, registryConfig } from '../registry-options.js';
-import { printToStderr } from '../standard-error.js';
-import { parseArgumentValue } from '../usage-error.js';
+import type { Context } from '../context/context.js';
+import { withInterrupt } from '../context/interrupt.js';
+import { canPrompt, prompt, readStandardInput } from '../context/prompt.js';
+import { type RegistryOptions, registryConfig } from '../context/registry-options.js';
+import { parseArgumentValue } from '../context/usage-error.js';
+import { printToStderr } from '../terminal/standard-error.js';
 
 export interface OciLoginOptions extends RegistryOptions {
   readonly username?: string;

@@ -1,8 +1,8 @@
 import { logout, parseLoginTarget } from '../../oci/registry/login.js';
-import type { Context } from '../context.js';
-import { registryConfig } from '../registry-options.js';
-import { printToStderr } from '../standard-error.js';
-import { parseArgumentValue, UsageError } from '../usage-error.js';
+import type { Context } from '../context/context.js';
+import { registryConfig } from '../context/registry-options.js';
+import { parseArgumentValue, UsageError } from '../context/usage-error.js';
+import { printToStderr } from '../terminal/standard-error.js';
 
 export interface OciLogoutOptions {
   readonly all?: boolean;

@@ -1,9 +1,9 @@
 import { ComposefsError, withContext } from '../../errors.js';
-import { OciImage } from '../../oci/image.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
-import type { Context } from '../context.js';
-import { mountFlags, type OciMountOptions } from '../mount-options.js';
-import { withReadableRepository } from '../open-repository.js';
+import { OciImage } from '../../oci/store/image.js';
+import type { Context } from '../context/context.js';
+import { mountFlags, type OciMountOptions } from '../context/mount-options.js';
+import { withReadableRepository } from '../context/open-repository.js';
 import { mountAt } from './mount-at.js';
 
 export async function ociMount(

@@ -1,21 +1,21 @@
 import type { Repository } from '../../composefs/repository/index.js';
 import { ComposefsError } from '../../errors.js';
-import { formatStats, newBytes } from '../../oci/import-stats.js';
+import type { GivenCredentials } from '../../oci/containers-config/registry-config.js';
+import { formatStats, newBytes } from '../../oci/import/import-stats.js';
+import { type PullOptions, type PullResult, pull } from '../../oci/import/pull.js';
 import type { LayerRules } from '../../oci/layer/layer-rules.js';
 import { parsePlatform } from '../../oci/model/platform.js';
-import { type PullOptions, type PullResult, pull } from '../../oci/pull.js';
-import type { GivenCredentials } from '../../oci/registry/registry-config.js';
-import type { Context } from '../context.js';
-import { withInterrupt } from '../interrupt.js';
-import { withRepository } from '../open-repository.js';
-import { type LayerLimitOptions, layerLimits } from '../options.js';
+import type { Context } from '../context/context.js';
+import { withInterrupt } from '../context/interrupt.js';
+import { withRepository } from '../context/open-repository.js';
+import { type LayerLimitOptions, layerLimits } from '../context/options.js';
+import { canPrompt, prompt } from '../context/prompt.js';
+import { type RegistryOptions, registryConfig } from '../context/registry-options.js';
+import { parseArgumentValue, UsageError } from '../context/usage-error.js';
 import { openDescriptor } from '../progress/descriptor.js';
 import type { ProgressDisplay } from '../progress/display.js';
 import { JsonLinesProgress } from '../progress/json-lines.js';
 import { combineDisplays, createProgressDisplay, type ProgressMode } from '../progress/select.js';
-import { canPrompt, prompt } from '../prompt.js';
-import { type RegistryOptions, registryConfig } from '../registry-options.js';
-import { parseArgumentValue, UsageError } from '../usage-error.js';
 
 export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
   readonly platform?: string;

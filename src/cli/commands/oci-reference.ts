@@ -1,6 +1,6 @@
 import { ComposefsError } from '../../errors.js';
 import { type OciDigest, parseOciDigest } from '../../oci/model/digest.js';
-import { parseArgumentValue } from '../usage-error.js';
+import { parseArgumentValue } from '../context/usage-error.js';
 
 /** An image on the command line (spec 70 B6): `@` and a digest, or a tag. */
 export type OciReference =

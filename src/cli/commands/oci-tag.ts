@@ -1,8 +1,8 @@
 import { parseOciDigest } from '../../oci/model/digest.js';
-import { tagImage } from '../../oci/tags.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
-import { parseArgumentValue } from '../usage-error.js';
+import { tagImage } from '../../oci/store/tags.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+import { parseArgumentValue } from '../context/usage-error.js';
 
 export async function ociTag(context: Context, digest: string, name: string): Promise<void> {
   const manifest = parseArgumentValue('<MANIFEST_DIGEST>', digest, parseOciDigest);

@@ -1,6 +1,6 @@
-import { untagImage } from '../../oci/tags.js';
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import { untagImage } from '../../oci/store/tags.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 
 export async function ociUntag(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {

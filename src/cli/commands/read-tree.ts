@@ -1,9 +1,9 @@
-import type { ContentDestination } from '../../composefs/repository/file-contents.js';
-import { readDirectory } from '../../composefs/repository/read-directory.js';
-import type { Directory } from '../../composefs/tree/directory.js';
+import type { ContentDestination } from '../../composefs/scan/file-contents.js';
+import { readDirectory } from '../../composefs/scan/read-directory.js';
+import type { Directory } from '../../composefs/tree/inode.js';
 import { transformForOci } from '../../composefs/tree/transform.js';
 import { withContextAsync } from '../../errors.js';
-import type { FileSystemOptions } from '../options.js';
+import type { FileSystemOptions } from '../context/options.js';
 
 /** The tree of a directory as the FS options (spec 70 C1) want it. */
 export async function readTree(

@@ -1,5 +1,5 @@
-import type { Context } from '../context.js';
-import { withRepository } from '../open-repository.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 
 /** Longer than this does not fit a timer. */
 const LONG = 2 ** 31 - 1;

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { absolutePath } from '../../linux/find-program.js';
 import { processesInMountNamespace } from '../../linux/namespace-processes.js';
 import { userNamespaceLauncher } from '../../linux/user-namespace.js';
-import { ExitStatus } from '../exit-status.js';
+import { ExitStatus } from '../context/exit-status.js';
 
 /** Handed on to the command; an interrupt from the terminal reaches it by itself. */
 const FORWARDED = ['SIGTERM', 'SIGHUP'] as const;

@@ -1,7 +1,7 @@
 import { printable } from '../../bytes/printable.js';
 import type { ProgressEvent, ProgressUnit } from '../../progress.js';
-import { displayWidth, truncateDisplay } from '../terminal-text.js';
-import { warningLine } from '../warning.js';
+import { displayWidth, truncateDisplay } from '../terminal/terminal-text.js';
+import { warningLine } from '../terminal/warning.js';
 import type { Clock, ProgressDisplay, ProgressStream } from './display.js';
 import { monotonicClock } from './display.js';
 import { formatDecimalBytes, formatDuration, shortLabel } from './format.js';

@@ -1,6 +1,6 @@
 import { constants, fstatSync, readdirSync, readFileSync, type Stats, writeSync } from 'node:fs';
 import { errorCode } from '../../errors.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../context/usage-error.js';
 import type { ProgressStream } from './display.js';
 
 /** Milliseconds for a reader to make room; one that does not read at all must not stop the work. */

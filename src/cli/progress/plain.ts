@@ -1,6 +1,6 @@
 import type { ProgressEvent, ProgressUnit } from '../../progress.js';
-import { printLines } from '../terminal-text.js';
-import { warningLine } from '../warning.js';
+import { printLines } from '../terminal/terminal-text.js';
+import { warningLine } from '../terminal/warning.js';
 import { type Clock, monotonicClock, type ProgressDisplay, type ProgressStream } from './display.js';
 import { formatDecimalBytes, formatDuration } from './format.js';
 import { TransferState } from './transfer-state.js';

@@ -1,5 +1,5 @@
-import { printLines } from '../terminal-text.js';
-import { warningLine } from '../warning.js';
+import { printLines } from '../terminal/terminal-text.js';
+import { warningLine } from '../terminal/warning.js';
 import { ProgressBars } from './bars.js';
 import type { ProgressDisplay, ProgressStream } from './display.js';
 import { JsonLinesProgress } from './json-lines.js';

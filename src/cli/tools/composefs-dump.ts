@@ -4,8 +4,8 @@ import {
   COMPOSEFS_MAGIC,
   type FormatVersion,
   HEADER_VERSION,
-} from '../../composefs/erofs/format.js';
-import { decodeHeader } from '../../composefs/erofs/header.js';
+} from '../../composefs/erofs/format/constants.js';
+import { decodeHeader } from '../../composefs/erofs/format/header.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import { ComposefsError } from '../../errors.js';
 import { loadImage, readImageFile } from './read-image.js';

@@ -1,12 +1,12 @@
 import { lstatSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
-import type { ContentDestination } from '../../composefs/repository/file-contents.js';
-import { FlatStoreError, readDirectory } from '../../composefs/repository/read-directory.js';
-import type { Directory } from '../../composefs/tree/directory.js';
-import { FileContentError, ScanError } from '../../composefs/tree/scan-error.js';
+import { fitCXattrs } from '../../composefs/mkcomposefs/xattr-limits.js';
+import type { ContentDestination } from '../../composefs/scan/file-contents.js';
+import { FlatStoreError, readDirectory } from '../../composefs/scan/read-directory.js';
+import { FileContentError, ScanError } from '../../composefs/scan/scan-error.js';
+import type { Directory } from '../../composefs/tree/inode.js';
 import { NO_XATTRS, type Xattrs } from '../../composefs/tree/stat.js';
 import { removeDevices, resetMtimes } from '../../composefs/tree/transform.js';
-import { fitCXattrs } from '../../composefs/tree/xattr-limits.js';
 import { ComposefsError, errorCode, findCause } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
 import type { MkcomposefsOptions } from './mkcomposefs-options.js';

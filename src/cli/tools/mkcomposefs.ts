@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
-import { parseCDumpfilePieces } from '../../composefs/dumpfile/c-parser.js';
 import { DumpfileError } from '../../composefs/dumpfile/dumpfile-error.js';
 import { InvalidTreeError } from '../../composefs/erofs/writer/invalid-tree-error.js';
 import { selectEpoch1Version } from '../../composefs/erofs/writer/version-selection.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
-import type { Directory } from '../../composefs/tree/directory.js';
+import { parseCDumpfilePieces } from '../../composefs/mkcomposefs/c-parser.js';
+import type { Directory } from '../../composefs/tree/inode.js';
 import type { LeafOrigins } from '../../composefs/tree/leaf-origin.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { type MkcomposefsOptions, parseMkcomposefsOptions } from './mkcomposefs-options.js';

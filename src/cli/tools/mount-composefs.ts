@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { COMPOSEFS_HEADER_SIZE, COMPOSEFS_MAGIC, FLAG_HAS_ACL } from '../../composefs/erofs/format.js';
-import { decodeHeader } from '../../composefs/erofs/header.js';
+import { COMPOSEFS_HEADER_SIZE, COMPOSEFS_MAGIC, FLAG_HAS_ACL } from '../../composefs/erofs/format/constants.js';
+import { decodeHeader } from '../../composefs/erofs/format/header.js';
 import { measureVerity } from '../../composefs/fsverity/kernel.js';
 import { MeasureVerityError } from '../../composefs/fsverity/verity-error.js';
 import { attachAndClose } from '../../composefs/mount/attach.js';

@@ -1,4 +1,4 @@
-import { globalOptions } from '../options.js';
+import { globalOptions } from '../context/options.js';
 import { isToolName, type ToolName } from './run-tool.js';
 
 /**

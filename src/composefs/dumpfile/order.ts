@@ -1,6 +1,6 @@
 import type { ByteString } from '../../bytes/byte-string.js';
-import { Directory } from '../tree/directory.js';
 import type { Inode } from '../tree/inode.js';
+import { Directory } from '../tree/inode.js';
 import { escapeBytes } from './escape.js';
 
 export interface DumpNode {

@@ -11,8 +11,7 @@ import {
 import { ContextError } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { objectIdFromPathname, objectPathname, parseObjectId } from '../fsverity/object-id.js';
-import { Directory } from '../tree/directory.js';
-import { Leaf, type LeafContent, type RegularFile } from '../tree/inode.js';
+import { Directory, Leaf, type LeafContent, type RegularFile } from '../tree/inode.js';
 import { splitPathMut } from '../tree/lookup.js';
 import { type Stat, UNINITIALIZED_STAT } from '../tree/stat.js';
 import { countLinks } from '../tree/walk.js';

@@ -1,8 +1,8 @@
 /** Writing trees as dumpfiles in the form of composefs-rs (spec 30 §11). */
 
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
-import { Directory } from '../tree/directory.js';
 import type { Leaf } from '../tree/inode.js';
+import { Directory } from '../tree/inode.js';
 import { countLinks } from '../tree/walk.js';
 import { escapeBytes } from './escape.js';
 import { directoryLine, hardlinkLine, leafLine } from './format.js';

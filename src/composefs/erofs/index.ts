@@ -1,13 +1,12 @@
 export { debugImage, debugImageText, dumpUnassigned } from './debug/debug-image.js';
-export * from './format.js';
+export * from './format/constants.js';
 export { collectObjects } from './reader/collect-objects.js';
 export { countEntries, type DirectoryEntry, directoryEntries } from './reader/directory-block.js';
 export { ErofsReaderError, type ErofsReaderErrorKind } from './reader/errors.js';
 export { fsckMetadata } from './reader/fsck-metadata.js';
-export { type BlockRange, DEFAULT_MAX_IMAGE_SIZE, ErofsImage } from './reader/image.js';
-export { ErofsInode } from './reader/inode.js';
+export { DEFAULT_MAX_IMAGE_SIZE, ErofsImage } from './reader/image.js';
+export { type BlockRange, ErofsInode, type InodeContainer } from './reader/inode.js';
 export { readErofsTree } from './reader/read-tree.js';
-export { type CReadOptions, type CTree, readCTree, type StoredCounts } from './reader/read-tree-c.js';
 export { Xattr } from './reader/xattr.js';
 export { InvalidTreeError, type InvalidTreeKind } from './writer/invalid-tree-error.js';
 export type { ErofsOptions } from './writer/options.js';

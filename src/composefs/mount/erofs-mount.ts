@@ -1,10 +1,10 @@
 import { closeSync, readlinkSync } from 'node:fs';
+import { procPath } from '../../fs/proc-path.js';
 import { isSystemError } from '../../linux/errno.js';
 import { loopify } from '../../linux/loop.js';
 import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount } from '../../linux/mount-api.js';
 import { withMountContext } from './context.js';
 import type { ErofsMountOptions } from './options.js';
-import { procPath } from './proc-path.js';
 import { restrictionAttributes } from './restrictions.js';
 
 /**

@@ -1,7 +1,7 @@
+import { procPath } from '../../fs/proc-path.js';
 import { isSystemError } from '../../linux/errno.js';
 import { fsconfigCreate, fsconfigFd, fsconfigString } from '../../linux/mount-api.js';
 import type { MountOptions } from './options.js';
-import { procPath } from './proc-path.js';
 import { withTemporaryAttachment } from './temporary-attachment.js';
 
 export interface OverlayLayers {

@@ -2,9 +2,9 @@ import { type FormatConfig, type FormatVersion, formatVersions, validateTree, wr
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { computeVerity } from '../fsverity/digest.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import type { Directory } from '../tree/directory.js';
-import type { SyncingHost } from './host.js';
-import { writeImage } from './images.js';
+import type { Directory } from '../tree/inode.js';
+import { writeImage } from './names/images.js';
+import type { SyncingHost } from './objects/host.js';
 
 /**
  * Makes the images of a tree and stores them, the default format first (spec 10 §13.2).

@@ -1,9 +1,8 @@
-export { inferRepoAlgorithm, readRepoAlgorithm } from './algorithm.js';
 export { commitImages, commitImageVersion, computeImageId } from './commit.js';
-export type { ContentDestination } from './file-contents.js';
-export { FlatDigestStore } from './flat-digest-store.js';
-export { checkRepository, type FsckRequest } from './fsck.js';
-export { type FsckError, formatFsckError } from './fsck-error.js';
+export { RepositoryOpenError, type RepositoryOpenErrorKind } from './directory/open-error.js';
+export { NotWritableError } from './directory/writable.js';
+export { checkRepository, type FsckRequest } from './fsck/fsck.js';
+export { type FsckError, formatFsckError } from './fsck/fsck-error.js';
 export {
   type FsckResult,
   type FsckResultWire,
@@ -11,7 +10,7 @@ export {
   fsckReport,
   fsckResultToWire,
   isFsckOk,
-} from './fsck-result.js';
+} from './fsck/fsck-result.js';
 export {
   collectGarbage,
   formatGcResult,
@@ -19,11 +18,10 @@ export {
   type GcResult,
   type GcResultWire,
   gcResultToWire,
-} from './gc.js';
-export type { RepositoryHost, SyncingHost } from './host.js';
-export { ImportContext, type ImportOptions } from './import-file.js';
+} from './gc/gc.js';
 export type { RepositoryConfig } from './init.js';
 export { systemPath, userPath } from './location.js';
+export { inferRepoAlgorithm, readRepoAlgorithm } from './metadata/algorithm.js';
 export {
   checkCompatible,
   effectiveFormats,
@@ -36,15 +34,16 @@ export {
   type RepositoryMetadata,
   serializeMetadata,
   V1_EROFS_FEATURE,
-} from './metadata.js';
-export { ObjectStore, type ObjectStoreMethod, type ObjectStoreOptions, type StoredObject } from './object-store.js';
-export type { ObjectWriter } from './object-writer.js';
+} from './metadata/metadata.js';
+export { resetMetadata } from './metadata/reset-metadata.js';
+export { ImageNotFoundError, type OpenImage } from './names/open-image.js';
+export type { RefEntry } from './names/refs.js';
+export type { RepositoryHost, SyncingHost } from './objects/host.js';
+export { ImportContext, type ImportOptions } from './objects/import-file.js';
+export { ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
+export type { ObjectWriter } from './objects/object-writer.js';
+export type { ObjectStoreMethod, StoredObject } from './objects/stored-object.js';
+export type { LongCallOptions } from './objects/worker-threads.js';
 export type { OpenOptions } from './open.js';
-export { RepositoryOpenError, type RepositoryOpenErrorKind } from './open-error.js';
-export { ImageNotFoundError, type OpenImage } from './open-image.js';
-export { FlatStoreError, type ReadDirectoryOptions, readDirectory } from './read-directory.js';
 export { ReadableRepository } from './readable-repository.js';
-export type { RefEntry } from './refs.js';
-export { type EnsureStatus, type LongCallOptions, Repository } from './repository.js';
-export { resetMetadata } from './reset-metadata.js';
-export { NotWritableError } from './writable.js';
+export { type EnsureStatus, Repository } from './repository.js';

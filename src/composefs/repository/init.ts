@@ -1,14 +1,14 @@
 import { constants, fchmodSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ComposefsError } from '../../errors.js';
+import { isErrno, withFd } from '../../fs/files.js';
+import { syncDirectory } from '../../fs/sync-file-system.js';
 import { DEFAULT_FORMAT_CONFIG, type FormatConfig } from '../erofs/index.js';
 import { DEFAULT_ALGORITHM, formatAlgorithm, type HashAlgorithm } from '../fsverity/algorithm.js';
-import { isErrno, withFd } from './files.js';
-import { effectiveFormats, newMetadata, type RepositoryMetadata, sameMetadata } from './metadata.js';
-import { readMetadata, writeMetadata } from './metadata-file.js';
-import { type RepositoryRoot, withRoot } from './root.js';
-import { syncDirectory } from './sync-file-system.js';
-import { requireOwner } from './writable.js';
+import { type RepositoryRoot, withRoot } from './directory/root.js';
+import { requireOwner } from './directory/writable.js';
+import { effectiveFormats, newMetadata, type RepositoryMetadata, sameMetadata } from './metadata/metadata.js';
+import { readMetadata, writeMetadata } from './metadata/metadata-file.js';
 
 /** How a new repository is to be (spec 10 §8.2). */
 export interface RepositoryConfig {

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { RepositoryLock } from './lock.js';
-import { checkCompatible, type RepositoryAccess, type RepositoryMetadata } from './metadata.js';
-import { readMetadata, readMetadataFile, type StoredMetadata } from './metadata-file.js';
-import { OBJECTS } from './object-store.js';
-import { RepositoryOpenError } from './open-error.js';
-import { type OpenRootOptions, RepositoryRoot } from './root.js';
+import { RepositoryOpenError } from './directory/open-error.js';
+import { type OpenRootOptions, RepositoryRoot } from './directory/root.js';
+import { RepositoryLock } from './lock/lock.js';
+import { checkCompatible, type RepositoryAccess, type RepositoryMetadata } from './metadata/metadata.js';
+import { readMetadata, readMetadataFile, type StoredMetadata } from './metadata/metadata-file.js';
+import { OBJECTS } from './objects/object-store.js';
 
 export interface OpenOptions extends OpenRootOptions {
   /** Refuse a repository of another algorithm. Default: take what the repository has. */

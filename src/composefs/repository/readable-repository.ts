@@ -1,17 +1,17 @@
 import { ComposefsError } from '../../errors.js';
-import { type FormatConfig, type FormatVersion, formatConfigSingle } from '../erofs/format.js';
+import { type FormatConfig, type FormatVersion, formatConfigSingle } from '../erofs/format/constants.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { SplitStreamReader } from '../splitstream/reader.js';
-import type { RepositoryHost } from './host.js';
-import type { RepositoryLock } from './lock.js';
-import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata.js';
-import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './object-store.js';
+import type { RepositoryRoot } from './directory/root.js';
+import type { RepositoryLock } from './lock/lock.js';
+import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata/metadata.js';
+import { hasImage, type OpenImage, openImage } from './names/open-image.js';
+import { catStream, findStream, hasNamedStream, openStream } from './names/open-stream.js';
+import { listRefs, type RefEntry } from './names/refs.js';
+import type { RepositoryHost } from './objects/host.js';
+import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
-import { hasImage, type OpenImage, openImage } from './open-image.js';
-import { catStream, findStream, hasNamedStream, openStream } from './open-stream.js';
-import { listRefs, type RefEntry } from './refs.js';
-import type { RepositoryRoot } from './root.js';
 
 /**
  * An open composefs repository as those see it who only read: mounting and listing. It holds the shared lock, which

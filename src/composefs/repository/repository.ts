@@ -1,42 +1,31 @@
 import { availableParallelism } from 'node:os';
 import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
-import { nullReporter, type ProgressReporter } from '../../progress.js';
+import { syncFileSystem } from '../../fs/sync-file-system.js';
 import type { FormatVersion } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamWriter } from '../splitstream/index.js';
-import type { Directory } from '../tree/directory.js';
+import type { Directory } from '../tree/inode.js';
 import { commitImages, commitImageVersion } from './commit.js';
-import { concludeFsck, type FsckRequest, type FsckResult, planFsck, runFsckJob } from './fsck.js';
-import type { FsckPart } from './fsck-result.js';
-import { collectGarbage, type GcRequest, type GcResult } from './gc.js';
-import type { SyncingHost } from './host.js';
-import { objectsForImage, registerImages, writeImage } from './images.js';
+import { RepositoryOpenError } from './directory/open-error.js';
+import { withRoot } from './directory/root.js';
+import type { FsckResult } from './fsck/fsck.js';
+import { runFsck } from './fsck/run-fsck.js';
+import type { GcResult } from './gc/gc.js';
+import { runGc } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
+import { writeMissingMetadata } from './metadata/upgrade.js';
+import { objectsForImage, registerImages, writeImage } from './names/images.js';
+import { nameStream, registerStreams, type StreamNames, storeStream } from './names/streams.js';
+import { createSymlink } from './names/symlink.js';
+import { hasAllObjects } from './names/whole-stream.js';
+import type { SyncingHost } from './objects/host.js';
+import type { LongCallOptions } from './objects/worker-threads.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
-import { RepositoryOpenError } from './open-error.js';
 import { ReadableRepository } from './readable-repository.js';
-import { withRoot } from './root.js';
-import { nameStream, registerStreams, type StreamNames, storeStream } from './streams.js';
-import { createSymlink } from './symlink.js';
-import { syncFileSystem } from './sync-file-system.js';
-import { writeMissingMetadata } from './upgrade.js';
-import { hasAllObjects } from './whole-stream.js';
-import { hostFrom, runInWorkers } from './worker-threads.js';
 
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
-
-/** For calls that can take long. */
-export interface LongCallOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly progress?: ProgressReporter | undefined;
-  /**
-   * At most so many worker threads. 0: none, this thread does the work and is blocked meanwhile, which saves a
-   * program with nothing else to do the start of threads. Default: {@link Repository.writeConcurrency}.
-   */
-  readonly threads?: number | undefined;
-}
 
 /**
  * An open composefs repository (spec 10).
@@ -261,7 +250,7 @@ export class Repository extends ReadableRepository implements SyncingHost {
    * @param additionalRoots digests of images and content identifiers of streams.
    */
   gc(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.lock.exclusive(() => this.#collect({ additionalRoots, dryRun: false }, options), {
+    return this.lock.exclusive(() => runGc(this.objects.options, { additionalRoots, dryRun: false }, options), {
       beforeUnshared: () => {
         this.ensureWritable();
         this.objects.suspendWriting(true);
@@ -273,51 +262,21 @@ export class Repository extends ReadableRepository implements SyncingHost {
 
   /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */
   gcDryRun(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.lock.use(() => this.#collect({ additionalRoots, dryRun: true }, options));
+    return this.lock.use(() => runGc(this.objects.options, { additionalRoots, dryRun: true }, options));
   }
 
   /** Checks everything (spec 10 §18). Changes nothing. */
   fsck(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.lock.use(() => this.#check({ metadataOnly: false }, options));
+    return this.lock.use(() => runFsck(this, { metadataOnly: false }, this.#withThreads(options)));
   }
 
   /** {@link fsck} without the content of the objects, which takes most of the time. */
   fsckMetadataOnly(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.lock.use(() => this.#check({ metadataOnly: true }, options));
+    return this.lock.use(() => runFsck(this, { metadataOnly: true }, this.#withThreads(options)));
   }
 
-  async #collect(request: GcRequest, options: LongCallOptions): Promise<GcResult> {
-    const { threads = 1, signal } = options;
-    if (threads === 0) return collectGarbage(hostFrom(this.objects.options), request);
-    const worker = new URL('./gc-worker.js', import.meta.url);
-    const [result] = await runInWorkers<GcRequest, GcResult>(worker, this.objects.options, [request], {
-      threads: 1,
-      signal,
-    });
-    if (result === undefined) throw new ComposefsError('INTERNAL', 'garbage collection gave no result');
-    return result;
-  }
-
-  async #check(request: FsckRequest, options: LongCallOptions): Promise<FsckResult> {
-    const { threads = this.#writeConcurrency, signal, progress = nullReporter } = options;
-    const jobs = planFsck(request);
-    const id = this.path;
-    let fetched = 0;
-    progress.report({ type: 'started', id, total: jobs.length, unit: 'items' });
-    const onDone = (): void => progress.report({ type: 'progress', id, fetched: ++fetched, total: jobs.length });
-    let parts: FsckPart[];
-    if (threads === 0) {
-      parts = jobs.map((job) => {
-        const part = runFsckJob(this, job);
-        onDone();
-        return part;
-      });
-    } else {
-      const worker = new URL('./fsck-worker.js', import.meta.url);
-      parts = await runInWorkers(worker, this.objects.options, jobs, { threads, signal, onDone });
-    }
-    progress.report({ type: 'done', id, transferred: fetched });
-    return concludeFsck(this, parts);
+  #withThreads(options: LongCallOptions): LongCallOptions & { readonly threads: number } {
+    return { ...options, threads: options.threads ?? this.#writeConcurrency };
   }
 
   #makeDirectory(name: string): string {

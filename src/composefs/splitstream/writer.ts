@@ -1,6 +1,6 @@
-import { Spool, type SpoolOptions } from '../../bytes/spool.js';
 import type { ZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
+import { Spool, type SpoolOptions } from '../../fs/spool.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
 import {

@@ -1,6 +1,6 @@
-export { Directory } from './directory.js';
 export { ImageError, type ImageErrorKind } from './image-error.js';
 export {
+  Directory,
   fileSize,
   fileTypeBits,
   type Inode,
@@ -22,15 +22,6 @@ export {
 } from './lookup.js';
 export { fileName, parentPath, pathComponents } from './path.js';
 export { type ObjectSource, readFile, readFileChunks } from './read-file.js';
-export {
-  type FileStore,
-  type HardlinkBehavior,
-  INLINE_CONTENT_MAX_V0,
-  readContainerRoot,
-  readFilesystem,
-  type ScanOptions,
-} from './scan.js';
-export { FileContentError, ScanError } from './scan-error.js';
 export { NO_XATTRS, type Stat, UNINITIALIZED_STAT, type Xattrs } from './stat.js';
 export {
   CONTAINER_XATTR_ALLOWLIST,

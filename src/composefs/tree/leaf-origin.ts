@@ -1,5 +1,5 @@
 import type { ByteString } from '../../bytes/byte-string.js';
-import type { Directory } from './directory.js';
+import type { Directory } from './inode.js';
 import { Leaf, type LeafContent } from './inode.js';
 import type { Stat } from './stat.js';
 

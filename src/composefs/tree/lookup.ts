@@ -3,9 +3,9 @@
  */
 
 import type { ByteString } from '../../bytes/byte-string.js';
-import { Directory } from './directory.js';
 import { ImageError } from './image-error.js';
 import type { Leaf, RegularFile } from './inode.js';
+import { Directory } from './inode.js';
 import { fileName, isDots, parentPath, pathComponents } from './path.js';
 
 /**

@@ -1,9 +1,9 @@
 /** Finding directories in a tree as a process finds them whose root directory is the tree's: symlinks are followed. */
 
 import type { ByteString } from '../../bytes/byte-string.js';
-import { Directory } from './directory.js';
 import { ImageError } from './image-error.js';
 import type { Inode } from './inode.js';
+import { Directory } from './inode.js';
 import { pathComponents } from './path.js';
 
 /** As many links as Linux follows on the way along one path (MAXSYMLINKS, include/linux/namei.h). */

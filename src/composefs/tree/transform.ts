@@ -2,9 +2,8 @@
 
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
-import { Directory } from './directory.js';
 import { ImageError } from './image-error.js';
-import { Leaf } from './inode.js';
+import { Directory, Leaf } from './inode.js';
 import { getDirectory } from './lookup.js';
 import { DEFAULT_DIRECTORY_STAT, type Stat } from './stat.js';
 import { directories, filterXattrs, forEachStat } from './walk.js';

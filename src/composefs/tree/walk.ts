@@ -3,8 +3,7 @@
  */
 
 import type { ByteString } from '../../bytes/byte-string.js';
-import { Directory } from './directory.js';
-import { type Inode, Leaf, type LeafContent, type RegularFile } from './inode.js';
+import { Directory, type Inode, Leaf, type LeafContent, type RegularFile } from './inode.js';
 import { NO_XATTRS, type Stat } from './stat.js';
 
 /** The directory itself and all below it, a parent before its children; else in no particular order. */

@@ -4,9 +4,8 @@ import { closeSync, constants, mkdirSync, openSync, symlinkSync, unlinkSync, wri
 import { type ByteString, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
 import { errorCode, withContext } from '../../errors.js';
 import { makeNode } from '../../linux/mknod.js';
-import { Directory } from './directory.js';
 import { ImageError } from './image-error.js';
-import { fileTypeBits, type Inode, type Leaf, type RegularFile } from './inode.js';
+import { Directory, fileTypeBits, type Inode, type Leaf, type RegularFile } from './inode.js';
 import { isDots } from './path.js';
 import { type ObjectSource, readFileChunks } from './read-file.js';
 

@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import { errorCode } from '../../errors.js';
-import { limited, missing, ok } from '../finding.js';
-import { reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
-import { openAnonymous } from '../scratch.js';
+import { limited, missing, ok } from '../probe/finding.js';
+import { reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
+import { openAnonymous } from '../probe/scratch.js';
 
 export const anonymousFiles: Probe = {
   check: 'o_tmpfile',

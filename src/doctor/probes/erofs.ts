@@ -2,13 +2,13 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import { erofsFileMount, erofsLoopMount } from '../../composefs/mount/erofs-mount.js';
-import { Directory } from '../../composefs/tree/directory.js';
+import { Directory } from '../../composefs/tree/inode.js';
 import { NO_XATTRS } from '../../composefs/tree/stat.js';
 import { isSystemError } from '../../linux/errno.js';
-import { limited, missing, type Outcome, ok } from '../finding.js';
-import { fileSystemSupport, mayMountForReal, reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
-import { withScratchDirectory } from '../scratch.js';
+import { limited, missing, type Outcome, ok } from '../probe/finding.js';
+import { fileSystemSupport, mayMountForReal, reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
+import { withScratchDirectory } from '../probe/scratch.js';
 
 /** Mounts the image of an empty directory, attached nowhere. */
 export const erofs: Probe = {

@@ -1,9 +1,9 @@
 import { closeSync, constants, openSync, statfsSync, writeSync } from 'node:fs';
 import { EnableVerityError, enableVerityWithRetry } from '../../composefs/fsverity/kernel.js';
-import { limited, missing, type Outcome, ok } from '../finding.js';
-import { reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
-import { openScratch } from '../scratch.js';
+import { limited, missing, type Outcome, ok } from '../probe/finding.js';
+import { reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
+import { openScratch } from '../probe/scratch.js';
 
 /** Magic numbers of linux/magic.h, as `f_type` of statfs(2), of file systems with fs-verity, and what enables it. */
 const REMEDIES: ReadonlyMap<number, string> = new Map([

@@ -4,9 +4,9 @@ import { decodeInit } from '../../fuse/wire/init.js';
 import { findProgram } from '../../linux/find-program.js';
 import { openFuseDevice } from '../../linux/fuse-device.js';
 import { fsconfigCreate, fsconfigString, fsmount, fsopen } from '../../linux/mount-api.js';
-import { limited, missing, type Outcome, ok } from '../finding.js';
-import { fileSystemSupport, reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
+import { limited, missing, type Outcome, ok } from '../probe/finding.js';
+import { fileSystemSupport, reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
 
 /** FUSE_PASSTHROUGH, bit 37 of the flags of INIT, in their upper half (linux/fuse.h). */
 const PASSTHROUGH = 1 << 5;

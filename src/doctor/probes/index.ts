@@ -1,4 +1,4 @@
-import type { Probe } from '../probe.js';
+import type { Probe } from '../probe/probe.js';
 import { anonymousFiles } from './anonymous-files.js';
 import { erofs } from './erofs.js';
 import { fsVerity } from './fs-verity.js';

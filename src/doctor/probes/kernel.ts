@@ -1,6 +1,6 @@
 import { arch, release, type } from 'node:os';
-import { limited, missing, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { limited, missing, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 /** Data-only layers of overlayfs, without which there are no kernel mounts of composefs (spec 50 §21). */
 const FOR_MOUNTS = [6, 5] as const;

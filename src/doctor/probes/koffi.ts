@@ -1,8 +1,8 @@
 import { ComposefsError } from '../../errors.js';
 import { loadLibc } from '../../linux/ffi.js';
-import { missing, ok } from '../finding.js';
-import { reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
+import { missing, ok } from '../probe/finding.js';
+import { reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
 
 export const koffi: Probe = {
   check: 'koffi',

@@ -1,5 +1,5 @@
-import { missing, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { missing, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 /** `engines` of package.json. */
 const MINIMUM = [20, 19] as const;

@@ -1,7 +1,7 @@
-import { limited, missing, ok } from '../finding.js';
-import { fileSystemSupport, mayMountForReal } from '../kernel-support.js';
-import { whyNoOverlay } from '../overlay-attempt.js';
-import type { Probe } from '../probe.js';
+import { limited, missing, ok } from '../probe/finding.js';
+import { fileSystemSupport, mayMountForReal } from '../probe/kernel-support.js';
+import { whyNoOverlay } from '../probe/overlay-attempt.js';
+import type { Probe } from '../probe/probe.js';
 
 const COMPOSEFS = { metacopy: 'on', redirect_dir: 'on' };
 

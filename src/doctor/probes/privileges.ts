@@ -1,7 +1,7 @@
 import { hasCapability } from '../../linux/capability.js';
 import { inInitialUserNamespace } from '../../linux/user-namespace.js';
-import { limited, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { limited, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 const REMEDY = 'for kernel mounts run as root outside of containers; FUSE needs neither';
 

@@ -1,10 +1,10 @@
 import { writeSync } from 'node:fs';
 import { ficlone } from '../../linux/clone.js';
 import { isSystemError } from '../../linux/errno.js';
-import { limited, missing, ok } from '../finding.js';
-import { reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
-import { withScratch } from '../scratch.js';
+import { limited, missing, ok } from '../probe/finding.js';
+import { reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
+import { withScratch } from '../probe/scratch.js';
 
 export const reflink: Probe = {
   check: 'reflink',

@@ -1,11 +1,11 @@
 import { accessSync, constants } from 'node:fs';
 import { formatAlgorithm } from '../../composefs/fsverity/algorithm.js';
-import { readMetadataFile } from '../../composefs/repository/metadata-file.js';
-import { withRoot } from '../../composefs/repository/root.js';
+import { withRoot } from '../../composefs/repository/directory/root.js';
+import { readMetadataFile } from '../../composefs/repository/metadata/metadata-file.js';
 import { errorCode, fullMessage } from '../../errors.js';
-import { limited, missing, type Outcome, ok } from '../finding.js';
-import { reasonOf } from '../kernel-support.js';
-import type { Probe } from '../probe.js';
+import { limited, missing, type Outcome, ok } from '../probe/finding.js';
+import { reasonOf } from '../probe/kernel-support.js';
+import type { Probe } from '../probe/probe.js';
 
 export const repository: Probe = {
   check: 'repository',

@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { formatSize } from '../../bytes/format-size.js';
-import { limited, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { limited, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 /** What the largest command needs, with room for the system. */
 const COMFORTABLE = 512 << 20;

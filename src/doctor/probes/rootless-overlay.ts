@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { absolutePath } from '../../linux/find-program.js';
 import { userNamespaceLauncher } from '../../linux/user-namespace.js';
-import { limited, missing, type Outcome, ok } from '../finding.js';
-import { reasonOf } from '../kernel-support.js';
-import { whyNoOverlay } from '../overlay-attempt.js';
-import type { Probe } from '../probe.js';
+import { limited, missing, type Outcome, ok } from '../probe/finding.js';
+import { reasonOf } from '../probe/kernel-support.js';
+import type { RootlessOverlay } from '../probe/overlay-attempt.js';
+import type { Probe } from '../probe/probe.js';
 
 const TIMEOUT_MS = 4000;
 
@@ -34,15 +34,7 @@ export const rootlessOverlay: Probe = {
   },
 };
 
-/** Runs inside. */
-export function tryRootlessOverlay(): { readonly upper: string | null; readonly dataLayer: string | null } {
-  return {
-    upper: whyNoOverlay({ upper: true, flag: 'userxattr' }) ?? null,
-    dataLayer: whyNoOverlay({ dataLayer: true, flag: 'userxattr' }) ?? null,
-  };
-}
-
-function outcome({ upper, dataLayer }: ReturnType<typeof tryRootlessOverlay>): Outcome {
+function outcome({ upper, dataLayer }: RootlessOverlay): Outcome {
   if (upper !== null) return missing(`no overlay in a user namespace: ${upper}`, 'Linux 5.11 or newer');
   if (dataLayer === null) return ok('writable layers, and data-only layers with userxattr');
   return limited(`writable layers; no data-only layers with userxattr: ${dataLayer}`, 'Linux 6.16 or newer');

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { findProgram } from '../../linux/find-program.js';
-import { missing, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { missing, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 const TIMEOUT_MS = 4000;
 

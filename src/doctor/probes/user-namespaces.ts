@@ -1,7 +1,7 @@
 import { ComposefsError, errorChain } from '../../errors.js';
 import { subordinateIdsMissing, userNamespaceLauncher, userNamespaceLimit } from '../../linux/user-namespace.js';
-import { limited, missing, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { limited, missing, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 export const userNamespaces: Probe = {
   check: 'user-namespaces',

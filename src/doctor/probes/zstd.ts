@@ -1,7 +1,7 @@
 import zlib from 'node:zlib';
 import { loadLibZstd } from '../../compression/libzstd.js';
-import { limited, ok } from '../finding.js';
-import type { Probe } from '../probe.js';
+import { limited, ok } from '../probe/finding.js';
+import type { Probe } from '../probe/probe.js';
 
 /** Never missing: the package brings a decoder and an encoder of its own. */
 export const zstd: Probe = {

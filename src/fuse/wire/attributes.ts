@@ -1,4 +1,4 @@
-import { encodeInt64 } from '../../composefs/erofs/int64.js';
+import { encodeInt64 } from '../../bytes/int64.js';
 
 /** `struct fuse_attr`. */
 export interface Attributes {

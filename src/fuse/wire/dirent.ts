@@ -1,5 +1,5 @@
+import { encodeInt64 } from '../../bytes/int64.js';
 import { roundUp } from '../../bytes/integer.js';
-import { encodeInt64 } from '../../composefs/erofs/int64.js';
 import { type Attributes, ENTRY_REPLY_SIZE, encodeEntry, encodeNoEntry } from './attributes.js';
 
 const DIRENT_HEADER_SIZE = 24;

@@ -1,4 +1,4 @@
-import { decodeUint64 } from '../../composefs/erofs/int64.js';
+import { decodeUint64 } from '../../bytes/int64.js';
 import { checkSize } from './wire-error.js';
 
 /** `struct fuse_in_header`. */

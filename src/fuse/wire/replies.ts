@@ -1,4 +1,4 @@
-import { encodeInt64 } from '../../composefs/erofs/int64.js';
+import { encodeInt64 } from '../../bytes/int64.js';
 
 export const STATFS_SIZE = 80;
 const NAME_MAX = 255;

@@ -1,4 +1,4 @@
-import { decodeUint64 } from '../../composefs/erofs/int64.js';
+import { decodeUint64 } from '../../bytes/int64.js';
 import { checkSize, WireError } from './wire-error.js';
 
 /** READ, READDIR and READDIRPLUS: `struct fuse_read_in`. */

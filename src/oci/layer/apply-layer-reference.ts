@@ -1,6 +1,5 @@
 import { quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
-import { Directory } from '../../composefs/tree/directory.js';
-import { type Inode, Leaf } from '../../composefs/tree/inode.js';
+import { Directory, type Inode, Leaf } from '../../composefs/tree/inode.js';
 import { getLeaf, splitPath, splitPathMut } from '../../composefs/tree/lookup.js';
 import { fileName } from '../../composefs/tree/path.js';
 import { ComposefsError, withContext } from '../../errors.js';

@@ -1,7 +1,6 @@
 import { type ByteString, quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
-import { Directory } from '../../composefs/tree/directory.js';
 import { ImageError } from '../../composefs/tree/image-error.js';
-import { type Inode, Leaf } from '../../composefs/tree/inode.js';
+import { Directory, type Inode, Leaf } from '../../composefs/tree/inode.js';
 import { getLeaf } from '../../composefs/tree/lookup.js';
 import { fileName } from '../../composefs/tree/path.js';
 import { cleanPath, PathResolver } from '../../composefs/tree/resolve.js';

@@ -1,5 +1,5 @@
 import type { ByteString } from '../../bytes/byte-string.js';
-import { Directory } from '../../composefs/tree/directory.js';
+import { Directory } from '../../composefs/tree/inode.js';
 
 /**
  * Which entries of a tree the layer that is being applied has brought, and which were there before: whiteouts remove

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { MAX_JSON_BYTES } from './json.js';
+import { MAX_JSON_BYTES } from '../../json/json.js';
 import { type Document, flag, type KeySet, keySet, list, parseDocument, struct, text, textMap } from './schema.js';
 
 /** How a container of the image runs by default. */

@@ -1,5 +1,5 @@
+import { type JsonObject, type JsonValue, parseJson } from '../../json/json.js';
 import { type ConfigDocument, type ImageConfiguration, parseConfig } from './config.js';
-import { type JsonObject, type JsonValue, parseJson } from './json.js';
 
 /**
  * Turns the config of a Docker image into an OCI one, as containers/image does where it converts an image: Docker's own

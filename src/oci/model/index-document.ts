@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import { MAX_JSON_BYTES } from '../../json/json.js';
 import { type Descriptor, descriptor, listedDescriptor } from './descriptor.js';
-import { MAX_JSON_BYTES } from './json.js';
 import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
 
 /** An image index, or Docker's manifest list: the entry point of a layout, or one image for several platforms. */

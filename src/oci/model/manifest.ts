@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
 import { type Descriptor, descriptor } from './descriptor.js';
-import { MAX_MANIFEST_BYTES } from './json.js';
 import { DELTA_ARTIFACT_TYPE, isImageConfigMediaType } from './media-types.js';
 import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { ComposefsError, errorChain } from '../../errors.js';
+import { type JsonObject, type JsonValue, parseJson } from '../../json/json.js';
 import { type OciDigest, parseOciDigest, sha256ContentDigest } from './digest.js';
-import { type JsonObject, type JsonValue, parseJson } from './json.js';
 
 /**
  * The pieces that the schemas of OCI documents are made of. Input is the output of {@link parseJson}: integers are

@@ -1,8 +1,8 @@
+import type { Credentials } from '../containers-config/credentials.js';
+import type { HttpClient } from '../http/http.js';
+import type { HttpHeaders } from '../http/response-head.js';
+import { RegistryError } from '../model/registry-error.js';
 import { type Challenge, parseChallenges } from './challenge.js';
-import type { Credentials } from './credentials.js';
-import type { HttpClient } from './http.js';
-import { RegistryError } from './registry-error.js';
-import type { HttpHeaders } from './response-head.js';
 import { type BearerToken, basicAuthorization, fetchToken, type TokenService } from './token.js';
 
 /** What a registry wants to see. Plain data, to be passed on to a worker thread with a token that is still good. */

@@ -1,15 +1,15 @@
 import { decompress } from '../../compression/decompress.js';
 import { errorCode } from '../../errors.js';
-import { BlobError } from '../sources/image-source.js';
+import { BlobError } from '../blob/blob-error.js';
+import type { HttpResponse } from '../http/http-response.js';
+import { pause, type RetryObserver, type RetryPolicy, retryDelay } from '../http/retry.js';
+import { displayUrl, RegistryError } from '../model/registry-error.js';
 import { EndpointClient } from './endpoint-client.js';
 import { EndpointFailures } from './endpoint-failures.js';
 import { foreignClient, foreignUrls } from './foreign-urls.js';
-import type { HttpResponse } from './http-response.js';
 import type { PartialBlob } from './partial-blob.js';
 import { openPartial } from './partial-store.js';
-import { displayUrl, RegistryError } from './registry-error.js';
 import type { RegistryLocation } from './registry-location.js';
-import { pause, type RetryObserver, type RetryPolicy, retryDelay } from './retry.js';
 import { answerer, statusError } from './status-error.js';
 
 /** Below this size a blob is sooner fetched again than kept in a file. */

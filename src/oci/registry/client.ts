@@ -1,15 +1,15 @@
 import { ComposefsError } from '../../errors.js';
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { BlobError } from '../blob/blob-error.js';
+import { BlobVerifier } from '../blob/verified-read.js';
+import type { HttpResponse } from '../http/http-response.js';
+import { type RetryObserver, withRetries } from '../http/retry.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import { MAX_MANIFEST_BYTES } from '../model/json.js';
-import { BlobError } from '../sources/image-source.js';
-import { BlobVerifier } from '../sources/verified-read.js';
 import { EndpointClient } from './endpoint-client.js';
 import { EndpointFailures } from './endpoint-failures.js';
-import type { HttpResponse } from './http-response.js';
 import { checkManifest, type FetchedManifest, MANIFEST_ACCEPT } from './manifest-response.js';
 import type { EndpointData, TransportSettings } from './registry-location.js';
-import { type RetryObserver, withRetries } from './retry.js';
 import { answerer, statusError } from './status-error.js';
 
 export interface RegistryClientOptions {

@@ -1,7 +1,7 @@
+import { HttpClient } from '../http/http.js';
+import type { HttpResponse } from '../http/http-response.js';
+import { RegistryError } from '../model/registry-error.js';
 import { Authorizer } from './authorizer.js';
-import { HttpClient } from './http.js';
-import type { HttpResponse } from './http-response.js';
-import { RegistryError } from './registry-error.js';
 import type { EndpointData, TransportSettings } from './registry-location.js';
 import { answerer, readReason, statusError } from './status-error.js';
 

@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { RegistryError } from './registry-error.js';
+import { RegistryError } from '../model/registry-error.js';
 
 /** The failures of one endpoint after the other: what the last one said, the registry itself, is the reason. */
 export class EndpointFailures {

@@ -1,15 +1,20 @@
 import { ComposefsError } from '../../errors.js';
-import { formatRegistryReference, hasHost, parseRegistryReference, type RegistryReference } from './reference.js';
 import {
   loadRegistriesConf,
   type MirrorEntry,
   type RegistriesConf,
   RegistriesConfError,
   type RegistryEntry,
-} from './registries-conf.js';
-import type { RegistryConfigOptions } from './registry-config.js';
+} from '../containers-config/registries-conf.js';
+import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
+import {
+  formatRegistryReference,
+  hasHost,
+  parseRegistryReference,
+  type RegistryReference,
+} from '../model/registry-reference.js';
 
-export type { GivenCredentials, RegistryConfigOptions } from './registry-config.js';
+export type { GivenCredentials, RegistryConfigOptions } from '../containers-config/registry-config.js';
 
 /** One place to get an image from. Tag and digest are those of the reference. */
 export interface RegistryEndpoint {

@@ -1,4 +1,4 @@
-import { HttpClient } from './http.js';
+import { HttpClient } from '../http/http.js';
 import type { RegistryLocation } from './registry-location.js';
 
 /** The rest of a longer list is left out. */

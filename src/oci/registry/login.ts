@@ -1,12 +1,12 @@
 import { ComposefsError } from '../../errors.js';
+import { editAuthFile, readAuthFile } from '../containers-config/auth-file.js';
+import { primaryAuthFile } from '../containers-config/auth-file-paths.js';
+import { eraseFromHelper, storeInHelper } from '../containers-config/credential-helper.js';
+import { helperServers, keyHost } from '../containers-config/credentials.js';
+import { AUTH_FILE_HELPER, loadRegistriesConf } from '../containers-config/registries-conf.js';
+import type { GivenCredentials, RegistryConfigOptions } from '../containers-config/registry-config.js';
 import { ImageReferenceError } from '../model/image-reference.js';
-import { editAuthFile, readAuthFile } from './auth-file.js';
-import { primaryAuthFile } from './auth-file-paths.js';
-import { eraseFromHelper, storeInHelper } from './credential-helper.js';
-import { helperServers, keyHost } from './credentials.js';
-import { isHost, parseRegistryReference } from './reference.js';
-import { AUTH_FILE_HELPER, loadRegistriesConf } from './registries-conf.js';
-import type { GivenCredentials, RegistryConfigOptions } from './registry-config.js';
+import { isHost, parseRegistryReference } from '../model/registry-reference.js';
 
 /** What a login is for: a registry, or a namespace or repository in it. */
 export interface LoginTarget {

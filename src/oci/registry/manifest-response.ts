@@ -1,5 +1,8 @@
+import { type JsonObject, type JsonValue, MAX_MANIFEST_BYTES, parseJson } from '../../json/json.js';
+import { ImageSourceError } from '../blob/blob-error.js';
+import { BlobVerifier } from '../blob/verified-read.js';
+import type { HttpHeaders } from '../http/response-head.js';
 import { type OciDigest, parseOciDigest } from '../model/digest.js';
-import { type JsonObject, type JsonValue, MAX_MANIFEST_BYTES, parseJson } from '../model/json.js';
 import {
   DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,
@@ -10,9 +13,6 @@ import {
   OCI_MANIFEST,
   SCHEMA1_HINT,
 } from '../model/media-types.js';
-import { ImageSourceError } from '../sources/image-source.js';
-import { BlobVerifier } from '../sources/verified-read.js';
-import type { HttpHeaders } from './response-head.js';
 
 /** What we can read; a registry converts nothing to it, but without the header some send an older kind. */
 export const MANIFEST_ACCEPT: string = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST].join(', ');

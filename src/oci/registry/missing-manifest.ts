@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { MAX_MANIFEST_BYTES, parseJson } from '../model/json.js';
+import { MAX_MANIFEST_BYTES, parseJson } from '../../json/json.js';
+import { RegistryError } from '../model/registry-error.js';
 import type { RegistryClient } from './client.js';
-import { RegistryError } from './registry-error.js';
 
 const MAX_SHOWN = 10;
 

@@ -1,6 +1,6 @@
 import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, statfsSync } from 'node:fs';
-import { listPartials, PARTIAL } from '../../composefs/repository/partial-files.js';
-import { RepositoryRoot, type RootReference } from '../../composefs/repository/root.js';
+import { listPartials, PARTIAL } from '../../composefs/repository/directory/partial-files.js';
+import { RepositoryRoot, type RootReference } from '../../composefs/repository/directory/root.js';
 import { errorCode } from '../../errors.js';
 import { tryFlock } from '../../linux/flock.js';
 import type { OciDigest } from '../model/digest.js';

@@ -1,10 +1,10 @@
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
-import { MAX_MANIFEST_BYTES } from '../model/json.js';
 import { OCI_INDEX } from '../model/media-types.js';
+import { displayUrl, RegistryError } from '../model/registry-error.js';
 import type { RegistryClient } from './client.js';
-import { displayUrl, RegistryError } from './registry-error.js';
 import { answerer } from './status-error.js';
 
 const MAX_PAGES = 100;

@@ -1,11 +1,11 @@
+import type { TlsMaterial } from '../containers-config/certs-d.js';
+import type { Credentials } from '../containers-config/credentials.js';
+import type { ProxySettings } from '../http/proxy.js';
+import type { RetryPolicy } from '../http/retry.js';
+import type { HttpTimeouts } from '../http/timeouts.js';
 import type { OciDigest } from '../model/digest.js';
 import type { AuthState } from './authorizer.js';
-import type { Credentials } from './credentials.js';
-import type { HttpTimeouts } from './http.js';
 import type { PartialStoreOptions } from './partial-store.js';
-import type { ProxySettings } from './proxy.js';
-import type { RetryPolicy } from './retry.js';
-import type { TlsMaterial } from './tls.js';
 
 /** How to talk to registries. Plain data. */
 export interface TransportSettings {

@@ -1,9 +1,9 @@
 import type { OciDigest } from '../model/digest.js';
 import { parseManifest } from '../model/manifest.js';
+import { RegistryError } from '../model/registry-error.js';
 import { readAttachedSignatures, signatureTag } from '../signatures/attached-signatures.js';
 import type { AttachedSignature } from '../signatures/check-policy.js';
 import type { RegistryClient } from './client.js';
-import { RegistryError } from './registry-error.js';
 
 /** The signatures that cosign attached to a manifest: an artifact with a tag that is made of the digest. */
 export async function fetchSignatures(

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { parseJson } from '../model/json.js';
-import type { HttpResponse } from './http-response.js';
-import { displayText, displayUrl, RegistryError } from './registry-error.js';
-import { parseRetryAfter } from './retry.js';
+import { parseJson } from '../../json/json.js';
+import type { HttpResponse } from '../http/http-response.js';
+import { parseRetryAfter } from '../http/retry.js';
+import { displayText, displayUrl, RegistryError } from '../model/registry-error.js';
 
 const MAX_ERROR_BYTES = 64 << 10;
 /** Statuses after which the same request may succeed: timeouts, overload, gateways in trouble. */

@@ -1,8 +1,8 @@
 import type { ComposefsError } from '../../errors.js';
-import type { Credentials } from './credentials.js';
-import type { HttpClient, HttpRequest } from './http.js';
-import type { HttpResponse } from './http-response.js';
-import { displayText, displayUrl, RegistryError } from './registry-error.js';
+import type { Credentials } from '../containers-config/credentials.js';
+import type { HttpClient, HttpRequest } from '../http/http.js';
+import type { HttpResponse } from '../http/http-response.js';
+import { displayText, displayUrl, RegistryError } from '../model/registry-error.js';
 import { statusError } from './status-error.js';
 
 /** A token service and what to ask it for, from a registry's challenge. Plain data. */

@@ -1,7 +1,7 @@
 import { ContextError, errorCode } from '../../errors.js';
+import { RegistryError } from '../model/registry-error.js';
 import { BlobDownload, type BlobDownloadOptions } from './blob-download.js';
 import { removePartial } from './partial-store.js';
-import { RegistryError } from './registry-error.js';
 import type { RegistryLocation } from './registry-location.js';
 
 /** Bytes by where they came from. */

@@ -1,14 +1,14 @@
 import { ComposefsError } from '../../errors.js';
+import { loadTls } from '../containers-config/certs-d.js';
+import { loadRegistriesConf } from '../containers-config/registries-conf.js';
+import type { GivenCredentials, RegistryConfigOptions } from '../containers-config/registry-config.js';
+import { proxiesFromEnvironment } from '../http/proxy.js';
+import { DEFAULT_RETRY, withRetries } from '../http/retry.js';
+import { DEFAULT_TIMEOUTS } from '../http/timeouts.js';
 import { findRegistry } from './endpoint.js';
 import { EndpointClient } from './endpoint-client.js';
-import { DEFAULT_TIMEOUTS } from './http.js';
 import type { LoginTarget } from './login.js';
-import { proxiesFromEnvironment } from './proxy.js';
-import { loadRegistriesConf } from './registries-conf.js';
-import type { GivenCredentials, RegistryConfigOptions } from './registry-config.js';
-import { DEFAULT_RETRY, withRetries } from './retry.js';
 import { answerer, statusError } from './status-error.js';
-import { loadTls } from './tls.js';
 
 /**
  * Asks a registry (`GET /v2/`, with its token service if it has one) whether credentials are good. A registry that

@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import type { JsonObject, JsonValue } from '../model/json.js';
+import type { JsonObject, JsonValue } from '../../json/json.js';
 
 /** A document of which every field counts has another one, or one of the wrong type. Code `UNEXPECTED_FIELD`. */
 export class FieldError extends ComposefsError {

@@ -1,8 +1,8 @@
 import { ComposefsError } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
 import { formatImageReference, type ImageReference } from '../model/image-reference.js';
-import { parseRegistryReference } from '../registry/reference.js';
-import { splitLayoutReference } from '../sources/split-reference.js';
+import { parseRegistryReference } from '../model/registry-reference.js';
+import { splitLayoutReference } from '../model/split-reference.js';
 import { otherIdentity, type PolicyIdentity, pathIdentity, registryIdentity } from './policy-scope.js';
 
 /**

@@ -1,7 +1,7 @@
 import { ComposefsError, errorCode } from '../../errors.js';
-import { systemConfigPath, userConfigPath } from '../registry/config-paths.js';
-import type { RegistryConfigOptions } from '../registry/registry-config.js';
-import { readSettingsFile } from '../registry/settings-file.js';
+import { systemConfigPath, userConfigPath } from '../containers-config/config-paths.js';
+import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
+import { readSettingsFile } from '../containers-config/settings-file.js';
 import { type Policy, parsePolicy } from './policy.js';
 
 /**

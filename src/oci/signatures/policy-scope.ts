@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute, normalize, resolve } from 'node:path';
-import { formatRegistryReference, type RegistryReference, repositoryName } from '../registry/reference.js';
+import { formatRegistryReference, type RegistryReference, repositoryName } from '../model/registry-reference.js';
 
 /** What a policy knows an image by. */
 export interface PolicyIdentity {

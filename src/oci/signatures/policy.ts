@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { type JsonObject, type JsonValue, parseJson } from '../model/json.js';
+import { type JsonObject, type JsonValue, parseJson } from '../../json/json.js';
 import { anyObject, exactObject, FieldError } from './exact-object.js';
 import { scopeFault } from './policy-scope.js';
 import { parseSignedIdentity, type SignedIdentity } from './signed-identity.js';

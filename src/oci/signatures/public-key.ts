@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { ComposefsError } from '../../errors.js';
-import { readSettingsFile } from '../registry/settings-file.js';
+import { readSettingsFile } from '../containers-config/settings-file.js';
 import type { KeySource } from './policy.js';
 
 /** A public key that cannot be used. Code `INVALID_PUBLIC_KEY`. */

@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import type { JsonValue } from '../model/json.js';
+import type { JsonValue } from '../../json/json.js';
 import {
   formatRegistryReference,
   hasHost,
@@ -7,7 +7,7 @@ import {
   parseNamedReference,
   type RegistryReference,
   repositoryName,
-} from '../registry/reference.js';
+} from '../model/registry-reference.js';
 import { anyObject, exactObject, FieldError, textField } from './exact-object.js';
 
 /** Which names a signature may have been made for (containers-policy.json(5), `signedIdentity`). */

@@ -1,5 +1,5 @@
+import { parseJson } from '../../json/json.js';
 import { type OciDigest, parseOciDigest } from '../model/digest.js';
-import { parseJson } from '../model/json.js';
 import { anyObject, exactObject, FieldError, textField } from './exact-object.js';
 
 /** What a signature says: an image of this digest has this name. */

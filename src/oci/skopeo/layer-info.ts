@@ -1,7 +1,7 @@
 import type * as v from 'valibot';
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import { MAX_MANIFEST_BYTES } from '../model/json.js';
 import { list, ociDigest, parseDocument, struct, text, unsigned } from '../model/schema.js';
 import { protocolError } from './proxy-error.js';
 

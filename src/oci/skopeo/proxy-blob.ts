@@ -2,9 +2,9 @@ import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fullMessage } from '../../errors.js';
 import { growPipe } from '../../linux/pipe.js';
+import type { PipeLocation } from '../blob/blob-location.js';
+import { readPipe } from '../blob/pipe-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
-import type { LentLayer, PipeLocation } from '../sources/image-source.js';
-import { readPipe } from '../sources/pipe-blob.js';
 import type { ProxyClient } from './proxy-client.js';
 import { answeredError } from './proxy-error.js';
 
@@ -17,8 +17,17 @@ const PIPE_BYTES = 1 << 20;
 const MAX_ERROR_BYTES = 16_384;
 const ERROR_PATIENCE_MS = 500;
 
+/** A blob for as long as the proxy writes it. */
+export interface LentPipe {
+  readonly location: PipeLocation;
+  /** What is lent: it may have another digest, size and type than the layer of the manifest. */
+  readonly descriptor: Descriptor;
+  /** To be told whenever something of it was read. */
+  readonly progressed: () => void;
+}
+
 /** Runs what reads the blob. It settles soon after the signal. */
-type UseBlob<T> = (layer: LentLayer) => Promise<T>;
+type UseBlob<T> = (layer: LentPipe) => Promise<T>;
 
 /**
  * Lets the proxy write a blob into a pipe while `use` reads that.

@@ -1,7 +1,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../../errors.js';
-import { readPipe } from '../sources/pipe-blob.js';
+import { readPipe } from '../blob/pipe-blob.js';
 import { protocolError, SkopeoError } from './proxy-error.js';
 import { type ProxyCommand, ProxyProcess } from './proxy-process.js';
 import { MAX_PACKET_BYTES, type ProxyReply, parseReply, type ReplyData, tryReceive } from './proxy-reply.js';

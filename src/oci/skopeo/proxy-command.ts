@@ -1,10 +1,10 @@
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GivenCredentials, RegistryConfigOptions } from '../containers-config/registry-config.js';
 import type { ImageReference } from '../model/image-reference.js';
 import type { Platform } from '../model/platform.js';
-import { parseRegistryReference } from '../registry/reference.js';
-import type { GivenCredentials, RegistryConfigOptions } from '../registry/registry-config.js';
+import { parseRegistryReference } from '../model/registry-reference.js';
 
 export interface ProxyOptions {
   /** Which image of an index: that of skopeo's own architecture, if undefined. */

@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { errorCode, withContext, withContextAsync } from '../../errors.js';
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { ImageSourceError } from '../blob/blob-error.js';
+import { locateRegularFile, readDocumentFile } from '../blob/blob-file.js';
+import type { FileLocation } from '../blob/blob-location.js';
+import { OpenedDirectory } from '../blob/opened-path.js';
 import { digestAlgorithm, digestEncoded, type OciDigest, sha256Hex } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
-import { MAX_MANIFEST_BYTES } from '../model/json.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { isIndexMediaType, isManifestMediaType } from '../model/media-types.js';
 import { hostPlatform, type Platform } from '../model/platform.js';
-import { locateRegularFile, readDocumentFile } from './blob-file.js';
 import { FileSource } from './file-source.js';
-import { type FileLocation, ImageSourceError } from './image-source.js';
 import { manifestKind } from './manifest-kind.js';
-import { OpenedDirectory } from './opened-path.js';
 import { requirePlatform, resolveManifest } from './resolve.js';
 
 /**

@@ -1,21 +1,23 @@
 import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
 import { withContextAsync } from '../../errors.js';
+import { MAX_JSON_BYTES } from '../../json/json.js';
+import { BlobError } from '../blob/blob-error.js';
+import { readLocationStart } from '../blob/blob-file.js';
+import type { FileLocation } from '../blob/blob-location.js';
+import { readFileBlob } from '../blob/file-blob.js';
+import { invalidArchive } from '../blob/tar-index.js';
+import { checkBlobLimit } from '../blob/verified-read.js';
 import { convertDockerConfig } from '../model/converted-config.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { parseDiffIds } from '../model/diff-ids.js';
 import type { OciDigest } from '../model/digest.js';
-import { MAX_JSON_BYTES } from '../model/json.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../model/media-types.js';
 import type { Platform } from '../model/platform.js';
 import { serialiseManifest } from '../model/serialise.js';
-import { readLocationStart } from './blob-file.js';
 import type { ArchivedImage, DockerArchive } from './docker-archive.js';
-import { readFileBlob } from './file-blob.js';
-import { BlobError, type FileLocation, type ImageSource } from './image-source.js';
+import type { ImageSource } from './image-source.js';
 import { requirePlatform } from './resolve.js';
-import { invalidArchive } from './tar-index.js';
-import { checkBlobLimit } from './verified-read.js';
 
 /** What skopeo announces the layers as, which it hands out uncompressed. */
 const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip';

@@ -1,10 +1,12 @@
 import { withContext, withContextAsync } from '../../errors.js';
+import { MAX_JSON_BYTES } from '../../json/json.js';
+import { BlobError } from '../blob/blob-error.js';
+import type { FileLocation } from '../blob/blob-location.js';
+import { checkBlobLimit, isVerifiable, readBlob } from '../blob/verified-read.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import { MAX_JSON_BYTES } from '../model/json.js';
 import type { ManifestDocument } from '../model/manifest.js';
-import { BlobError, type FileLocation, type ImageSource } from './image-source.js';
-import { checkBlobLimit, isVerifiable, readBlob } from './verified-read.js';
+import type { ImageSource } from './image-source.js';
 
 /** An image whose blobs are files, or parts of one, found by their digests. */
 export abstract class FileSource implements ImageSource {

@@ -1,32 +1,9 @@
-import { ComposefsError } from '../../errors.js';
-import type { SparseFile } from '../../tar/sparse.js';
+import type { FileLocation, PipeLocation } from '../blob/blob-location.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import type { RegistryLocation } from '../registry/registry-location.js';
 import type { AttachedSignature } from '../signatures/check-policy.js';
-
-/** `size` bytes at `offset` of the regular file `path`, which is absolute. Nothing of the content is checked yet. */
-export interface FileLocation {
-  readonly kind: 'file';
-  readonly path: string;
-  readonly offset: number;
-  readonly size: number;
-  /** A sparse member of an archive: the file holds the data of its regions only, `size` counts the holes. */
-  readonly sparse?: SparseFile;
-  /** Given: the blob is what these bytes decompress to. */
-  readonly compression?: 'gzip' | 'zstd';
-}
-
-/**
- * A pipe into which somebody writes a blob of `size` bytes. It can be read once, in any thread. Whoever reads it leaves
- * the descriptor open.
- */
-export interface PipeLocation {
-  readonly kind: 'pipe';
-  readonly fd: number;
-  readonly size: number;
-}
 
 /**
  * Where the bytes of a blob are. Plain data, so that it can be posted to a worker thread, which opens it there (see
@@ -96,22 +73,3 @@ export interface ImageSource {
   /** Releases what the source holds. Locations stay valid as long as the files exist. */
   close(): Promise<void>;
 }
-
-/**
- * Codes: `BLOB_NOT_FOUND`, `BLOB_SIZE_MISMATCH`, `BLOB_DIGEST_MISMATCH`, `BLOB_TOO_LARGE`, `BLOB_NOT_A_FILE`,
- * `UNSUPPORTED_DIGEST`.
- */
-export class BlobError extends ComposefsError {
-  readonly digest: OciDigest;
-
-  constructor(code: string, digest: OciDigest, message: string, cause?: unknown) {
-    super(code, message, cause === undefined ? {} : { cause });
-    this.digest = digest;
-  }
-}
-
-/**
- * The image cannot be found in its source. Codes: `INDEX_NOT_FOUND`, `TAG_NOT_FOUND`, `PLATFORM_NOT_FOUND`,
- * `UNEXPECTED_MEDIA_TYPE`, `NESTED_INDEX`, `UNSUPPORTED_TRANSPORT`, `INVALID_ARCHIVE`.
- */
-export class ImageSourceError extends ComposefsError {}

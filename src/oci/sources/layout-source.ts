@@ -1,9 +1,9 @@
 import { withContextAsync } from '../../errors.js';
+import type { FileLocation } from '../blob/blob-location.js';
 import type { OciDigest } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import { FileSource } from './file-source.js';
-import type { FileLocation } from './image-source.js';
 import { type ResolveOptions, resolveManifest } from './resolve.js';
 
 /** Content-addressed files and an index: what a layout directory and an archive of one have in common. */

@@ -1,6 +1,6 @@
-import { type JsonObject, MAX_MANIFEST_BYTES, parseJson } from '../model/json.js';
+import { type JsonObject, MAX_MANIFEST_BYTES, parseJson } from '../../json/json.js';
+import { ImageSourceError } from '../blob/blob-error.js';
 import { isIndexMediaType, isManifestMediaType, SCHEMA1_HINT } from '../model/media-types.js';
-import { ImageSourceError } from './image-source.js';
 
 /**
  * Whether a document is a manifest or an index, where nothing but its content tells.

@@ -1,11 +1,12 @@
 import { withContextAsync } from '../../errors.js';
+import { MAX_JSON_BYTES } from '../../json/json.js';
+import { type ArchiveFile, openArchive } from '../blob/archive-file.js';
+import { ImageSourceError } from '../blob/blob-error.js';
+import { readLocation } from '../blob/blob-file.js';
+import type { FileLocation } from '../blob/blob-location.js';
+import { findMember, indexTar, memberName, type TarMember } from '../blob/tar-index.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
-import { MAX_JSON_BYTES } from '../model/json.js';
-import { type ArchiveFile, openArchive } from './archive-file.js';
-import { readLocation } from './blob-file.js';
-import { type FileLocation, ImageSourceError } from './image-source.js';
 import type { LayoutFiles } from './layout-source.js';
-import { findMember, indexTar, memberName, type TarMember } from './tar-index.js';
 
 /**
  * An OCI image layout in a tar. The tar is indexed, not unpacked; links of `index.json` and `blobs/<algorithm>/<hex>`

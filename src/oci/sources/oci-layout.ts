@@ -1,12 +1,13 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError, errorCode, withContext } from '../../errors.js';
+import { MAX_JSON_BYTES } from '../../json/json.js';
+import { ImageSourceError } from '../blob/blob-error.js';
+import { locateRegularFile, readDocumentFile, realDirectory } from '../blob/blob-file.js';
+import type { FileLocation } from '../blob/blob-location.js';
+import { OpenedDirectory } from '../blob/opened-path.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
-import { MAX_JSON_BYTES } from '../model/json.js';
-import { locateRegularFile, readDocumentFile, realDirectory } from './blob-file.js';
-import { type FileLocation, ImageSourceError } from './image-source.js';
 import type { LayoutFiles } from './layout-source.js';
-import { OpenedDirectory } from './opened-path.js';
 
 /**
  * An OCI image layout directory (spec 40 §4.5). The file `oci-layout` is not checked. `index.json` must be a regular file,

@@ -1,4 +1,5 @@
 import { ComposefsError, fullMessage, withContext } from '../../errors.js';
+import { ImageSourceError } from '../blob/blob-error.js';
 import {
   type ImageReference,
   ImageReferenceError,
@@ -6,17 +7,17 @@ import {
   parseImageReference,
 } from '../model/image-reference.js';
 import { hostPlatform, type Platform } from '../model/platform.js';
-import { formatRegistryReference } from '../registry/reference.js';
-import type { RegistrySourceOptions } from '../registry/registry-source.js';
+import { formatRegistryReference } from '../model/registry-reference.js';
+import { splitForSkopeo, splitLayoutReference } from '../model/split-reference.js';
 import type { ProxyOptions } from '../skopeo/proxy-command.js';
 import { DirectorySource } from './directory-source.js';
 import { DockerArchive } from './docker-archive.js';
 import { DockerArchiveSource } from './docker-archive-source.js';
-import { type ImageSource, ImageSourceError } from './image-source.js';
+import type { ImageSource } from './image-source.js';
 import { LayoutSource } from './layout-source.js';
 import { OciArchive } from './oci-archive.js';
 import { OciLayout } from './oci-layout.js';
-import { splitForSkopeo, splitLayoutReference } from './split-reference.js';
+import type { RegistrySourceOptions } from './registry-source.js';
 
 export interface OpenSourceOptions {
   /** Which image of an index. Default: the host's. */
@@ -75,7 +76,7 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
 
 async function openRegistry(name: string, { registry, platform }: OpenSourceOptions): Promise<ImageSource> {
   // Start-up is quicker without the network.
-  const { RegistrySource } = await import('../registry/registry-source.js');
+  const { RegistrySource } = await import('./registry-source.js');
   return await RegistrySource.open(name, { ...registry, platform });
 }
 
@@ -94,7 +95,7 @@ async function openWithSkopeo(reference: ImageReference, options: OpenSourceOpti
  * them.
  */
 async function openBareName(name: string, options: OpenSourceOptions): Promise<ImageSource> {
-  const { resolveShortName } = await import('../registry/short-name.js');
+  const { resolveShortName } = await import('../containers-config/short-name.js');
   const config = options.registry?.config;
   const names = resolveShortName(name, config).map(formatRegistryReference);
   if (names.length > 1 && config?.credentials !== undefined && config.credentials.host === undefined) {

@@ -1,7 +1,7 @@
 import { ComposefsError } from '../../errors.js';
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
 import type { ProgressReporter } from '../../progress.js';
 import type { OciDigest } from '../model/digest.js';
-import { MAX_MANIFEST_BYTES } from '../model/json.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { isManifestMediaType } from '../model/media-types.js';
 import type { ImageSource } from './image-source.js';

@@ -1,8 +1,9 @@
+import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { ImageSourceError } from '../blob/blob-error.js';
 import { type ConfigDocument, parseConfig } from '../model/config.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { type ImageIndex, parseIndex } from '../model/index-document.js';
-import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
 import { isContainerImage, isDelta, type ManifestDocument, parseManifest } from '../model/manifest.js';
 import {
   isIndexMediaType,
@@ -13,7 +14,6 @@ import {
   ZSTD_ANNOTATION,
 } from '../model/media-types.js';
 import { formatPlatform, type Platform, platformRank } from '../model/platform.js';
-import { ImageSourceError } from './image-source.js';
 
 /** Reads a small blob and verifies it by its descriptor. */
 export type BlobReader = (descriptor: Descriptor, maxBytes: number) => Promise<Buffer>;

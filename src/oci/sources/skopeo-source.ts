@@ -1,18 +1,20 @@
 import { closeSync } from 'node:fs';
 import { withContextAsync } from '../../errors.js';
+import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { BlobError } from '../blob/blob-error.js';
+import type { FileLocation } from '../blob/blob-location.js';
+import { BlobVerifier, checkBlobLimit } from '../blob/verified-read.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { formatImageReference, type ImageReference } from '../model/image-reference.js';
-import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../model/json.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { parseLayerInfo } from '../skopeo/layer-info.js';
 import { withProxyBlob } from '../skopeo/proxy-blob.js';
 import { ProxyClient } from '../skopeo/proxy-client.js';
 import { openAuthFile, type ProxyOptions, proxyCommand } from '../skopeo/proxy-command.js';
 import { SkopeoError } from '../skopeo/proxy-error.js';
-import { BlobError, type FileLocation, type ImageSource, type LentLayer } from './image-source.js';
+import type { ImageSource, LentLayer } from './image-source.js';
 import { requirePlatform } from './resolve.js';
-import { BlobVerifier, checkBlobLimit } from './verified-read.js';
 
 export interface SkopeoSourceOptions extends ProxyOptions {
   readonly signal?: AbortSignal | undefined;

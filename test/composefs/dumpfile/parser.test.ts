@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
+import { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory, getFile, getLeaf } from '../../../src/composefs/tree/lookup.js';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
 import { cpuTime } from '../../support/cpu-time.js';

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseCDumpfile } from '../../../src/composefs/dumpfile/c-parser.js';
-import { writeCDumpfile } from '../../../src/composefs/dumpfile/c-writer.js';
 import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { directoryLinks, writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { fileSize, type Inode } from '../../../src/composefs/tree/inode.js';
+import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
+import { writeCDumpfile } from '../../../src/composefs/mkcomposefs/c-writer.js';
+import { Directory, fileSize, type Inode } from '../../../src/composefs/tree/inode.js';
 import { countLinks } from '../../../src/composefs/tree/walk.js';
 import { randomTree } from '../../support/random-tree.js';
 import { assertSameTree } from '../../support/same-tree.js';

@@ -11,8 +11,7 @@ import {
 import { formatDirectory, formatHardlink, formatLeaf } from '../../../src/composefs/dumpfile/format.js';
 import { dumpSingleDir, dumpSingleFile, writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { trustedObjectId } from '../../../src/composefs/fsverity/object-id.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf, type LeafContent, type RegularFile } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf, type LeafContent, type RegularFile } from '../../../src/composefs/tree/inode.js';
 import { getLeaf } from '../../../src/composefs/tree/lookup.js';
 import { UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import { countLinks } from '../../../src/composefs/tree/walk.js';

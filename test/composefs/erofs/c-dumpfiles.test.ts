@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { ByteString } from '../../../src/bytes/byte-string.js';
-import { parseCDumpfile } from '../../../src/composefs/dumpfile/c-parser.js';
-import { writeCDumpfile } from '../../../src/composefs/dumpfile/c-writer.js';
 import {
   collectObjects,
   ErofsImage,
   fsckMetadata,
-  readCTree,
   readErofsTree,
   selectEpoch1Version,
   writeErofs,
 } from '../../../src/composefs/erofs/index.js';
+import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
+import { writeCDumpfile } from '../../../src/composefs/mkcomposefs/c-writer.js';
+import { readCTree } from '../../../src/composefs/mkcomposefs/index.js';
 import { sharedPath } from '../../support/paths.js';
 import { assertImage, sha256 } from './support.js';
 

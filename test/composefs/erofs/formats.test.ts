@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byteRegion } from '../../../src/bytes/byte-region.js';
 import { byteStringFrom, byteStringFromText, byteStringToBuffer } from '../../../src/bytes/byte-string.js';
-import { planChunks } from '../../../src/composefs/erofs/chunks.js';
-import { BOOT_VERSIONS, formatEpoch, formatVersions, isFormatVersion } from '../../../src/composefs/erofs/format.js';
-import { decodeUint64, encodeInt64, getInt64, getUint64, setInt64 } from '../../../src/composefs/erofs/int64.js';
-import { decodeMetacopy, encodeMetacopy } from '../../../src/composefs/erofs/metacopy.js';
+import { decodeUint64, encodeInt64, getInt64, getUint64, setInt64 } from '../../../src/bytes/int64.js';
+import { xxh32 } from '../../../src/bytes/xxh32.js';
+import { planChunks } from '../../../src/composefs/erofs/format/chunks.js';
+import {
+  BOOT_VERSIONS,
+  formatEpoch,
+  formatVersions,
+  isFormatVersion,
+} from '../../../src/composefs/erofs/format/constants.js';
+import { decodeMetacopy, encodeMetacopy } from '../../../src/composefs/erofs/format/metacopy.js';
 import {
   splitXattrName,
   XATTR_FILTER_SEED,
@@ -13,8 +19,7 @@ import {
   xattrAreaSize,
   xattrEntrySize,
   xattrFilterBit,
-} from '../../../src/composefs/erofs/xattr-format.js';
-import { xxh32 } from '../../../src/composefs/erofs/xxh32.js';
+} from '../../../src/composefs/erofs/format/xattr-area.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 
 test('xxh32 gives the check values', () => {

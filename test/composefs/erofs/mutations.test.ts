@@ -6,11 +6,11 @@ import {
   ErofsImage,
   type FormatVersion,
   fsckMetadata,
-  readCTree,
   readErofsTree,
 } from '../../../src/composefs/erofs/index.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
-import type { Directory } from '../../../src/composefs/tree/directory.js';
+import { readCTree } from '../../../src/composefs/mkcomposefs/index.js';
+import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { ComposefsError, findCause, fullMessage } from '../../../src/errors.js';
 import { cpuTime } from '../../support/cpu-time.js';
 import { directory, inline, leaf, name, simpleTree, stat, WHITEOUT, write, xattrs } from './support.js';

@@ -3,8 +3,7 @@ import { test } from 'node:test';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { ErofsReaderError, type ErofsReaderErrorKind, readErofsTree } from '../../../src/composefs/erofs/index.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { findCause, fullMessage } from '../../../src/errors.js';
 import {
   directory,

@@ -7,8 +7,7 @@ import { ErofsImage } from '../../../src/composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../../../src/composefs/erofs/reader/inode.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
 
 export const ROOT = '/ 0 40755 2 0 0 0 0.0 - - -';

@@ -10,7 +10,7 @@ import {
 } from '../../../src/composefs/erofs/index.js';
 import { ErofsImage } from '../../../src/composefs/erofs/reader/image.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
-import type { Directory } from '../../../src/composefs/tree/directory.js';
+import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { type Inode, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { DUMPFILES } from './image-vectors.js';
 import {

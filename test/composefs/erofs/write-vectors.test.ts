@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCDumpfile } from '../../../src/composefs/dumpfile/c-parser.js';
-import type { FormatVersion } from '../../../src/composefs/erofs/format.js';
+import type { FormatVersion } from '../../../src/composefs/erofs/format/constants.js';
 import { writeErofs } from '../../../src/composefs/erofs/index.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
+import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
 import { DUMPFILES, IMAGE_VECTORS } from './image-vectors.js';
 import {
   assertImage,

@@ -26,8 +26,7 @@ import { erofsLoopMount, erofsMount } from '../../../src/composefs/mount/erofs-m
 import { mountImage, mountImageAt } from '../../../src/composefs/mount/mount-image.js';
 import type { MountOptions, VerityRequirement } from '../../../src/composefs/mount/options.js';
 import { type LayerMethod, layersByFd, layersByPath } from '../../../src/composefs/mount/overlay-layers.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
 import { hasCapability } from '../../../src/linux/capability.js';
 import { isSystemError } from '../../../src/linux/errno.js';

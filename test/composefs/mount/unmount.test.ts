@@ -10,7 +10,7 @@ import { composefsFsmount } from '../../../src/composefs/mount/composefs-mount.j
 import { imageLayerOf, isComposefsMount } from '../../../src/composefs/mount/composefs-mounts.js';
 import { erofsMount } from '../../../src/composefs/mount/erofs-mount.js';
 import { unmountImage } from '../../../src/composefs/mount/unmount.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
+import { Directory } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS } from '../../../src/composefs/tree/stat.js';
 import { hasCapability } from '../../../src/linux/capability.js';
 import {

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
+import { RepositoryRoot } from '../../../src/composefs/repository/directory/root.js';
 import { Repository, type RepositoryConfig } from '../../../src/composefs/repository/index.js';
-import { RepositoryRoot } from '../../../src/composefs/repository/root.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
 
 /** A directory that is gone after the test. */

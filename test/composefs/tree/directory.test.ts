@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-string.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 
 const b = byteStringFromText;

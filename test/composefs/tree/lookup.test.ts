@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
 import { ImageError } from '../../../src/composefs/tree/image-error.js';
-import { Leaf } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import {
   getDirectory,
   getDirectoryMut,

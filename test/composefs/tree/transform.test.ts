@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
-import type { Directory } from '../../../src/composefs/tree/directory.js';
 import { ImageError } from '../../../src/composefs/tree/image-error.js';
+import type { Directory } from '../../../src/composefs/tree/inode.js';
 import {
   isAllowedContainerXattr,
   type OciTransformOptions,

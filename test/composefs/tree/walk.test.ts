@@ -3,8 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
-import { Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
+import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import {
   cloneTree,

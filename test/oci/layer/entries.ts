@@ -1,6 +1,6 @@
 import type { ByteString } from '../../../src/bytes/byte-string.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
+import { Directory } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import type { Applier } from '../../../src/oci/layer/apply-layer.js';
 import { makeAbsolute, type TarEntry, type TarItem } from '../../../src/oci/layer/tar-entry.js';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ByteString } from '../../../src/bytes/byte-string.js';
 import { catSplitStream, type SplitStreamReader } from '../../../src/composefs/splitstream/index.js';
-import { Directory } from '../../../src/composefs/tree/directory.js';
+import { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory } from '../../../src/composefs/tree/lookup.js';
 import { UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import { ComposefsError, errorChain } from '../../../src/errors.js';

@@ -2,9 +2,9 @@ import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js'
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd-encode.js';
-import type { ImportStats } from '../../../src/oci/import-stats.js';
-import { directLayerStore } from '../../../src/oci/layer/layer-store.js';
-import { splitLayer } from '../../../src/oci/layer/split-layer.js';
+import type { ImportStats } from '../../../src/oci/import/import-stats.js';
+import { directLayerStore } from '../../../src/oci/import/layer-store.js';
+import { splitLayer } from '../../../src/oci/import/split-layer.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
 import type { TarRules } from '../../../src/tar/header.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../../src/tar/limits.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { ComposefsError, errorCode } from '../../../src/errors.js';
-import { RegistrySource } from '../../../src/oci/registry/registry-source.js';
+import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import type { TestRegistry } from '../../../src/testing/index.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { RegistryConfigOptions } from '../../../src/oci/registry/registry-config.js';
+import type { RegistryConfigOptions } from '../../../src/oci/containers-config/registry-config.js';
 
 /** A home directory and a system's configuration of their own, with these files (`home/…`, `etc/…`, `run/…`, …). */
 export function configIn(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { parseRegistryReference } from '../../../src/oci/model/registry-reference.js';
 import { type RegistryConfigOptions, resolveEndpoints } from '../../../src/oci/registry/endpoint.js';
-import { parseRegistryReference } from '../../../src/oci/registry/reference.js';
 import { configIn } from './config-fixtures.js';
 
 const MAIN = 'etc/containers/registries.conf';

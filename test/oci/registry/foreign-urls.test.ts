@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
-import { type PullOptions, pull } from '../../../src/oci/pull.js';
+import { DEFAULT_RETRY } from '../../../src/oci/http/retry.js';
+import { DEFAULT_TIMEOUTS } from '../../../src/oci/http/timeouts.js';
+import { type PullOptions, pull } from '../../../src/oci/import/pull.js';
 import { foreignUrls } from '../../../src/oci/registry/foreign-urls.js';
-import { DEFAULT_TIMEOUTS } from '../../../src/oci/registry/http.js';
 import type { RegistryLocation } from '../../../src/oci/registry/registry-location.js';
-import { DEFAULT_RETRY } from '../../../src/oci/registry/retry.js';
 import type { TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
 import { pullOptions, sizedImage, startRegistry } from './registry-support.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
-import { RegistrySource } from '../../../src/oci/registry/registry-source.js';
+import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import type { RegistryAuth, TestRegistry } from '../../../src/testing/index.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 

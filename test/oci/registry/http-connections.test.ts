@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { DEFAULT_TIMEOUTS, HttpClient, type HttpTimeouts } from '../../../src/oci/registry/http.js';
+import { HttpClient } from '../../../src/oci/http/http.js';
+import { DEFAULT_TIMEOUTS, type HttpTimeouts } from '../../../src/oci/http/timeouts.js';
 
 /** Bytes as a server sends them, with or without closing the connection. */
 interface RawAnswer {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, findCause } from '../../../src/errors.js';
-import { RegistryError } from '../../../src/oci/registry/registry-error.js';
-import { RegistrySource } from '../../../src/oci/registry/registry-source.js';
+import { RegistryError } from '../../../src/oci/model/registry-error.js';
+import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import type { TestRegistry } from '../../../src/testing/index.js';
 import { isolatedConfig, put, sizedImage, startRegistry } from './registry-support.js';
 

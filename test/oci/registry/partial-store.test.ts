@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, statfsSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { sweepPartialDownloads } from '../../../src/composefs/repository/gc-leftovers.js';
-import type { RepositoryRoot } from '../../../src/composefs/repository/root.js';
+import type { RepositoryRoot } from '../../../src/composefs/repository/directory/root.js';
+import { sweepPartialDownloads } from '../../../src/composefs/repository/gc/gc-leftovers.js';
 import { type OciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import {
   openPartial,

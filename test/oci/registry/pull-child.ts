@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Repository } from '../../../src/composefs/repository/index.js';
-import { pull } from '../../../src/oci/pull.js';
+import { pull } from '../../../src/oci/import/pull.js';
 import { isolatedConfig } from './registry-support.js';
 
 const THIS_MODULE = fileURLToPath(import.meta.url);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
-import { isOciFsckOk, ociFsck } from '../../../src/oci/fsck.js';
-import { pull } from '../../../src/oci/pull.js';
-import { resolveRef } from '../../../src/oci/tags.js';
+import { isOciFsckOk, ociFsck } from '../../../src/oci/fsck/fsck.js';
+import { pull } from '../../../src/oci/import/pull.js';
+import { resolveRef } from '../../../src/oci/store/tags.js';
 import type { Fault } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { errorCode } from '../../../src/errors.js';
+import type { TlsMaterial } from '../../../src/oci/containers-config/certs-d.js';
+import { DEFAULT_TIMEOUTS } from '../../../src/oci/http/timeouts.js';
 import { EndpointClient } from '../../../src/oci/registry/endpoint-client.js';
-import { DEFAULT_TIMEOUTS } from '../../../src/oci/registry/http.js';
-import type { TlsMaterial } from '../../../src/oci/registry/tls.js';
 import { TestAuthority, type TestCertificate } from '../../support/certificates.js';
 
 /**

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { DEFAULT_TIMEOUTS, HttpClient } from '../../../src/oci/registry/http.js';
-import { RegistrySource } from '../../../src/oci/registry/registry-source.js';
+import { HttpClient } from '../../../src/oci/http/http.js';
+import { DEFAULT_TIMEOUTS } from '../../../src/oci/http/timeouts.js';
 import { type BearerToken, fetchToken } from '../../../src/oci/registry/token.js';
+import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import type { Fault } from '../../../src/testing/index.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 

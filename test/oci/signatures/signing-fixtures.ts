@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { OciDigest } from '../../../src/oci/model/digest.js';
-import { parseRegistryReference } from '../../../src/oci/registry/reference.js';
+import { parseRegistryReference } from '../../../src/oci/model/registry-reference.js';
 import type { AttachedSignature, PolicySubject } from '../../../src/oci/signatures/check-policy.js';
 import { type PolicyIdentity, registryIdentity } from '../../../src/oci/signatures/policy-scope.js';
 

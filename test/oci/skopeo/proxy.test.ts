@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorChain, errorCode, findCause } from '../../../src/errors.js';
-import { type PullResult, pullFrom } from '../../../src/oci/pull.js';
+import { type PullResult, pullFrom } from '../../../src/oci/import/pull.js';
 import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
 import { SkopeoSource, type SkopeoSourceOptions } from '../../../src/oci/sources/skopeo-source.js';
 import { type FakeProxy, fakeProxy, imageSteps, type Plan, withoutPython } from '../../support/fake-proxy.js';

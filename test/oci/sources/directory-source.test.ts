@@ -3,12 +3,12 @@ import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { errorChain, errorCode, findCause } from '../../../src/errors.js';
+import { ImageSourceError } from '../../../src/oci/blob/blob-error.js';
+import { readBlob } from '../../../src/oci/blob/verified-read.js';
+import { pull } from '../../../src/oci/import/pull.js';
 import { digestEncoded } from '../../../src/oci/model/digest.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
-import { pull } from '../../../src/oci/pull.js';
-import { ImageSourceError } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
-import { readBlob } from '../../../src/oci/sources/verified-read.js';
 import { fxBoot, fxOci, indexJson, LayoutBuilder, spdxArtifact, type TestImage } from '../../support/oci-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
 import { isSound, PULL, tempRepository } from '../oci-support.js';

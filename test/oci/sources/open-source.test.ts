@@ -15,6 +15,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ComposefsError, errorChain, errorCode, findCause, fullMessage } from '../../../src/errors.js';
+import { BlobError } from '../../../src/oci/blob/blob-error.js';
+import { readBlob } from '../../../src/oci/blob/verified-read.js';
 import { digestEncoded, parseOciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import {
   DELTA_ARTIFACT_TYPE,
@@ -25,9 +27,8 @@ import {
 } from '../../../src/oci/model/media-types.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
 import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
-import { BlobError, type ImageSource } from '../../../src/oci/sources/image-source.js';
+import type { ImageSource } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
-import { readBlob } from '../../../src/oci/sources/verified-read.js';
 import {
   blob,
   buildArtifact,

@@ -1,5 +1,5 @@
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../format.js';
-import { FORMAT_EXTENDED, FORMAT_LAYOUT_MASK } from '../inode-header.js';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../format/constants.js';
+import { FORMAT_EXTENDED, FORMAT_LAYOUT_MASK } from '../format/inode-header.js';
 import { relativeOffset } from './hexdump.js';
 
 /** A field in a structure: where it is, and how it is shown; undefined while it has its default value. */

@@ -1,5 +1,5 @@
 import { type ByteString, byteStringFromText, concatBytes } from '../../../bytes/byte-string.js';
-import { COMPOSEFS_HEADER_SIZE, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from '../format.js';
+import { COMPOSEFS_HEADER_SIZE, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from '../format/constants.js';
 import { ReadBudget } from '../reader/budget.js';
 import { directoryEntries } from '../reader/directory-block.js';
 import { invalidImage } from '../reader/errors.js';

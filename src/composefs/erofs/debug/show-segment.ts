@@ -1,10 +1,10 @@
-import { DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../dirent.js';
-import { SLOT_SIZE } from '../format.js';
+import { SLOT_SIZE } from '../format/constants.js';
+import { DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../format/dirent.js';
+import { XATTR_AREA_HEADER_SIZE, XATTR_PREFIXES } from '../format/xattr-area.js';
 import { directoryEntries } from '../reader/directory-block.js';
 import type { ErofsImage } from '../reader/image.js';
 import type { ErofsInode } from '../reader/inode.js';
 import type { Xattr } from '../reader/xattr.js';
-import { XATTR_AREA_HEADER_SIZE, XATTR_PREFIXES } from '../xattr-format.js';
 import {
   COMPACT_INODE_FIELDS,
   DIRENT_FIELDS,

@@ -1,6 +1,6 @@
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
-import { decodeMetacopy } from '../metacopy.js';
+import { decodeMetacopy } from '../format/metacopy.js';
 import { fsckMetadata } from './fsck-metadata.js';
 import { ErofsImage } from './image.js';
 import { METACOPY_SUFFIX, parseRedirect, REDIRECT_SUFFIX } from './inode-xattrs.js';

@@ -1,7 +1,7 @@
 import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
-import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../dirent.js';
-import { getUint64 } from '../int64.js';
+import { getUint64 } from '../../../bytes/int64.js';
+import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../format/dirent.js';
 import { invalidImage, outOfBounds } from './errors.js';
 
 export interface DirectoryEntry {

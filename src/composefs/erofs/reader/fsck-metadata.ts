@@ -1,5 +1,5 @@
 import { errorChain } from '../../../errors.js';
-import { BLOCK_SIZE, formatEpoch, isFormatVersion, LAYOUT_FLAT_INLINE } from '../format.js';
+import { BLOCK_SIZE, formatEpoch, isFormatVersion, LAYOUT_FLAT_INLINE } from '../format/constants.js';
 import { invalidImage } from './errors.js';
 import type { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';

@@ -1,4 +1,4 @@
-import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
+import { byteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
 import {
   COMPOSEFS_HEADER_SIZE,
@@ -7,29 +7,23 @@ import {
   SLOT_SIZE,
   SUPERBLOCK_OFFSET,
   SUPERBLOCK_SIZE,
-} from '../format.js';
-import { type ComposefsHeader, decodeHeader } from '../header.js';
-import { decodeSuperblock, type Superblock } from '../superblock.js';
+} from '../format/constants.js';
+import { type ComposefsHeader, decodeHeader } from '../format/header.js';
+import { decodeSuperblock, type Superblock } from '../format/superblock.js';
 import { directoryEntries } from './directory-block.js';
 import { invalidImage, invalidInode, outOfBounds } from './errors.js';
-import { ErofsInode } from './inode.js';
+import { type BlockRange, ErofsInode, type InodeContainer } from './inode.js';
 import { checkRestrictions } from './restrictions.js';
 import { Xattr } from './xattr.js';
 
 /** Larger images are refused unless the caller allows them. */
 export const DEFAULT_MAX_IMAGE_SIZE: number = 2 ** 30;
 
-/** Block addresses from `start` to `end`, exclusive. */
-export interface BlockRange {
-  readonly start: number;
-  readonly end: number;
-}
-
 /**
  * An EROFS image in memory. Nothing is trusted: every access is checked against the bytes there are, and fails with an
  * {@link ErofsReaderError}. Buffers that it returns are views.
  */
-export class ErofsImage implements ByteRegion {
+export class ErofsImage implements InodeContainer {
   readonly bytes: Buffer;
   readonly view: DataView;
   readonly header: ComposefsHeader;

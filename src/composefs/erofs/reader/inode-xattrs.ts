@@ -3,7 +3,7 @@ import { HexParseError } from '../../../bytes/hex.js';
 import { digestSize, type HashAlgorithm, kernelId } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
 import { NO_XATTRS, type Xattrs } from '../../tree/stat.js';
-import { decodeMetacopy, metacopySize } from '../metacopy.js';
+import { decodeMetacopy, metacopySize } from '../format/metacopy.js';
 import {
   ESCAPED_OPAQUE,
   ESCAPED_WHITEOUT,
@@ -13,7 +13,7 @@ import {
   USER_WHITEOUT,
   USER_WHITEOUTS,
   unescapeOverlayName,
-} from '../overlay-names.js';
+} from '../format/overlay-names.js';
 import type { ReadBudget } from './budget.js';
 import { invalidImage } from './errors.js';
 import type { ErofsInode } from './inode.js';

@@ -1,3 +1,5 @@
+import type { ByteRegion } from '../../../bytes/byte-region.js';
+import { getInt64, getUint64 } from '../../../bytes/int64.js';
 import {
   COMPACT_INODE_SIZE,
   type DataLayout,
@@ -10,7 +12,7 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
-} from '../format.js';
+} from '../format/constants.js';
 import {
   COMPACT_GID,
   COMPACT_NLINK,
@@ -27,20 +29,37 @@ import {
   INODE_U,
   INODE_UID,
   INODE_XATTR_COUNT,
-} from '../inode-header.js';
-import { getInt64, getUint64 } from '../int64.js';
-import { XATTR_AREA_HEADER_SIZE, xattrAreaSize } from '../xattr-format.js';
+} from '../format/inode-header.js';
+import type { Superblock } from '../format/superblock.js';
+import { XATTR_AREA_HEADER_SIZE, xattrAreaSize } from '../format/xattr-area.js';
 import { invalidImage, invalidInode, outOfBounds } from './errors.js';
-import type { ErofsImage } from './image.js';
 import { Xattr } from './xattr.js';
 
 /** Bytes after the xattrs of every chunk-based inode, whatever the number of chunks (spec 20 §9.3, §16.14). */
 const CHUNK_TAIL_SIZE = 4;
 const WORD = 2 ** 32;
 
+/** Block addresses from `start` to `end`, exclusive. */
+export interface BlockRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What an inode, and whoever reads its content, needs of the image that it lies in. */
+export interface InodeContainer extends ByteRegion {
+  readonly superblock: Superblock;
+  readonly blockSize: number;
+  /** @throws ErofsReaderError `out-of-bounds` */
+  sharedXattr(id: number): Xattr;
+  /** @throws ErofsReaderError `out-of-bounds` */
+  slice(offset: number, length: number): Buffer;
+  /** The blocks of an inode, which lie inside the image; none for chunk-based inodes. @throws ErofsReaderError */
+  inodeBlocks(inode: ErofsInode): BlockRange;
+}
+
 /** An inode in an image: its extent is checked when it is made, its fields are read when asked for. */
 export class ErofsInode {
-  readonly image: ErofsImage;
+  readonly image: InodeContainer;
   readonly nid: number;
   /** Offset of the header in the image. */
   readonly offset: number;
@@ -51,7 +70,7 @@ export class ErofsInode {
   /** Bytes after the xattr area. */
   readonly tailSize: number;
 
-  constructor(image: ErofsImage, nid: number, offset: number) {
+  constructor(image: InodeContainer, nid: number, offset: number) {
     const { bytes, view } = image;
     this.image = image;
     this.nid = nid;

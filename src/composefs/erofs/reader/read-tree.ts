@@ -2,9 +2,8 @@ import { type ByteString, byteStringFrom, byteStringFromText, quoteBytes } from 
 import { ContextError } from '../../../errors.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import { objectPathname } from '../../fsverity/object-id.js';
-import { Directory } from '../../tree/directory.js';
-import { Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
-import { LAYOUT_CHUNK_BASED, MAX_INLINE_CONTENT, S_IFLNK, S_IFREG, SYMLINK_MAX } from '../format.js';
+import { Directory, Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
+import { LAYOUT_CHUNK_BASED, MAX_INLINE_CONTENT, S_IFLNK, S_IFREG, SYMLINK_MAX } from '../format/constants.js';
 import { ReadBudget } from './budget.js';
 import { type DirectoryEntry, directoryEntries } from './directory-block.js';
 import {

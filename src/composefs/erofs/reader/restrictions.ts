@@ -8,9 +8,9 @@ import {
   FEATURE_INCOMPAT_CHUNKED_FILE,
   HEADER_VERSION,
   isFormatVersion,
-} from '../format.js';
-import type { ComposefsHeader } from '../header.js';
-import type { Superblock } from '../superblock.js';
+} from '../format/constants.js';
+import type { ComposefsHeader } from '../format/header.js';
+import type { Superblock } from '../format/superblock.js';
 import { invalidImage } from './errors.js';
 
 const KNOWN_COMPAT = FEATURE_COMPAT_SB_CHKSUM | FEATURE_COMPAT_MTIME | FEATURE_COMPAT_XATTR_FILTER;

@@ -1,7 +1,7 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
 import { type ByteString, concatBytes } from '../../../bytes/byte-string.js';
 import { roundUp } from '../../../bytes/integer.js';
-import { XATTR_ENTRY_HEADER_SIZE, XATTR_INDEX_TRUSTED, XATTR_PREFIXES } from '../xattr-format.js';
+import { XATTR_ENTRY_HEADER_SIZE, XATTR_INDEX_TRUSTED, XATTR_PREFIXES } from '../format/xattr-area.js';
 import { invalidImage, outOfBounds } from './errors.js';
 
 /** One xattr entry in an image, local or shared (spec 20 §1.5, §9.4). */

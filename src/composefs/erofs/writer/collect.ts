@@ -1,8 +1,7 @@
 import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
-import { Directory } from '../../tree/directory.js';
-import { isWhiteout, type Leaf } from '../../tree/inode.js';
+import { Directory, isWhiteout, type Leaf } from '../../tree/inode.js';
 import type { LeafOrigins } from '../../tree/leaf-origin.js';
-import { formatEpoch } from '../format.js';
+import { formatEpoch } from '../format/constants.js';
 import { ImageInode, type Role } from './image-inode.js';
 import type { ErofsOptions } from './options.js';
 import { looksLikeStub, makeStubs } from './stubs.js';

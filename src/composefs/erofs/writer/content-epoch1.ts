@@ -1,4 +1,4 @@
-import { CHUNK_ADDRESS_SIZE, planChunks } from '../chunks.js';
+import { CHUNK_ADDRESS_SIZE, planChunks } from '../format/chunks.js';
 import {
   BLOCK_SIZE,
   COMPACT_INODE_SIZE,
@@ -7,7 +7,7 @@ import {
   LAYOUT_FLAT_INLINE,
   LAYOUT_FLAT_PLAIN,
   SLOT_SIZE,
-} from '../format.js';
+} from '../format/constants.js';
 import { groupEntries } from './directory-layout.js';
 import type { ImageInode } from './image-inode.js';
 import type { Mtime } from './minimum-mtime.js';

@@ -1,8 +1,7 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
-import { DIRENT_SIZE, encodeDirent } from '../dirent.js';
-import { BLOCK_SIZE } from '../format.js';
-import type { ImageInode } from './image-inode.js';
+import { BLOCK_SIZE } from '../format/constants.js';
+import { DIRENT_SIZE, encodeDirent } from '../format/dirent.js';
 import { writeBytes } from './write-bytes.js';
 
 /** A last group up to this size follows the inode; a larger one is a block of its own. */
@@ -33,11 +32,17 @@ export function groupEntries(names: readonly ByteString[]): DirectoryGroups {
   return { blockEnds, tailSize: 0 };
 }
 
+/** The entries of a directory in byte order of their names; `targets[i]` is what `names[i]` leads to. */
+export interface OrderedEntries {
+  readonly names: readonly ByteString[];
+  readonly targets: readonly { readonly nid: number; readonly fileType: number }[];
+}
+
 /** Writes the entries `start` to `end` (exclusive) of a directory: the fixed parts, then the names. */
 export function writeEntries(
   target: ByteRegion,
   offset: number,
-  directory: ImageInode,
+  directory: OrderedEntries,
   start: number,
   end: number,
 ): void {

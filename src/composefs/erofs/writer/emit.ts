@@ -1,13 +1,13 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
-import { CHUNK_ADDRESS_SIZE, NULL_CHUNK_ADDRESS } from '../chunks.js';
-import { BLOCK_SIZE, type FormatVersion, formatEpoch, LAYOUT_CHUNK_BASED } from '../format.js';
-import { encodeCompactInode, encodeExtendedInode, type InodeHeader } from '../inode-header.js';
+import { CHUNK_ADDRESS_SIZE, NULL_CHUNK_ADDRESS } from '../format/chunks.js';
+import { BLOCK_SIZE, type FormatVersion, formatEpoch, LAYOUT_CHUNK_BASED } from '../format/constants.js';
+import { encodeCompactInode, encodeExtendedInode, type InodeHeader } from '../format/inode-header.js';
 import {
   encodeXattrAreaHeader,
   encodeXattrValueLength,
   XATTR_AREA_HEADER_SIZE,
   xattrAreaCount,
-} from '../xattr-format.js';
+} from '../format/xattr-area.js';
 import { writeEntries } from './directory-layout.js';
 import type { ImageInode } from './image-inode.js';
 import { isReferenced } from './share-xattrs.js';

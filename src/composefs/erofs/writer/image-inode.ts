@@ -1,6 +1,6 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
-import { Directory } from '../../tree/directory.js';
 import type { Leaf, LeafContent } from '../../tree/inode.js';
+import { Directory } from '../../tree/inode.js';
 import type { Stat } from '../../tree/stat.js';
 import {
   type DataLayout,
@@ -20,7 +20,7 @@ import {
   S_IFREG,
   S_IFSOCK,
   SLOT_SIZE,
-} from '../format.js';
+} from '../format/constants.js';
 import type { DirectoryGroups } from './directory-layout.js';
 import type { XattrEntry } from './xattr-table.js';
 

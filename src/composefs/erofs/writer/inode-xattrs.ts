@@ -4,7 +4,7 @@ import { digestSize } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
 import type { RegularFile } from '../../tree/inode.js';
 import type { Xattrs } from '../../tree/stat.js';
-import { formatEpoch } from '../format.js';
+import { formatEpoch } from '../format/constants.js';
 import {
   ESCAPED_OPAQUE,
   ESCAPED_WHITEOUT,
@@ -15,7 +15,7 @@ import {
   USER_OPAQUE,
   USER_WHITEOUT,
   USER_WHITEOUTS,
-} from '../overlay-names.js';
+} from '../format/overlay-names.js';
 import type { ImageInode } from './image-inode.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
 import type { ErofsOptions } from './options.js';

@@ -1,5 +1,11 @@
 import { roundUp } from '../../../bytes/integer.js';
-import { BLOCK_SIZE, COMPACT_INODE_SIZE, EXTENDED_INODE_SIZE, INODES_OFFSET, LAYOUT_CHUNK_BASED } from '../format.js';
+import {
+  BLOCK_SIZE,
+  COMPACT_INODE_SIZE,
+  EXTENDED_INODE_SIZE,
+  INODES_OFFSET,
+  LAYOUT_CHUNK_BASED,
+} from '../format/constants.js';
 import type { ImageInode } from './image-inode.js';
 import type { XattrEntry } from './xattr-table.js';
 

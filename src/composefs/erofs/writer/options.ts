@@ -1,6 +1,6 @@
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import type { LeafOrigins } from '../../tree/leaf-origin.js';
-import type { FormatVersion } from '../format.js';
+import type { FormatVersion } from '../format/constants.js';
 
 export interface ErofsOptions {
   readonly version: FormatVersion;

@@ -1,5 +1,5 @@
 import { roundUp } from '../../../bytes/integer.js';
-import { BLOCK_SIZE, SLOT_SIZE } from '../format.js';
+import { BLOCK_SIZE, SLOT_SIZE } from '../format/constants.js';
 import type { ImageInode } from './image-inode.js';
 
 /** Where an inode of V0 or V1 begins if the one before it ends at `position` (spec 20 §3.12). */

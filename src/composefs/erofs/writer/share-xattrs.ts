@@ -1,6 +1,6 @@
 import { type ByteString, compareBytes } from '../../../bytes/byte-string.js';
-import { type FormatVersion, formatEpoch } from '../format.js';
-import { XATTR_AREA_HEADER_SIZE, XATTR_COUNT_MAX, XATTR_SHARED_MAX, xattrAreaCount } from '../xattr-format.js';
+import { type FormatVersion, formatEpoch } from '../format/constants.js';
+import { XATTR_AREA_HEADER_SIZE, XATTR_COUNT_MAX, XATTR_SHARED_MAX, xattrAreaCount } from '../format/xattr-area.js';
 import type { ImageInode } from './image-inode.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
 import type { StoredName, XattrEntry, XattrTable } from './xattr-table.js';

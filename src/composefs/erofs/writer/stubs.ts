@@ -1,5 +1,5 @@
 import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
-import type { Directory } from '../../tree/directory.js';
+import type { Directory } from '../../tree/inode.js';
 import { isWhiteout, Leaf, type LeafContent } from '../../tree/inode.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../../tree/stat.js';
 

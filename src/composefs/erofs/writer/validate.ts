@@ -1,9 +1,8 @@
 import { type ByteString, quoteBytes } from '../../../bytes/byte-string.js';
-import { Directory } from '../../tree/directory.js';
-import { isWhiteout, type Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
+import { Directory, isWhiteout, type Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
 import type { Stat } from '../../tree/stat.js';
-import { CHUNKS_MAX, planChunks } from '../chunks.js';
-import { NAME_MAX, SYMLINK_TARGET_MAX } from '../format.js';
+import { CHUNKS_MAX, planChunks } from '../format/chunks.js';
+import { NAME_MAX, SYMLINK_TARGET_MAX } from '../format/constants.js';
 import { InvalidTreeError, type InvalidTreeKind } from './invalid-tree-error.js';
 
 export interface ValidationOptions {

@@ -1,7 +1,6 @@
 import { ComposefsError } from '../../../errors.js';
-import { Directory } from '../../tree/directory.js';
-import { isWhiteout } from '../../tree/inode.js';
-import type { FormatVersion } from '../format.js';
+import { Directory, isWhiteout } from '../../tree/inode.js';
+import type { FormatVersion } from '../format/constants.js';
 
 export interface VersionRange {
   readonly min?: number | undefined;

@@ -1,10 +1,10 @@
 import { constants } from 'node:buffer';
 import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
-import type { Directory } from '../../tree/directory.js';
-import { BLOCK_SIZE, FLAG_HAS_ACL, formatEpoch } from '../format.js';
-import { encodeHeader } from '../header.js';
-import { encodeSuperblock } from '../superblock.js';
-import { XATTR_INDEX_ACL_ACCESS, XATTR_INDEX_ACL_DEFAULT } from '../xattr-format.js';
+import type { Directory } from '../../tree/inode.js';
+import { BLOCK_SIZE, FLAG_HAS_ACL, formatEpoch } from '../format/constants.js';
+import { encodeHeader } from '../format/header.js';
+import { encodeSuperblock } from '../format/superblock.js';
+import { XATTR_INDEX_ACL_ACCESS, XATTR_INDEX_ACL_DEFAULT } from '../format/xattr-area.js';
 import { collectDepthFirst, orderBreadthFirst } from './collect.js';
 import { planEpoch1 } from './content-epoch1.js';
 import { emitInode, emitXattrEntry } from './emit.js';

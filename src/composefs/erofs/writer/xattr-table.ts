@@ -1,6 +1,6 @@
 import { type ByteString, quoteBytes } from '../../../bytes/byte-string.js';
-import type { FormatEpoch } from '../format.js';
-import { escapeOverlayName } from '../overlay-names.js';
+import type { FormatEpoch } from '../format/constants.js';
+import { escapeOverlayName } from '../format/overlay-names.js';
 import {
   encodeXattrEntryStart,
   splitXattrName,
@@ -8,7 +8,7 @@ import {
   XATTR_VALUE_MAX,
   xattrEntrySize,
   xattrFilterBit,
-} from '../xattr-format.js';
+} from '../format/xattr-area.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
 import { PLAIN_VALUE, type ValueForm } from './xattr-value.js';
 

@@ -2,7 +2,7 @@ import type { ByteRegion } from '../../../bytes/byte-region.js';
 import { type ByteString, byteStringFromText, concatBytes } from '../../../bytes/byte-string.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
-import { encodeMetacopy, encodeMetacopyHeader, METACOPY_HEADER_SIZE } from '../metacopy.js';
+import { encodeMetacopy, encodeMetacopyHeader, METACOPY_HEADER_SIZE } from '../format/metacopy.js';
 import { writeBytes } from './write-bytes.js';
 
 const SLASH: ByteString = byteStringFromText('/');

@@ -1,9 +1,0 @@
-import type { GlobalOptions } from './options.js';
-import type { Output } from './output.js';
-
-/** What every verb gets besides its own arguments. */
-export interface Context {
-  readonly globals: GlobalOptions;
-  /** Standard output: results only. */
-  readonly output: Output;
-}

@@ -1,0 +1,19 @@
+import type { ProgressReporter } from '../../progress.js';
+import { printToStderr } from './standard-error.js';
+
+/** Something that does not stop the command, on standard error. */
+export function warn(message: string): void {
+  printToStderr(warningLine(message));
+}
+
+/** The line, without its end, that says so. */
+export function warningLine(message: string): string {
+  return `warning: ${message}`;
+}
+
+/** For commands that show no progress. */
+export const warningReporter: ProgressReporter = {
+  report: (event) => {
+    if (event.type === 'message' && event.level === 'warning') warn(event.text);
+  },
+};

@@ -1,0 +1,216 @@
+import type { OciFsckOptions } from '../commands/oci-fsck.js';
+import type { OciImagesOptions } from '../commands/oci-images.js';
+import type { OciInspectOptions } from '../commands/oci-inspect.js';
+import type { OciLayerOptions } from '../commands/oci-layer.js';
+import type { OciLoginOptions } from '../commands/oci-login.js';
+import type { OciLogoutOptions } from '../commands/oci-logout.js';
+import type { OciPullOptions } from '../commands/oci-pull.js';
+import type { Context } from '../context/context.js';
+import { MOUNT_REQUIREMENTS, type OciMountOptions, ociMountOptions } from '../context/mount-options.js';
+import {
+  choice,
+  flag,
+  type LayerLimitOptions,
+  layerLimitOptions,
+  layerRulesOption,
+  type OciFileSystemOptions,
+  value,
+  wholeNumber,
+  xattrsOption,
+} from '../context/options.js';
+import { authFileOption, registryOptions } from '../context/registry-options.js';
+import type { CfsctlCommand } from './command.js';
+
+const PROGRESS_MODES: readonly string[] = ['auto', 'bar', 'plain', 'json', 'none'];
+
+const PULL_EXAMPLES = `
+Examples:
+  cfsctl oci pull docker://quay.io/fedora/fedora:42 fedora   An image in a registry
+  cfsctl oci pull docker://quay.io/team/app@sha256:… app     The image of a digest
+  cfsctl oci pull debian                                     A short name: registries.conf, or docker.io
+  cfsctl oci pull --tls-verify=false docker://localhost/app  From a registry without TLS
+  cfsctl oci pull oci:./layout:v1 app                        The image tagged v1 of an OCI layout directory
+  cfsctl oci pull oci-archive:./app.tar app                  An image in an archive
+  cfsctl oci pull docker-archive:./saved.tar:app:v1 app      Of what \`docker save\` or \`podman save\` wrote
+  cfsctl oci pull dir:./copied app                           Of what \`skopeo copy … dir:\` wrote
+  cfsctl oci pull docker-daemon:app:v1 app                   Of the Docker daemon; needs skopeo
+  cfsctl oci pull --platform linux/arm64 oci:./layout app    The image for another machine
+
+Whatever else skopeo knows (containers-storage:, sif:, …) is read with it, if it is installed.
+A pull that was interrupted goes on where it stopped. \`cfsctl oci login\` stores credentials.`;
+
+const LOGIN_EXAMPLES = `
+Examples:
+  cfsctl oci login quay.io                                   Asks for user name and password
+  cfsctl oci login -u ann --password-stdin localhost:5000 < password.txt
+  cfsctl oci login --authfile ./auth.json quay.io/team       For the images below a namespace only`;
+
+/** The verbs of spec 70 C2. They import modules of the OCI layer rather than its face: a listing needs few of them. */
+export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
+  addPull(oci, context);
+  addLogin(oci, context);
+  addImageVerbs(oci, context);
+  addLayerVerbs(oci, context);
+  addRootfsVerbs(oci, context);
+}
+
+function addPull(oci: CfsctlCommand, context: () => Context): void {
+  const progress = choice('--progress <PROGRESS>', 'How to show progress, on standard error', PROGRESS_MODES);
+  progress.default(undefined, 'auto');
+  const retry = wholeNumber('--retry <COUNT>', 'Further attempts after a request that failed', 0, 1000);
+  retry.default(undefined, '4');
+  const timeout = wholeNumber('--timeout <SECONDS>', 'How long a registry may be silent', 1, 86_400);
+  timeout.default(undefined, '60');
+  const minRate = wholeNumber(
+    '--min-rate <BYTES>',
+    'Give up on a layer that comes slower than this a second',
+    0,
+    2 ** 31,
+  );
+  minRate.default(undefined, '1024');
+  oci
+    .verb('pull', 'Pull an image into the repository')
+    .argument('<IMAGE>', 'The image: docker://HOST/NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG], or of another transport')
+    .argument('[NAME]', 'Tag for the pulled image; by default the text of IMAGE')
+    .addOption(value('--platform <PLATFORM>', 'OS/ARCH[/VARIANT] to take of a multi-platform image'))
+    .addOption(
+      value('--creds <USER[:PASSWORD]>', 'Credentials for the registry; a password that is left out is asked for'),
+    )
+    .addOptions(registryOptions())
+    .addOption(value('--signature-policy <FILE>', "policy.json in place of the user's or the system's"))
+    .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
+    .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
+    .addOption(layerRulesOption())
+    .addOptions(layerLimitOptions())
+    .addOption(retry)
+    .addOption(timeout)
+    .addOption(minRate)
+    .addOption(progress)
+    .addOption(wholeNumber('--progress-fd <FD>', 'Write progress to this descriptor, as lines of JSON', 2, 65_535))
+    .addOption(flag('--quiet', 'Show no progress, and print only the digest of the manifest').conflicts(['json']))
+    .addOption(flag('--json', 'Print the result as JSON'))
+    .addHelpText('after', PULL_EXAMPLES)
+    .action(async (image: string, name: string | undefined, options: OciPullOptions) =>
+      (await import('../commands/oci-pull.js')).ociPull(context(), image, name, options),
+    );
+}
+
+function addLogin(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('login', 'Check credentials for a registry, and store them where podman and skopeo find them')
+    .argument('<REGISTRY>', 'HOST[:PORT], or HOST[:PORT]/NAMESPACE for a part of it')
+    .addOption(value('-u, --username <USERNAME>', 'User name; asked for if left out'))
+    .addOption(
+      value('-p, --password <PASSWORD>', 'Password; other users of this machine may see it: better --password-stdin'),
+    )
+    .addOption(flag('--password-stdin', 'Read the password from standard input').conflicts(['password']))
+    .addOption(flag('--get-login', 'Print the user name that is logged in, and do nothing else'))
+    .addOptions(registryOptions())
+    .requires({ passwordStdin: ['username'] })
+    .addHelpText('after', LOGIN_EXAMPLES)
+    .action(async (registry: string, options: OciLoginOptions) =>
+      (await import('../commands/oci-login.js')).ociLogin(context(), registry, options),
+    );
+
+  oci
+    .verb('logout', 'Remove the stored credentials for a registry')
+    .argument('[REGISTRY]', 'As for login')
+    .addOption(flag('-a, --all', 'Remove the credentials for all registries'))
+    .addOption(authFileOption())
+    .action(async (registry: string | undefined, options: OciLogoutOptions) =>
+      (await import('../commands/oci-logout.js')).ociLogout(context(), registry, options),
+    );
+}
+
+function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('images', 'List the tagged images')
+    .addOption(flag('--json', 'Print JSON'))
+    .action(async (options: OciImagesOptions) =>
+      (await import('../commands/oci-images.js')).ociImages(context(), options),
+    );
+
+  oci
+    .verb('inspect', 'Show manifest, config and referrers of an image as JSON')
+    .argument('<IMAGE>', 'Tag, or @ and the digest of the manifest: @sha256:…')
+    .addOption(flag('--manifest', 'Print only the manifest, as it was stored').conflicts(['config']))
+    .addOption(flag('--config', 'Print only the config, as it was stored').conflicts(['manifest']))
+    .action(async (image: string, options: OciInspectOptions) =>
+      (await import('../commands/oci-inspect.js')).ociInspect(context(), image, options),
+    );
+
+  oci
+    .verb('tag', 'Give an image another tag')
+    .argument('<MANIFEST_DIGEST>', 'Digest of the manifest: sha256:…')
+    .argument('<NAME>', "The new tag; must not begin with '@'")
+    .action(async (digest: string, name: string) =>
+      (await import('../commands/oci-tag.js')).ociTag(context(), digest, name),
+    );
+
+  oci
+    .verb('untag', 'Remove a tag. The image stays until the next gc')
+    .argument('<NAME>', 'The tag')
+    .action(async (name: string) => (await import('../commands/oci-untag.js')).ociUntag(context(), name));
+
+  oci
+    .verb('fsck', 'Check the images, and the repository as fsck does')
+    .argument('[IMAGE]', 'Check only the image of this tag')
+    .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
+    .action(async (image: string | undefined, options: OciFsckOptions) =>
+      (await import('../commands/oci-fsck.js')).ociFsck(context(), image, options),
+    );
+}
+
+function addLayerVerbs(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('layer', 'Write a stored layer to standard output, as the tar file that it was')
+    .argument('<LAYER>', 'Digest of the uncompressed layer (diff_id): sha256:…')
+    .addOption(flag('--dumpfile', 'Print one dumpfile line for each entry instead').conflicts(['json']))
+    .addOption(flag('--json', 'Print sizes and counts as JSON instead').conflicts(['dumpfile']))
+    .action(async (layer: string, options: OciLayerOptions) =>
+      (await import('../commands/oci-layer.js')).ociLayer(context(), layer, options),
+    );
+
+  oci
+    .verb('import-layer', 'Store a tar file from standard input as a layer')
+    .argument('<DIGEST>', 'Digest of the tar file (diff_id): sha256:…')
+    .argument('[NAME]', 'A name for the layer: it is refs/<name> for cat')
+    .addOptions(layerLimitOptions())
+    .action(async (digest: string, name: string | undefined, options: LayerLimitOptions) =>
+      (await import('../commands/oci-import-layer.js')).ociImportLayer(context(), digest, name, options),
+    );
+}
+
+function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
+  const image = 'Tag, or @ and the digest of the config: @sha256:…';
+  const verity = 'With @: digest (fs-verity) that the stored config must have, in hex';
+  oci
+    .verb('dump', 'Print the file system of an image as a composefs dumpfile')
+    .argument('<CONFIG_NAME>', image)
+    .argument('[CONFIG_VERITY]', verity)
+    .addOption(xattrsOption())
+    .addOption(layerRulesOption())
+    .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
+      (await import('../commands/oci-dump.js')).ociDump(context(), name, configVerity, options),
+    );
+
+  oci
+    .verb('compute-id', 'Print the digest of the composefs image of an OCI image')
+    .argument('<CONFIG_NAME>', image)
+    .argument('[CONFIG_VERITY]', verity)
+    .addOption(xattrsOption())
+    .addOption(layerRulesOption())
+    .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
+      (await import('../commands/oci-compute-id.js')).ociComputeId(context(), name, configVerity, options),
+    );
+
+  oci
+    .verb('mount', 'Mount the file system of an image')
+    .argument('<IMAGE>', 'Tag, or digest of the manifest: sha256:…')
+    .argument('<MOUNTPOINT>', 'The directory to mount it on')
+    .addOptions(ociMountOptions())
+    .requires(MOUNT_REQUIREMENTS)
+    .action(async (name: string, mountpoint: string, options: OciMountOptions) =>
+      (await import('../commands/oci-mount.js')).ociMount(context(), name, mountpoint, options),
+    );
+}

@@ -1,0 +1,138 @@
+import { DEFAULT_ALGORITHM, formatAlgorithm, parseAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import type { CreateImageOptions } from '../commands/create-image.js';
+import type { DumpFilesOptions } from '../commands/dump-files.js';
+import type { FsckOptions } from '../commands/fsck.js';
+import type { GcOptions } from '../commands/gc.js';
+import type { ImagesOptions } from '../commands/images.js';
+import type { InitOptions } from '../commands/init.js';
+import type { Context } from '../context/context.js';
+import { MOUNT_REQUIREMENTS, type MountOptions, mountOptions } from '../context/mount-options.js';
+import {
+  erofsVersionOption,
+  type FileSystemOptions,
+  fileSystemOptions,
+  flag,
+  list,
+  value,
+} from '../context/options.js';
+import type { CfsctlCommand } from './command.js';
+
+const IMAGE_NAME = 'Name or digest of the image';
+
+/** The verbs of spec 70 B5 and C1. */
+export function addRepositoryVerbs(program: CfsctlCommand, context: () => Context): void {
+  addInit(program, context);
+
+  program
+    .verb('transaction', 'Hold the lock of the repository until killed, so that no garbage collection runs')
+    .action(async () => (await import('../commands/transaction.js')).transaction(context()));
+
+  program
+    .verb('cat', 'Write the content of a stored stream to standard output')
+    .argument('<NAME>', 'The stream: its identifier (such as oci-layer-sha256:…), or refs/<name>')
+    .action(async (name: string) => (await import('../commands/cat.js')).cat(context(), name));
+
+  program
+    .verb('gc', 'Delete objects, images and streams that no reference leads to')
+    .addOption(list('-r, --root <ROOT>', 'Keep this image or stream as well; may be repeated'))
+    .addOption(flag('-n, --dry-run', 'Only show what would be deleted'))
+    .action(async (options: GcOptions) => (await import('../commands/gc.js')).gc(context(), options));
+
+  program
+    .verb('import-image', 'Store a composefs image from standard input. It is not checked: only for trusted images')
+    .argument('<REFERENCE>', 'The name to give to the image')
+    .action(async (reference: string) =>
+      (await import('../commands/import-image.js')).importImage(context(), reference),
+    );
+
+  program
+    .verb('images', 'List the named images')
+    .alias('list-images')
+    .addOption(flag('--json', 'Print JSON'))
+    .addOption(flag('--no-trunc', 'Show whole digests'))
+    .action(async (options: ImagesOptions) => (await import('../commands/images.js')).images(context(), options));
+
+  program
+    .verb('mount', 'Mount an image')
+    .argument('<NAME>', IMAGE_NAME)
+    .argument('<MOUNTPOINT>', 'The directory to mount it on')
+    .addOptions(mountOptions())
+    .requires(MOUNT_REQUIREMENTS)
+    .action(async (name: string, mountpoint: string, options: MountOptions) =>
+      (await import('../commands/mount.js')).mount(context(), name, mountpoint, options),
+    );
+
+  addTreeVerbs(program, context);
+  addInspectionVerbs(program, context);
+}
+
+function addInit(program: CfsctlCommand, context: () => Context): void {
+  const algorithm = value(
+    '--algorithm <ALGORITHM>',
+    'Digest of the objects: fsverity-sha256-12 or fsverity-sha512-12',
+    parseAlgorithm,
+  );
+  algorithm.default(DEFAULT_ALGORITHM, formatAlgorithm(DEFAULT_ALGORITHM));
+  program
+    .verb('init', 'Create a repository')
+    .argument('[PATH]', 'Where to create it; by default where --repo, --user or --system say')
+    .addOption(algorithm)
+    .addOption(flag('--insecure', 'Do not require fs-verity of this repository, as for a file system without it'))
+    .addOption(
+      flag('--reset-metadata', 'Start anew with the objects kept: removes streams/, images/ and the old meta.json'),
+    )
+    .addOption(flag('--ensure', 'Accept an existing repository of another configuration as it is'))
+    .addOption(erofsVersionOption('Image format of the repository [default: 1]'))
+    .action(async (path: string | undefined, options: InitOptions) =>
+      (await import('../commands/init.js')).init(context(), path, options),
+    );
+}
+
+function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
+  program
+    .verb('create-image', 'Store a directory tree: its files as objects, and the image; prints the digest of the image')
+    .argument('<PATH>', 'The directory')
+    .argument('[IMAGE_NAME]', 'A name for the image, to find it again and to keep it from gc')
+    .addOptions(fileSystemOptions())
+    .action(async (path: string, name: string | undefined, options: CreateImageOptions) =>
+      (await import('../commands/create-image.js')).createImage(context(), path, name, options),
+    );
+
+  program
+    .verb('compute-id', 'Print the digest that the image of a directory tree has; stores nothing')
+    .argument('<PATH>', 'The directory')
+    .addOptions(fileSystemOptions())
+    .action(async (path: string, options: FileSystemOptions) =>
+      (await import('../commands/compute-id.js')).computeId(context(), path, options),
+    );
+
+  program
+    .verb('create-dumpfile', 'Print a directory tree as a composefs dumpfile; stores nothing')
+    .argument('<PATH>', 'The directory')
+    .addOptions(fileSystemOptions())
+    .action(async (path: string, options: FileSystemOptions) =>
+      (await import('../commands/create-dumpfile.js')).createDumpfile(context(), path, options),
+    );
+}
+
+function addInspectionVerbs(program: CfsctlCommand, context: () => Context): void {
+  program
+    .verb('image-objects', 'List the objects that an image refers to')
+    .argument('<NAME>', IMAGE_NAME)
+    .action(async (name: string) => (await import('../commands/image-objects.js')).imageObjects(context(), name));
+
+  program
+    .verb('dump-files', 'Show files and directories of an image in the dumpfile format')
+    .argument('<IMAGE_NAME>', IMAGE_NAME)
+    .argument('[FILES...]', 'Paths in the image; a directory stands for everything below it')
+    .addOption(flag('--backing-path-only', 'Show where the content is: "inline", or the path below objects/'))
+    .action(async (name: string, files: readonly string[], options: DumpFilesOptions) =>
+      (await import('../commands/dump-files.js')).dumpFiles(context(), name, files, options),
+    );
+
+  program
+    .verb('fsck', 'Check the repository: objects, streams, images and references')
+    .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
+    .addOption(flag('--metadata-only', 'Do not read the objects: much faster'))
+    .action(async (options: FsckOptions) => (await import('../commands/fsck.js')).fsck(context(), options));
+}

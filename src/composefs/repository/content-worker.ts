@@ -1,5 +1,0 @@
-import { type ContentJob, openDestination, storeContents } from './file-contents.js';
-import { serveJobs } from './worker-threads.js';
-
-/** Reads and stores the contents of files in a worker thread. */
-serveJobs(openDestination, (store, job: ContentJob) => storeContents(store, job));

@@ -1,0 +1,289 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { resolve } from 'node:path';
+import { ComposefsError, errorCode } from '../../../errors.js';
+import { type DirectoryEntry, listDirectory } from '../../../fs/directory-entries.js';
+import { closeOnError, isErrno } from '../../../fs/files.js';
+import { requireRegularFile } from '../../../fs/open-file.js';
+import { O_PATH } from '../../../linux/fcntl.js';
+import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
+import { RepositoryClosedError, UnsafePathError } from './open-error.js';
+
+/** Relative to the directory of the repository, without `.` and `..`. Text is UTF-8; names that are not are bytes. */
+export type RelativePath = string | Buffer;
+
+/** Plain data: with it, another thread of the process reaches the same directory. */
+export interface RootReference {
+  /** Absolute; for messages. */
+  readonly path: string;
+  readonly fd: number;
+  /** One `Int32`: {@link OPEN}, {@link CLOSING} or {@link CLOSED}, for all threads. */
+  readonly state: SharedArrayBuffer;
+  /** Root may write although the directory is another user's. */
+  readonly allowForeignOwner: boolean;
+}
+
+const OPEN = 0;
+/** What runs goes on, and nothing new may begin. */
+const CLOSING = 1;
+/** The number of the descriptor may be that of another file. */
+const CLOSED = 2;
+
+export interface OpenRootOptions {
+  /** As root, write also where the directory belongs to another user. Default false. */
+  readonly allowForeignOwner?: boolean | undefined;
+}
+
+/**
+ * The directory of a repository, and the way to everything in it.
+ *
+ * It is opened once. What is below is reached from its descriptor without following a symlink or entering a mount, so
+ * that a repository that belongs to somebody else cannot lead a privileged process to files outside of it. The links of
+ * the repository itself, in `streams/` and `images/`, are read and followed by {@link resolve}, inside of it only.
+ */
+export class RepositoryRoot {
+  readonly reference: RootReference;
+  readonly #state: Int32Array;
+  readonly #mayGoOn: () => boolean;
+
+  /** @param mayGoOn whether the caller is one that may go on while the directory is about to be closed. */
+  constructor(reference: RootReference, mayGoOn: () => boolean = () => true) {
+    this.reference = reference;
+    this.#state = new Int32Array(reference.state);
+    this.#mayGoOn = mayGoOn;
+  }
+
+  /** @param path absolute; links in it are followed. */
+  static open(path: string, options: OpenRootOptions = {}, mayGoOn?: () => boolean): RepositoryRoot {
+    // Read-only rather than O_PATH: only an open file can be locked.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    return closeOnError(fd, () => {
+      requireProc();
+      const { allowForeignOwner = false } = options;
+      return new RepositoryRoot({ path, fd, state: new SharedArrayBuffer(4), allowForeignOwner }, mayGoOn);
+    });
+  }
+
+  get path(): string {
+    return this.reference.path;
+  }
+
+  /** @throws RepositoryClosedError */
+  get fd(): number {
+    this.requireOpen();
+    return this.reference.fd;
+  }
+
+  /** @throws RepositoryClosedError */
+  requireOpen(): void {
+    const state = Atomics.load(this.#state, 0);
+    if (state === CLOSED || (state === CLOSING && !this.#mayGoOn())) throw new RepositoryClosedError(this.path);
+  }
+
+  /** From now on only what runs may go on. False if that was said before. */
+  beginClose(): boolean {
+    return Atomics.compareExchange(this.#state, 0, OPEN, CLOSING) === OPEN;
+  }
+
+  /** For all threads. Does nothing a second time. */
+  close(): void {
+    if (Atomics.exchange(this.#state, 0, CLOSED) !== CLOSED) closeSync(this.reference.fd);
+  }
+
+  /** What messages call a file. */
+  nameOf(path: RelativePath): string {
+    return path.length === 0 ? this.path : `${this.path}/${path}`;
+  }
+
+  /**
+   * Opens a file; the caller closes it.
+   *
+   * @param mode of a new file, less the umask.
+   * @throws UnsafePathError if the way leads through a symlink or a mount, or ends at a symlink.
+   */
+  open(path: RelativePath, flags: number, mode = 0): number {
+    try {
+      return this.#at(path, (file) => openSync(file, flags | constants.O_NOFOLLOW, mode));
+    } catch (error) {
+      throw isErrno(error, 'ELOOP') ? new UnsafePathError(this.nameOf(path), error) : error;
+    }
+  }
+
+  /** An `O_PATH` descriptor of a directory; the caller closes it. @throws ENOENT, ENOTDIR; UnsafePathError */
+  openDirectory(path: RelativePath): number {
+    return this.within(path, (self) => openSync(self, O_PATH | constants.O_DIRECTORY));
+  }
+
+  /**
+   * Opens a regular file for reading.
+   *
+   * @throws ComposefsError `NOT_A_FILE`
+   */
+  openFile(path: RelativePath): number {
+    const fd = this.open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return closeOnError(fd, () => {
+      requireRegularFile(fd, this.nameOf(path));
+      return fd;
+    });
+  }
+
+  /** {@link openFile}; undefined if there is no such file. */
+  openFileIfExists(path: RelativePath): number | undefined {
+    return undefinedIfMissing(() => this.openFile(path));
+  }
+
+  /**
+   * Runs `action` with a path by which Node's functions reach a directory, valid for the length of the call: what is
+   * appended to it must be one name.
+   *
+   * @throws ENOENT, ENOTDIR; UnsafePathError
+   */
+  within<T>(directory: RelativePath, action: (self: string) => T): T {
+    let isThere = false;
+    try {
+      return withDirectoryBeneath(this.fd, directory, this.nameOf(directory), (fd) => {
+        isThere = true;
+        const self = `/proc/self/fd/${fd}`;
+        try {
+          return action(self);
+        } catch (error) {
+          throw renamePath(error, self, this.nameOf(directory));
+        }
+      });
+    } catch (error) {
+      const isUnsafe = !isThere && isErrno(error, 'ELOOP', 'EXDEV');
+      throw isUnsafe ? new UnsafePathError(this.nameOf(directory), error) : error;
+    }
+  }
+
+  /** Undefined if there is no such thing. */
+  lstat(path: RelativePath): Stats | undefined {
+    return undefinedIfMissing(() => this.#at(path, (file) => lstatSync(file, { throwIfNoEntry: false })));
+  }
+
+  /** The bytes of a symlink; undefined if there is no such thing. @throws EINVAL if it is something else. */
+  readLink(path: RelativePath): Buffer | undefined {
+    return undefinedIfMissing(() => this.#at(path, (file) => readlinkSync(file, 'buffer')));
+  }
+
+  /** Sorted by name; undefined if there is no such directory. */
+  list(directory: RelativePath): DirectoryEntry[] | undefined {
+    return undefinedIfMissing(() => this.within(directory, listDirectory));
+  }
+
+  /**
+   * Makes a directory with exactly this mode, unless it is there; its parent must be.
+   *
+   * @throws ENOTDIR; UnsafePathError
+   */
+  makeDirectory(path: RelativePath, mode: number): void {
+    try {
+      this.#at(path, (directory) => mkdirSync(directory, { mode }));
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+      // What is there must be a directory.
+      closeSync(this.openDirectory(path));
+      return;
+    }
+    const fd = this.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Makes a symlink. False if the name is taken. */
+  makeLink(path: RelativePath, text: RelativePath): boolean {
+    try {
+      this.#at(path, (link) => symlinkSync(text, link));
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) return false;
+      throw error;
+    }
+  }
+
+  rename(from: RelativePath, to: RelativePath): void {
+    this.#at(from, (source) => this.#at(to, (target) => renameSync(source, target)));
+  }
+
+  /** @throws ENOENT */
+  unlink(path: RelativePath): void {
+    this.#at(path, unlinkSync);
+  }
+
+  /** @throws ENOENT, ENOTEMPTY */
+  removeDirectory(path: RelativePath): void {
+    this.#at(path, rmdirSync);
+  }
+
+  #at<T>(path: RelativePath, action: (file: string | Buffer) => T): T {
+    const slash = path.lastIndexOf('/');
+    const directory = slash < 0 ? '' : typeof path === 'string' ? path.slice(0, slash) : path.subarray(0, slash);
+    return this.within(directory, (self) => {
+      if (typeof path === 'string') return action(`${self}/${checkedName(path.slice(slash + 1))}`);
+      const name = path.subarray(slash + 1);
+      checkedName(name.toString('latin1'));
+      return action(Buffer.concat([Buffer.from(`${self}/`), name]));
+    });
+  }
+}
+
+/** Opens the directory of a repository for the length of a call. */
+export function withRoot<T>(path: string, options: OpenRootOptions, action: (root: RepositoryRoot) => T): T {
+  const root = RepositoryRoot.open(resolve(path), options);
+  try {
+    return action(root);
+  } finally {
+    root.close();
+  }
+}
+
+/** What is no name would lead to the directory itself or out of it. */
+function checkedName(name: string): string {
+  if (name === '' || name === '.' || name === '..') {
+    throw new ComposefsError('INVALID_NAME', `not the name of a file: ${JSON.stringify(name)}`);
+  }
+  return name;
+}
+
+function undefinedIfMissing<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Node's functions take paths only: those through descriptors are in `/proc`. */
+function requireProc(): void {
+  if (existsSync('/proc/self/fd')) return;
+  throw new ComposefsError('PROC_UNAVAILABLE', '/proc is not mounted', { hint: 'mount -t proc proc /proc' });
+}
+
+/** Lets an error of Node name the file as the user knows it. */
+function renamePath(error: unknown, from: string, to: string): unknown {
+  if (!(error instanceof Error) || errorCode(error) === 'INTERNAL') return error;
+  const path = new RegExp(`${from}(?![0-9])`, 'g');
+  for (let current: unknown = error; current instanceof Error; current = current.cause) {
+    current.message = current.message.replace(path, () => to);
+    if (current.stack !== undefined) current.stack = current.stack.replace(path, () => to);
+    if ('path' in current && typeof current.path === 'string') current.path = current.path.replace(path, () => to);
+  }
+  return error;
+}

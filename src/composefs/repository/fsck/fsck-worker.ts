@@ -1,0 +1,5 @@
+import { hostFrom, serveJobs } from '../objects/worker-threads.js';
+import { type FsckJob, runFsckJob } from './fsck.js';
+
+/** Does parts of a consistency check in a worker thread. */
+serveJobs(hostFrom, (repository, job: FsckJob) => runFsckJob(repository, job));

@@ -1,0 +1,99 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { byteStringToText } from '../../../bytes/byte-string.js';
+import { withContext } from '../../../errors.js';
+import { listNames } from '../../../fs/directory-entries.js';
+import { isErrno } from '../../../fs/files.js';
+import { type ObjectId, objectIdFromDirAndBasename } from '../../fsverity/object-id.js';
+import { type Category, isBrokenLink, walkRefs } from '../names/category.js';
+import type { RepositoryHost } from '../objects/host.js';
+import { OBJECTS } from '../objects/object-store.js';
+import { type LiveSet, refTarget } from './gc-live.js';
+
+export interface SweptObjects {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/**
+ * Deletes every object that is not in `live` (spec 10 §17.3 step 5).
+ *
+ * @param dryRun counts only.
+ */
+export function sweepObjects(repository: RepositoryHost, live: ReadonlySet<ObjectId>, dryRun: boolean): SweptObjects {
+  let count = 0;
+  let bytes = 0;
+  for (let number = 0; number < 256; number++) {
+    const directory = `${OBJECTS}/${number.toString(16).padStart(2, '0')}`;
+    withinIfThere(repository, directory, (self) => {
+      for (const name of listNames(self)) {
+        const place = `${repository.root.nameOf(directory)}/${byteStringToText(name)}`;
+        const id = withContext(`Parsing object ID from directory entry ${place}`, () =>
+          objectIdFromDirAndBasename(repository.objects.algorithm, number, name),
+        );
+        if (live.has(id)) continue;
+        const path = `${self}/${name}`;
+        count++;
+        bytes += sizeOf(path);
+        if (!dryRun) unlinkSync(path);
+      }
+    });
+  }
+  return { count, bytes };
+}
+
+/** Nothing happens if there is no such directory. */
+function withinIfThere(repository: RepositoryHost, directory: string, action: (self: string) => void): void {
+  let isThere = false;
+  try {
+    repository.root.within(directory, (self) => {
+      isThere = true;
+      action(self);
+    });
+  } catch (error) {
+    if (isThere || !isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/**
+ * Removes the entries of a category whose objects are dead or gone, and the references that lead nowhere (spec 10
+ * §17.3 step 6). What a reference names stays, also if its object is gone: only who made the reference knows whether
+ * it can be had again.
+ *
+ * @param dryRun counts only, and only those that lead nowhere already.
+ */
+export function pruneLinks(repository: RepositoryHost, category: Category, live: LiveSet, dryRun: boolean): number {
+  const { root } = repository;
+  const { entries, roots } = live.categories[category];
+  let count = 0;
+  const prune = (path: Buffer): void => {
+    count++;
+    if (!dryRun) root.unlink(path);
+  };
+  for (const [name, id] of entries) {
+    if (roots.has(name)) continue;
+    const path = Buffer.from(`${category}/${name}`);
+    if ((!dryRun && !live.objects.has(id)) || leadsNowhere(repository, path)) prune(path);
+  }
+  for (const entry of walkRefs(repository, category)) {
+    if (refTarget(repository, entry) === undefined && leadsNowhere(repository, entry.path)) prune(entry.path);
+  }
+  return count;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return lstatSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** What leads out of the repository is not followed there, and left alone: fsck tells of it. */
+function leadsNowhere({ root }: RepositoryHost, path: Buffer): boolean {
+  try {
+    return isBrokenLink(root, path);
+  } catch (error) {
+    if (isErrno(error, 'UNSAFE_PATH', 'ELOOP', 'ENOTDIR')) return false;
+    throw error;
+  }
+}

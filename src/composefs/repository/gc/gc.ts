@@ -1,0 +1,91 @@
+import { withContext } from '../../../errors.js';
+import type { SyncingHost } from '../objects/host.js';
+import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
+import { findLiveObjects } from './gc-live.js';
+import { pruneLinks, sweepObjects } from './gc-sweep.js';
+
+export interface GcRequest {
+  /** Names of entries in `images/` or `streams/` to keep besides what has a reference. */
+  readonly additionalRoots: readonly string[];
+  readonly dryRun: boolean;
+}
+
+/** Spec 10 §17. */
+export interface GcResult {
+  readonly objectsRemoved: number;
+  /** Sum of the sizes of the removed objects. */
+  readonly objectsBytes: number;
+  /** Broken symlinks removed under `images/`, entries and references. */
+  readonly imagesPruned: number;
+  readonly streamsPruned: number;
+  /**
+   * Old files removed that are no objects: of writers that crashed, and parts of downloads that nobody went on with.
+   * Absent if there are none.
+   */
+  readonly leftovers?: SweptFiles;
+  /**
+   * References to a stream or image whose object is gone, as paths in the repository. They were left alone, and keep
+   * nothing alive. Absent if there are none.
+   */
+  readonly danglingRefs?: readonly string[];
+}
+
+/**
+ * Deletes what nothing needs: the links to dead objects, then the objects. In this order, with a sync between the two,
+ * no end at any moment leaves a link to something that is gone, which a later pull could take for stored. The caller
+ * holds the exclusive lock, or for a dry run the shared one.
+ *
+ * A dry run counts objects exactly, but only those links that are broken already (spec 10 §17.3).
+ */
+export function collectGarbage(repository: SyncingHost, request: GcRequest): GcResult {
+  const { additionalRoots, dryRun } = request;
+  const live = findLiveObjects(repository, additionalRoots);
+  const imagesPruned = pruneLinks(repository, 'images', live, dryRun);
+  const streamsPruned = pruneLinks(repository, 'streams', live, dryRun);
+  if (!dryRun && imagesPruned + streamsPruned > 0) repository.sync();
+  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live.objects, dryRun));
+  const leftovers = sum(sweepLeftovers(repository, dryRun), sweepPartialDownloads(repository, dryRun));
+  const danglingRefs = [...live.categories.images.danglingRefs, ...live.categories.streams.danglingRefs];
+  return {
+    objectsRemoved: objects.count,
+    objectsBytes: objects.bytes,
+    imagesPruned,
+    streamsPruned,
+    ...(leftovers.count > 0 && { leftovers }),
+    ...(danglingRefs.length > 0 && { danglingRefs }),
+  };
+}
+
+function sum(a: SweptFiles, b: SweptFiles): SweptFiles {
+  return { count: a.count + b.count, bytes: a.bytes + b.bytes };
+}
+
+/** The names of the fields outside of this library: varlink. */
+export interface GcResultWire {
+  readonly objects_removed: number;
+  readonly objects_bytes: number;
+  readonly images_pruned: number;
+  readonly streams_pruned: number;
+}
+
+export function gcResultToWire(result: GcResult): GcResultWire {
+  return {
+    objects_removed: result.objectsRemoved,
+    objects_bytes: result.objectsBytes,
+    images_pruned: result.imagesPruned,
+    streams_pruned: result.streamsPruned,
+  };
+}
+
+/** For people, each line ended by a line feed. */
+export function formatGcResult(result: GcResult, dryRun: boolean): string {
+  const { objectsRemoved, objectsBytes, imagesPruned, streamsPruned, leftovers } = result;
+  let text = dryRun ? 'Dry run (no files deleted):\n' : '';
+  text += `Objects: ${objectsRemoved} removed (${objectsBytes} bytes)\n`;
+  if (imagesPruned > 0 || streamsPruned > 0) {
+    text += `Pruned symlinks: ${imagesPruned} images, ${streamsPruned} streams\n`;
+  }
+  // A line that the reference does not have: it leaves such files.
+  if (leftovers !== undefined) text += `Leftovers: ${leftovers.count} removed (${leftovers.bytes} bytes)\n`;
+  return text;
+}

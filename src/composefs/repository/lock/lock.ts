@@ -1,0 +1,161 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ComposefsError } from '../../../errors.js';
+import { isErrno } from '../../../fs/files.js';
+import { tryFlock } from '../../../linux/flock.js';
+import type { RepositoryRoot } from '../directory/root.js';
+import { waitForFlock } from './wait-for-flock.js';
+
+export interface ExclusiveOptions {
+  /** Called just before the shared lock is given up: from then on others may collect garbage. May throw. */
+  readonly beforeUnshared: () => void;
+  /** Called when the shared lock is held again. */
+  readonly afterShared: () => void;
+  /** Stops waiting for the exclusive lock. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the caller is a part of: `use` only keeps the repository open. */
+type Inside = 'use' | 'shared' | 'exclusive';
+
+/**
+ * The lock of an open repository (spec 10 §16): a `flock` on its directory, shared while it is open, exclusive for
+ * garbage collection.
+ *
+ * The kernel's lock keeps processes apart, and instances of one process, but not what one instance does at the same
+ * time: that is what {@link share} is for. It also knows what still runs when the repository is to be closed.
+ */
+export class RepositoryLock {
+  #root: RepositoryRoot | undefined;
+  readonly #inside = new AsyncLocalStorage<Inside>();
+  #users = 0;
+  #sharers = 0;
+  #onUnshared: (() => void) | undefined;
+  /** Settles when the last exclusive user that was let in or waits is done. */
+  #exclusive: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  /** Takes the shared lock. Waits, without blocking the thread, while another process collects garbage. */
+  async acquire(root: RepositoryRoot, signal?: AbortSignal): Promise<void> {
+    await waitForFlock(root.fd, 'shared', signal);
+    this.#root = root;
+  }
+
+  /** Whether the caller is a part of what {@link use}, {@link share} or {@link exclusive} runs. */
+  get isInside(): boolean {
+    return this.#inside.getStore() !== undefined;
+  }
+
+  /**
+   * Runs `action`, which reads: the repository is not closed before its end. A collection may run meanwhile.
+   *
+   * @throws RepositoryClosedError
+   */
+  async use<T>(action: () => Promise<T>): Promise<T> {
+    if (this.isInside) return await action();
+    this.#requireOpen();
+    this.#users++;
+    try {
+      return await this.#inside.run('use', action);
+    } finally {
+      this.#users--;
+      this.#checkIdle();
+    }
+  }
+
+  /**
+   * Runs `action` while nobody of this instance has the lock for itself. May be nested.
+   *
+   * @throws RepositoryClosedError
+   */
+  async share<T>(action: () => Promise<T> | T): Promise<T> {
+    // A nested action must not queue behind somebody who waits for the outer one to end.
+    if (this.#hasLock) return await action();
+    this.#requireOpen();
+    while (this.#exclusive !== undefined) await this.#exclusive;
+    this.#requireOpen();
+    this.#sharers++;
+    try {
+      return await this.#inside.run('shared', async () => await action());
+    } finally {
+      this.#sharers--;
+      if (this.#sharers === 0) this.#onUnshared?.();
+      this.#checkIdle();
+    }
+  }
+
+  /**
+   * Runs `action` with the exclusive lock, when all others have closed the repository. The shared lock is taken again
+   * afterwards, whatever happens.
+   *
+   * @throws RepositoryClosedError
+   */
+  async exclusive<T>(action: () => Promise<T>, options: ExclusiveOptions): Promise<T> {
+    if (this.#hasLock) {
+      throw new ComposefsError('DEADLOCK', 'the exclusive lock was asked for inside of what it would have to wait for');
+    }
+    this.#requireOpen();
+    while (this.#exclusive !== undefined) await this.#exclusive;
+    const root = this.#requireOpen();
+    let release: () => void = () => undefined;
+    this.#exclusive = new Promise((resolve) => {
+      release = resolve;
+    });
+    try {
+      if (this.#sharers > 0) {
+        await new Promise<void>((resolve) => {
+          this.#onUnshared = resolve;
+        });
+        this.#onUnshared = undefined;
+      }
+      return await this.#inside.run('exclusive', () => alone(root, action, options));
+    } finally {
+      this.#exclusive = undefined;
+      release();
+      this.#checkIdle();
+    }
+  }
+
+  /** Calls `action` when nothing runs any more: now, or later. Nothing new is to be begun meanwhile. */
+  whenIdle(action: () => void): void {
+    this.#onIdle = action;
+    this.#checkIdle();
+  }
+
+  /** Gives the lock up at once. Closing the directory does that too, unless a child process has inherited it. */
+  release(): void {
+    try {
+      tryFlock(this.#requireOpen().fd, 'unlock');
+    } catch (error) {
+      if (!isErrno(error, 'FFI_UNAVAILABLE')) throw error;
+    }
+  }
+
+  get #hasLock(): boolean {
+    const inside = this.#inside.getStore();
+    return inside === 'shared' || inside === 'exclusive';
+  }
+
+  #checkIdle(): void {
+    if (this.#users > 0 || this.#sharers > 0 || this.#exclusive !== undefined) return;
+    const action = this.#onIdle;
+    this.#onIdle = undefined;
+    if (action !== undefined) this.#inside.run('exclusive', action);
+  }
+
+  #requireOpen(): RepositoryRoot {
+    if (this.#root === undefined) throw new ComposefsError('INTERNAL', 'the lock of a repository that is not open');
+    this.#root.requireOpen();
+    return this.#root;
+  }
+}
+
+async function alone<T>(root: RepositoryRoot, action: () => Promise<T>, options: ExclusiveOptions): Promise<T> {
+  options.beforeUnshared();
+  try {
+    await waitForFlock(root.fd, 'exclusive', options.signal);
+    return await action();
+  } finally {
+    await waitForFlock(root.fd, 'shared');
+    options.afterShared();
+  }
+}

@@ -1,0 +1,49 @@
+import type { Spool } from '../../../fs/spool.js';
+import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
+import type { RepositoryHost, SyncingHost } from '../objects/host.js';
+import { validateContentIdentifier, validateRefName } from './names.js';
+import { createSymlink } from './symlink.js';
+
+/** Storing streams: links in `streams/` to splitstream objects, and references to those (spec 10 §12). */
+
+/** A splitstream that is an object already, and the names that it is to have. */
+export interface StreamNames {
+  readonly id: ObjectId;
+  readonly contentIdentifier: string;
+  readonly ref?: string | undefined;
+}
+
+/**
+ * Names streams, one right after the other.
+ *
+ * Everything is brought to disk before the names appear: after a crash a stream is either absent or complete.
+ */
+export function registerStreams(repository: SyncingHost, streams: readonly StreamNames[]): void {
+  for (const { contentIdentifier, ref } of streams) {
+    validateContentIdentifier(contentIdentifier);
+    if (ref !== undefined) validateRefName(ref);
+  }
+  repository.objects.ensureWritable();
+  repository.sync();
+  for (const { id, contentIdentifier, ref } of streams) {
+    createSymlink(repository.root, `streams/${contentIdentifier}`, `objects/${objectPathname(id)}`);
+    if (ref !== undefined) nameStream(repository, contentIdentifier, ref);
+  }
+}
+
+/** Stores the bytes of a splitstream file. It has no name then: see {@link registerStreams}. */
+export function storeStream({ objects }: RepositoryHost, file: Pick<Spool, 'chunks'>): ObjectId {
+  return objects.ensureIntact(() => objects.ensureObjectFromChunks(file.chunks()));
+}
+
+/**
+ * Points the reference to the stream, also if it pointed elsewhere. Whether the stream exists is not checked.
+ *
+ * @returns false if it pointed there already.
+ */
+export function nameStream(repository: RepositoryHost, contentIdentifier: string, ref: string): boolean {
+  const target = `streams/${validateContentIdentifier(contentIdentifier)}`;
+  const name = `streams/refs/${validateRefName(ref)}`;
+  repository.objects.ensureWritable();
+  return createSymlink(repository.root, name, target);
+}

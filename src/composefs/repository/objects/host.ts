@@ -1,0 +1,16 @@
+import type { RepositoryRoot } from '../directory/root.js';
+import type { ObjectStore } from './object-store.js';
+
+/** What the functions about names need of a repository. {@link Repository} is one; a worker thread makes its own. */
+export interface RepositoryHost {
+  /** The directory of the repository, for messages. */
+  readonly path: string;
+  readonly root: RepositoryRoot;
+  readonly objects: ObjectStore;
+}
+
+/** A host that can also bring to disk what was stored. */
+export interface SyncingHost extends RepositoryHost {
+  /** Returns when everything stored so far would survive a crash (spec 10 §15). */
+  sync(): void;
+}

@@ -1,0 +1,454 @@
+import { closeSync, lstatSync, rmSync } from 'node:fs';
+import { ComposefsError, withContext } from '../../../errors.js';
+import { closeOnError, isErrno, readChunks, readFully, withFd, writeFully } from '../../../fs/files.js';
+import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
+import { type StagedFile, StagingArea } from '../../../fs/staged-file.js';
+import { syncFileSystem } from '../../../fs/sync-file-system.js';
+import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
+import { computeVerity, computeVerityOfFd } from '../../fsverity/digest.js';
+import { FsVerityHasher } from '../../fsverity/hasher.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+import { RepositoryRoot, type RootReference } from '../directory/root.js';
+import { collectingError, ensureWritable, readOnlyFeaturesError } from '../directory/writable.js';
+import { type ImportContext, importFile } from './import-file.js';
+import { ObjectVerity } from './object-verity.js';
+import { ObjectWriter } from './object-writer.js';
+import type { ObjectDestination, StoredObject } from './stored-object.js';
+import { UnnamedObjects } from './unnamed-objects.js';
+
+/** The directory of the objects in a repository. */
+export const OBJECTS = 'objects';
+
+const DIRECTORY_MODE = 0o755;
+
+/** What is read whole are manifests and configs: the largest that a pull takes. */
+const MAX_WHOLE_OBJECT: number = 64 * 1024 * 1024;
+
+/** Plain data: an {@link ObjectStore} of the same objects can be made from it in another thread. */
+export interface ObjectStoreOptions {
+  readonly root: RootReference;
+  readonly algorithm: HashAlgorithm;
+  /** True: missing fs-verity is tolerated (spec 10 §9). */
+  readonly insecure: boolean;
+  /** The unknown features that forbid writing, if there are such. */
+  readonly readOnlyFeatures?: string;
+  /** For tests: write as on a file system without anonymous temporary files. */
+  readonly forceNamedTempFiles?: boolean;
+}
+
+/**
+ * The content-addressed files of a repository: `objects/xx/yyyy…` (spec 10 §6, §9, §10).
+ *
+ * Any number of stores, threads and processes may write at once: an object appears complete or not at all, and the
+ * first one wins. Nothing is synced: call {@link Repository.sync} before a name is given to what was stored. The
+ * caller holds the lock of the repository meanwhile, normally by having it open.
+ */
+export class ObjectStore implements ObjectDestination {
+  readonly options: ObjectStoreOptions;
+  readonly root: RepositoryRoot;
+  readonly verity: ObjectVerity;
+  readonly staging: StagingArea;
+  readonly #idLength: number;
+  #writable = false;
+  #suspended = false;
+  #unnamed: UnnamedObjects | undefined;
+
+  /** @param root default: from the options, as another thread has to do it. */
+  constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
+    this.options = options;
+    this.root = root;
+    this.verity = new ObjectVerity(options.algorithm, options.insecure);
+    this.staging = new StagingArea((action) => this.within(action), OBJECT_TEMP_PREFIX, options.forceNamedTempFiles);
+    this.#idLength = 2 * digestSize(options.algorithm);
+  }
+
+  get algorithm(): HashAlgorithm {
+    return this.options.algorithm;
+  }
+
+  get insecure(): boolean {
+    return this.options.insecure;
+  }
+
+  /** For messages. */
+  get objectsPath(): string {
+    return this.root.nameOf(OBJECTS);
+  }
+
+  /** Where the object lies, or would lie; for messages. */
+  path(id: ObjectId): string {
+    return this.root.nameOf(pathOf(id));
+  }
+
+  /** Whether a file of that name is there; its content is not looked at. */
+  has(id: ObjectId): boolean {
+    return id.length === this.#idLength && this.root.lstat(pathOf(id)) !== undefined;
+  }
+
+  /**
+   * Opens an object for reading, verified as far as the mode demands (spec 10 §9).
+   *
+   * @returns a descriptor that the caller closes.
+   * @throws ENOENT if it is not there, CompareVerityError if the kernel measures something else.
+   */
+  openObject(id: ObjectId): number {
+    const fd = this.root.openFile(pathOf(id));
+    return closeOnError(fd, () => {
+      this.#vouchesFor(fd, id);
+      return fd;
+    });
+  }
+
+  /**
+   * {@link openObject} for what everything else hangs on, streams and images: where the kernel does not vouch for the
+   * content, it is hashed.
+   *
+   * @param atFirstSight throws at what need not be hashed to tell that it is wrong.
+   * @throws ComposefsError `DIGEST_MISMATCH`
+   */
+  openIntact(id: ObjectId, atFirstSight: (fd: number) => void = () => undefined): number {
+    const fd = this.root.openFile(pathOf(id));
+    return closeOnError(fd, () => {
+      atFirstSight(fd);
+      if (!this.#vouchesFor(fd, id) && computeVerityOfFd(this.algorithm, fd) !== id) throw otherContent(id);
+      return fd;
+    });
+  }
+
+  /** Whether {@link openIntact} succeeds. */
+  isIntact(id: ObjectId): boolean {
+    try {
+      closeSync(this.openIntact(id));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Opens an object whatever its content is; undefined if there is none. */
+  openUnverified(id: ObjectId): number | undefined {
+    return this.root.openFileIfExists(pathOf(id));
+  }
+
+  /**
+   * The whole object.
+   *
+   * @param limit in bytes; a larger object is `FILE_TOO_LARGE`, before anything is read.
+   */
+  readObject(id: ObjectId, limit: number = MAX_WHOLE_OBJECT): Buffer {
+    return withFd(this.openObject(id), (fd) => readFully(fd, limit));
+  }
+
+  /** The object in pieces of up to 1 MiB. */
+  *readObjectChunks(id: ObjectId): Generator<Buffer> {
+    const fd = this.openObject(id);
+    try {
+      yield* readChunks(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /**
+   * {@link readObjectChunks}, comparing the content with the id on the way where the kernel does not vouch for it.
+   *
+   * @throws ComposefsError `DIGEST_MISMATCH` after the last piece.
+   */
+  *readIntactChunks(id: ObjectId): Generator<Buffer> {
+    const fd = this.root.openFile(pathOf(id));
+    try {
+      const hasher = this.#vouchesFor(fd, id) ? undefined : new FsVerityHasher(this.algorithm);
+      for (const chunk of readChunks(fd)) {
+        hasher?.update(chunk);
+        yield chunk;
+      }
+      if (hasher !== undefined && hasher.digest() !== id) throw otherContent(id);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /**
+   * Fails unless the repository can be written (spec 10 §10.1). Asked once: whoever may write a first object may
+   * write the others.
+   *
+   * @throws NotWritableError
+   */
+  ensureWritable(): void {
+    this.root.requireOpen();
+    if (this.#suspended) throw collectingError();
+    if (this.#writable) return;
+    if (this.options.readOnlyFeatures !== undefined) throw readOnlyFeaturesError(this.options.readOnlyFeatures);
+    ensureWritable(this.root);
+    this.#writable = true;
+  }
+
+  /** While garbage is collected, writing fails: what would be stored could be deleted before it gets a name. */
+  suspendWriting(suspended: boolean): void {
+    this.#suspended = suspended;
+  }
+
+  /** Stores `data` unless it is there already (spec 10 §10.2). */
+  ensureObject(data: Uint8Array): ObjectId {
+    return this.storeObject(data).id;
+  }
+
+  /** {@link ensureObject}, telling whether the data was new. */
+  storeObject(data: Uint8Array): StoredObject {
+    this.ensureWritable();
+    const id = computeVerity(this.algorithm, data);
+    const size = data.length;
+    if (this.hasSize(id, size) && this.#checkPresent(id)) return { id, size, method: 'already-present' };
+
+    const file = this.stage(0o644);
+    try {
+      writeFully(file.fd, data);
+      this.seal(file, id);
+      return { id, size, method: this.place(file, id, size) ? 'copied' : 'already-present' };
+    } finally {
+      file.discard();
+    }
+  }
+
+  /**
+   * Stores what everything else hangs on, a stream or an image: what is there already is hashed, where the kernel does
+   * not vouch for it, and replaced if it is not right. These objects may have got their names before their data was on
+   * disk, and a power cut then leaves a file that may have the right size, but is full of zeros.
+   *
+   * @param store stores the object; called again to replace one.
+   */
+  ensureIntact(store: () => StoredObject): ObjectId {
+    const { id, method } = store();
+    if (method !== 'already-present' || this.#unnamed?.has(id) === true || this.isIntact(id)) return id;
+    this.nameObject(id, (path) => rmSync(path, { force: true }));
+    return store().id;
+  }
+
+  /** A writer for content that comes in pieces. */
+  createWriter(): ObjectWriter {
+    this.ensureWritable();
+    return new ObjectWriter(this);
+  }
+
+  /**
+   * Stores content that comes in pieces (spec 10 §10.6).
+   *
+   * @param expectedSize in bytes; another size is `SIZE_MISMATCH`.
+   */
+  ensureObjectFromChunks(chunks: Iterable<Uint8Array>, expectedSize?: number): StoredObject {
+    const writer = this.createWriter();
+    try {
+      for (const chunk of chunks) writer.write(chunk);
+      return writer.finish(expectedSize);
+    } finally {
+      writer.abort();
+    }
+  }
+
+  /**
+   * Stores the content of an open regular file, from its beginning.
+   *
+   * @param size what the caller takes the file's size to be; another size is `SIZE_MISMATCH`.
+   */
+  ensureObjectFromFd(fd: number, size: number): ObjectId {
+    return this.ensureObjectFromChunks(readChunks(fd), size).id;
+  }
+
+  /**
+   * Stores an open regular file by the cheapest way there is: reflink, hard link, copy (spec 10 §10.7).
+   *
+   * @param context shared by all files of one import.
+   */
+  ensureObjectFromFile(fd: number, size: number, context: ImportContext): StoredObject {
+    this.ensureWritable();
+    return importFile(this, fd, size, context);
+  }
+
+  /**
+   * True if the object is in place with this size: all that a caller with a finished file asks (spec 10 §10.5). A file
+   * of another size is what a power cut leaves: it has the name of the object, and none or a part of its data.
+   */
+  hasSize(id: ObjectId, size: number): boolean {
+    return this.#unnamed?.has(id) === true || this.sizeOf(id) === size;
+  }
+
+  /** The size of the file of that name in bytes; undefined if there is no such file. */
+  sizeOf(id: ObjectId): number | undefined {
+    if (id.length !== this.#idLength) return undefined;
+    const stat = this.root.lstat(pathOf(id));
+    return stat?.isFile() === true ? stat.size : undefined;
+  }
+
+  /** {@link sizeOf} of many objects, each directory opened once; those that are missing are not in the result. */
+  sizesOf(ids: Iterable<ObjectId>): Map<ObjectId, number> {
+    const directories = new Map<string, ObjectId[]>();
+    for (const id of ids) {
+      if (id.length !== this.#idLength) continue;
+      const directory = directoryOf(id);
+      const others = directories.get(directory);
+      if (others === undefined) directories.set(directory, [id]);
+      else others.push(id);
+    }
+    const sizes = new Map<ObjectId, number>();
+    for (const [directory, wanted] of directories) {
+      this.#withinIfThere(directory, (self) => {
+        for (const id of wanted) {
+          const stat = lstatSync(`${self}/${id.slice(2)}`, { throwIfNoEntry: false });
+          if (stat?.isFile() === true) sizes.set(id, stat.size);
+        }
+      });
+    }
+    return sizes;
+  }
+
+  /** Enables verity on a complete staged file and requires that the kernel measures `id`. */
+  seal(file: StagedFile, id: ObjectId): void {
+    const enabled = withContext('Enabling verity on tmpfile', () => this.enableVerity(file));
+    if (enabled) withContext('Double-checking verity digest of tmpfile', () => this.verity.check(file.fd, id));
+  }
+
+  /** As {@link ObjectVerity.enable}; a copy, if it takes one, lies in `objects/`. */
+  enableVerity(file: StagedFile): boolean {
+    return this.within((directory) => this.verity.enable(file, directory));
+  }
+
+  /**
+   * Gives a staged file the name of the object. A file of the same size is left as it is, one of another size is
+   * replaced.
+   *
+   * @param size of the staged file, in bytes.
+   * @returns false if somebody else was faster.
+   */
+  place(file: StagedFile, id: ObjectId, size: number): boolean {
+    // Enabling verity has written the data out.
+    if (this.#unnamed === undefined || !this.verity.unavailable) return this.#giveName(file, id, size);
+    if (this.#unnamed.isFull) this.nameObjects();
+    this.#unnamed.add(id, { file: file.handOver(), size });
+    return true;
+  }
+
+  #giveName(file: StagedFile, id: ObjectId, size: number): boolean {
+    if (this.nameObject(id, (path) => file.place(path))) return true;
+    const replaced = !this.hasSize(id, size);
+    if (replaced) this.nameObject(id, (path) => file.replace(path, this.staging));
+    file.discard();
+    return replaced;
+  }
+
+  /**
+   * From now on objects get their names many at a time, after their data is on disk: {@link nameObjects} names the last.
+   * Until then this store alone knows of them. For threads that store much.
+   */
+  deferNames(limit?: number): void {
+    this.#unnamed = new UnnamedObjects(limit);
+  }
+
+  /** Names what {@link deferNames} has put off. */
+  nameObjects(): void {
+    const objects = this.#unnamed?.take() ?? [];
+    try {
+      if (objects.length > 0) syncFileSystem(this.root.fd, this.root.path);
+      for (const [id, { file, size }] of objects) this.#giveName(file, id, size);
+    } finally {
+      for (const [, { file }] of objects) file.discard();
+    }
+  }
+
+  /** Drops what {@link deferNames} has put off. */
+  dropUnnamed(): void {
+    for (const [, { file }] of this.#unnamed?.take() ?? []) file.discard();
+  }
+
+  /** Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
+  nameObject<T>(id: ObjectId, action: (path: string) => T): T {
+    const directory = directoryOf(id);
+    const name = (): T => this.root.within(directory, (self) => action(`${self}/${id.slice(2)}`));
+    try {
+      return name();
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.makeObjectsDirectory();
+      this.root.makeDirectory(directory, DIRECTORY_MODE);
+      return name();
+    }
+  }
+
+  /** Runs `action` with a path by which `objects/` is reached for the length of the call. */
+  within<T>(action: (directory: string) => T): T {
+    return this.root.within(OBJECTS, action);
+  }
+
+  /** Makes `objects/` unless it is there. */
+  makeObjectsDirectory(): void {
+    this.root.makeDirectory(OBJECTS, DIRECTORY_MODE);
+  }
+
+  /**
+   * A staged file in `objects/`, which is made if need be. Not in `objects/xx`: ext4 gives each directory its own part
+   * of the disk and puts new files near it, so they would be spread over 256 places.
+   */
+  stage(mode: number): StagedFile {
+    try {
+      return this.staging.create(mode);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.makeObjectsDirectory();
+      return this.staging.create(mode);
+    }
+  }
+
+  #withinIfThere(directory: string, action: (self: string) => void): void {
+    if (this.root.lstat(directory) !== undefined) this.root.within(directory, action);
+  }
+
+  /** True if the kernel compares what is read with the id; false where the mode allows that it does not. */
+  #vouchesFor(fd: number, id: ObjectId): boolean {
+    return withContext('Verifying file verity digest', () => this.verity.check(fd, id)) === 'verified';
+  }
+
+  /** True if the object is there and as good as the mode demands; false if it vanished meanwhile. */
+  #checkPresent(id: ObjectId): boolean {
+    if (this.verity.unavailable) return true;
+    const fd = this.openUnverified(id);
+    if (fd === undefined) return false;
+    return withFd(fd, () =>
+      withContext('Verifying existing object integrity', () => {
+        if (this.verity.check(fd, id) === 'missing') {
+          this.within((directory) => this.verity.adopt(fd, id, directory));
+        }
+        return true;
+      }),
+    );
+  }
+}
+
+/**
+ * Runs something that stores many objects with a store of its own, which names them when they are on disk: all of them
+ * when this returns, those of a failure in part.
+ */
+export async function withDeferredNames<T>(
+  options: ObjectStoreOptions,
+  action: (objects: ObjectStore) => Promise<T> | T,
+): Promise<T> {
+  const objects = new ObjectStore(options);
+  objects.deferNames();
+  try {
+    const result = await action(objects);
+    objects.nameObjects();
+    return result;
+  } finally {
+    objects.dropUnnamed();
+  }
+}
+
+function directoryOf(id: ObjectId): string {
+  return `${OBJECTS}/${id.slice(0, 2)}`;
+}
+
+function pathOf(id: ObjectId): string {
+  return `${OBJECTS}/${id.slice(0, 2)}/${id.slice(2)}`;
+}
+
+function otherContent(id: ObjectId): ComposefsError {
+  return new ComposefsError('DIGEST_MISMATCH', `object ${id} has another content than its name says`);
+}

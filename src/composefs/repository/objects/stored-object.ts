@@ -1,0 +1,37 @@
+import type { StagedFile, StagingArea } from '../../../fs/staged-file.js';
+import type { HashAlgorithm } from '../../fsverity/algorithm.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+import type { ObjectVerity } from './object-verity.js';
+
+/** How an object came into the store. */
+export type ObjectStoreMethod = 'reflinked' | 'hardlinked' | 'copied' | 'already-present';
+
+/** What became of an object of known size. */
+export interface StoredObject {
+  readonly id: ObjectId;
+  readonly size: number;
+  readonly method: ObjectStoreMethod;
+}
+
+/** What the ways of storing need of the store that the object becomes part of. */
+export interface ObjectDestination {
+  readonly algorithm: HashAlgorithm;
+  readonly verity: ObjectVerity;
+  readonly staging: StagingArea;
+  storeObject(data: Uint8Array): StoredObject;
+  /** Whether the object is there and has this size. */
+  hasSize(id: ObjectId, size: number): boolean;
+  makeObjectsDirectory(): void;
+  /** Runs `action` with a path of `objects/`, valid for the length of the call. */
+  within<T>(action: (directory: string) => T): T;
+  /** A file without a name, for content that is not known yet. */
+  stage(mode: number): StagedFile;
+  /** Enables fs-verity where there is such a thing. True: it was enabled. */
+  enableVerity(file: StagedFile): boolean;
+  /** Enables fs-verity, and checks that the digest is that of the object. */
+  seal(file: StagedFile, id: ObjectId): void;
+  /** Gives a complete file its name. False: the object was there already. */
+  place(file: StagedFile, id: ObjectId, size: number): boolean;
+  /** Runs `link` with the path that the object is to have. */
+  nameObject(id: ObjectId, link: (path: string) => void): void;
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import type { StagedFile } from '../../../fs/staged-file.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+
+/** One sync serves so many objects, where the process may have many files open. */
+const MAX_OBJECTS = 2048;
+/** Several threads store at once, and other things need descriptors too. */
+const SHARE_OF_DESCRIPTORS = 16;
+
+/** An object that is written, under no name yet. */
+export interface UnnamedObject {
+  readonly file: StagedFile;
+  readonly size: number;
+}
+
+/**
+ * Objects that wait for their names until their data is on disk. A file system may bring a name to disk before the data
+ * of the file: a power cut would leave an empty file of the name of the object.
+ */
+export class UnnamedObjects {
+  readonly #limit: number;
+  readonly #objects = new Map<ObjectId, UnnamedObject>();
+
+  constructor(limit: number = Math.min(MAX_OBJECTS, Math.floor(descriptorLimit() / SHARE_OF_DESCRIPTORS))) {
+    this.#limit = limit;
+  }
+
+  /** Whether no more should be added before those that are there are named. */
+  get isFull(): boolean {
+    return this.#objects.size >= this.#limit;
+  }
+
+  has(id: ObjectId): boolean {
+    return this.#objects.has(id);
+  }
+
+  /** Owns the file from now on. */
+  add(id: ObjectId, object: UnnamedObject): void {
+    this.#objects.set(id, object);
+  }
+
+  /** Takes all of them out, for the caller to name. */
+  take(): [ObjectId, UnnamedObject][] {
+    const objects = [...this.#objects];
+    this.#objects.clear();
+    return objects;
+  }
+}
+
+/** How many files the process may have open. */
+function descriptorLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    return Number(/^Max open files +([0-9]+)/m.exec(limits)?.[1] ?? 1024);
+  } catch {
+    return 1024;
+  }
+}

@@ -1,0 +1,193 @@
+import { availableParallelism } from 'node:os';
+import { ContextError } from '../../errors.js';
+import { unpackError } from '../../threads/error-transfer.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import { runInWorkers } from '../repository/objects/worker-threads.js';
+import type { Directory } from '../tree/inode.js';
+import {
+  type ContentDestination,
+  type ContentJob,
+  type ContentResult,
+  contentJob,
+  FILE_CHANGED,
+  openDestination,
+  storeContents,
+} from './file-contents.js';
+import type { FileStore } from './file-digests.js';
+import { FlatDigestStore } from './flat-digest-store.js';
+import type { PendingFile } from './pending-file.js';
+import { FilesystemScan, type ScanOptions } from './scan.js';
+
+export interface ReadDirectoryOptions extends Omit<ScanOptions, 'store' | 'algorithm'> {
+  readonly destination: ContentDestination;
+  /** Threads that read contents: 0 = the calling one. Default: one for each processor, none for a small directory. */
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What goes wrong with a store that is not a repository. */
+export class FlatStoreError extends ContextError {}
+
+const THREADS_MAX = 32;
+/** What a thread is given at once. */
+const JOB_FILES = 256;
+const JOB_BYTES = 8 * 1024 * 1024;
+/** Starting threads takes as long as reading this. */
+const SMALL_FILES = 1000;
+const SMALL_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The tree below a directory, as `readFilesystem` makes it, with the contents of files read by several threads while the
+ * calling one looks for more. What is in a flat store then survives a crash; a repository is synced by whoever has it open.
+ *
+ * @throws ScanError; where the contents of several files cannot be had, that of the first in the order of the scan.
+ * @throws FlatStoreError if such a store cannot be opened or synced.
+ */
+export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
+  const { destination, threads, signal } = options;
+  signal?.throwIfAborted();
+  const algorithm = destination.kind === 'repository' ? destination.store.algorithm : destination.algorithm;
+  const store = new LazyStore(destination);
+  const files = new FoundFiles(path, { ...options, algorithm, store });
+  try {
+    const isSmall = files.findSome();
+    if (files.pending.length > 0) {
+      // In any case: that it cannot be opened is no failure of a file.
+      const opened = store.open();
+      const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
+      const results = count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, signal);
+      resolveAll(files, results, destination);
+    }
+    store.sync();
+    return files.root;
+  } finally {
+    files.close();
+  }
+}
+
+/** The large files of a scan that goes on as more of them are asked for. */
+class FoundFiles {
+  readonly pending: PendingFile[] = [];
+  readonly #scan: FilesystemScan;
+
+  constructor(path: string | Buffer, options: ScanOptions) {
+    this.#scan = new FilesystemScan(path, options, this.pending);
+  }
+
+  /** After the end of the scan. */
+  get root(): Directory {
+    return this.#scan.root;
+  }
+
+  /** Looks for one more. False at the end of the scan. @throws ScanError */
+  findNext(): boolean {
+    const before = this.pending.length;
+    while (this.#scan.step()) if (this.pending.length > before) return true;
+    return false;
+  }
+
+  /** Looks for as many as are worth a thread. True if the scan ended before. @throws ScanError */
+  findSome(): boolean {
+    for (let bytes = 0; this.pending.length < SMALL_FILES && bytes < SMALL_BYTES; ) {
+      if (!this.findNext()) return true;
+      bytes += this.pending.at(-1)?.size ?? 0;
+    }
+    return false;
+  }
+
+  /** What it is by now counts. @throws ScanError */
+  readChanged(file: PendingFile): void {
+    this.#scan.readChanged(file);
+  }
+
+  close(): void {
+    this.#scan.close();
+  }
+}
+
+function readHere(files: FoundFiles, store: FileStore): ContentResult {
+  while (files.findNext());
+  return storeContents(store, contentJob(files.pending));
+}
+
+async function readInThreads(
+  files: FoundFiles,
+  destination: ContentDestination,
+  threads: number,
+  signal: AbortSignal | undefined,
+): Promise<ContentResult[]> {
+  const worker = new URL('./content-worker.js', import.meta.url);
+  const options = { threads, signal };
+  return await runInWorkers<ContentJob, ContentResult>(worker, destination, jobsOf(files), options);
+}
+
+/** The scan goes on while threads are at work: when one of them asks for a job. */
+async function* jobsOf(files: FoundFiles): AsyncGenerator<ContentJob> {
+  for (let start = 0; ; ) {
+    let end = start;
+    for (let bytes = 0; end - start < JOB_FILES && bytes < JOB_BYTES; end++) {
+      if (end === files.pending.length && !files.findNext()) break;
+      bytes += files.pending[end]?.size ?? 0;
+    }
+    if (end === start) return;
+    yield contentJob(files.pending.slice(start, end));
+    start = end;
+  }
+}
+
+/** The results are those of the files in their order, in any number of pieces. */
+function resolveAll(files: FoundFiles, results: readonly ContentResult[], destination: ContentDestination): void {
+  const ids = results.flatMap((result) => result.ids);
+  const failures = results.flatMap((result) => result.failures).values();
+  if (ids.length !== files.pending.length) throw new Error('the files and their results are out of step');
+  for (const [index, file] of files.pending.entries()) {
+    const id = ids[index];
+    if (id !== undefined) {
+      file.resolve(id);
+      continue;
+    }
+    const { done, value } = failures.next();
+    if (done === true) throw new Error('a file without a result');
+    const { error, storing } = value;
+    // On a system at work files change all the time.
+    if (!storing && error.code === FILE_CHANGED) files.readChanged(file);
+    else throw file.failure(storing ? storingFailure(destination, unpackError(error)) : unpackError(error));
+  }
+}
+
+/** Opened, and made if it is missing, when there is something to put into it. */
+class LazyStore implements FileStore {
+  readonly #destination: ContentDestination;
+  #store: FileStore | undefined;
+
+  constructor(destination: ContentDestination) {
+    this.#destination = destination;
+  }
+
+  open(): FileStore {
+    this.#store ??= this.#withContext(() => openDestination(this.#destination));
+    return this.#store;
+  }
+
+  ensureObjectFromFd(fd: number, size: number): ObjectId {
+    const store = this.open();
+    return this.#withContext(() => store.ensureObjectFromFd(fd, size));
+  }
+
+  sync(): void {
+    const store = this.#store;
+    if (store instanceof FlatDigestStore) this.#withContext(() => store.sync());
+  }
+
+  #withContext<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (cause) {
+      throw storingFailure(this.#destination, cause);
+    }
+  }
+}
+
+function storingFailure(destination: ContentDestination, cause: unknown): unknown {
+  return destination.kind === 'flat-store' ? new FlatStoreError(`Storing in ${destination.path}`, cause) : cause;
+}

@@ -1,0 +1,280 @@
+/** Making a tree of a directory on disk (spec 30 §10.2). */
+
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+} from 'node:fs';
+import { type ByteString, byteStringFrom, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
+import { safeInteger } from '../../bytes/integer.js';
+import { ComposefsError, withContext } from '../../errors.js';
+import { openFileOnly } from '../../fs/open-file.js';
+import { readXattrs } from '../../linux/xattr.js';
+import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import { Directory, Leaf, type RegularFile } from '../tree/inode.js';
+import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
+import { type OciTransformOptions, transformForOci } from '../tree/transform.js';
+import { FileDigests, type FileStore } from './file-digests.js';
+import { PendingFile } from './pending-file.js';
+import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
+import { hasTypeOf, specialContent } from './special-file.js';
+
+/** Files up to this many bytes are kept inline: the same for all image versions and algorithms. */
+export const INLINE_CONTENT_MAX_V0 = 64;
+
+/** `tracked`: names of one inode become hard links. `break`: every name becomes an inode of its own. */
+export type HardlinkBehavior = 'tracked' | 'break';
+
+export interface ScanOptions {
+  readonly algorithm: HashAlgorithm;
+  /** Default: digests are computed and nothing is stored. */
+  readonly store?: FileStore;
+  /** Default `tracked`. */
+  readonly hardlinks?: HardlinkBehavior;
+  /** Gives the xattrs of an inode that the tree is to have. Default: all that there are. */
+  readonly readXattrs?: (path: Buffer) => Xattrs;
+}
+
+/**
+ * The tree below a directory: all inodes of all types with all their xattrs, and mtimes to the nanosecond. Mount points
+ * are crossed, symlinks are not followed; the path itself must not be one.
+ *
+ * @throws ScanError with the path, also in the contexts: what cannot be read fails the scan.
+ */
+export function readFilesystem(path: string | Buffer, options: ScanOptions): Directory {
+  const scan = new FilesystemScan(path, options, undefined);
+  try {
+    while (scan.step());
+    return scan.root;
+  } finally {
+    scan.close();
+  }
+}
+
+/** {@link readFilesystem} and {@link transformForOci}. */
+export function readContainerRoot(path: string | Buffer, options: ScanOptions & OciTransformOptions): Directory {
+  const root = readFilesystem(path, options);
+  transformForOci(root, options);
+  return root;
+}
+
+/** A directory being read. Paths of children go over its descriptor: no rename leads elsewhere, no path is too long. */
+interface OpenDirectory {
+  readonly directory: Directory;
+  readonly place: ScanPlace;
+  readonly fd: number;
+  readonly entries: readonly Dirent<Buffer>[];
+  next: number;
+}
+
+/** {@link readFilesystem}, step by step. Whoever makes one closes it. */
+export class FilesystemScan {
+  /** Complete after the last step. */
+  readonly root: Directory;
+  readonly #options: ScanOptions;
+  readonly #readXattrs: (path: Buffer) => Xattrs;
+  readonly #store: FileStore;
+  /** Undefined: contents are read at once. */
+  readonly #pending: PendingFile[] | undefined;
+  readonly #leaves = new Map<string, Leaf>();
+  readonly #open: OpenDirectory[] = [];
+
+  /**
+   * @param pending to which most large files are added, instead of reading them: the tree may be used when all of them are
+   *   resolved. `options.store` is for those that cannot be left for later. Undefined: all are read.
+   * @throws ScanError
+   */
+  constructor(path: string | Buffer, options: ScanOptions, pending: PendingFile[] | undefined) {
+    this.#options = options;
+    this.#readXattrs = options.readXattrs ?? readXattrs;
+    this.#store = options.store ?? new FileDigests(options.algorithm);
+    this.#pending = pending;
+    const name = typeof path === 'string' ? byteStringFrom(Buffer.from(path)) : byteStringFrom(path);
+    try {
+      this.root = this.#enter(path, name, undefined);
+    } catch (cause) {
+      throw new ScanError(`Scanning directory ${quoteBytes(name)}`, name, cause);
+    }
+  }
+
+  /**
+   * Reads one more entry. False if there is none.
+   *
+   * @throws ScanError
+   */
+  step(): boolean {
+    const top = this.#open.at(-1);
+    if (top === undefined) return false;
+    const entry = top.entries[top.next];
+    top.next += 1;
+    if (entry === undefined) {
+      this.#open.pop();
+      closeSync(top.fd);
+      return true;
+    }
+    const name = byteStringFrom(entry.name);
+    try {
+      top.directory.insert(name, this.#scanInode(top, entry, name));
+    } catch (cause) {
+      throw scanError(top.place, name, cause);
+    }
+    return true;
+  }
+
+  /**
+   * Reads a pending file that has changed since it was found: what it is now counts, as if it had been found later.
+   *
+   * @throws ScanError also if it is another file now.
+   */
+  readChanged(file: PendingFile): void {
+    const path = byteStringToBuffer(file.path);
+    try {
+      this.#withFile(path, (fd, stats) => {
+        if (stats.dev !== file.dev || stats.ino !== file.ino) throw fileReplaced();
+        file.replace(this.#readStat(stats, path), this.#readFile(fd, stats));
+      });
+    } catch (cause) {
+      throw file.failure(cause);
+    }
+  }
+
+  /** Closes what is open, wherever the scan is. */
+  close(): void {
+    for (const { fd } of this.#open.splice(0)) closeSync(fd);
+  }
+
+  #scanInode(parent: OpenDirectory, entry: Dirent<Buffer>, name: ByteString): Directory | Leaf {
+    const path = childPath(parent.fd, entry.name);
+    if (entry.isDirectory()) return this.#enter(path, name, parent.place);
+    try {
+      return this.#scanLeaf(path, entry, parent.place, name);
+    } catch (cause) {
+      throw leafError(name, cause);
+    }
+  }
+
+  #enter(path: string | Buffer, name: ByteString, parent: ScanPlace | undefined): Directory {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      const self = descriptorPath(fd);
+      const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
+      const directory = new Directory(this.#readStat(stats, Buffer.from(`${self}/.`)));
+      const entries = readdirSync(self, { encoding: 'buffer', withFileTypes: true });
+      const place = { name, path: parent === undefined ? name : joinPath(parent.path, name), parent };
+      this.#open.push({ directory, place, fd, entries, next: 0 });
+      return directory;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  #scanLeaf(path: Buffer, entry: Dirent<Buffer>, place: ScanPlace, name: ByteString): Leaf {
+    if (!entry.isFile()) {
+      const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
+      if (!hasTypeOf(entry, stats)) throw typeChanged();
+      return this.#leafFor(stats, () => new Leaf(this.#readStat(stats, path), specialContent(stats, path)));
+    }
+    if (this.#pending !== undefined && PendingFile.isPossible(place, name)) {
+      const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
+      if (!stats.isFile()) throw typeChanged();
+      const pending = this.#pending;
+      if (stats.size > INLINE_CONTENT_MAX_V0) {
+        return this.#leafFor(stats, () => {
+          const file = new PendingFile(this.#readStat(stats, path), stats, place, name);
+          pending.push(file);
+          return file.leaf;
+        });
+      }
+    }
+    return this.#withFile(path, (fd, stats) =>
+      this.#leafFor(stats, () => {
+        const file = readingContent(() => this.#readFile(fd, stats));
+        return new Leaf(this.#readStat(stats, path), { type: 'regular', file });
+      }),
+    );
+  }
+
+  #withFile<T>(path: Buffer, action: (fd: number, stats: BigIntStats) => T): T {
+    const fd = readingContent(() => openFileOnly(path));
+    try {
+      const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
+      if (!stats.isFile()) throw typeChanged();
+      return action(fd, stats);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Inodes are told apart by number whatever their link count says: not all file systems tell the truth there. */
+  #leafFor({ dev, ino }: BigIntStats, make: () => Leaf): Leaf {
+    if (this.#options.hardlinks === 'break') return make();
+    const key = `${dev}:${ino}`;
+    let leaf = this.#leaves.get(key);
+    if (leaf === undefined) {
+      leaf = make();
+      this.#leaves.set(key, leaf);
+    }
+    return leaf;
+  }
+
+  #readFile(fd: number, stats: BigIntStats): RegularFile {
+    const size = safeInteger(stats.size, 'file size');
+    if (size <= INLINE_CONTENT_MAX_V0) {
+      const data = Buffer.alloc(size);
+      return { storage: 'inline', data: data.subarray(0, readSync(fd, data, 0, size, 0)) };
+    }
+    return {
+      storage: 'external',
+      id: this.#store.ensureObjectFromFd(fd, size),
+      size,
+    };
+  }
+
+  #readStat(stats: BigIntStats, path: Buffer): Stat {
+    const xattrs = withContext('Reading extended attributes', () => this.#readXattrs(path));
+    // A time before the epoch has nanoseconds that count up, too.
+    const nanoseconds = ((stats.mtimeNs % BILLION) + BILLION) % BILLION;
+    return {
+      mode: Number(stats.mode & 0o7777n),
+      uid: Number(stats.uid),
+      gid: Number(stats.gid),
+      mtimeSec: safeInteger((stats.mtimeNs - nanoseconds) / BILLION, 'mtime'),
+      mtimeNsec: Number(nanoseconds),
+      xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs,
+    };
+  }
+}
+
+const BILLION = 1_000_000_000n;
+
+function typeChanged(): ComposefsError {
+  return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');
+}
+
+function fileReplaced(): ComposefsError {
+  return new ComposefsError('FILE_CHANGED', 'File was replaced while the directory was read');
+}
+
+function readingContent<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw contentError(cause);
+  }
+}
+
+function descriptorPath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+function childPath(fd: number, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${descriptorPath(fd)}/`), name]);
+}

@@ -1,0 +1,75 @@
+import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
+import { ComposefsError, errorCode } from '../errors.js';
+
+/** Small things about files that Node's synchronous calls leave to the caller. */
+
+/** What streaming code reads and writes at once. */
+export const IO_BUFFER_SIZE: number = 1024 * 1024;
+
+/** True if the thrown value is a system error of one of these names. */
+export function isErrno(error: unknown, ...names: readonly string[]): boolean {
+  const code = errorCode(error);
+  // libuv has one name for EOPNOTSUPP, the kernel's headers another.
+  return names.includes(code === 'ENOTSUP' ? 'EOPNOTSUPP' : code);
+}
+
+/** Runs `action` with an open file and closes that whatever happens. */
+export function withFd<T>(fd: number, action: (fd: number) => T): T {
+  try {
+    return action(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Runs `action`; if it throws, closes `fd`, which otherwise stays the caller's. */
+export function closeOnError<T>(fd: number, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Writes all of `data`, at the current position unless one is given. */
+export function writeFully(fd: number, data: Uint8Array, position?: number): void {
+  for (let offset = 0; offset < data.length; ) {
+    const place = position === undefined ? null : position + offset;
+    offset += writeSync(fd, data, offset, data.length - offset, place);
+  }
+}
+
+/**
+ * The file's bytes from its beginning, whatever its position is, in pieces of up to 1 MiB. Each piece is a buffer of
+ * its own unless `buffer` is given, which then is used again and again.
+ */
+export function* readChunks(fd: number, buffer?: Buffer): Generator<Buffer> {
+  const { size } = fstatSync(fd);
+  for (let position = 0; ; ) {
+    const wanted = Math.min(IO_BUFFER_SIZE, Math.max(size - position, 1));
+    const chunk = buffer ?? Buffer.allocUnsafeSlow(wanted);
+    const count = readSync(fd, chunk, 0, chunk.length, position);
+    if (count === 0) return;
+    position += count;
+    yield chunk.subarray(0, count);
+  }
+}
+
+/**
+ * The whole file in one buffer.
+ *
+ * @param limit in bytes; a larger file is `FILE_TOO_LARGE`, before anything is read.
+ */
+export function readFully(fd: number, limit: number = Number.POSITIVE_INFINITY): Buffer {
+  const { size } = fstatSync(fd);
+  if (size > limit) throw new ComposefsError('FILE_TOO_LARGE', `file of ${size} bytes is larger than ${limit} bytes`);
+  const data = Buffer.allocUnsafeSlow(size);
+  let offset = 0;
+  while (offset < size) {
+    const count = readSync(fd, data, offset, size - offset, offset);
+    if (count === 0) break;
+    offset += count;
+  }
+  return data.subarray(0, offset);
+}

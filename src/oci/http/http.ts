@@ -1,0 +1,229 @@
+import type { TlsMaterial } from '../containers-config/certs-d.js';
+import { displayUrl, RegistryError } from '../model/registry-error.js';
+import { openConnection, proxyAuthorization, requestText } from './connect.js';
+import type { HttpConnection } from './http-connection.js';
+import { HttpResponse } from './http-response.js';
+import { networkError } from './network-error.js';
+import { type ProxySettings, proxyFor } from './proxy.js';
+import type { TlsTrust } from './secure-context.js';
+import { DEFAULT_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
+
+export interface HttpClientOptions {
+  /** `host[:port]` of the registry: who sees the client certificate. Undefined: nobody. */
+  readonly host?: string;
+  readonly tls?: TlsMaterial | undefined;
+  /** False: any certificate is accepted. */
+  readonly verify: boolean;
+  readonly proxies: ProxySettings;
+  readonly timeouts: HttpTimeouts;
+}
+
+export interface HttpRequest {
+  readonly url: URL;
+  /** Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The body of a POST; without one the request is a GET. */
+  readonly form?: URLSearchParams;
+  /** Certificates of the servers are checked, although those of the registry need not be valid. */
+  readonly strict?: boolean;
+  /** In place of that of {@link HttpTimeouts}. */
+  readonly connectMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const MAX_REDIRECTS = 10;
+/** Connections that wait for further requests, to one host. */
+const MAX_IDLE = 8;
+const USER_AGENT = 'composefs-oci';
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Requests over HTTP/1.1, with connections that are used again.
+ *
+ * The protocol is done here rather than by node:http, whose parser is stricter than those of other programs for
+ * registries, so that images of some servers and proxies could not be had; its lenient mode takes what no program
+ * should, and not all that is needed. See {@link ResponseHeadParser}.
+ */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #idle = new Map<string, HttpConnection[]>();
+  #isClosed = false;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a request, follows redirects, and returns the answer when its head is there; any status is an answer. At
+   * another origin than the first one `authorization` is not shown (nor is it at any later hop), a client certificate to
+   * no host but the registry's, and from `https:` no redirect leads to `http:`, unless certificates are not checked
+   * anyway.
+   *
+   * @throws RegistryError; the signal's reason.
+   */
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    let { url } = request;
+    let headers: Record<string, string> = {
+      'user-agent': USER_AGENT,
+      'accept-encoding': 'identity',
+      ...request.headers,
+    };
+    let isOrigin = true;
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send(request, url, headers, isOrigin);
+      const target = request.form === undefined ? redirectTarget(response) : undefined;
+      if (target === undefined) return response;
+      response.discard();
+      if (redirects === MAX_REDIRECTS) {
+        const message = `${displayUrl(request.url)} leads to more than ${MAX_REDIRECTS} redirects`;
+        throw new RegistryError('TOO_MANY_REDIRECTS', message);
+      }
+      if (url.protocol === 'https:' && target.protocol !== 'https:' && this.#verifies(request)) {
+        const message = `${url.host} redirects to ${target.origin}, which is not encrypted`;
+        throw new RegistryError('INSECURE_REDIRECT', message);
+      }
+      if (target.origin !== url.origin) {
+        isOrigin = false;
+        headers = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization'));
+      }
+      url = target;
+    }
+  }
+
+  /** Closes the idle connections; requests under way go on. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of [...this.#idle.values()].flat()) connection.destroy();
+    this.#idle.clear();
+  }
+
+  async #send(
+    request: HttpRequest,
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    isOrigin: boolean,
+  ): Promise<HttpResponse> {
+    const { signal, form } = request;
+    const { timeouts, proxies } = this.#options;
+    const proxy = proxyFor(url, proxies);
+    const trust = this.#trust(request, url, isOrigin);
+    const message = requestMessage(url, headers, form?.toString(), url.protocol === 'http:' ? proxy : undefined);
+    const key = `${url.origin} ${trust.verify} ${trust.showsCertificate} ${proxy?.href}`;
+    for (;;) {
+      const idle = this.#takeIdle(key);
+      const connection =
+        idle ??
+        (await within(request.connectMs ?? timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
+          openConnection(url, proxy, trust, limit),
+        ));
+      try {
+        const head = await within(timeouts.headersMs, `${url.host} does not answer`, signal, async (limit) => {
+          limit.addEventListener('abort', () => connection.destroy(limit.reason));
+          return await connection.send(message);
+        });
+        const release = (): void => this.#release(key, connection);
+        return new HttpResponse(head, connection, { url, isOrigin, timeouts, signal, release });
+      } catch (error) {
+        connection.destroy();
+        signal?.throwIfAborted();
+        // A server may close an idle connection at the moment when it is used again.
+        if (idle === undefined || error instanceof RegistryError) throw networkError(error, url);
+      }
+    }
+  }
+
+  #verifies({ strict }: HttpRequest): boolean {
+    return this.#options.verify || strict === true;
+  }
+
+  #trust(request: HttpRequest, url: URL, isOrigin: boolean): TlsTrust {
+    const { host, tls } = this.#options;
+    const showsCertificate = host !== undefined && isOrigin && url.origin === new URL(`https://${host}`).origin;
+    return { material: tls, verify: this.#verifies(request), showsCertificate };
+  }
+
+  #takeIdle(key: string): HttpConnection | undefined {
+    const connections = this.#idle.get(key);
+    for (;;) {
+      const connection = connections?.pop();
+      if (connection === undefined) return undefined;
+      if (connection.isReusable) {
+        connection.idle(false);
+        return connection;
+      }
+      connection.destroy();
+    }
+  }
+
+  #release(key: string, connection: HttpConnection): void {
+    const connections = this.#idle.get(key) ?? [];
+    if (this.#isClosed || !connection.isReusable || connections.length >= MAX_IDLE) {
+      connection.destroy();
+      return;
+    }
+    connection.idle(true);
+    connections.push(connection);
+    this.#idle.set(key, connections);
+  }
+}
+
+/** @param proxy - that gets the request in place of the host: it needs the whole URL. */
+function requestMessage(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  body: string | undefined,
+  proxy: URL | undefined,
+): string {
+  const path = url.pathname + url.search;
+  const target = proxy === undefined ? path : url.origin + path;
+  const head = requestText(`${body === undefined ? 'GET' : 'POST'} ${target} HTTP/1.1`, {
+    host: url.host,
+    ...headers,
+    ...(proxy !== undefined && proxyAuthorization(proxy)),
+    ...(body !== undefined && {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': String(Buffer.byteLength(body)),
+    }),
+  });
+  return head + (body ?? '');
+}
+
+/** Runs `action` with a signal that ends it with `signal`, or with an error that says `what` after that time. */
+async function within<T>(
+  milliseconds: number,
+  what: string,
+  signal: AbortSignal | undefined,
+  action: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const hint = 'Check the network, or try again later.';
+    const message = `${what} within ${milliseconds / 1000} seconds`;
+    controller.abort(new RegistryError('TIMEOUT', message, { hint, retriable: true }));
+  }, milliseconds);
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await action(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Where a redirect leads; undefined for other answers, and for a redirect to nowhere. */
+function redirectTarget({ status, headers, url }: HttpResponse): URL | undefined {
+  const { location } = headers;
+  if (!REDIRECTS.has(status) || location === undefined) return undefined;
+  // The bytes as they came, whatever text they are meant to be.
+  const escaped = location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+  if (!URL.canParse(escaped, url.href)) return undefined;
+  const target = new URL(escaped, url);
+  if (target.protocol !== 'https:' && target.protocol !== 'http:') return undefined;
+  // Credentials in it are the server's own business.
+  target.username = '';
+  target.password = '';
+  target.hash = '';
+  return target;
+}

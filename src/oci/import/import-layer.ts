@@ -1,0 +1,47 @@
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { withDeferredNames } from '../../composefs/repository/objects/object-store.js';
+import type { Repository } from '../../composefs/repository/repository.js';
+import type { OciDigest } from '../model/digest.js';
+import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
+import { validateLayerName } from '../model/tag.js';
+import { layerContentId } from '../store/identifiers.js';
+import { emptyStats, type ImportStats } from './import-stats.js';
+import { importTar } from './import-tar.js';
+import { findLayer, registerLayer } from './stored-layers.js';
+
+export interface ImportLayerOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How large the layer may be. */
+  readonly layerLimits?: LayerLimits | undefined;
+}
+
+/**
+ * Stores one uncompressed tar as a layer, unless the layer is there already and whole: then the tar is not read.
+ *
+ * @param name - a stream ref to point at the layer, such as `base/2026`; keeps it alive.
+ * @throws ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`; nothing is registered then.
+ */
+export async function importLayer(
+  repo: Repository,
+  diffId: OciDigest,
+  name: string | undefined,
+  tar: AsyncIterable<Buffer>,
+  options: ImportLayerOptions = {},
+): Promise<{ verity: ObjectId; stats: ImportStats }> {
+  repo.ensureWritable();
+  if (name !== undefined) validateLayerName(name);
+  return await repo.hold(async () => {
+    const existing = findLayer(repo, diffId);
+    let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
+    if (stored === undefined) {
+      const importOptions = { signal: options.signal, limits: tarLimits(options.layerLimits) };
+      stored = await withDeferredNames(repo.objects.options, (objects) =>
+        importTar(objects, diffId, tar, importOptions),
+      );
+      registerLayer(repo, stored, diffId);
+    }
+    if (name !== undefined) repo.nameStream(layerContentId(diffId), name);
+    repo.syncNames();
+    return { verity: stored.id, stats: stored.stats };
+  });
+}

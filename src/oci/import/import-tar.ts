@@ -1,0 +1,119 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
+import { SplitStreamWriter } from '../../composefs/splitstream/index.js';
+import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { ComposefsError } from '../../errors.js';
+import type { TarLimits } from '../../tar/limits.js';
+import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/digest.js';
+import { tarLimits } from '../model/layer-limits.js';
+import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../store/identifiers.js';
+import { type ImportStats, objectStats } from './import-stats.js';
+import { directLayerStore } from './layer-store.js';
+import type { SharedObjectBatches } from './object-batches.js';
+import { SharedLayerStore } from './shared-layer-store.js';
+import { splitLayer } from './split-layer.js';
+
+/** A layer that is stored, but has no name yet. */
+export interface StoredLayer {
+  /** Its splitstream. */
+  readonly id: ObjectId;
+  readonly stats: ImportStats;
+  /** The digest of the tar; undefined of what is stored as it came. */
+  readonly diffId?: OciDigest;
+}
+
+export interface ImportTarOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Through which other threads can help. */
+  readonly shared?: SharedObjectBatches | undefined;
+  /** By default those of any tar that does not come from a blob. */
+  readonly limits?: TarLimits | undefined;
+}
+
+/**
+ * Splits an uncompressed tar into objects and a splitstream, and stores both. The reference takes the diff_id on
+ * trust; here nothing can be stored under a diff_id that is not its own (spec 40, H-1).
+ *
+ * @param diffId - undefined for tars in artifacts, which declare none.
+ * @throws TarError, TarLimitError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
+ */
+export async function importTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  tar: AsyncIterable<Buffer>,
+  { signal, shared, limits = tarLimits() }: ImportTarOptions = {},
+): Promise<StoredLayer> {
+  const digest = new TarDigest(diffId);
+  const store = shared === undefined ? directLayerStore(objects) : new SharedLayerStore(objects, shared);
+  const splitter = splitLayer(objects.algorithm, store, LAYER_CONTENT_TYPE, limits);
+  try {
+    for await (const chunk of tar) {
+      signal?.throwIfAborted();
+      digest.update(chunk);
+      splitter.push(chunk);
+    }
+    const { writer, stats } = splitter.finish();
+    const found = digest.finish();
+    return { id: await storeSplitStream(objects, writer), stats, diffId: found };
+  } finally {
+    splitter.abort();
+    store.close();
+  }
+}
+
+/** The digest of a tar; where one is declared, it must be that. */
+class TarDigest {
+  readonly #declared: OciDigest | undefined;
+  readonly #hash: Hash;
+
+  constructor(declared: OciDigest | undefined) {
+    this.#declared = declared;
+    this.#hash = declared === undefined ? createHash('sha256') : hashLike(declared);
+  }
+
+  update(chunk: Buffer): void {
+    this.#hash.update(chunk);
+  }
+
+  finish(): OciDigest {
+    if (this.#declared === undefined) return sha256Digest(this.#hash.digest('hex'));
+    const found = finishHash(this.#hash, this.#declared);
+    if (found === this.#declared) return found;
+    throw new ComposefsError(
+      'DIFF_ID_MISMATCH',
+      `layer content does not match declared diff_id: expected ${this.#declared}, got ${found}`,
+    );
+  }
+}
+
+/** Stores bytes as one object with a splitstream around it: what a layer of an artifact is (spec 40 §1.3). */
+export async function storeBlob(
+  objects: ObjectStore,
+  content: AsyncIterable<Buffer>,
+  signal?: AbortSignal,
+): Promise<StoredLayer> {
+  const object = objects.createWriter();
+  try {
+    for await (const chunk of content) {
+      signal?.throwIfAborted();
+      object.write(chunk);
+    }
+    const { id, size, method } = object.finish();
+    const writer = new SplitStreamWriter(objects.algorithm, BLOB_CONTENT_TYPE);
+    writer.addExternalSize(size);
+    writer.writeReference(id);
+    return { id: await storeSplitStream(objects, writer), stats: objectStats(method, size) };
+  } finally {
+    object.abort();
+  }
+}
+
+async function storeSplitStream(objects: ObjectStore, writer: SplitStreamWriter): Promise<ObjectId> {
+  const spool = writer.finish(await loadZstdEncode());
+  try {
+    return objects.ensureIntact(() => objects.ensureObjectFromChunks(spool.chunks()));
+  } finally {
+    spool.dispose();
+  }
+}

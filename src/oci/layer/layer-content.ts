@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
+import { catSplitStream, fdSource, SplitStreamReader } from '../../composefs/splitstream/index.js';
+import { ComposefsError } from '../../errors.js';
+import { finishHash, hashLike, type OciDigest, parseOciDigest, sha256Digest } from '../model/digest.js';
+import { LAYER_CONTENT_TYPE } from '../store/identifiers.js';
+import { verifySparseFiles } from './verify-sparse.js';
+
+/** Opens the splitstream of a layer. The caller closes the reader. */
+export function openLayerStream(
+  objects: ObjectStore,
+  verity: ObjectId,
+  contentType: bigint = LAYER_CONTENT_TYPE,
+): SplitStreamReader {
+  return SplitStreamReader.open(fdSource(objects.openIntact(verity)), objects.algorithm, contentType);
+}
+
+/**
+ * The content of a layer in pieces: the tar, or the blob of an artifact. What differs from `digest` has been handed out
+ * when that is found.
+ *
+ * @throws ComposefsError `DIGEST_MISMATCH` after the last piece if the content is not that of `digest`.
+ */
+export function* verifiedLayerContent(
+  objects: ObjectStore,
+  reader: SplitStreamReader,
+  digest: OciDigest,
+): Generator<Buffer> {
+  const hash = hashLike(digest);
+  for (const chunk of catSplitStream(reader, (id) => objects.readObjectChunks(id))) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = finishHash(hash, digest);
+  if (found === digest) return;
+  throw new ComposefsError(
+    'DIGEST_MISMATCH',
+    `Layer has incorrect checksum: expected ${digest}, its content is ${found}`,
+    {
+      hint: 'remove the files that `cfsctl fsck` finds damaged, and pull the image again: what is missing is stored anew',
+    },
+  );
+}
+
+/**
+ * Reads a layer to its end, and compares its sparse files with what it says of them.
+ *
+ * @throws ComposefsError `DIGEST_MISMATCH`, LayerError
+ */
+export function verifyLayer(
+  objects: ObjectStore,
+  verity: ObjectId,
+  diffId: string,
+  contentType: bigint = LAYER_CONTENT_TYPE,
+): void {
+  const digest = parseOciDigest(diffId);
+  const reader = openLayerStream(objects, verity, contentType);
+  try {
+    for (const _ of verifiedLayerContent(objects, reader, digest));
+  } finally {
+    reader.close();
+  }
+  if (reader.detachedRefs.length > 0) verifySparse(objects, verity);
+}
+
+function verifySparse(objects: ObjectStore, verity: ObjectId): void {
+  const reader = openLayerStream(objects, verity);
+  try {
+    verifySparseFiles(objects, reader);
+  } finally {
+    reader.close();
+  }
+}
+
+/** The digest of a stored layer's tar. */
+export function layerDigest(objects: ObjectStore, verity: ObjectId): OciDigest {
+  const hash = createHash('sha256');
+  const reader = openLayerStream(objects, verity);
+  try {
+    for (const chunk of catSplitStream(reader, (id) => objects.readObjectChunks(id))) hash.update(chunk);
+  } finally {
+    reader.close();
+  }
+  return sha256Digest(hash.digest('hex'));
+}

@@ -1,0 +1,169 @@
+import { errorCode, withContextAsync } from '../../errors.js';
+import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { BlobError } from '../blob/blob-error.js';
+import { checkBlobLimit } from '../blob/verified-read.js';
+import { loadTls } from '../containers-config/certs-d.js';
+import type { MissingHelperError } from '../containers-config/credential-helper.js';
+import { findCredentials, type OnMissingHelper } from '../containers-config/credentials.js';
+import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
+import { proxiesFromEnvironment } from '../http/proxy.js';
+import { DEFAULT_RETRY, type RetryObserver, type RetryPolicy } from '../http/retry.js';
+import { DEFAULT_TIMEOUTS, type HttpTimeouts } from '../http/timeouts.js';
+import type { Descriptor } from '../model/descriptor.js';
+import type { OciDigest } from '../model/digest.js';
+import { parseIndex } from '../model/index-document.js';
+import { type ManifestDocument, parseManifest } from '../model/manifest.js';
+import { isIndexMediaType, isManifestMediaType } from '../model/media-types.js';
+import { hostPlatform, type Platform } from '../model/platform.js';
+import {
+  formatRegistryReference,
+  parseRegistryReference,
+  type RegistryReference,
+} from '../model/registry-reference.js';
+import { RegistryClient } from '../registry/client.js';
+import { type RegistryEndpoint, resolveEndpoints } from '../registry/endpoint.js';
+import { explainMissing } from '../registry/missing-manifest.js';
+import type { PartialStoreOptions } from '../registry/partial-store.js';
+import { fetchReferrers } from '../registry/referrers-api.js';
+import type { EndpointData, RegistryLocation, TransportSettings } from '../registry/registry-location.js';
+import { fetchSignatures } from '../registry/signature-tag.js';
+import type { AttachedSignature } from '../signatures/check-policy.js';
+import type { ImageSource } from './image-source.js';
+import { requirePlatform, resolveManifest } from './resolve.js';
+
+export interface RegistrySourceOptions {
+  /** Which image of an index: the host's, if undefined. An image that is in no index is checked only if this is given. */
+  readonly platform?: Platform | undefined;
+  /** Where configuration and credentials are. Default: where podman has them. */
+  readonly config?: RegistryConfigOptions | undefined;
+  readonly timeouts?: Partial<HttpTimeouts> | undefined;
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Where to keep layers that are not complete yet. */
+  readonly partial?: PartialStoreOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly observe?: RetryObserver;
+}
+
+/** An image in a registry: `docker://HOST[:PORT]/NAME[:TAG][@DIGEST]`. A digest counts more than a tag beside it. */
+export class RegistrySource implements ImageSource {
+  readonly reference: string;
+  readonly isRemote = true;
+  readonly #reference: RegistryReference;
+  readonly #options: RegistrySourceOptions;
+  readonly #settings: TransportSettings;
+  readonly #client: RegistryClient;
+  /** That it would have credentials matters only if the registry wants some. */
+  readonly #missingHelper: MissingHelperError | undefined;
+
+  private constructor(
+    reference: RegistryReference,
+    endpoints: readonly EndpointData[],
+    settings: TransportSettings,
+    options: RegistrySourceOptions,
+    missingHelper: MissingHelperError | undefined,
+  ) {
+    this.#missingHelper = missingHelper;
+    this.reference = formatRegistryReference(reference);
+    this.#reference = reference;
+    this.#options = options;
+    this.#settings = settings;
+    const { signal, observe } = options;
+    this.#client = new RegistryClient({ endpoints, settings, signal, ...(observe !== undefined && { observe }) });
+  }
+
+  /** Reads the configuration and the credentials; the registry is not asked yet. */
+  static async open(text: string, options: RegistrySourceOptions = {}): Promise<RegistrySource> {
+    const reference = parseRegistryReference(text);
+    const config = options.config ?? {};
+    const endpoints = resolveEndpoints(reference, config);
+    const settings: TransportSettings = {
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      retry: { ...DEFAULT_RETRY, ...options.retry },
+      proxies: proxiesFromEnvironment(config.environment),
+    };
+    // Given credentials are for the registry itself, and not for its mirrors.
+    const host = endpoints.find(({ isMirror }) => !isMirror)?.host;
+    const { credentials } = config;
+    const own = credentials === undefined ? config : { ...config, credentials: { ...credentials, host } };
+    let missingHelper: MissingHelperError | undefined;
+    const onMissing = (error: MissingHelperError): void => {
+      missingHelper ??= error;
+    };
+    const data = await Promise.all(endpoints.map((endpoint) => endpointData(endpoint, own, onMissing)));
+    return new RegistrySource(reference, data, settings, options, missingHelper);
+  }
+
+  async manifest(): Promise<ManifestDocument> {
+    const { tag, digest } = this.#reference;
+    return await withContextAsync(`Reading the manifest of ${this.reference}`, async () => {
+      const { raw, kind } = await this.#client.manifest(tag ?? 'latest', digest).catch(async (error: unknown) => {
+        if (this.#missingHelper !== undefined && isRefusal(error)) throw this.#missingHelper.withCause(error);
+        throw await explainMissing(error, this.#client, digest === undefined ? (tag ?? 'latest') : undefined);
+      });
+      const { platform } = this.#options;
+      const readBlob = this.readBlob.bind(this);
+      if (kind === 'manifest') return await requirePlatform(parseManifest(raw), platform, readBlob);
+      const index = parseIndex(raw, MAX_MANIFEST_BYTES).value;
+      return await resolveManifest(index, readBlob, { platform: platform ?? hostPlatform() });
+    });
+  }
+
+  async readBlob(descriptor: Descriptor, maxBytes: number = MAX_JSON_BYTES): Promise<Buffer> {
+    const { mediaType, digest, size } = descriptor;
+    checkBlobLimit(digest, size, maxBytes);
+    return await withContextAsync(`Reading blob ${digest}`, async () => {
+      if (!isManifestMediaType(mediaType) && !isIndexMediaType(mediaType)) return await this.#client.blob(descriptor);
+      const { raw } = await this.#client.manifest(digest, digest);
+      if (raw.length === size) return raw;
+      throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Expected size ${size} but found ${raw.length}`);
+    });
+  }
+
+  /** The registry is not asked whether it has the layer: that would be one more request for each. */
+  async locateBlob(descriptor: Descriptor): Promise<RegistryLocation> {
+    const { partial } = this.#options;
+    return {
+      kind: 'registry',
+      digest: descriptor.digest,
+      size: descriptor.size,
+      endpoints: this.#client.snapshot(),
+      settings: this.#settings,
+      ...(descriptor.urls !== undefined && { urls: descriptor.urls }),
+      ...(partial !== undefined && { partial }),
+    };
+  }
+
+  async referrers(subject: OciDigest): Promise<readonly Descriptor[]> {
+    return await withContextAsync(`Listing the referrers of ${subject}`, () => fetchReferrers(this.#client, subject));
+  }
+
+  async signatures(subject: OciDigest): Promise<readonly AttachedSignature[]> {
+    return await withContextAsync(`Reading the signatures of ${subject}`, () => fetchSignatures(this.#client, subject));
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return ['UNAUTHORIZED', 'DENIED'].includes(errorCode(error));
+}
+
+async function endpointData(
+  endpoint: RegistryEndpoint,
+  config: RegistryConfigOptions,
+  onMissing: OnMissingHelper,
+): Promise<EndpointData> {
+  const { host, repository, insecure } = endpoint;
+  const credentials = await findCredentials(host, repository, config, onMissing);
+  const tls = loadTls(host, config);
+  return {
+    host,
+    repository,
+    insecure,
+    insecureElsewhere: config.tlsVerify === false,
+    ...(tls !== undefined && { tls }),
+    ...(credentials !== undefined && { credentials }),
+  };
+}

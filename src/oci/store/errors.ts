@@ -1,0 +1,23 @@
+import { ComposefsError } from '../../errors.js';
+
+export const LIST_TAGS_HINT = 'list the tags of the repository with `cfsctl oci images`';
+
+/** A tag that does not exist. */
+export class OciRefNotFound extends ComposefsError {
+  readonly ref: string;
+
+  constructor(ref: string) {
+    super('OCI_REF_NOT_FOUND', `OCI reference not found: ${ref}`, { hint: LIST_TAGS_HINT });
+    this.ref = ref;
+  }
+}
+
+/** A manifest that is not in the repository. */
+export class OciImageNotFound extends ComposefsError {
+  readonly digest: string;
+
+  constructor(digest: string, cause?: unknown) {
+    super('OCI_IMAGE_NOT_FOUND', `OCI image not found: ${digest}`, cause === undefined ? {} : { cause });
+    this.digest = digest;
+  }
+}

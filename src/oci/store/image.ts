@@ -1,0 +1,198 @@
+import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { XattrFiltering } from '../../composefs/tree/transform.js';
+import { ComposefsError } from '../../errors.js';
+import { type ImageConfiguration, parseConfig } from '../model/config.js';
+import type { Descriptor } from '../model/descriptor.js';
+import type { OciDigest } from '../model/digest.js';
+import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
+import { isTarMediaType } from '../model/media-type.js';
+import { type ConfigRefs, sortConfigRefs } from './config-stream.js';
+import { OciImageNotFound } from './errors.js';
+import { readExternalStream } from './external-stream.js';
+import {
+  bootImageRefKey,
+  CONFIG_CONTENT_TYPE,
+  configIdentifier,
+  configRefKey,
+  MANIFEST_CONTENT_TYPE,
+  manifestIdentifier,
+} from './identifiers.js';
+import { hasManifest, readManifestStream } from './manifest-stream.js';
+import { resolveRef } from './tags.js';
+
+/** An immutable snapshot of one stored manifest and its config (spec 40 §14.4). */
+export class OciImage {
+  readonly manifestDigest: OciDigest;
+  readonly manifestVerity: ObjectId;
+  readonly manifest: ImageManifest;
+  readonly configVerity: ObjectId;
+  /** Undefined for artifacts. */
+  readonly config: ImageConfiguration | undefined;
+  /** Layer key (diff_id; blob digest for artifacts) to the layer's splitstream. */
+  readonly layerRefs: ReadonlyMap<string, ObjectId>;
+  readonly #refs: ConfigRefs;
+
+  private constructor(
+    manifestDigest: OciDigest,
+    manifestVerity: ObjectId,
+    manifest: ImageManifest,
+    configVerity: ObjectId,
+    config: ImageConfiguration | undefined,
+    layerRefs: ReadonlyMap<string, ObjectId>,
+    refs: ConfigRefs,
+  ) {
+    this.manifestDigest = manifestDigest;
+    this.manifestVerity = manifestVerity;
+    this.manifest = manifest;
+    this.configVerity = configVerity;
+    this.config = config;
+    this.layerRefs = layerRefs;
+    this.#refs = refs;
+  }
+
+  /**
+   * Opens a stored image: by digest, checking the manifest's content, or by a trusted `verity`, without.
+   *
+   * @throws OciImageNotFound if there is no such manifest.
+   */
+  static open(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): OciImage {
+    const current = verity ?? hasManifest(repo, digest);
+    if (current === undefined) throw new OciImageNotFound(digest);
+    const stored = readManifestStream(repo, digest, verity);
+    const manifest = parseManifest(stored.data).value;
+    const configVerity = stored.namedRefs.get(configRefKey(manifest.config.digest));
+    if (configVerity === undefined) {
+      throw new ComposefsError('CONFIG_REF_MISSING', `Manifest missing config reference to ${manifest.config.digest}`);
+    }
+    const identifier = configIdentifier(manifest.config.digest);
+    const storedConfig = readExternalStream(repo, identifier, CONFIG_CONTENT_TYPE, configVerity);
+    const refs = sortConfigRefs(storedConfig.namedRefs);
+    const isContainer = isContainerImage(manifest);
+    return new OciImage(
+      digest,
+      current,
+      manifest,
+      configVerity,
+      isContainer ? parseConfig(storedConfig.data).value : undefined,
+      isContainer ? refs.layerRefs : artifactLayerRefs(manifest, stored.namedRefs),
+      refs,
+    );
+  }
+
+  /** Opens the image that a tag points at. */
+  static openRef(repo: ReadableRepository, tag: string): OciImage {
+    const [digest, verity] = resolveRef(repo, tag);
+    return OciImage.open(repo, digest, verity);
+  }
+
+  get configDigest(): OciDigest {
+    return this.manifest.config.digest;
+  }
+
+  /** False for artifacts: anything whose config is not an image config. */
+  isContainerImage(): boolean {
+    return this.config !== undefined;
+  }
+
+  layerVerity(key: string): ObjectId | undefined {
+    return this.layerRefs.get(key);
+  }
+
+  /** The config's diff_ids in order; none for artifacts. */
+  layerDiffIds(): readonly string[] {
+    return this.config?.rootfs.diff_ids ?? [];
+  }
+
+  layerDescriptors(): readonly Descriptor[] {
+    return this.manifest.layers;
+  }
+
+  /** The linked EROFS image of a format; V0 and V1 share a slot, and no format stands in for another. */
+  imageRef(version: FormatVersion): ObjectId | undefined {
+    return version === 2 ? this.#refs.image : this.#refs.imageV1;
+  }
+
+  bootImageRef(version: FormatVersion, mode: XattrFiltering = 'allowlist-only'): ObjectId | undefined {
+    return this.#refs.bootImages.get(bootImageRefKey(version, mode));
+  }
+
+  /** All linked boot images, by their full key. */
+  bootImageRefs(): ReadonlyMap<string, ObjectId> {
+    return this.#refs.bootImages;
+  }
+
+  /** Empty for artifacts. */
+  architecture(): string {
+    return this.config?.architecture ?? '';
+  }
+
+  /** Empty for artifacts. */
+  os(): string {
+    return this.config?.os ?? '';
+  }
+
+  created(): string | undefined {
+    return this.config?.created ?? undefined;
+  }
+
+  labels(): Readonly<Record<string, string>> | undefined {
+    return this.config?.config?.Labels ?? undefined;
+  }
+
+  label(key: string): string | undefined {
+    const labels = this.labels();
+    return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
+  }
+
+  /** The stored bytes of this snapshot; they stay readable after a rewrite until the old stream is collected. */
+  readManifestJson(repo: ReadableRepository): Buffer {
+    const identifier = manifestIdentifier(this.manifestDigest);
+    return readExternalStream(repo, identifier, MANIFEST_CONTENT_TYPE, this.manifestVerity).data;
+  }
+
+  readConfigJson(repo: ReadableRepository): Buffer {
+    return readExternalStream(repo, configIdentifier(this.configDigest), CONFIG_CONTENT_TYPE, this.configVerity).data;
+  }
+
+  /**
+   * A read-only descriptor of an artifact's layer: the object that is the blob. The caller closes it.
+   *
+   * @throws ComposefsError for an index out of range and for tar layers, which are splitstreams.
+   */
+  openLayerFd(repo: ReadableRepository, index: number): number {
+    const layer = this.manifest.layers[index];
+    if (layer === undefined) throw new ComposefsError('INVALID_ARGUMENT', `Layer index ${index} out of range`);
+    if (isTarMediaType(layer.mediaType)) {
+      throw new ComposefsError(
+        'INVALID_ARGUMENT',
+        `open_layer_fd does not support tar layers (media type: ${layer.mediaType}); use the splitstream API instead`,
+      );
+    }
+    const verity = this.layerRefs.get(layer.digest);
+    if (verity === undefined) throw new ComposefsError('MISSING_LAYER', `No verity for layer ${layer.digest}`);
+    const reader = repo.openStream('', verity);
+    try {
+      const [id, ...others] = reader.objectRefs;
+      if (id === undefined || others.length > 0) {
+        throw new ComposefsError(
+          'INVALID_STREAM',
+          `Expected exactly 1 external ref for artifact layer, got ${reader.objectRefs.length}`,
+        );
+      }
+      return repo.objects.openObject(id);
+    } finally {
+      reader.close();
+    }
+  }
+}
+
+function artifactLayerRefs(manifest: ImageManifest, namedRefs: ReadonlyMap<string, ObjectId>): Map<string, ObjectId> {
+  const refs = new Map<string, ObjectId>();
+  for (const { digest } of manifest.layers) {
+    const id = namedRefs.get(digest);
+    if (id !== undefined) refs.set(digest, id);
+  }
+  return refs;
+}

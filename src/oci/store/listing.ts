@@ -1,0 +1,80 @@
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { Repository } from '../../composefs/repository/repository.js';
+import { fullMessage } from '../../errors.js';
+import type { OciDigest } from '../model/digest.js';
+import { OciImage } from './image.js';
+import { listReferrers } from './referrers.js';
+import { listRefs } from './tags.js';
+
+/** One tagged image, with the keys of the reference's JSON (spec 40 §14.2). */
+export interface ImageInfo {
+  readonly name: string;
+  readonly manifestDigest: OciDigest;
+  readonly isContainer: boolean;
+  /** Empty for artifacts. */
+  readonly architecture: string;
+  /** Empty for artifacts. */
+  readonly os: string;
+  readonly created: string | null;
+  readonly layerCount: number;
+  readonly referrerCount: number;
+}
+
+export interface ListImagesOptions {
+  /** Told about each tag that is left out because its image cannot be opened. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** All tagged images that can be opened, by tag. */
+export function listImages(repo: Repository, options: ListImagesOptions = {}): ImageInfo[] {
+  const images: ImageInfo[] = [];
+  for (const [name, manifestDigest] of listRefs(repo)) {
+    try {
+      images.push(imageInfo(name, OciImage.open(repo, manifestDigest), countReferrers(repo, manifestDigest)));
+    } catch (error) {
+      options.onWarning?.(`skipping image ${name}: ${fullMessage(error)}`);
+    }
+  }
+  return images;
+}
+
+function imageInfo(name: string, image: OciImage, referrerCount: number): ImageInfo {
+  return {
+    name,
+    manifestDigest: image.manifestDigest,
+    isContainer: image.isContainerImage(),
+    architecture: image.architecture(),
+    os: image.os(),
+    created: image.created() ?? null,
+    layerCount: image.layerDescriptors().length,
+    referrerCount,
+  };
+}
+
+function countReferrers(repo: Repository, subject: OciDigest): number {
+  try {
+    return listReferrers(repo, subject).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** All that the repository knows of one image; `manifest` and `config` are the stored documents (spec 40 §14.4). */
+export interface ImageInspection {
+  readonly manifest: Buffer;
+  readonly config: Buffer;
+  readonly referrers: readonly OciDigest[];
+  /** For the repository's format, if linked. */
+  readonly composefsErofs: ObjectId | undefined;
+  readonly composefsBootErofs: ObjectId | undefined;
+}
+
+export function inspectImage(repo: Repository, image: OciImage): ImageInspection {
+  return {
+    manifest: image.readManifestJson(repo),
+    config: image.readConfigJson(repo),
+    referrers: listReferrers(repo, image.manifestDigest).map(([digest]) => digest),
+    composefsErofs: image.imageRef(repo.erofsVersion),
+    composefsBootErofs: image.bootImageRef(repo.erofsVersion),
+  };
+}
