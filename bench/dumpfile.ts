@@ -2,12 +2,11 @@
 
 import { performance } from 'node:perf_hooks';
 import type { ByteString } from '../src/bytes/byte-string.js';
-import { parseCDumpfile } from '../src/composefs/mkcomposefs/c-parser.js';
 import { parseDumpfile } from '../src/composefs/dumpfile/parser.js';
 import { writeDumpfile } from '../src/composefs/dumpfile/writer.js';
 import { objectIdFromBytes } from '../src/composefs/fsverity/object-id.js';
-import { Directory } from '../src/composefs/tree/inode.js';
-import { Leaf } from '../src/composefs/tree/inode.js';
+import { parseCDumpfile } from '../src/composefs/mkcomposefs/c-parser.js';
+import { Directory, Leaf } from '../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Xattrs } from '../src/composefs/tree/stat.js';
 
 const entries = Number(process.argv[2] ?? 200_000);

@@ -8,8 +8,7 @@ import { byteStringFromText } from '../src/bytes/byte-string.js';
 import { mountImageAt } from '../src/composefs/mount/index.js';
 import { unmountImage } from '../src/composefs/mount/unmount.js';
 import { Repository } from '../src/composefs/repository/index.js';
-import { Directory } from '../src/composefs/tree/inode.js';
-import { Leaf } from '../src/composefs/tree/inode.js';
+import { Directory, Leaf } from '../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../src/composefs/tree/stat.js';
 import { type FuseMountOptions, mountFuse } from '../src/fuse/index.js';
 

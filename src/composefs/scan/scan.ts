@@ -17,7 +17,6 @@ import { ComposefsError, withContext } from '../../errors.js';
 import { openFileOnly } from '../../fs/open-file.js';
 import { readXattrs } from '../../linux/xattr.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import type { ObjectId } from '../fsverity/object-id.js';
 import { Directory, Leaf, type RegularFile } from '../tree/inode.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
 import { type OciTransformOptions, transformForOci } from '../tree/transform.js';

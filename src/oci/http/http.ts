@@ -6,7 +6,7 @@ import { HttpResponse } from './http-response.js';
 import { networkError } from './network-error.js';
 import { type ProxySettings, proxyFor } from './proxy.js';
 import type { TlsTrust } from './secure-context.js';
-import { DEFAULT_TIMEOUTS, type HttpTimeouts } from './timeouts.js';
+import type { HttpTimeouts } from './timeouts.js';
 
 export interface HttpClientOptions {
   /** `host[:port]` of the registry: who sees the client certificate. Undefined: nobody. */
