@@ -41,7 +41,8 @@ export function checkLinks(
       else if (isBrokenLink(repository.root, entry.path))
         findings.add({ type: 'broken-symlink', path }, 'brokenLinks', corrupted);
       else {
-        const problem = entryProblem(repository, category, name, readLinkBytes(repository.root, entry.path));
+        const text = readLinkBytes(repository.root, entry.path);
+        const problem = text === undefined ? 'it has vanished' : entryProblem(repository, category, name, text);
         if (problem !== undefined) findings.add({ type: 'wrong-link', path, detail: problem }, corrupted);
         checkContent(name, path);
       }
@@ -54,11 +55,14 @@ export function checkLinks(
     try {
       if (entry.kind !== 'symlink') {
         findings.add({ type: 'unexpected-file-type', path, detail: TYPE_NAMES[entry.kind] });
-      } else if (isBrokenLink(repository.root, entry.path))
-        findings.add({ type: 'broken-symlink', path }, 'brokenLinks');
-      else {
-        const text = readLinkBytes(repository.root, entry.path);
-        if (namesEntry(category, entry.relativePath, text)) continue;
+        continue;
+      }
+      const isBroken = isBrokenLink(repository.root, entry.path);
+      const text = readLinkBytes(repository.root, entry.path);
+      // Another process may remove a reference at any time, and after its end is looked for as well.
+      if (text === undefined) continue;
+      if (isBroken) findings.add({ type: 'broken-symlink', path }, 'brokenLinks');
+      else if (!namesEntry(category, entry.relativePath, text)) {
         const detail = `leads to ${byteStringToText(text)}, which is no entry of ${category}/`;
         findings.add({ type: 'wrong-link', path, detail });
       }

@@ -121,9 +121,11 @@ function collectCategory(
 
 function readEntryId(repository: RepositoryHost, category: Category, name: string): ObjectId {
   const path = `${category}/${name}`;
-  return withContext(`Parsing object ID from symlink ${path}`, () =>
-    objectIdFromPathname(repository.objects.algorithm, nameText(readLinkBytes(repository.root, Buffer.from(path)))),
-  );
+  return withContext(`Parsing object ID from symlink ${path}`, () => {
+    const text = readLinkBytes(repository.root, Buffer.from(path));
+    if (text === undefined) throw new ComposefsError('ENOENT', `${repository.root.nameOf(path)} has vanished`);
+    return objectIdFromPathname(repository.objects.algorithm, nameText(text));
+  });
 }
 
 function* listRefTargets(repository: RepositoryHost, category: Category): Generator<{ ref: string; name: string }> {
@@ -137,9 +139,10 @@ function* listRefTargets(repository: RepositoryHost, category: Category): Genera
   }
 }
 
-/** The name of the entry that a reference names; undefined if it names none. */
+/** The name of the entry that a reference names; undefined if it names none or is gone. */
 export function refTarget({ root }: RepositoryHost, entry: WalkedEntry): string | undefined {
-  return lastComponent(nameText(readLinkBytes(root, entry.path)));
+  const text = readLinkBytes(root, entry.path);
+  return text === undefined ? undefined : lastComponent(nameText(text));
 }
 
 /** The name that a path ends with; undefined if it ends with `..` or has none. */

@@ -1,5 +1,4 @@
 import { type ByteString, byteStringFrom, byteStringToBuffer } from '../../../bytes/byte-string.js';
-import { ComposefsError } from '../../../errors.js';
 import type { DirectoryEntry } from '../../../fs/directory-entries.js';
 import { followLinks } from '../directory/follow-links.js';
 import type { RepositoryRoot } from '../directory/root.js';
@@ -35,9 +34,8 @@ export function isBrokenLink(root: RepositoryRoot, path: Buffer): boolean {
   return followLinks(root, path) === undefined;
 }
 
-/** The text of a symlink, as bytes. @throws ENOENT, EINVAL */
-export function readLinkBytes(root: RepositoryRoot, path: Buffer): ByteString {
+/** The text of a symlink, as bytes; undefined if it is gone, as a reference may be that another process removes. */
+export function readLinkBytes(root: RepositoryRoot, path: Buffer): ByteString | undefined {
   const text = root.readLink(path);
-  if (text === undefined) throw new ComposefsError('ENOENT', `${root.nameOf(path)} has vanished`);
-  return byteStringFrom(text);
+  return text === undefined ? undefined : byteStringFrom(text);
 }

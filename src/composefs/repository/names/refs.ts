@@ -26,7 +26,8 @@ export function listRefs(repository: RepositoryHost, category: Category, prefix:
   for (const entry of walkRefs(repository, category, directory)) {
     if (entry.kind !== 'symlink') continue;
     const name = tryNameText(entry.relativePath);
-    const text = tryNameText(readLinkBytes(repository.root, entry.path));
+    const bytes = readLinkBytes(repository.root, entry.path);
+    const text = bytes === undefined ? undefined : tryNameText(bytes);
     if (name !== undefined && text !== undefined) refs.push([name, text]);
   }
   return refs.sort(([a], [b]) => (a < b ? -1 : 1));
