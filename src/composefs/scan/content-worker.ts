@@ -1,5 +1,5 @@
 import { serveJobs } from '../repository/objects/worker-threads.js';
-import { type ContentJob, openDestination, storeContents } from './file-contents.js';
+import { type ContentJob, finishObjects, openDestination, storeContents } from './file-contents.js';
 
 /** Reads and stores the contents of files in a worker thread. */
-serveJobs(openDestination, (store, job: ContentJob) => storeContents(store, job));
+serveJobs(openDestination, (store, job: ContentJob) => storeContents(store, job), finishObjects);

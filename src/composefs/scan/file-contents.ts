@@ -53,17 +53,30 @@ export function contentJob(files: readonly PendingFile[]): ContentJob {
   };
 }
 
-/** A store that is missing is made. */
+/** A store that is missing is made. What is stored is in its place after {@link finishObjects} only. */
 export function openDestination(destination: ContentDestination): FileStore {
   switch (destination.kind) {
-    case 'repository':
-      return new ObjectStore(destination.store);
+    case 'repository': {
+      const store = new ObjectStore(destination.store);
+      store.deferNames();
+      return store;
+    }
     case 'flat-store':
       mkdirSync(destination.path, { recursive: true, mode: 0o755 });
       return FlatDigestStore.open(destination.path, destination.algorithm, true);
     case 'none':
       return new FileDigests(destination.algorithm);
   }
+}
+
+/** Brings what was stored in a repository to disk, and gives it its names. */
+export function finishObjects(store: FileStore): void {
+  if (store instanceof ObjectStore) store.nameObjects();
+}
+
+/** Lets go of what a failure has left without a name. */
+export function dropUnfinished(store: FileStore): void {
+  if (store instanceof ObjectStore) store.dropUnnamed();
 }
 
 export function storeContents(store: FileStore, job: ContentJob): ContentResult {

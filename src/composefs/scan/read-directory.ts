@@ -9,7 +9,9 @@ import {
   type ContentJob,
   type ContentResult,
   contentJob,
+  dropUnfinished,
   FILE_CHANGED,
+  finishObjects,
   openDestination,
   storeContents,
 } from './file-contents.js';
@@ -58,10 +60,11 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
       const results = count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, signal);
       resolveAll(files, results, destination);
     }
-    store.sync();
+    store.finish();
     return files.root;
   } finally {
     files.close();
+    store.close();
   }
 }
 
@@ -174,9 +177,17 @@ class LazyStore implements FileStore {
     return this.#withContext(() => store.ensureObjectFromFd(fd, size));
   }
 
-  sync(): void {
+  finish(): void {
     const store = this.#store;
-    if (store instanceof FlatDigestStore) this.#withContext(() => store.sync());
+    if (store === undefined) return;
+    this.#withContext(() => {
+      finishObjects(store);
+      if (store instanceof FlatDigestStore) store.sync();
+    });
+  }
+
+  close(): void {
+    if (this.#store !== undefined) dropUnfinished(this.#store);
   }
 
   #withContext<T>(action: () => T): T {

@@ -128,6 +128,26 @@ describe('streams', () => {
     assert.equal(repo.hasNamedStream('b'), false);
   });
 
+  it('take no name that lies below another one, or above others', async (t) => {
+    const repo = await tempRepository(t);
+    await writeStream(repo, 'stream', { ref: 'a/b' });
+    const refs = join(repo.path, 'streams/refs');
+    assert.throws(() => repo.nameStream('stream', 'a/b/c'), {
+      code: 'ENOTDIR',
+      message: `${refs}/a/b is a name itself: no other name can lie below it`,
+    });
+    assert.throws(() => repo.nameStream('stream', 'a'), {
+      code: 'EISDIR',
+      message: `${refs}/a is a directory: names below it are taken`,
+    });
+    writeFileSync(join(refs, 'file'), '');
+    assert.throws(() => repo.nameStream('stream', 'file'), {
+      code: 'EINVAL',
+      message: `${refs}/file is not a symbolic link`,
+    });
+    assert.deepEqual(filesBelow(refs).sort(), ['a/b', 'file']);
+  });
+
   it('refuse bad names before anything is stored', async (t) => {
     const repo = await tempRepository(t);
     const id = '12'.repeat(64) as ObjectId;

@@ -176,7 +176,13 @@ export class RepositoryRoot {
 
   /** The bytes of a symlink; undefined if there is no such thing. @throws EINVAL if it is something else. */
   readLink(path: RelativePath): Buffer | undefined {
-    return undefinedIfMissing(() => this.#at(path, (file) => readlinkSync(file, 'buffer')));
+    try {
+      return undefinedIfMissing(() => this.#at(path, (file) => readlinkSync(file, 'buffer')));
+    } catch (error) {
+      if (!isErrno(error, 'EINVAL')) throw error;
+      const hint = 'cfsctl fsck says what else is not as it should be';
+      throw new ComposefsError('EINVAL', `${this.nameOf(path)} is not a symbolic link`, { cause: error, hint });
+    }
   }
 
   /** Sorted by name; undefined if there is no such directory. */

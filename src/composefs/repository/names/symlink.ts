@@ -18,10 +18,22 @@ export function createSymlink(root: RepositoryRoot, name: string, target: string
     throw new ComposefsError('EINVAL', `symlink ${name} cannot point to a directory that holds it: ${target}`);
   }
   for (let length = common + 1; length <= directory.length; length++) {
-    root.makeDirectory(directory.slice(0, length).join('/'), 0o755);
+    makeParent(root, directory.slice(0, length).join('/'));
   }
   const up = directory.slice(common).map(() => '..');
   return replaceSymlink(root, components(name).join('/'), [...up, ...targetParts.slice(common)].join('/'));
+}
+
+function makeParent(root: RepositoryRoot, path: string): void {
+  try {
+    root.makeDirectory(path, 0o755);
+  } catch (cause) {
+    if (root.lstat(path)?.isSymbolicLink() !== true) throw cause;
+    throw new ComposefsError('ENOTDIR', `${root.nameOf(path)} is a name itself: no other name can lie below it`, {
+      cause,
+      hint: 'take a name that does not begin with another one and a slash, or remove that first',
+    });
+  }
 }
 
 /** The part of a path that counts: no repeated slashes, no `.`. */
@@ -32,6 +44,11 @@ function components(path: string): string[] {
 /** Spec 10 §11.2: whoever looks sees the old link or the new one, never none. */
 function replaceSymlink(root: RepositoryRoot, name: string, text: string): boolean {
   if (root.makeLink(name, text)) return true;
+  if (root.lstat(name)?.isDirectory() === true) {
+    throw new ComposefsError('EISDIR', `${root.nameOf(name)} is a directory: names below it are taken`, {
+      hint: 'take a name that is no prefix of others, or remove those first',
+    });
+  }
   if (root.readLink(name)?.toString() === text) return false;
   for (let attempt = 0; attempt < TEMP_NAME_ATTEMPTS; attempt++) {
     const temporary = randomName(SYMLINK_TEMP_PREFIX);

@@ -129,6 +129,8 @@ async function runThread<Job, Output>(
       if (reply.type === 'failed') throw unpackError(reply.error);
       done(index, reply.output);
     }
+    const reply = await Promise.race([failure, ask<undefined>(thread, FINISH)]);
+    if (reply.type === 'failed') throw unpackError(reply.error);
   } finally {
     await thread.end();
   }
@@ -139,16 +141,24 @@ function ask<Output>(thread: Thread, job: unknown): Promise<Reply<Output>> {
   return thread.nextMessage();
 }
 
-/** The other side of {@link runInWorkers}: answers every message with what `run` makes of it. */
-export function serveJobs<Context, Tool, Job, Output>(
+/** In place of a job: there are no more for this thread. */
+const FINISH = 'finish';
+
+/**
+ * The other side of {@link runInWorkers}: answers every message with what `run` makes of it.
+ *
+ * @param finish called after the last job, unless a job of this thread has failed.
+ */
+export function serveJobs<Context, Tool, Job extends object, Output>(
   open: (context: Context) => Tool,
   run: (tool: Tool, job: Job) => Output,
+  finish: (tool: Tool) => void = () => undefined,
 ): void {
   const tool = open(threadData());
-  onMessage((job: Job) => {
-    let reply: Reply<Output>;
+  onMessage((job: Job | typeof FINISH) => {
+    let reply: Reply<Output | undefined>;
     try {
-      reply = { type: 'done', output: run(tool, job) };
+      reply = { type: 'done', output: job === FINISH ? void finish(tool) : run(tool, job) };
     } catch (error) {
       reply = { type: 'failed', error: packError(error) };
     }

@@ -97,8 +97,11 @@ describe('createSymlink', () => {
     const root = tempRoot(t);
     mkdirSync(join(root.path, 'streams/refs'), { recursive: true });
     writeFileSync(join(root.path, 'streams/file'), 'x');
-    for (const name of ['streams/file', 'streams/refs']) {
-      assert.throws(() => createSymlink(root, name, 'objects/1'), { code: 'EINVAL' });
+    for (const [name, code] of [
+      ['streams/file', 'EINVAL'],
+      ['streams/refs', 'EISDIR'],
+    ] as const) {
+      assert.throws(() => createSymlink(root, name, 'objects/1'), { code });
     }
     assert.deepEqual(readdirSync(root.path), ['streams']);
   });
