@@ -1,7 +1,7 @@
 // Bundles the commands and their worker threads from dist/src into dist/bin. Node takes almost a millisecond to load a
 // module, and every thread loads its own: a pull would spend a tenth of its time on that. CommonJS, since Node's loader
 // of ES modules takes 5 ms to start and twice as long for each file.
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from '@rollup/wasm-node';
@@ -58,6 +58,8 @@ async function writeBundle(paths) {
 function threads() {
   const modules = readdirSync('dist/src', { recursive: true })
     .filter((path) => path.endsWith('.js') && !path.startsWith('testing/'))
+    // What is compiled of a file that has moved since may linger in dist/.
+    .filter((path) => existsSync(join('src', path.replace(/\.js$/, '.ts'))))
     .map((path) => join('dist/src', path));
   const started = modules.flatMap((path) =>
     [...readFileSync(path, 'utf8').matchAll(/new URL\('(.+?)', import\.meta\.url\)/g)].map(([text, name]) => {
