@@ -28,7 +28,9 @@ function makeParent(root: RepositoryRoot, path: string): void {
   try {
     root.makeDirectory(path, 0o755);
   } catch (cause) {
-    if (root.lstat(path)?.isSymbolicLink() !== true) throw cause;
+    // A link in the place of `streams/refs` or above is no name.
+    const isBelowRefs = path.split('/').length > 2;
+    if (!isBelowRefs || root.lstat(path)?.isSymbolicLink() !== true) throw cause;
     throw new ComposefsError('ENOTDIR', `${root.nameOf(path)} is a name itself: no other name can lie below it`, {
       cause,
       hint: 'take a name that does not begin with another one and a slash, or remove that first',
