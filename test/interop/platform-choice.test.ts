@@ -12,6 +12,7 @@ import { skopeo, withoutSkopeo } from '../support/skopeo.js';
 
 /** Which image of a random index is taken: ours and skopeo's answer, wherever skopeo has one. */
 
+const SEED = Number(process.env['COMPOSEFS_TEST_SEED'] ?? 7);
 const COUNT = Number(process.env['COMPOSEFS_TEST_INTEROP'] ?? 12);
 
 /** 1.14 has the newer tables: `arm/v8`, any variant of ARM where none is asked for, and Zstandard first. */
@@ -105,7 +106,8 @@ test('the image of an index is the one that skopeo takes', { skip: withoutSkopeo
         });
       },
     ),
-    { numRuns: COUNT },
+    // A few indexes chosen anew each time may all be such that skopeo finds nothing.
+    { numRuns: COUNT, seed: SEED },
   );
   assert.ok(compared >= COUNT / 8, `${compared} of ${COUNT} had an answer`);
 });
