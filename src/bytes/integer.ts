@@ -1,5 +1,8 @@
 import { ComposefsError } from '../errors.js';
 
+export const UINT32_MAX = 0xffffffff;
+export const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+
 /**
  * A 64-bit value as a number.
  *

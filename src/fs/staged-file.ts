@@ -1,12 +1,10 @@
 import { closeSync, constants, fchmodSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { ComposefsError } from '../errors.js';
+import { O_TMPFILE } from '../linux/constants.js';
 import { loadLibc } from '../linux/ffi.js';
 import { linkFd, renameNoReplace } from '../linux/link.js';
 import { closeOnError, isErrno } from './files.js';
 import { randomName, TEMP_NAME_ATTEMPTS } from './random-name.js';
-
-/** `open(2)`: an unnamed file in a directory. Includes `O_DIRECTORY`, as the kernel demands. */
-const O_TMPFILE: number = 0o20000000 | constants.O_DIRECTORY;
 
 /** Runs an action with the path of a file or directory, which is valid for the length of the call. */
 export type PathAccess = <T>(action: (path: string) => T) => T;

@@ -4,8 +4,8 @@ import { withMountContext } from '../composefs/mount/context.js';
 import { fusermountMount, fusermountUnmount } from '../composefs/mount/fusermount.js';
 import { type MountRestrictions, RESTRICTIONS, restrictionAttributes } from '../composefs/mount/restrictions.js';
 import { hasCapability } from '../linux/capability.js';
+import { AT_FDCWD, O_PATH } from '../linux/constants.js';
 import { isSystemError } from '../linux/errno.js';
-import { AT_FDCWD, O_PATH } from '../linux/fcntl.js';
 import { openFuseDevice } from '../linux/fuse-device.js';
 import {
   fsconfigCreate,

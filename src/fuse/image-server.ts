@@ -1,9 +1,11 @@
 import { closeSync, readSync } from 'node:fs';
 import { byteStringFrom } from '../bytes/byte-string.js';
-import { FILE_TYPE_UNKNOWN, LAYOUT_CHUNK_BASED, S_IFREG } from '../composefs/erofs/format/constants.js';
+import { FILE_TYPE_UNKNOWN, LAYOUT_CHUNK_BASED } from '../composefs/erofs/format/constants.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { WHITEOUT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
+import { SYMLINK_TARGET_MAX } from '../composefs/tree/limits.js';
+import { S_IFREG } from '../linux/constants.js';
 import { closeBacking, openBacking } from '../linux/fuse-device.js';
 import { DirectoryView, type StoredEntry } from './directory.js';
 import { readImageContent } from './image-content.js';
@@ -27,7 +29,6 @@ const NO_CONTENT_HANDLE = 2 ** 52;
 /** `DT_*` of dirent.h by the EROFS type. */
 const DIRENT_TYPES: readonly number[] = [0, 8, 4, 2, 6, 1, 12, 10];
 const DT_REG = 8;
-const SYMLINK_MAX = 4095;
 const ROOT_UID = 0;
 const TRUSTED_PREFIX = 'trusted.';
 
@@ -157,7 +158,7 @@ export class ImageServer {
 
   #readlink(inode: ErofsInode, reply: Buffer): number {
     if (!inode.isSymlink || inode.size === 0) return -wire.EINVAL;
-    return inode.size > SYMLINK_MAX ? -wire.EIO : readImageContent(inode, 0, reply, 0, SYMLINK_MAX);
+    return inode.size > SYMLINK_TARGET_MAX ? -wire.EIO : readImageContent(inode, 0, reply, 0, SYMLINK_TARGET_MAX);
   }
 
   #open(inode: ErofsInode, reply: Buffer): number {

@@ -1,6 +1,6 @@
-import { S_IFBLK, S_IFCHR } from '../composefs/erofs/format/constants.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
+import { S_IFBLK, S_IFCHR } from '../linux/constants.js';
 import { type Attributes, ROOT_NODE, WireError } from './wire/index.js';
 
 /** Node 1 is the root; any other nid n is node n + 2 (spec 50 §24.2). */

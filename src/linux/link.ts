@@ -1,5 +1,5 @@
+import { AT_EMPTY_PATH, AT_FDCWD } from './constants.js';
 import { checkCall } from './errno.js';
-import { AT_EMPTY_PATH, AT_FDCWD } from './fcntl.js';
 import { cString, libcFunction } from './ffi.js';
 
 const AT_SYMLINK_FOLLOW = 0x400;

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
+import { AT_EMPTY_PATH } from './constants.js';
 import { checkCall, type Subject, SystemError } from './errno.js';
-import { AT_EMPTY_PATH } from './fcntl.js';
 import { cString, lastErrno, libcFunction } from './ffi.js';
 
 /**

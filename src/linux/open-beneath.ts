@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { ComposefsError, errorCode } from '../errors.js';
+import { O_CLOEXEC, O_PATH } from './constants.js';
 import { isSystemError, SystemError } from './errno.js';
-import { O_CLOEXEC, O_PATH } from './fcntl.js';
 import { cString, lastErrno, libcFunction } from './ffi.js';
 
 /** The same on all architectures but Alpha. */

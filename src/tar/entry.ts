@@ -4,11 +4,11 @@ import { findDifferences, NO_DIFFERENCES } from './differences.js';
 import { ENTRY_TYPE, isHeaderOnly } from './entry-type.js';
 import { type Extensions, NO_EXTENSIONS } from './extensions.js';
 import {
-  BLOCK_SIZE,
   type HeaderStart,
   hasHeaderPath,
   readHeaderPath,
   readLinkName,
+  TAR_BLOCK_SIZE,
   type TarDifference,
   type TarFormat,
   type TarRules,
@@ -81,7 +81,7 @@ function isOldDirectory(type: number, entry: NamedEntry): boolean {
 /** A size that stays exact when rounded up to whole blocks. */
 function checkSize(size: number | bigint): number {
   if (size < 0) throw new ParseFailure(`invalid entry size: ${size}`);
-  if (typeof size === 'bigint' || !Number.isSafeInteger(roundUp(size, BLOCK_SIZE))) {
+  if (typeof size === 'bigint' || !Number.isSafeInteger(roundUp(size, TAR_BLOCK_SIZE))) {
     throw new ParseFailure(`invalid entry size: ${size} is beyond the supported range of 2^53 - 1`);
   }
   return size;

@@ -9,7 +9,7 @@ import { HeaderFailure } from './parse-failure.js';
  *     157 linkname 100 | 257 magic 6 | 263 version 2 | 265 uname 32 | 297 gname 32 | 329 devmajor 8 | 337 devminor 8
  *     345 prefix 155 (ustar)
  */
-export const BLOCK_SIZE = 512;
+export const TAR_BLOCK_SIZE = 512;
 
 /**
  * - `ustar`: by its magic alone. The version field should be `00`, but writers leave NULs or blanks there.
@@ -62,7 +62,7 @@ export class ChecksumError extends HeaderFailure {
 /** The sum of all bytes: 0 exactly for a zero block. */
 export function sumBlock(block: Uint8Array): number {
   let sum = 0;
-  for (let i = 0; i < BLOCK_SIZE; i++) sum += block[i] ?? 0;
+  for (let i = 0; i < TAR_BLOCK_SIZE; i++) sum += block[i] ?? 0;
   return sum;
 }
 
@@ -83,7 +83,7 @@ export function readHeaderStart(block: Buffer, sum: number, rules: TarRules = 's
 /** By how much the sum of bytes is less where they are signed, as on the machines of some old writers. */
 function signedExcess(block: Uint8Array): number {
   let excess = 0;
-  for (let i = 0; i < BLOCK_SIZE; i++) {
+  for (let i = 0; i < TAR_BLOCK_SIZE; i++) {
     if ((block[i] ?? 0) >= 0x80 && (i < 148 || i >= 156)) excess += 256;
   }
   return excess;

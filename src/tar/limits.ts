@@ -1,6 +1,12 @@
 import { formatSize } from '../bytes/format-size.js';
 import { ComposefsError } from '../errors.js';
 
+/**
+ * Content of a regular file up to this many bytes stays inline, larger content becomes an object: in layers and in
+ * directories, for all image versions and algorithms (spec 30 §1).
+ */
+export const INLINE_CONTENT_MAX_V0 = 64;
+
 /** How large the tar of a layer may be, so that a small blob cannot fill memory or disk. */
 export interface TarLimits {
   /**

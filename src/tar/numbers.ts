@@ -1,3 +1,4 @@
+import { UINT64_MAX } from '../bytes/integer.js';
 import { HeaderFailure } from './parse-failure.js';
 
 /**
@@ -86,8 +87,6 @@ export function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-const U64_MAX = 2n ** 64n - 1n;
-
 /** Decimal digits with an optional `+`, up to 2^64 - 1; undefined for any other text. */
 export function parseDecimal(text: string): number | bigint | undefined {
   // Leading zeros are fine at any number, but a huge run of digits must not become a huge bigint.
@@ -96,7 +95,7 @@ export function parseDecimal(text: string): number | bigint | undefined {
   const digits = match[1] ?? '';
   if (digits.length < 16) return Number(digits);
   const value = BigInt(digits);
-  return value > U64_MAX ? undefined : narrow(value);
+  return value > UINT64_MAX ? undefined : narrow(value);
 }
 
 function isSpace(byte: number | undefined): boolean {

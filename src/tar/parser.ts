@@ -2,7 +2,7 @@ import { hideNumbers } from './differences.js';
 import { makeEntry, type ParsedEntry } from './entry.js';
 import { ENTRY_TYPE, entryTypeName, hasFileContent } from './entry-type.js';
 import { type Extensions, type ExtensionType, isExtensionType, NO_EXTENSIONS, parseExtensions } from './extensions.js';
-import { BLOCK_SIZE, readHeaderStart, sumBlock, type TarRules } from './header.js';
+import { readHeaderStart, sumBlock, TAR_BLOCK_SIZE, type TarRules } from './header.js';
 import { readNumeric } from './numbers.js';
 import { HeaderFailure, ParseFailure } from './parse-failure.js';
 import {
@@ -19,7 +19,7 @@ import { TarError } from './tar-error.js';
  * The most bytes that the extension headers of one entry may have together, and each of a global header and the map of
  * a sparse file alone.
  */
-export const MAX_METADATA_SIZE = 1048576;
+const MAX_HEADERS_SIZE = 1048576;
 
 /**
  * What a block was.
@@ -153,14 +153,14 @@ export class TarParser {
 
   #mapBlock(unfinished: UnfinishedEntry, block: Buffer): ParserStep {
     const isComplete = unfinished.map.add(block);
-    return this.#mapStep({ ...unfinished, mapSize: unfinished.mapSize + BLOCK_SIZE }, isComplete);
+    return this.#mapStep({ ...unfinished, mapSize: unfinished.mapSize + TAR_BLOCK_SIZE }, isComplete);
   }
 
   #mapStep(unfinished: UnfinishedEntry, isComplete: boolean): ParserStep {
     const { entry, fileSize, map, mapSize, isInData } = unfinished;
     checkMetadataSize(mapSize);
     const size = isInData ? entry.size - mapSize : entry.size;
-    if (isInData && size < (isComplete ? 0 : BLOCK_SIZE)) {
+    if (isInData && size < (isComplete ? 0 : TAR_BLOCK_SIZE)) {
       throw invalidMap(`it is longer than the ${entry.size} bytes of data`);
     }
     if (isComplete) {
@@ -187,8 +187,8 @@ function located(error: unknown, offset: number): unknown {
 function checkMetadataSize(size: number | bigint, others = 0): number {
   if (size < 0) throw new ParseFailure(`invalid entry size: ${size}`);
   const sum = typeof size === 'number' ? size + others : size + BigInt(others);
-  if (sum > MAX_METADATA_SIZE) {
-    throw new ParseFailure(`metadata exceeds limit: ${sum} bytes > ${MAX_METADATA_SIZE} bytes`);
+  if (sum > MAX_HEADERS_SIZE) {
+    throw new ParseFailure(`metadata exceeds limit: ${sum} bytes > ${MAX_HEADERS_SIZE} bytes`);
   }
   return Number(size);
 }

@@ -1,14 +1,11 @@
 import { roundUp } from '../bytes/integer.js';
 import type { ParsedEntry } from './entry.js';
 import { hasFileContent } from './entry-type.js';
-import { BLOCK_SIZE } from './header.js';
-import { NO_TAR_LIMITS, type TarLimits, TarMeter } from './limits.js';
+import { TAR_BLOCK_SIZE } from './header.js';
+import { INLINE_CONTENT_MAX_V0, NO_TAR_LIMITS, type TarLimits, TarMeter } from './limits.js';
 import { TarParser } from './parser.js';
 import type { SparseFile } from './sparse.js';
 import { TarError } from './tar-error.js';
-
-/** Content of a regular file up to this many bytes stays inline (spec 30 §1). */
-export const INLINE_CONTENT_MAX_V0 = 64;
 
 /**
  * Receives a tar, split. All bytes arrive, in order, each once: inline or as file content. How they are cut into calls
@@ -54,7 +51,7 @@ export class TarSplitter {
   readonly #parser = new TarParser();
   #state: State = 'header';
   /** Bytes that the state still lasts. */
-  #remaining = BLOCK_SIZE;
+  #remaining = TAR_BLOCK_SIZE;
   /** Of data of any kind, without padding. */
   #size = 0;
   #sparse: SparseFile | undefined;
@@ -120,7 +117,7 @@ export class TarSplitter {
   #complete(offset: number): State {
     switch (this.#state) {
       case 'header':
-        this.#header(this.#takeMetadata(), offset - BLOCK_SIZE);
+        this.#header(this.#takeMetadata(), offset - TAR_BLOCK_SIZE);
         break;
       case 'extension':
         this.#parser.extensionData(this.#takeMetadata());
@@ -185,7 +182,7 @@ export class TarSplitter {
   }
 
   #padding(): void {
-    const padding = roundUp(this.#size, BLOCK_SIZE) - this.#size;
+    const padding = roundUp(this.#size, TAR_BLOCK_SIZE) - this.#size;
     if (padding === 0) this.#nextHeader();
     else {
       this.#state = 'padding';
@@ -195,7 +192,7 @@ export class TarSplitter {
 
   #nextHeader(): void {
     this.#state = 'header';
-    this.#remaining = BLOCK_SIZE;
+    this.#remaining = TAR_BLOCK_SIZE;
   }
 
   #beginFile(): void {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { type ByteString, byteStringFrom, byteStringToText } from '../../src/bytes/byte-string.js';
-import { Directory, fileTypeBits, type Inode, S_IFDIR } from '../../src/composefs/tree/inode.js';
+import { Directory, fileTypeBits, type Inode } from '../../src/composefs/tree/inode.js';
 import { type ObjectSource, readFile } from '../../src/composefs/tree/read-file.js';
 import type { Xattrs } from '../../src/composefs/tree/stat.js';
 import { countLinks } from '../../src/composefs/tree/walk.js';
+import { S_IFDIR } from '../../src/linux/constants.js';
 import { readXattrs } from '../../src/linux/xattr.js';
 
 /** What can be seen of one path, in a form to compare. */

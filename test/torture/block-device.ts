@@ -4,7 +4,7 @@ import { decodeUint64, encodeInt64 } from '../../src/bytes/int64.js';
 import { withMountContext } from '../../src/composefs/mount/context.js';
 import { errorCode } from '../../src/errors.js';
 import * as wire from '../../src/fuse/wire/index.js';
-import { AT_FDCWD } from '../../src/linux/fcntl.js';
+import { AT_FDCWD } from '../../src/linux/constants.js';
 import { openFuseDevice } from '../../src/linux/fuse-device.js';
 import { fsconfigCreate, fsconfigString, fsmount, moveMount } from '../../src/linux/mount-api.js';
 import { encodeRecord, RECORD_FLUSH, RECORD_WRITE } from './block-log.js';

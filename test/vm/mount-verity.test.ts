@@ -13,7 +13,7 @@ import { composefsFsmount } from '../../src/composefs/mount/composefs-mount.js';
 import type { VerityRequirement } from '../../src/composefs/mount/options.js';
 import { Directory, Leaf } from '../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../src/composefs/tree/stat.js';
-import { O_PATH } from '../../src/linux/fcntl.js';
+import { O_PATH } from '../../src/linux/constants.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';
 
 /** A directory on a file system with fs-verity, on a kernel whose overlayfs has `verity=`; as root. */

@@ -1,14 +1,11 @@
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
-import { renderTable } from '../terminal/table.js';
+import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
 
 export interface ImagesOptions {
   readonly json?: boolean;
   readonly noTrunc?: boolean;
 }
-
-/** Characters of a digest in tables. */
-const SHORT_DIGEST = 12;
 
 export async function images(context: Context, options: ImagesOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {

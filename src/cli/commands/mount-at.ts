@@ -3,7 +3,7 @@ import { mountImageAt } from '../../composefs/mount/index.js';
 import type { MountOptions as KernelOptions } from '../../composefs/mount/options.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
-import { O_PATH } from '../../linux/fcntl.js';
+import { O_PATH } from '../../linux/constants.js';
 import { inInitialUserNamespace } from '../../linux/user-namespace.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { type MountOptions, mountFlags } from '../context/mount-options.js';

@@ -2,15 +2,12 @@ import { digestEncoded } from '../../oci/model/digest.js';
 import { listImages } from '../../oci/store/listing.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { renderTable } from '../terminal/table.js';
+import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
 import { warn } from '../terminal/warning.js';
 
 export interface OciImagesOptions {
   readonly json?: boolean;
 }
-
-/** Characters of a digest in the table. */
-const SHORT_DIGEST = 12;
 
 export async function ociImages(context: Context, options: OciImagesOptions): Promise<void> {
   await withRepository(context, async (repo) => {

@@ -1,6 +1,9 @@
 import { printable } from '../../bytes/printable.js';
 import { displayWidth, padDisplay } from './terminal-text.js';
 
+/** Characters of a digest in tables. */
+export const SHORT_DIGEST = 12;
+
 /** The box-drawing table of spec 70 A5, left aligned, as wide as the widest cells need: its lines. */
 export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const body = rows.map((row) => header.map((_, column) => printable(row[column] ?? '')));

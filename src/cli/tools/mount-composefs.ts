@@ -7,7 +7,7 @@ import { attachAndClose } from '../../composefs/mount/attach.js';
 import { composefsFsmount } from '../../composefs/mount/composefs-mount.js';
 import type { MountOptions } from '../../composefs/mount/options.js';
 import { ComposefsError } from '../../errors.js';
-import { O_PATH } from '../../linux/fcntl.js';
+import { O_PATH } from '../../linux/constants.js';
 import { errnoMessage } from '../../linux/strerror.js';
 import { OptionScanner } from './getopt.js';
 import { type MountComposefsOptions, parseMountOptions } from './mount-options.js';

@@ -2,16 +2,15 @@
 
 import { type ByteString, sliceBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
+import { MAX_INLINE_CONTENT, SYMLINK_MAX } from '../tree/limits.js';
 import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
 import { DumpfileError } from './dumpfile-error.js';
 import { unescapeBytes } from './escape.js';
 import { LineFields } from './lines.js';
 import { XattrCache } from './xattr-cache.js';
 
-/** The longest inline content that the parser accepts, in bytes. */
-export const MAX_INLINE_CONTENT = 512;
-/** The longest symlink target that the parser accepts, in bytes. */
-export const SYMLINK_MAX = 1024;
+/** As the reference takes them. */
 const PATH_MAX = 4096;
 const XATTR_NAME_MAX = 255;
 const XATTR_LIST_MAX = 65535;
@@ -80,7 +79,7 @@ interface ContentText {
 }
 
 function hardlinkEntry(path: ByteString, mode: number, fields: LineFields): DumpEntry {
-  if ((mode & 0o170000) === 0o040000) throw new DumpfileError('Invalid hardlinked directory');
+  if ((mode & S_IFMT) === S_IFDIR) throw new DumpfileError('Invalid hardlinked directory');
   for (const name of ['nlink', 'uid', 'gid', 'rdev', 'mtime']) required(fields, name);
   const payload = optional(required(fields, 'payload'));
   if (payload === undefined) throw missing('payload');
@@ -89,24 +88,24 @@ function hardlinkEntry(path: ByteString, mode: number, fields: LineFields): Dump
 }
 
 function parseItem(mode: number, fields: ContentText): DumpItem {
-  switch (mode & 0o170000) {
-    case 0o100000:
+  switch (mode & S_IFMT) {
+    case S_IFREG:
       checkNoDevice(fields);
       return parseRegular(fields);
-    case 0o120000:
+    case S_IFLNK:
       checkBare(fields);
       checkNoDevice(fields);
       return { type: 'symlink', target: parseTarget(fields.payload) };
-    case 0o040000:
+    case S_IFDIR:
       return bareItem(fields, 'directory');
-    case 0o010000:
+    case S_IFIFO:
       return bareItem(fields, 'fifo');
-    case 0o140000:
+    case S_IFSOCK:
       return bareItem(fields, 'socket');
-    case 0o020000:
+    case S_IFCHR:
       checkBare(fields);
       return { type: 'character-device', rdev: fields.rdev };
-    case 0o060000:
+    case S_IFBLK:
       checkBare(fields);
       return { type: 'block-device', rdev: fields.rdev };
     default:

@@ -1,8 +1,9 @@
 /** Single lines of the RS dumpfile form, without LF (spec 30 §11). */
 
 import type { ByteString } from '../../bytes/byte-string.js';
+import { S_IFDIR } from '../../linux/constants.js';
 import { objectPathname } from '../fsverity/object-id.js';
-import { fileTypeBits, type LeafContent, type RegularFile, S_IFDIR } from '../tree/inode.js';
+import { fileTypeBits, type LeafContent, type RegularFile } from '../tree/inode.js';
 import type { Stat, Xattrs } from '../tree/stat.js';
 import { escapeBytes, escapeField, formatXattrs } from './escape.js';
 

@@ -10,7 +10,7 @@ export const DEFAULT_ALGORITHM: HashAlgorithm = 'sha512';
 
 /** log2 of the Merkle tree block size: the only value that composefs supports. */
 export const LG_BLOCKSIZE = 12;
-export const BLOCK_SIZE = 4096;
+export const VERITY_BLOCK_SIZE = 4096;
 
 /** Bytes of one digest. */
 export function digestSize(algorithm: HashAlgorithm): 32 | 64 {

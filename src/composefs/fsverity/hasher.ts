@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { ComposefsError } from '../../errors.js';
-import { BLOCK_SIZE, digestSize, type HashAlgorithm, kernelId, LG_BLOCKSIZE } from './algorithm.js';
+import { digestSize, type HashAlgorithm, kernelId, LG_BLOCKSIZE, VERITY_BLOCK_SIZE } from './algorithm.js';
 import { type ObjectId, trustedObjectId } from './object-id.js';
 
 /**
@@ -10,12 +10,12 @@ import { type ObjectId, trustedObjectId } from './object-id.js';
  * digest is the hash of a descriptor that holds the root and the size. Only one block of each level is kept.
  */
 export class FsVerityHasher {
-  static readonly BLOCK_SIZE: number = BLOCK_SIZE;
+  static readonly VERITY_BLOCK_SIZE: number = VERITY_BLOCK_SIZE;
 
   readonly #algorithm: HashAlgorithm;
   readonly #digestSize: number;
   /** The end of the data so far that does not fill a block. */
-  readonly #partial = new Uint8Array(BLOCK_SIZE);
+  readonly #partial = new Uint8Array(VERITY_BLOCK_SIZE);
   /** Hashes that do not fill a block yet: of the data at 0, of the blocks of level n − 1 at n. */
   readonly #levels: TreeLevel[];
   /** `struct fsverity_descriptor`: version @0, hash_algorithm @1, log_blocksize @2, data_size @8, root_hash @16. */
@@ -34,8 +34,8 @@ export class FsVerityHasher {
   update(chunk: Uint8Array): this {
     if (this.#digest !== undefined) throw new ComposefsError('HASHER_ENDED', 'cannot add data after the digest');
     let position = this.#fillPartial(chunk);
-    for (; chunk.length - position >= BLOCK_SIZE; position += BLOCK_SIZE) {
-      this.#pushHash(hashBlock(this.#algorithm, chunk.subarray(position, position + BLOCK_SIZE)));
+    for (; chunk.length - position >= VERITY_BLOCK_SIZE; position += VERITY_BLOCK_SIZE) {
+      this.#pushHash(hashBlock(this.#algorithm, chunk.subarray(position, position + VERITY_BLOCK_SIZE)));
     }
     if (position < chunk.length) this.#partial.set(position === 0 ? chunk : chunk.subarray(position));
     this.#size += chunk.length;
@@ -45,14 +45,14 @@ export class FsVerityHasher {
   /** Appends zeros. Whole trees of zero blocks are known: the time is that of the logarithm of the length. */
   updateZeros(length: number): this {
     let rest = length;
-    const begun = this.#size % BLOCK_SIZE;
-    const first = begun === 0 ? 0 : Math.min(BLOCK_SIZE - begun, rest);
+    const begun = this.#size % VERITY_BLOCK_SIZE;
+    const first = begun === 0 ? 0 : Math.min(VERITY_BLOCK_SIZE - begun, rest);
     if (first > 0) this.update(ZERO_BLOCK.subarray(0, first));
     rest -= first;
-    const blocks = Math.floor(rest / BLOCK_SIZE);
+    const blocks = Math.floor(rest / VERITY_BLOCK_SIZE);
     this.#pushZeroBlocks(blocks);
-    this.#size += blocks * BLOCK_SIZE;
-    rest -= blocks * BLOCK_SIZE;
+    this.#size += blocks * VERITY_BLOCK_SIZE;
+    rest -= blocks * VERITY_BLOCK_SIZE;
     return rest === 0 ? this : this.update(ZERO_BLOCK.subarray(0, rest));
   }
 
@@ -62,11 +62,11 @@ export class FsVerityHasher {
    * @throws ComposefsError `INVALID_BLOCK` for a block after a short one, an empty one, or a longer one.
    */
   addBlock(block: Uint8Array): this {
-    if (this.#size % BLOCK_SIZE !== 0) {
+    if (this.#size % VERITY_BLOCK_SIZE !== 0) {
       throw new ComposefsError('INVALID_BLOCK', 'cannot add data after a partial block');
     }
-    if (block.length === 0 || block.length > BLOCK_SIZE) {
-      throw new ComposefsError('INVALID_BLOCK', `a block has 1 to ${BLOCK_SIZE} bytes, not ${block.length}`);
+    if (block.length === 0 || block.length > VERITY_BLOCK_SIZE) {
+      throw new ComposefsError('INVALID_BLOCK', `a block has 1 to ${VERITY_BLOCK_SIZE} bytes, not ${block.length}`);
     }
     return this.update(block);
   }
@@ -88,17 +88,17 @@ export class FsVerityHasher {
 
   /** Completes a block that was begun before. Returns how much of the chunk that took. */
   #fillPartial(chunk: Uint8Array): number {
-    const begun = this.#size % BLOCK_SIZE;
+    const begun = this.#size % VERITY_BLOCK_SIZE;
     if (begun === 0) return 0;
-    const taken = Math.min(BLOCK_SIZE - begun, chunk.length);
+    const taken = Math.min(VERITY_BLOCK_SIZE - begun, chunk.length);
     this.#partial.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), begun);
-    if (begun + taken === BLOCK_SIZE) this.#pushHash(hashBlock(this.#algorithm, this.#partial));
+    if (begun + taken === VERITY_BLOCK_SIZE) this.#pushHash(hashBlock(this.#algorithm, this.#partial));
     return taken;
   }
 
   #pushZeroBlocks(count: number): void {
     if (this.#digest !== undefined) throw new ComposefsError('HASHER_ENDED', 'cannot add data after the digest');
-    const arity = BLOCK_SIZE / this.#digestSize;
+    const arity = VERITY_BLOCK_SIZE / this.#digestSize;
     const hashes = [hashBlock(this.#algorithm, ZERO_BLOCK)];
     for (let rest = count; rest > 0; ) {
       // The largest whole tree that fits here: nothing may be begun below it.
@@ -107,7 +107,7 @@ export class FsVerityHasher {
       while (this.#level(depth).used === 0 && blocks * arity <= rest) {
         blocks *= arity;
         depth++;
-        hashes[depth] ??= hashBlock(this.#algorithm, Buffer.alloc(BLOCK_SIZE, hashes[depth - 1], 'latin1'));
+        hashes[depth] ??= hashBlock(this.#algorithm, Buffer.alloc(VERITY_BLOCK_SIZE, hashes[depth - 1], 'latin1'));
       }
       this.#pushHash(hashes[depth] ?? '', depth);
       rest -= blocks;
@@ -121,7 +121,7 @@ export class FsVerityHasher {
       const level = this.#level(depth);
       level.block.write(rising, level.used, this.#digestSize, 'latin1');
       level.used += this.#digestSize;
-      if (level.used < BLOCK_SIZE) return;
+      if (level.used < VERITY_BLOCK_SIZE) return;
       rising = hashBlock(this.#algorithm, level.block);
       level.used = 0;
     }
@@ -139,11 +139,11 @@ export class FsVerityHasher {
   /** The root hash as latin1. */
   #root(): string {
     if (this.#size === 0) return '\0'.repeat(this.#digestSize);
-    const begun = this.#size % BLOCK_SIZE;
+    const begun = this.#size % VERITY_BLOCK_SIZE;
     if (begun > 0) {
       this.#partial.fill(0, begun);
       const last = hashBlock(this.#algorithm, this.#partial);
-      if (this.#size < BLOCK_SIZE) return last;
+      if (this.#size < VERITY_BLOCK_SIZE) return last;
       this.#pushHash(last);
     }
     for (let depth = 0; ; depth++) {
@@ -167,10 +167,10 @@ export class FsVerityHasher {
   }
 }
 
-const ZERO_BLOCK: Buffer = Buffer.alloc(BLOCK_SIZE);
+const ZERO_BLOCK: Buffer = Buffer.alloc(VERITY_BLOCK_SIZE);
 
 class TreeLevel {
-  readonly block: Buffer = Buffer.allocUnsafeSlow(BLOCK_SIZE);
+  readonly block: Buffer = Buffer.allocUnsafeSlow(VERITY_BLOCK_SIZE);
   /** Bytes of the block that hold hashes. */
   used = 0;
 }

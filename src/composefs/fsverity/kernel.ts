@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { errorCode } from '../../errors.js';
+import { O_TMPFILE } from '../../linux/constants.js';
 import * as linux from '../../linux/verity.js';
 import { digestSize, type HashAlgorithm, kernelId } from './algorithm.js';
 import { computeVerityOfFd } from './digest.js';
@@ -14,7 +15,6 @@ const PAUSE_MILLISECONDS = 1;
 /** Every copy has a writable descriptor for a moment, which another fork may inherit again. */
 const COPY_ATTEMPTS = 16;
 const COPY_SIZE = 256 * 1024;
-const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
 /**
  * Enables fs-verity. `fd` must be read-only.

@@ -1,6 +1,7 @@
 /** The numbers of dumpfiles as the C tools read them (spec 30 §13.2). */
 
 import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
+import { UINT64_MAX } from '../../bytes/integer.js';
 import { DumpfileError } from '../dumpfile/dumpfile-error.js';
 
 /** A 64-bit number: a bigint where a number might not be exact. */
@@ -39,11 +40,9 @@ function parseLong(field: ByteString, base: 8 | 10): U64 {
   const isNegative = text.startsWith('-');
   const digits = isNegative || text.startsWith('+') ? text.slice(1) : text;
   const value = largeU64(digits, base);
-  if (value === undefined) return U64_MAX;
+  if (value === undefined) return UINT64_MAX;
   return isNegative ? BigInt.asUintN(64, -value) : value;
 }
-
-const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 function isInteger(field: ByteString, base: 8 | 10): boolean {
   return base === 8 ? /^[\t-\r]*[+-]?[0-7]+$/.test(field) : /^[\t-\r]*[+-]?[0-9]+$/.test(field);
@@ -53,7 +52,7 @@ function largeU64(digits: string, base: 8 | 10): bigint | undefined {
   const significant = digits.replace(/^0+/, '') || '0';
   if (significant.length > 22) return undefined;
   const value = BigInt(base === 8 ? `0o${significant}` : significant);
-  return value > U64_MAX ? undefined : value;
+  return value > UINT64_MAX ? undefined : value;
 }
 
 /** The low 32 bits, as a C cast takes them. */

@@ -2,6 +2,7 @@
 
 import { type ByteString, byteStringFromText, sliceBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
 import { DumpfileError } from '../dumpfile/dumpfile-error.js';
 import { unescapeBytesC } from '../dumpfile/escape.js';
 import { LineFields } from '../dumpfile/lines.js';
@@ -74,7 +75,7 @@ export function parseCHead(line: ByteString): CLineHead {
   const modeField = at(fields, MODE);
   const isHardlink = modeField.startsWith('@');
   const mode = low32(parseU64(isHardlink ? sliceBytes(modeField, 1) : modeField, 8));
-  if (!FILE_TYPES.has(mode & 0o170000)) throw new DumpfileError(`Invalid mode ${mode.toString(8)}`);
+  if (!FILE_TYPES.has(mode & S_IFMT)) throw new DumpfileError(`Invalid mode ${mode.toString(8)}`);
   return { path, isHardlink, mode, fields, xattrs: afterFields(line, fields) };
 }
 
@@ -86,7 +87,7 @@ function afterFields(line: ByteString, fields: readonly ByteString[]): ByteStrin
   return start > line.length ? undefined : sliceBytes(line, start);
 }
 
-const FILE_TYPES: ReadonlySet<number> = new Set([0o100000, 0o040000, 0o120000, 0o060000, 0o020000, 0o010000, 0o140000]);
+const FILE_TYPES: ReadonlySet<number> = new Set([S_IFREG, S_IFDIR, S_IFLNK, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK]);
 
 /** The target path, unescaped, of a hard link: all that counts of its line. Undefined if absent. */
 export function parseCLinkTarget({ fields }: CLineHead): ByteString | undefined {
@@ -102,8 +103,8 @@ export function parseCBody({ mode, fields, xattrs }: CLineHead, options: CLineOp
   // The C parser looks at uid where it means gid and rdev: with any other uid than 0 an invalid number is 0 there.
   const gid = low32(parseLenientU64(at(fields, GID), uid !== 0));
   const rdev = low32(parseLenientU64(at(fields, RDEV), uid !== 0));
-  const type = mode & 0o170000;
-  const isDevice = type === 0o060000 || type === 0o020000;
+  const type = mode & S_IFMT;
+  const isDevice = type === S_IFBLK || type === S_IFCHR;
   if (strict && rdev !== 0 && !isDevice) throw new DumpfileError('Non-zero devnum on non-device');
   const mtime = at(fields, MTIME);
   const dot = mtime.indexOf('.');
@@ -113,7 +114,7 @@ export function parseCBody({ mode, fields, xattrs }: CLineHead, options: CLineOp
   const payload = payloadField === undefined ? undefined : unescapeCString(payloadField);
   const contentField = optional(at(fields, CONTENT));
   const content = contentField === undefined ? undefined : unescapeBytesC(contentField);
-  checkContent(type === 0o120000, size, payload, content, strict);
+  checkContent(type === S_IFLNK, size, payload, content, strict);
   const digestField = optional(at(fields, DIGEST));
   const digest = digestField === undefined ? undefined : unescapeCString(digestField);
   const stat: Stat = {

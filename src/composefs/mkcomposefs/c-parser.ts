@@ -2,6 +2,7 @@
 
 import { type ByteString, byteStringToBuffer, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
+import { NAME_MAX, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK } from '../../linux/constants.js';
 import { DumpfileError } from '../dumpfile/dumpfile-error.js';
 import { dumpLinesOfPieces, piecesOf } from '../dumpfile/lines.js';
 import { type ObjectId, objectPathname, parseObjectId } from '../fsverity/object-id.js';
@@ -19,10 +20,6 @@ import {
   parseCHead,
   parseCLinkTarget,
 } from './c-line.js';
-
-const NAME_MAX = 255;
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 
 export interface CDumpfileOptions {
   /** What the environment variable `CFS_PARSE_STRICT` asks of the C tools. Default false. */
@@ -188,15 +185,15 @@ function lookupPath(root: Directory, path: ByteString): Inode | undefined {
 
 function leafContent(mode: number, body: CLineBody): LeafContent {
   switch (mode & S_IFMT) {
-    case 0o120000:
+    case S_IFLNK:
       return { type: 'symlink', target: body.payload ?? ('' as ByteString) };
-    case 0o060000:
+    case S_IFBLK:
       return { type: 'block-device', rdev: body.rdev };
-    case 0o020000:
+    case S_IFCHR:
       return { type: 'character-device', rdev: body.rdev };
-    case 0o010000:
+    case S_IFIFO:
       return { type: 'fifo' };
-    case 0o140000:
+    case S_IFSOCK:
       return { type: 'socket' };
     default:
       return { type: 'regular', file: regularFile(body) };

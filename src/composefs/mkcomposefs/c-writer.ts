@@ -1,11 +1,12 @@
 /** Writing dumpfiles as `composefs-info dump` of the C tools does (spec 30 §13.1). */
 
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
+import { S_IFDIR } from '../../linux/constants.js';
 import { escapeField, formatXattrs } from '../dumpfile/escape.js';
 import { type ContentFields, contentFields } from '../dumpfile/format.js';
 import { dumpOrder } from '../dumpfile/order.js';
 import { objectPathname } from '../fsverity/object-id.js';
-import { Directory, fileTypeBits, type Inode, type Leaf, type LeafContent, S_IFDIR } from '../tree/inode.js';
+import { Directory, fileTypeBits, type Inode, type Leaf, type LeafContent } from '../tree/inode.js';
 import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
 
 /** What an image stores of an inode, and a tree does not hold. */

@@ -1,13 +1,12 @@
 import { type ByteString, byteStringFrom, byteStringFromText } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
+import { S_IFLNK, S_IFREG } from '../../linux/constants.js';
 import {
   BLOCK_SIZE,
   COMPOSEFS_MAGIC,
   EROFS_MAGIC,
   HEADER_VERSION,
   LAYOUT_CHUNK_BASED,
-  S_IFLNK,
-  S_IFREG,
 } from '../erofs/format/constants.js';
 import { ReadBudget } from '../erofs/reader/budget.js';
 import { directoryEntries } from '../erofs/reader/directory-block.js';
@@ -19,13 +18,10 @@ import { objectPathname } from '../fsverity/object-id.js';
 import type { Inode, Leaf, LeafContent, RegularFile } from '../tree/inode.js';
 import { Directory } from '../tree/inode.js';
 import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../tree/leaf-origin.js';
+import { MAX_TREE_DEPTH, SYMLINK_TARGET_MAX } from '../tree/limits.js';
 import type { Stat } from '../tree/stat.js';
+import { C_INLINE_MAX } from './c-line.js';
 import { CXattrReader, type CXattrs } from './c-xattrs.js';
-
-/** Limits of the C tools. */
-const INLINE_CONTENT_MAX = 5000;
-const SYMLINK_TARGET_MAX = 4095;
-const MAX_DEPTH = 2048;
 
 /** What an image stores of an inode, and a tree does not hold. */
 export interface StoredCounts {
@@ -126,7 +122,7 @@ class CTreeReader {
   }
 
   #enter(inode: ErofsInode): Directory {
-    if (this.#stack.length >= MAX_DEPTH) throw depthExceeded();
+    if (this.#stack.length >= MAX_TREE_DEPTH) throw depthExceeded();
     const { xattrs } = this.#readXattrs(inode);
     const directory = new StoredDirectory(readStat(inode, xattrs), inode.exactSize, inode.nlink);
     this.#inodes.set(inode.nid, directory);
@@ -188,7 +184,7 @@ class CTreeReader {
     if (inode.size === 0) return { storage: 'inline', data: Buffer.alloc(0) };
     if (inode.layout !== LAYOUT_CHUNK_BASED) {
       // A copy: a tree does not keep the image.
-      return { storage: 'inline', data: Buffer.from(this.#data(inode, INLINE_CONTENT_MAX)) };
+      return { storage: 'inline', data: Buffer.from(this.#data(inode, C_INLINE_MAX)) };
     }
     const size = inode.exactSize;
     if (digest !== undefined) {

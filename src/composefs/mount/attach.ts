@@ -1,5 +1,5 @@
 import { closeSync, realpathSync } from 'node:fs';
-import { AT_FDCWD } from '../../linux/fcntl.js';
+import { AT_FDCWD } from '../../linux/constants.js';
 import { moveMount } from '../../linux/mount-api.js';
 
 /**

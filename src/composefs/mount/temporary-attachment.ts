@@ -1,7 +1,7 @@
 import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AT_FDCWD, O_PATH } from '../../linux/fcntl.js';
+import { AT_FDCWD, O_PATH } from '../../linux/constants.js';
 import { MNT_DETACH, moveMount, umount2 } from '../../linux/mount-api.js';
 
 /**

@@ -16,6 +16,7 @@ import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { openFileOnly } from '../../fs/open-file.js';
 import { readXattrs } from '../../linux/xattr.js';
+import { INLINE_CONTENT_MAX_V0 } from '../../tar/limits.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { Directory, Leaf, type RegularFile } from '../tree/inode.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
@@ -24,9 +25,6 @@ import { FileDigests, type FileStore } from './file-digests.js';
 import { PendingFile } from './pending-file.js';
 import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
 import { hasTypeOf, specialContent } from './special-file.js';
-
-/** Files up to this many bytes are kept inline: the same for all image versions and algorithms. */
-export const INLINE_CONTENT_MAX_V0 = 64;
 
 /** `tracked`: names of one inode become hard links. `break`: every name becomes an inode of its own. */
 export type HardlinkBehavior = 'tracked' | 'break';

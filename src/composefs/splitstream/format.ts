@@ -9,6 +9,8 @@ import { SplitStreamError } from './error.js';
 
 export const HEADER_SIZE = 32;
 export const INFO_SIZE = 80;
+/** Of what precedes each chunk of the body. */
+export const CHUNK_HEADER_SIZE = 8;
 /**
  * With what is ours behind it: a tag, since others may add something there, too, and the range of the detached refs.
  * Readers of the format ignore what follows byte 80.

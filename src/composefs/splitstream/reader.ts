@@ -4,7 +4,15 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { BodyCursor, decodeSection } from './body-cursor.js';
 import { SplitStreamError } from './error.js';
-import { type DetachedRef, HEADER_SIZE, INFO_SIZE, LONG_INFO_SIZE, parseHeader, parseInfo } from './format.js';
+import {
+  CHUNK_HEADER_SIZE,
+  type DetachedRef,
+  HEADER_SIZE,
+  INFO_SIZE,
+  LONG_INFO_SIZE,
+  parseHeader,
+  parseInfo,
+} from './format.js';
 import { parseNamedRefs } from './named-refs.js';
 import { RefTable } from './ref-table.js';
 import { checkRange, readSection, type Section, type SplitStreamSource } from './source.js';
@@ -14,7 +22,6 @@ export type SplitStreamData =
   | { readonly type: 'inline'; readonly data: Buffer }
   | { readonly type: 'external'; readonly id: ObjectId };
 
-const CHUNK_HEADER_SIZE = 8;
 /** Decompressed size of the named refs; a manifest with 10,000 layers needs less than 1 MiB. */
 const MAX_NAMED_REFS_SIZE = 64 * 1024 * 1024;
 /** What the named refs section of most streams is: one frame without content. */

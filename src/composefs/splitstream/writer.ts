@@ -4,6 +4,7 @@ import { Spool, type SpoolOptions } from '../../fs/spool.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
 import {
+  CHUNK_HEADER_SIZE,
   type DetachedRef,
   formatHeader,
   formatInfo,
@@ -199,8 +200,6 @@ export class SplitStreamWriter {
     this.#inlineStart = undefined;
   }
 }
-
-const CHUNK_HEADER_SIZE = 8;
 
 /** Negative: the length of the inline data that follows. Otherwise: the index of an object ref (spec 30 §2.2). */
 function formatChunkHeader(value: number): Buffer {

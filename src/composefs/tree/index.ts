@@ -10,6 +10,7 @@ export {
   type RegularFile,
 } from './inode.js';
 export { type LeafOrigin, type LeafOrigins, OriginLeaf, OWN_ORIGINS } from './leaf-origin.js';
+export * from './limits.js';
 export {
   getDirectory,
   getDirectoryMut,

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../bytes/byte-string.js';
+import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Stat } from './stat.js';
 
@@ -46,21 +47,20 @@ export function fileSize(file: RegularFile): number {
   return file.storage === 'inline' ? file.data.length : file.size;
 }
 
-/** A whiteout of overlayfs: a character device 0:0. */
+/** What overlayfs hides a name with: a character device 0:0. */
+export const WHITEOUT: LeafContent = { type: 'character-device', rdev: 0 };
+
 export function isWhiteout(content: LeafContent): boolean {
   return content.type === 'character-device' && content.rdev === 0;
 }
 
-/** `S_IFMT` bits. */
-export const S_IFDIR = 0o040000;
-
 const TYPE_BITS: Readonly<Record<LeafContent['type'], number>> = {
-  regular: 0o100000,
-  symlink: 0o120000,
-  'block-device': 0o060000,
-  'character-device': 0o020000,
-  fifo: 0o010000,
-  socket: 0o140000,
+  regular: S_IFREG,
+  symlink: S_IFLNK,
+  'block-device': S_IFBLK,
+  'character-device': S_IFCHR,
+  fifo: S_IFIFO,
+  socket: S_IFSOCK,
 };
 
 /** The `S_IFMT` bits of a leaf's type. */

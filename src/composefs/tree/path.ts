@@ -1,6 +1,6 @@
 /** Paths inside a tree, as byte strings (spec 30 §7.4). */
 
-import { type ByteString, sliceBytes, splitBytes } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringFromText, sliceBytes, splitBytes } from '../../bytes/byte-string.js';
 
 /**
  * The components of a path: empty ones and `.` are dropped, `..` is kept, and so is the leading `.` of a relative path.
@@ -28,8 +28,11 @@ export function parentPath(path: ByteString): ByteString {
   return sliceBytes(path, 0, Math.max(path.lastIndexOf('/', end - 1), 0));
 }
 
+export const DOT: ByteString = byteStringFromText('.');
+export const DOT_DOT: ByteString = byteStringFromText('..');
+
 export function isDots(name: ByteString): boolean {
-  return name === '.' || name === '..';
+  return name === DOT || name === DOT_DOT;
 }
 
 function trimSlashes(path: ByteString, end: number): number {

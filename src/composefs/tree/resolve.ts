@@ -4,12 +4,11 @@ import type { ByteString } from '../../bytes/byte-string.js';
 import { ImageError } from './image-error.js';
 import type { Inode } from './inode.js';
 import { Directory } from './inode.js';
+import { SYMLINK_TARGET_MAX } from './limits.js';
 import { pathComponents } from './path.js';
 
 /** As many links as Linux follows on the way along one path (MAXSYMLINKS, include/linux/namei.h). */
 const LINKS_MAX = 40;
-/** Linux has no longer targets (PATH_MAX without the NUL). */
-const TARGET_LENGTH_MAX = 4095;
 /** Components of targets that one resolver walks: some seconds of work, a hundred times what any image needs. */
 const FOLLOWED_MAX = 2 ** 25;
 
@@ -63,7 +62,7 @@ export class PathResolver {
       }
       const { target } = inode.content;
       links += 1;
-      if (links > LINKS_MAX || target.length > TARGET_LENGTH_MAX) throw new ImageError('too-many-links', path);
+      if (links > LINKS_MAX || target.length > SYMLINK_TARGET_MAX) throw new ImageError('too-many-links', path);
       const components = pathComponents(target).reverse();
       this.#followed += components.length;
       if (this.#followed > FOLLOWED_MAX) throw new ImageError('too-many-links', path);

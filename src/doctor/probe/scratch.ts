@@ -2,9 +2,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, unlinkSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomName } from '../../fs/random-name.js';
-
-/** Missing in `fs.constants`: `__O_TMPFILE | O_DIRECTORY`. */
-const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+import { O_TMPFILE } from '../../linux/constants.js';
 
 /** For the moment between making a named file and removing its name. */
 const PREFIX = '.tmp-doctor-';

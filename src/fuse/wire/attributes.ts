@@ -24,7 +24,8 @@ export const ATTRIBUTES_REPLY_SIZE = 104;
 
 /** Seconds for which the kernel need not ask again (spec 50 §24.3): an image never changes. */
 const VALID_SECONDS = 1_000_000;
-const BLOCK_SIZE = 4096;
+/** What is told as the size of a block. */
+export const BLOCK_SIZE = 4096;
 
 /**
  * `struct fuse_attr`: ino @0, size @8, blocks @16, atime @24, mtime @32, ctime @40, their nanoseconds u32 @48, @52, @56,

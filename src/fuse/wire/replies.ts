@@ -1,8 +1,8 @@
 import { encodeInt64 } from '../../bytes/int64.js';
+import { NAME_MAX } from '../../linux/constants.js';
+import { BLOCK_SIZE } from './attributes.js';
 
 export const STATFS_SIZE = 80;
-const NAME_MAX = 255;
-const BLOCK_SIZE = 4096;
 
 /** `struct fuse_open_out`: fh @0, open_flags @8, backing_id @12. */
 export function encodeOpen(target: Buffer, offset: number, handle: number, flags: number, backingId: number): number {

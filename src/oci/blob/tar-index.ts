@@ -5,7 +5,7 @@ import { roundUp } from '../../bytes/integer.js';
 import { openRegularFile } from '../../fs/open-file.js';
 import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
-import { BLOCK_SIZE } from '../../tar/header.js';
+import { TAR_BLOCK_SIZE } from '../../tar/header.js';
 import { TarParser } from '../../tar/parser.js';
 import { ImageSourceError } from './blob-error.js';
 import { NOT_A_FILE } from './blob-file.js';
@@ -84,16 +84,16 @@ function readIndex(
 ): Map<string, TarMember> {
   const members = new Map<string, TarMember>();
   const parser = new TarParser();
-  const block = Buffer.alloc(BLOCK_SIZE);
+  const block = Buffer.alloc(TAR_BLOCK_SIZE);
   let entries = 0;
   let offset = 0;
   // An archive may end after any entry, as for GNU tar and Go.
   while (offset < fileSize) {
-    if (fileSize - offset < BLOCK_SIZE && isZero(fd, offset, fileSize)) break;
+    if (fileSize - offset < TAR_BLOCK_SIZE && isZero(fd, offset, fileSize)) break;
     const start = offset;
     // The parser keeps what it needs of a block.
     readExactly(fd, block, offset);
-    offset += BLOCK_SIZE;
+    offset += TAR_BLOCK_SIZE;
     const step = parser.header(block, start);
     if (step.type === 'end') return members;
     if (step.type === 'more') continue;
@@ -109,7 +109,7 @@ function readIndex(
       const name = counts ? select(entryPath(step.entry)) : undefined;
       if (counts && name !== undefined) members.set(name, member);
     }
-    offset += roundUp(size, BLOCK_SIZE);
+    offset += roundUp(size, TAR_BLOCK_SIZE);
   }
   if (parser.isInMap) throw invalidArchive(`unexpected end of the file at ${fileSize}`);
   return members;

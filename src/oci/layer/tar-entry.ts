@@ -8,10 +8,10 @@ import { ComposefsError } from '../../errors.js';
 import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, entryTypeName, hasFileContent } from '../../tar/entry-type.js';
 import { expandSparse } from '../../tar/expand-sparse.js';
-import { BLOCK_SIZE, type TarDifference, type TarRules } from '../../tar/header.js';
+import { TAR_BLOCK_SIZE, type TarDifference, type TarRules } from '../../tar/header.js';
+import { INLINE_CONTENT_MAX_V0 } from '../../tar/limits.js';
 import { TarParser } from '../../tar/parser.js';
 import type { SparseFile } from '../../tar/sparse.js';
-import { INLINE_CONTENT_MAX_V0 } from '../../tar/splitter.js';
 
 /** One entry of a layer, as the tar has it: whiteouts are files here. */
 export interface TarEntry {
@@ -70,27 +70,27 @@ export function* readTarEntries(reader: EntryReader, rules: TarRules = 'standard
   let offset = 0;
   let sparseFiles = 0;
   for (;;) {
-    const block = reader.readInline(BLOCK_SIZE);
+    const block = reader.readInline(TAR_BLOCK_SIZE);
     if (block === undefined) {
       if (parser.isInMap) throw new LayerError('Unexpected EOF in splitstream');
       return;
     }
-    if (block.length < BLOCK_SIZE) return checkEnd(reader, block);
+    if (block.length < TAR_BLOCK_SIZE) return checkEnd(reader, block);
     const step = parser.header(block, offset);
-    offset += BLOCK_SIZE;
+    offset += TAR_BLOCK_SIZE;
     switch (step.type) {
       case 'extension':
       case 'global': {
         const data = readBlocks(reader, step.size);
         if (data === undefined) return;
         if (step.type === 'extension') parser.extensionData(data);
-        offset += roundUp(step.size, BLOCK_SIZE);
+        offset += roundUp(step.size, TAR_BLOCK_SIZE);
         break;
       }
       case 'entry': {
         const { entry } = step;
         const isExpanded = (entry.sparse?.size ?? 0) > INLINE_CONTENT_MAX_V0;
-        const entrySize = roundUp(entry.size, BLOCK_SIZE);
+        const entrySize = roundUp(entry.size, TAR_BLOCK_SIZE);
         yield isExpanded ? readSparse(reader, entry, sparseFiles++) : readEntry(reader, entry);
         offset += entrySize;
         break;
@@ -110,11 +110,11 @@ function checkEnd(reader: EntryReader, block: Buffer): void {
 /** Inline data of at most 1 MiB, padded in the stream, which may cut it into chunks of whole blocks. */
 function readBlocks(reader: EntryReader, size: number): Buffer | undefined {
   const blocks: Buffer[] = [];
-  for (let position = 0; position < size; position += BLOCK_SIZE) {
-    const block = reader.readInline(BLOCK_SIZE);
+  for (let position = 0; position < size; position += TAR_BLOCK_SIZE) {
+    const block = reader.readInline(TAR_BLOCK_SIZE);
     if (block === undefined) return undefined;
     // Only padding may be missing, at the end.
-    if (block.length < BLOCK_SIZE && position + block.length < size)
+    if (block.length < TAR_BLOCK_SIZE && position + block.length < size)
       throw new LayerError('Unexpected EOF in splitstream');
     blocks.push(block);
   }
@@ -155,7 +155,7 @@ const PIECE = 65536;
 
 /** The object, or (at least the beginning of) the inline data of an entry. */
 function readData(reader: EntryReader, { size, type }: ParsedEntry, path: ByteString): EntryData {
-  const stored = roundUp(size, BLOCK_SIZE);
+  const stored = roundUp(size, TAR_BLOCK_SIZE);
   if (stored <= PIECE) return reader.readExact(size, stored);
   // Inline data of this size are of no use: do not trust the header and hold them all.
   const data = reader.readExact(PIECE, PIECE);

@@ -29,8 +29,8 @@ import { type LayerMethod, layersByFd, layersByPath } from '../../../src/compose
 import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
 import { hasCapability } from '../../../src/linux/capability.js';
+import { AT_FDCWD, O_PATH } from '../../../src/linux/constants.js';
 import { isSystemError } from '../../../src/linux/errno.js';
-import { AT_FDCWD, O_PATH } from '../../../src/linux/fcntl.js';
 import { fsconfigFd, fsconfigString, fsopen, MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
 import { withTempDir } from '../../support/paths.js';
 import { withFd } from '../../support/with-fd.js';

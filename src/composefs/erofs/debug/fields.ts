@@ -1,4 +1,4 @@
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../format/constants.js';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../../linux/constants.js';
 import { FORMAT_EXTENDED, FORMAT_LAYOUT_MASK } from '../format/inode-header.js';
 import { relativeOffset } from './hexdump.js';
 

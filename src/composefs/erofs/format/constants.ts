@@ -35,15 +35,6 @@ export const LAYOUT_FLAT_INLINE = 4;
 export const LAYOUT_CHUNK_BASED = 8;
 export type DataLayout = typeof LAYOUT_FLAT_PLAIN | typeof LAYOUT_FLAT_INLINE | typeof LAYOUT_CHUNK_BASED;
 
-export const S_IFMT = 0o170000;
-export const S_IFSOCK = 0o140000;
-export const S_IFLNK = 0o120000;
-export const S_IFREG = 0o100000;
-export const S_IFBLK = 0o060000;
-export const S_IFDIR = 0o040000;
-export const S_IFCHR = 0o020000;
-export const S_IFIFO = 0o010000;
-
 /** File types in directory entries. */
 export const FILE_TYPE_UNKNOWN = 0;
 export const FILE_TYPE_REGULAR = 1;
@@ -56,16 +47,6 @@ export const FILE_TYPE_SYMLINK = 7;
 
 /** A chunk address that says: no data here. */
 export const NULL_ADDRESS = 0xffffffff;
-
-/** Content up to this many bytes is stored in the image, larger content as an object. */
-export const INLINE_CONTENT_MAX = 64;
-/** What a dumpfile may hold inline, and what a reader of V2 images accepts. */
-export const MAX_INLINE_CONTENT = 512;
-/** The longest symlink target in the RS dumpfile dialect and in V2 images. */
-export const SYMLINK_MAX = 1024;
-/** The longest symlink target that can be written at all. */
-export const SYMLINK_TARGET_MAX = 4095;
-export const NAME_MAX = 255;
 
 /** 0 and 1: the layout of the C tools (epoch 1). 2: the first layout of composefs-rs (epoch 2). */
 export type FormatVersion = 0 | 1 | 2;

@@ -1,5 +1,6 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
 import { getInt64, getUint64 } from '../../../bytes/int64.js';
+import { S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../linux/constants.js';
 import {
   COMPACT_INODE_SIZE,
   type DataLayout,
@@ -7,11 +8,6 @@ import {
   LAYOUT_CHUNK_BASED,
   LAYOUT_FLAT_INLINE,
   LAYOUT_FLAT_PLAIN,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
 } from '../format/constants.js';
 import {
   COMPACT_GID,

@@ -1,9 +1,12 @@
 import { type ByteString, byteStringFrom, byteStringFromText, quoteBytes } from '../../../bytes/byte-string.js';
 import { ContextError } from '../../../errors.js';
+import { S_IFLNK, S_IFREG } from '../../../linux/constants.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import { objectPathname } from '../../fsverity/object-id.js';
-import { Directory, Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
-import { LAYOUT_CHUNK_BASED, MAX_INLINE_CONTENT, S_IFLNK, S_IFREG, SYMLINK_MAX } from '../format/constants.js';
+import { Directory, Leaf, type LeafContent, type RegularFile, WHITEOUT } from '../../tree/inode.js';
+import { MAX_INLINE_CONTENT, MAX_TREE_DEPTH, SYMLINK_MAX } from '../../tree/limits.js';
+import { DOT, DOT_DOT } from '../../tree/path.js';
+import { LAYOUT_CHUNK_BASED } from '../format/constants.js';
 import { ReadBudget } from './budget.js';
 import { type DirectoryEntry, directoryEntries } from './directory-block.js';
 import {
@@ -20,10 +23,6 @@ import type { ErofsInode } from './inode.js';
 import { type InodeXattrs, metacopyDigest, redirectObject, XattrReader } from './inode-xattrs.js';
 import { readStat, specialContent } from './tree-parts.js';
 
-const MAX_DEPTH = 2048;
-const DOT: ByteString = byteStringFromText('.');
-const DOT_DOT: ByteString = byteStringFromText('..');
-const WHITEOUT: LeafContent = { type: 'character-device', rdev: 0 };
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /**
@@ -109,7 +108,7 @@ class TreeReader {
     const directory = new Directory(readStat(inode, xattrs));
     const frame: Frame = { name, inode, directory, entries: [], next: 0, subdirectories: 0 };
     const parent = this.#stack.at(-1)?.inode ?? inode;
-    if (this.#stack.length >= MAX_DEPTH) throw depthExceeded();
+    if (this.#stack.length >= MAX_TREE_DEPTH) throw depthExceeded();
     this.#stack.push(frame);
     frame.entries = this.#readEntries(inode, parent);
     return directory;

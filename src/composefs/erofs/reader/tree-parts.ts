@@ -1,6 +1,6 @@
+import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK } from '../../../linux/constants.js';
 import type { LeafContent } from '../../tree/inode.js';
 import type { Stat, Xattrs } from '../../tree/stat.js';
-import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK } from '../format/constants.js';
 import type { ErofsInode } from './inode.js';
 
 /** What an inode of an image says of its owner, mode and time, with the xattrs that the caller has read. */

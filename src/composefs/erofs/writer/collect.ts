@@ -1,13 +1,11 @@
-import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
+import type { ByteString } from '../../../bytes/byte-string.js';
 import { Directory, isWhiteout, type Leaf } from '../../tree/inode.js';
 import type { LeafOrigins } from '../../tree/leaf-origin.js';
+import { DOT, DOT_DOT } from '../../tree/path.js';
 import { formatEpoch } from '../format/constants.js';
 import { ImageInode, type Role } from './image-inode.js';
 import type { ErofsOptions } from './options.js';
 import { looksLikeStub, makeStubs } from './stubs.js';
-
-const DOT: ByteString = byteStringFromText('.');
-const DOT_DOT: ByteString = byteStringFromText('..');
 
 /**
  * The inodes of a tree, depth first: each directory before its children, these in byte order, a subtree before the

@@ -1,3 +1,4 @@
+import { UINT32_MAX } from '../../../bytes/integer.js';
 import { CHUNK_ADDRESS_SIZE, planChunks } from '../format/chunks.js';
 import {
   BLOCK_SIZE,
@@ -15,7 +16,6 @@ import type { ErofsOptions } from './options.js';
 
 const INLINE_TAIL_MAX = 2048;
 const UINT16_MAX = 0xffff;
-const UINT32_MAX = 0xffffffff;
 
 /** Decides form, layout and sizes of an inode of V0 or V1 (spec 20 §3.10, §3.11). Needs the xattr area's size. */
 export function planEpoch1(inode: ImageInode, minimum: Mtime, options: ErofsOptions): void {

@@ -1,6 +1,7 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../../linux/constants.js';
 import type { Leaf, LeafContent } from '../../tree/inode.js';
-import { Directory } from '../../tree/inode.js';
+import { Directory, fileTypeBits } from '../../tree/inode.js';
 import type { Stat } from '../../tree/stat.js';
 import {
   type DataLayout,
@@ -12,13 +13,6 @@ import {
   FILE_TYPE_SOCKET,
   FILE_TYPE_SYMLINK,
   LAYOUT_FLAT_PLAIN,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFREG,
-  S_IFSOCK,
   SLOT_SIZE,
 } from '../format/constants.js';
 import type { DirectoryGroups } from './directory-layout.js';
@@ -77,7 +71,7 @@ export class ImageInode {
     this.source = source;
     this.role = role;
     this.content = source instanceof Directory || role === 'escaped-whiteout' ? undefined : source.content;
-    const typeBits = role === 'escaped-whiteout' ? S_IFREG : storedTypeBits(source);
+    const typeBits = role === 'escaped-whiteout' ? S_IFREG : typeBitsOf(source);
     this.fileType = direntFileType(typeBits);
     this.mode = typeBits | (source.stat.mode & 0o7777);
     this.nlink = source instanceof Directory ? 2 : 0;
@@ -92,22 +86,8 @@ export class ImageInode {
   }
 }
 
-function storedTypeBits(source: Directory | Leaf): number {
-  if (source instanceof Directory) return S_IFDIR;
-  switch (source.content.type) {
-    case 'regular':
-      return S_IFREG;
-    case 'symlink':
-      return S_IFLNK;
-    case 'block-device':
-      return S_IFBLK;
-    case 'character-device':
-      return S_IFCHR;
-    case 'fifo':
-      return S_IFIFO;
-    case 'socket':
-      return S_IFSOCK;
-  }
+function typeBitsOf(source: Directory | Leaf): number {
+  return source instanceof Directory ? S_IFDIR : fileTypeBits(source.content);
 }
 
 function direntFileType(typeBits: number): number {

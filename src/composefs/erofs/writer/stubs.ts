@@ -1,6 +1,6 @@
 import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
 import type { Directory } from '../../tree/inode.js';
-import { isWhiteout, Leaf, type LeafContent } from '../../tree/inode.js';
+import { isWhiteout, Leaf, WHITEOUT } from '../../tree/inode.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../../tree/stat.js';
 
 /** `00` to `ff`: the directories of an object store, which the final overlay mount must not show (spec 20 §3.1). */
@@ -9,7 +9,6 @@ export const STUB_NAMES: readonly ByteString[] = Array.from({ length: 256 }, (_,
 );
 
 const STUB_MODE = 0o644;
-const WHITEOUT: LeafContent = { type: 'character-device', rdev: 0 };
 const SELINUX: ByteString = byteStringFromText('security.selinux');
 
 /** The whiteout to put into `root` at each stub name that the tree leaves free. */

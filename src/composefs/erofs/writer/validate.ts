@@ -1,8 +1,10 @@
 import { type ByteString, quoteBytes } from '../../../bytes/byte-string.js';
+import { UINT32_MAX } from '../../../bytes/integer.js';
+import { NAME_MAX } from '../../../linux/constants.js';
 import { Directory, isWhiteout, type Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
+import { SYMLINK_TARGET_MAX } from '../../tree/limits.js';
 import type { Stat } from '../../tree/stat.js';
 import { CHUNKS_MAX, planChunks } from '../format/chunks.js';
-import { NAME_MAX, SYMLINK_TARGET_MAX } from '../format/constants.js';
 import { InvalidTreeError, type InvalidTreeKind } from './invalid-tree-error.js';
 
 export interface ValidationOptions {
@@ -10,7 +12,6 @@ export interface ValidationOptions {
   readonly isCCompatible?: boolean;
 }
 
-const UINT32_MAX = 0xffffffff;
 const NSEC_MAX = 999_999_999;
 
 /**

@@ -18,7 +18,7 @@ import { ComposefsError, errorCode } from '../../../errors.js';
 import { type DirectoryEntry, listDirectory } from '../../../fs/directory-entries.js';
 import { closeOnError, isErrno } from '../../../fs/files.js';
 import { requireRegularFile } from '../../../fs/open-file.js';
-import { O_PATH } from '../../../linux/fcntl.js';
+import { O_PATH } from '../../../linux/constants.js';
 import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
 import { RepositoryClosedError, UnsafePathError } from './open-error.js';
 

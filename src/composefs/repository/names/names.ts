@@ -1,4 +1,5 @@
 import { ComposefsError } from '../../../errors.js';
+import { NAME_MAX } from '../../../linux/constants.js';
 
 /**
  * Which names may appear below `streams/` and `images/` (spec 10 §11.3).
@@ -6,8 +7,6 @@ import { ComposefsError } from '../../../errors.js';
  * Names become paths; these rules keep them inside their directory and keep a `/` from making a directory where the
  * garbage collector expects links.
  */
-
-const NAME_MAX = 255;
 
 /** The directory of named references inside a category: not a name itself. */
 export const REFS = 'refs';
