@@ -16,3 +16,4 @@ export * from './repository/index.js';
 export * from './scan/index.js';
 export * from './splitstream/index.js';
 export * from './tree/index.js';
+export * from './view/index.js';

@@ -1,14 +1,14 @@
 import { closeSync, readSync } from 'node:fs';
 import { byteStringFrom } from '../bytes/byte-string.js';
 import { FILE_TYPE_UNKNOWN, LAYOUT_CHUNK_BASED } from '../composefs/erofs/format/constants.js';
+import { DirectoryView, type StoredEntry } from '../composefs/erofs/reader/directory-view.js';
 import type { ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
+import { readImageContent } from '../composefs/erofs/reader/inode-content.js';
 import { WHITEOUT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
 import { SYMLINK_TARGET_MAX } from '../composefs/tree/limits.js';
 import { S_IFREG } from '../linux/constants.js';
 import { closeBacking, openBacking } from '../linux/fuse-device.js';
-import { DirectoryView, type StoredEntry } from './directory.js';
-import { readImageContent } from './image-content.js';
 import { attributesOf, inodeOf, nodeOf } from './nodes.js';
 import type { ExternalContent, ObjectFiles } from './object-files.js';
 import type { ObjectTable } from './object-table.js';

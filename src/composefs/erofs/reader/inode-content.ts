@@ -1,5 +1,5 @@
-import { LAYOUT_CHUNK_BASED, LAYOUT_FLAT_INLINE } from '../composefs/erofs/format/constants.js';
-import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
+import { LAYOUT_CHUNK_BASED, LAYOUT_FLAT_INLINE } from '../format/constants.js';
+import type { ErofsInode } from './inode.js';
 
 /**
  * Copies a part of what an image itself holds of a file or symlink: blocks, then the inline tail; zeros for a sparse

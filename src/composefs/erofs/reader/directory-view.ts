@@ -1,10 +1,10 @@
-import { decodeUint64 } from '../bytes/int64.js';
-import { LAYOUT_FLAT_INLINE } from '../composefs/erofs/format/constants.js';
-import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../composefs/erofs/format/dirent.js';
-import { countEntries } from '../composefs/erofs/reader/directory-block.js';
-import { invalidImage, outOfBounds } from '../composefs/erofs/reader/errors.js';
-import type { ErofsImage } from '../composefs/erofs/reader/image.js';
-import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
+import { decodeUint64 } from '../../../bytes/int64.js';
+import { LAYOUT_FLAT_INLINE } from '../format/constants.js';
+import { DIRENT_FILE_TYPE, DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../format/dirent.js';
+import { countEntries } from './directory-block.js';
+import { invalidImage, outOfBounds } from './errors.js';
+import type { ErofsImage } from './image.js';
+import type { ErofsInode } from './inode.js';
 
 /** An entry where it lies in the image. */
 export interface StoredEntry {

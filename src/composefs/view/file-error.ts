@@ -1,0 +1,29 @@
+import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
+import { ComposefsError } from '../../errors.js';
+
+const TEXTS = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  EISDIR: 'illegal operation on a directory',
+  ELOOP: 'too many symbolic links encountered',
+  ENAMETOOLONG: 'name too long',
+  EINVAL: 'invalid argument',
+} as const;
+
+export type FileErrorCode = keyof typeof TEXTS;
+
+/** What `node:fs` says of a path, of a path in an image: the same code, the same words. */
+export class FileError extends ComposefsError {
+  declare readonly code: FileErrorCode;
+  /** As `node:fs` names it: `open`, `stat`, … */
+  readonly syscall: string;
+  /** As the caller gave it. */
+  readonly path: string;
+
+  constructor(code: FileErrorCode, syscall: string, path: ByteString) {
+    const text = byteStringToText(path);
+    super(code, `${code}: ${TEXTS[code]}, ${syscall} '${text}'`);
+    this.syscall = syscall;
+    this.path = text;
+  }
+}

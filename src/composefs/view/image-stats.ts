@@ -1,0 +1,105 @@
+import { type ByteString, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
+import type { ObjectId } from '../fsverity/object-id.js';
+import type { ImageEntry } from './image-entry.js';
+
+/** The type of an entry, asked as of `fs.Stats` and `fs.Dirent`. */
+class Typed {
+  /** Type and permission bits. */
+  readonly mode: number;
+
+  constructor(mode: number) {
+    this.mode = mode;
+  }
+
+  isFile(): boolean {
+    return this.#is(S_IFREG);
+  }
+
+  isDirectory(): boolean {
+    return this.#is(S_IFDIR);
+  }
+
+  isSymbolicLink(): boolean {
+    return this.#is(S_IFLNK);
+  }
+
+  isBlockDevice(): boolean {
+    return this.#is(S_IFBLK);
+  }
+
+  isCharacterDevice(): boolean {
+    return this.#is(S_IFCHR);
+  }
+
+  isFIFO(): boolean {
+    return this.#is(S_IFIFO);
+  }
+
+  isSocket(): boolean {
+    return this.#is(S_IFSOCK);
+  }
+
+  #is(type: number): boolean {
+    return (this.mode & S_IFMT) === type;
+  }
+}
+
+/** What an image says of an entry: as `fs.Stats` where that has it. An image holds one time only, that of the content. */
+export class ImageStats extends Typed {
+  /** The number of the inode in the image: equal for hard links. */
+  readonly ino: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** As Linux encodes it in 32 bits (`new_encode_dev`); 0 unless it is a device. */
+  readonly rdev: number;
+  /** In bytes. */
+  readonly size: number;
+  readonly mtime: Date;
+  readonly mtimeMs: number;
+  /** Since the epoch; may be negative. */
+  readonly mtimeSec: number;
+  /** 0 to 999,999,999. */
+  readonly mtimeNsec: number;
+  /** The fs-verity digest of the content, under which the repository has it; undefined for what the image itself holds. */
+  readonly object: ObjectId | undefined;
+
+  constructor({ inode, mode, rdev, size, object }: ImageEntry) {
+    super(mode);
+    this.ino = inode.nid;
+    this.nlink = inode.nlink;
+    this.uid = inode.uid;
+    this.gid = inode.gid;
+    this.rdev = rdev;
+    this.size = size;
+    this.mtimeSec = inode.mtimeSec;
+    this.mtimeNsec = inode.mtimeNsec;
+    this.mtimeMs = this.mtimeSec * 1000 + this.mtimeNsec / 1e6;
+    this.mtime = new Date(this.mtimeMs);
+    this.object = object;
+  }
+}
+
+/** A name in a directory, as `fs.Dirent`. */
+export class ImageDirent extends Typed {
+  /** The name as UTF-8; U+FFFD stands for what is not. */
+  readonly name: string;
+  readonly nameBytes: Buffer;
+  /** The directory, without symlinks; `/` is the root. */
+  readonly parentPath: string;
+  readonly stats: ImageStats;
+
+  constructor(parent: readonly ByteString[], name: ByteString, entry: ImageEntry) {
+    super(entry.mode);
+    this.name = byteStringToText(name);
+    this.nameBytes = byteStringToBuffer(name);
+    this.parentPath = pathText(parent);
+    this.stats = new ImageStats(entry);
+  }
+}
+
+/** An absolute path of its names. */
+export function pathText(names: readonly ByteString[]): string {
+  return `/${names.map(byteStringToText).join('/')}`;
+}
