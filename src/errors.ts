@@ -66,17 +66,19 @@ export function errorCode(error: unknown): string {
   return 'INTERNAL';
 }
 
-/** The messages of an error and its causes, outermost first. */
-export function errorChain(error: unknown): string[] {
-  const messages: string[] = [];
+/** What was thrown and its causes, outermost first. */
+export function* causes(error: unknown): Generator<unknown> {
   const seen = new Set<unknown>();
-  let current: unknown = error;
-  while (current !== undefined && current !== null && !seen.has(current)) {
+  for (let current = error; current !== undefined && current !== null && !seen.has(current); ) {
     seen.add(current);
-    messages.push(current instanceof Error ? current.message : String(current));
+    yield current;
     current = current instanceof Error ? current.cause : undefined;
   }
-  return messages;
+}
+
+/** The messages of an error and its causes, outermost first. */
+export function errorChain(error: unknown): string[] {
+  return [...causes(error)].map((cause) => (cause instanceof Error ? cause.message : String(cause)));
 }
 
 /** The whole chain on one line, outermost first, joined by `: ` (spec 10 §1). */
@@ -86,12 +88,6 @@ export function fullMessage(error: unknown): string {
 
 /** The first error of the chain, outermost first, that is an instance of `type`. */
 export function findCause<T extends Error>(error: unknown, type: abstract new (...args: never[]) => T): T | undefined {
-  const seen = new Set<unknown>();
-  let current: unknown = error;
-  while (current instanceof Error && !seen.has(current)) {
-    if (current instanceof type) return current;
-    seen.add(current);
-    current = current.cause;
-  }
+  for (const cause of causes(error)) if (cause instanceof type) return cause;
   return undefined;
 }

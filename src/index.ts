@@ -5,7 +5,6 @@ export type { OciTransformOptions, XattrFiltering } from './composefs/tree/trans
 export { type Finding, type FindingState, inspectMachine, type MachineReport } from './doctor/index.js';
 export { ComposefsError, errorChain, errorCode, fullMessage } from './errors.js';
 export * from './fuse/index.js';
-export { type UserNamespaceLauncher, userNamespaceLauncher } from './linux/user-namespace.js';
 export * from './oci/index.js';
 export {
   type ComponentId,
@@ -15,3 +14,4 @@ export {
   type ProgressUnit,
   RecordingReporter,
 } from './progress.js';
+export { type UserNamespaceLauncher, userNamespaceLauncher } from './system/user-namespace.js';

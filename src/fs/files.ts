@@ -5,6 +5,7 @@ import { ComposefsError, errorCode } from '../errors.js';
 
 /** What streaming code reads and writes at once. */
 export const IO_BUFFER_SIZE: number = 1024 * 1024;
+const PIECE_SIZE = 256 * 1024;
 
 /** True if the thrown value is a system error of one of these names. */
 export function isErrno(error: unknown, ...names: readonly string[]): boolean {
@@ -65,11 +66,58 @@ export function readFully(fd: number, limit: number = Number.POSITIVE_INFINITY):
   const { size } = fstatSync(fd);
   if (size > limit) throw new ComposefsError('FILE_TOO_LARGE', `file of ${size} bytes is larger than ${limit} bytes`);
   const data = Buffer.allocUnsafeSlow(size);
-  let offset = 0;
-  while (offset < size) {
-    const count = readSync(fd, data, offset, size - offset, offset);
+  return data.subarray(0, readInto(fd, data, 0));
+}
+
+/**
+ * Fills `target` with what a file has from `position` on.
+ *
+ * @returns the number of bytes: fewer than asked for only where the file ends.
+ */
+export function readInto(fd: number, target: Uint8Array, position: number): number {
+  let filled = 0;
+  while (filled < target.length) {
+    const count = readSync(fd, target, filled, target.length - filled, position + filled);
     if (count === 0) break;
-    offset += count;
+    filled += count;
   }
-  return data.subarray(0, offset);
+  return filled;
+}
+
+/** The first bytes of a file, up to `limit`, whatever size it says that it has: those in `/proc` say 0. */
+export function readStart(fd: number, limit: number): Buffer {
+  const pieces: Buffer[] = [];
+  for (let size = 0; size < limit; ) {
+    const piece = Buffer.allocUnsafe(Math.min(PIECE_SIZE, limit - size));
+    const count = readSync(fd, piece, 0, piece.length, null);
+    if (count === 0) break;
+    pieces.push(piece.subarray(0, count));
+    size += count;
+  }
+  return Buffer.concat(pieces);
+}
+
+/**
+ * Reads from or writes to what may be non-blocking, as a pipe or a terminal is that another process shares: tries again
+ * until there is something to read, or room for something.
+ *
+ * @param patience milliseconds to wait, at most. This blocks the thread.
+ * @throws EAGAIN after that; other errors of `action` as they are.
+ */
+export function whenReady<T>(action: () => T, patience: number = Number.POSITIVE_INFINITY): T {
+  for (let waited = 0; ; ) {
+    try {
+      return action();
+    } catch (error) {
+      if (isErrno(error, 'EINTR')) continue;
+      if (!isErrno(error, 'EAGAIN') || waited >= patience) throw error;
+      sleepSync(1);
+      waited += 1;
+    }
+  }
+}
+
+/** Blocks the thread. */
+export function sleepSync(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { constants, fstatSync, openSync } from 'node:fs';
 import { ComposefsError } from '../errors.js';
+import { closeOnError } from './files.js';
 
 /**
  * Opens a file for reading, whatever has taken its place meanwhile: a symlink is ELOOP, and a FIFO, which without
@@ -22,12 +23,7 @@ const OPEN_FILE = /^\/proc\/self\/fd\/\d+$/;
 export function openRegularFile(path: string, code?: string): { fd: number; size: number } {
   const isOpen = typeof path === 'string' && OPEN_FILE.test(path);
   const fd = isOpen ? openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) : openFileOnly(path);
-  try {
-    return { fd, size: requireRegularFile(fd, path, code) };
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
+  return closeOnError(fd, () => ({ fd, size: requireRegularFile(fd, path, code) }));
 }
 
 /**

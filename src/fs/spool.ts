@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ComposefsError } from '../errors.js';
+import { readInto, writeFully } from './files.js';
 
 export interface SpoolOptions {
   /** Bytes kept in memory before the rest goes to a file. Default 16 MiB. */
@@ -120,10 +121,8 @@ export class Spool {
 
   #readBlock(offset: number): Buffer {
     const block = Buffer.allocUnsafeSlow(BLOCK_SIZE);
-    for (let done = 0; done < BLOCK_SIZE; ) {
-      const count = this.#fd === undefined ? 0 : readSync(this.#fd, block, done, BLOCK_SIZE - done, offset + done);
-      if (count === 0) throw new ComposefsError('SPOOL_READ', 'temporary file is shorter than what was written to it');
-      done += count;
+    if (this.#fd === undefined || readInto(this.#fd, block, offset) < BLOCK_SIZE) {
+      throw new ComposefsError('SPOOL_READ', 'temporary file is shorter than what was written to it');
     }
     return block;
   }
@@ -139,10 +138,4 @@ export function openUnlinked(directory: string): number {
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
   return fd;
-}
-
-function writeFully(fd: number, data: Uint8Array, position: number): void {
-  for (let done = 0; done < data.length; ) {
-    done += writeSync(fd, data, done, data.length - done, position + done);
-  }
 }

@@ -2,7 +2,7 @@ import { closeSync, constants, fchmodSync, linkSync, openSync, renameSync, unlin
 import { ComposefsError } from '../errors.js';
 import { O_TMPFILE } from '../linux/constants.js';
 import { loadLibc } from '../linux/ffi.js';
-import { linkFd, renameNoReplace } from '../linux/link.js';
+import { linkFd, procPath, renameNoReplace } from '../linux/link.js';
 import { closeOnError, isErrno } from './files.js';
 import { randomName, TEMP_NAME_ATTEMPTS } from './random-name.js';
 
@@ -108,7 +108,7 @@ export class StagedFile {
 
   /** Swaps the descriptor for a read-only one: fs-verity refuses a file that somebody may still write. */
   reopenReadOnly(): void {
-    const fd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY);
+    const fd = openSync(procPath(this.#fd), constants.O_RDONLY);
     closeSync(this.#fd);
     this.#fd = fd;
   }

@@ -3,6 +3,7 @@ import { byteStringToBuffer } from '../bytes/byte-string.js';
 import { withMountContext } from '../composefs/mount/context.js';
 import { fusermountMount, fusermountUnmount } from '../composefs/mount/fusermount.js';
 import { type MountRestrictions, RESTRICTIONS, restrictionAttributes } from '../composefs/mount/restrictions.js';
+import { withFd } from '../fs/files.js';
 import { hasCapability } from '../linux/capability.js';
 import { AT_FDCWD, O_PATH } from '../linux/constants.js';
 import { isSystemError } from '../linux/errno.js';
@@ -17,7 +18,7 @@ import {
   UMOUNT_NOFOLLOW,
   umount2,
 } from '../linux/mount-api.js';
-import { readMountInfo, visibleMountAt } from '../linux/mount-info.js';
+import { readMountInfo, visibleMountAt } from '../system/mount-info.js';
 
 /** What the mount table shows as the source: `isComposefsMount` knows it. */
 export const FUSE_SOURCE = 'composefs-fuse';
@@ -94,12 +95,7 @@ export function attach(mountFd: number, mountPoint: Buffer): AttachedMount {
 
 /** The topmost mount at a path, whose server must be running. */
 export function attachedAt(mountPoint: Buffer): AttachedMount {
-  const fd = openSync(mountPoint, O_PATH | constants.O_DIRECTORY);
-  try {
-    return { id: mountIdOf(fd) };
-  } finally {
-    closeSync(fd);
-  }
+  return withFd(openSync(mountPoint, O_PATH | constants.O_DIRECTORY), (fd) => ({ id: mountIdOf(fd) }));
 }
 
 /**

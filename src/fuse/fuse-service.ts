@@ -5,7 +5,7 @@ import { FLAG_HAS_ACL } from '../composefs/erofs/format/constants.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
 import { hasCapability } from '../linux/capability.js';
 import { cloneFuseDevice } from '../linux/fuse-device.js';
-import { inInitialUserNamespace } from '../linux/user-namespace.js';
+import { inInitialUserNamespace } from '../system/user-namespace.js';
 import { Thread } from '../threads/thread.js';
 import { BackgroundHash } from './background-hash.js';
 import { handshake } from './handshake.js';

@@ -1,10 +1,11 @@
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { DEFAULT_MAX_IMAGE_SIZE, ErofsImage } from '../composefs/erofs/reader/image.js';
 import type { HashAlgorithm } from '../composefs/fsverity/algorithm.js';
 import { computeVerity } from '../composefs/fsverity/digest.js';
 import { type ObjectId, parseObjectId } from '../composefs/fsverity/object-id.js';
 import type { MountableRepository } from '../composefs/mount/index.js';
 import { ComposefsError, withContext } from '../errors.js';
+import { readInto } from '../fs/files.js';
 import type { ExpectedDigest } from './object-files.js';
 
 /** What serving needs of a repository. */
@@ -69,10 +70,8 @@ export function loadImage({ imageFd, expected }: Pick<ImageSource, 'imageFd' | '
   }
   const shared = new SharedArrayBuffer(size);
   const bytes = Buffer.from(shared);
-  for (let offset = 0; offset < size; ) {
-    const count = readSync(imageFd, bytes, offset, size - offset, offset);
-    if (count === 0) throw new ComposefsError('INVALID_IMAGE', 'the image became shorter while it was read');
-    offset += count;
+  if (readInto(imageFd, bytes, 0) < size) {
+    throw new ComposefsError('INVALID_IMAGE', 'the image became shorter while it was read');
   }
   if (expected !== undefined) {
     const found = computeVerity(expected.algorithm, bytes);

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 import { decodeMetacopy } from '../composefs/erofs/format/metacopy.js';
 import type { ErofsInode } from '../composefs/erofs/reader/inode.js';
 import { METACOPY_SUFFIX, REDIRECT_SUFFIX } from '../composefs/erofs/reader/inode-xattrs.js';
@@ -8,6 +8,7 @@ import { computeVerity, computeVerityOfFd } from '../composefs/fsverity/digest.j
 import { measureVerityOpt } from '../composefs/fsverity/kernel.js';
 import type { ObjectId } from '../composefs/fsverity/object-id.js';
 import { ComposefsError } from '../errors.js';
+import { closeOnError, readInto } from '../fs/files.js';
 import { openBeneath } from '../linux/open-beneath.js';
 import type { ObjectTable } from './object-table.js';
 
@@ -91,14 +92,11 @@ export class ObjectFiles {
   /** @throws ComposefsError `DAMAGED_OBJECT` if the size is wrong; errors of `open(2)` */
   openUnverified({ path, size }: ExternalContent): number {
     const fd = openBeneath(this.#directoryFd, path, OPEN_FLAGS);
-    try {
+    return closeOnError(fd, () => {
       const stat = fstatSync(fd);
       if (!stat.isFile() || stat.size !== size) throw damaged(path, 'its size is not that of the file');
       return fd;
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+    });
   }
 
   /** Ends the check of an object. @throws ComposefsError `DAMAGED_OBJECT` */
@@ -121,13 +119,8 @@ export class ObjectFiles {
   #hash(fd: number, size: number, algorithm: HashAlgorithm): ObjectId {
     if (size > INLINE_HASH_MAX) return computeVerityOfFd(algorithm, fd);
     this.#scratch ??= Buffer.allocUnsafeSlow(INLINE_HASH_MAX);
-    let length = 0;
-    while (length < size) {
-      const count = readSync(fd, this.#scratch, length, size - length, length);
-      // Whatever is missing, the digest shows it.
-      if (count === 0) break;
-      length += count;
-    }
+    // Whatever is missing, the digest shows it.
+    const length = readInto(fd, this.#scratch.subarray(0, size), 0);
     return computeVerity(algorithm, this.#scratch.subarray(0, length));
   }
 }

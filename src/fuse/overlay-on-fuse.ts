@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { overlayFsmount } from '../composefs/mount/composefs-mount.js';
 import { withMountContext } from '../composefs/mount/context.js';
 import type { MountOptions, MountRestrictions } from '../composefs/mount/index.js';
-import { procPath } from '../fs/proc-path.js';
 import { O_PATH } from '../linux/constants.js';
+import { procPath } from '../linux/link.js';
 import { fsconfigCreate, fsconfigFlag, fsconfigString } from '../linux/mount-api.js';
-import { inInitialUserNamespace } from '../linux/user-namespace.js';
+import { inInitialUserNamespace } from '../system/user-namespace.js';
 import { FUSE_SOURCE } from './fuse-mount.js';
 import type { OverlayXattrMode } from './overlay-mode.js';
 

@@ -21,7 +21,7 @@ const renameat2 = libcFunction<TwoPaths, number>('renameat2', 'int', [
  * @throws SystemError EEXIST if the name is taken.
  */
 export function linkFd(fd: number, path: string | Buffer): void {
-  const source = cString(`/proc/self/fd/${fd}`);
+  const source = cString(procPath(fd));
   checkCall(linkat(AT_FDCWD, source, AT_FDCWD, cString(path), AT_SYMLINK_FOLLOW), 'linkat', path);
 }
 
@@ -41,4 +41,9 @@ export function linkOpenFile(fd: number, path: string | Buffer): void {
  */
 export function renameNoReplace(from: string | Buffer, to: string | Buffer): void {
   checkCall(renameat2(AT_FDCWD, cString(from), AT_FDCWD, cString(to), RENAME_NOREPLACE), 'renameat2', to);
+}
+
+/** A path to what a descriptor of this process stands for, also if that has no name. */
+export function procPath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
 }

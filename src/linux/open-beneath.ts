@@ -3,6 +3,7 @@ import { ComposefsError, errorCode } from '../errors.js';
 import { O_CLOEXEC, O_PATH } from './constants.js';
 import { isSystemError, SystemError } from './errno.js';
 import { cString, lastErrno, libcFunction } from './ffi.js';
+import { procPath } from './link.js';
 
 /** The same on all architectures but Alpha. */
 const SYS_OPENAT2 = 437;
@@ -68,12 +69,12 @@ export function openBeneath(dirFd: number, path: string | Buffer, flags: number,
   if (typeof path === 'string') {
     const name = path.slice(slash + 1);
     const parent = path.slice(0, Math.max(slash, 0));
-    return withDirectoryBeneath(dirFd, parent, parent, (fd) => openStep(`/proc/self/fd/${fd}/${name}`, flags, mode));
+    return withDirectoryBeneath(dirFd, parent, parent, (fd) => openStep(`${procPath(fd)}/${name}`, flags, mode));
   }
   const name = path.subarray(slash + 1);
   const parent = path.subarray(0, Math.max(slash, 0));
   return withDirectoryBeneath(dirFd, parent, parent, (fd) =>
-    openStep(Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]), flags, mode),
+    openStep(Buffer.concat([Buffer.from(`${procPath(fd)}/`), name]), flags, mode),
   );
 }
 
@@ -98,7 +99,7 @@ export function stepByStep<T>(dirFd: number, path: string | Buffer, action: (fd:
       if (component === '' || component === '..') {
         throw new ComposefsError('EXDEV', `${path} is not a path below a directory`);
       }
-      const step = Buffer.from(`/proc/self/fd/${current}/${component}`, 'latin1');
+      const step = Buffer.from(`${procPath(current)}/${component}`, 'latin1');
       const next = openStep(step, O_DIRECTORY_PATH, 0);
       if (current !== dirFd) closeSync(current);
       current = next;

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { errorCode, fullMessage } from '../errors.js';
+import { causes, errorCode, fullMessage } from '../errors.js';
 import { libcFunction } from './ffi.js';
 
 /** `strerror(3)` */
@@ -23,12 +23,8 @@ export function errnoMessage(error: unknown): string {
 
 /** The number of the innermost system error of the chain. */
 export function errnoOf(error: unknown): number | undefined {
-  const seen = new Set<unknown>();
   let found: number | undefined;
-  for (let current = error; current instanceof Error && !seen.has(current); current = current.cause) {
-    seen.add(current);
-    found = numberOf(errorCode(current)) ?? found;
-  }
+  for (const cause of causes(error)) found = numberOf(errorCode(cause)) ?? found;
   return found;
 }
 

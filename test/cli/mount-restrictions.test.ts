@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { readMountInfo } from '../../src/linux/mount-info.js';
+import { readMountInfo } from '../../src/system/mount-info.js';
 import { cfsctl } from '../support/cfsctl.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { tarArchive, tarDevice, tarDirectory, tarEntry } from '../support/tar-builder.js';

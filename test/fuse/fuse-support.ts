@@ -20,8 +20,8 @@ import type { Directory } from '../../src/composefs/tree/inode.js';
 import { errorCode } from '../../src/errors.js';
 import { hasCapability } from '../../src/linux/capability.js';
 import { makeNode } from '../../src/linux/mknod.js';
-import { readMountInfo } from '../../src/linux/mount-info.js';
 import { readXattrs } from '../../src/linux/xattr.js';
+import { readMountInfo } from '../../src/system/mount-info.js';
 import { packageRoot } from '../support/paths.js';
 import { findInPath } from '../support/programs.js';
 

@@ -15,11 +15,12 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ByteString, byteStringFrom } from '../../src/bytes/byte-string.js';
+import { waitForFlock } from '../../src/composefs/repository/lock/wait-for-flock.js';
 import { hasCapability } from '../../src/linux/capability.js';
 import { ficlone } from '../../src/linux/clone.js';
 import { checkCall, errnoName, isSystemError, SystemError } from '../../src/linux/errno.js';
 import { cString, libcFunction, loadLibc, loadLibrary } from '../../src/linux/ffi.js';
-import { flock, tryFlock } from '../../src/linux/flock.js';
+import { tryFlock } from '../../src/linux/flock.js';
 import { linkFd, linkOpenFile, renameNoReplace } from '../../src/linux/link.js';
 import { isReadOnlyFileSystem } from '../../src/linux/statvfs.js';
 import { syncfs } from '../../src/linux/sync.js';
@@ -162,14 +163,14 @@ test('waiting for a lock leaves the event loop alone and ends when the holder le
   await withTempDir(async (directory) => {
     const [a, b] = [openSync(directory, 'r'), openSync(directory, 'r')];
     try {
-      await flock(a, 'shared');
+      await waitForFlock(a, 'shared');
       let taken = false;
-      const waiting = flock(b, 'exclusive').then(() => {
+      const waiting = waitForFlock(b, 'exclusive').then(() => {
         taken = true;
       });
       await setTimeout(30);
       assert.equal(taken, false);
-      await flock(a, 'unlock');
+      await waitForFlock(a, 'unlock');
       await waiting;
       assert.equal(taken, true);
     } finally {
@@ -183,12 +184,12 @@ test('waiting for a lock can be given up', async () => {
   await withTempDir(async (directory) => {
     const [a, b] = [openSync(directory, 'r'), openSync(directory, 'r')];
     try {
-      await flock(a, 'exclusive');
-      await assert.rejects(flock(b, 'shared', AbortSignal.timeout(20)), (error: Error) =>
+      await waitForFlock(a, 'exclusive');
+      await assert.rejects(waitForFlock(b, 'shared', AbortSignal.timeout(20)), (error: Error) =>
         /Abort|Timeout/.test(error.name),
       );
-      await assert.rejects(flock(b, 'shared', AbortSignal.abort()), { name: 'AbortError' });
-      await assert.rejects(flock(-1, 'shared'), { code: 'EBADF' });
+      await assert.rejects(waitForFlock(b, 'shared', AbortSignal.abort()), { name: 'AbortError' });
+      await assert.rejects(waitForFlock(-1, 'shared'), { code: 'EBADF' });
     } finally {
       closeSync(a);
       closeSync(b);

@@ -4,7 +4,7 @@ import type { MountOptions as KernelOptions } from '../../composefs/mount/option
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { O_PATH } from '../../linux/constants.js';
-import { inInitialUserNamespace } from '../../linux/user-namespace.js';
+import { inInitialUserNamespace } from '../../system/user-namespace.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { type MountOptions, mountFlags } from '../context/mount-options.js';
 

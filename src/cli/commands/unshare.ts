@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { absolutePath } from '../../linux/find-program.js';
-import { processesInMountNamespace } from '../../linux/namespace-processes.js';
-import { userNamespaceLauncher } from '../../linux/user-namespace.js';
+import { processesInMountNamespace } from '../../system/processes.js';
+import { userNamespaceLauncher } from '../../system/user-namespace.js';
 import { ExitStatus } from '../context/exit-status.js';
 
 /** Handed on to the command; an interrupt from the terminal reaches it by itself. */

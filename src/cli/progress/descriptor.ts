@@ -1,11 +1,10 @@
 import { constants, fstatSync, readdirSync, readFileSync, type Stats, writeSync } from 'node:fs';
-import { errorCode } from '../../errors.js';
+import { whenReady } from '../../fs/files.js';
 import { UsageError } from '../context/usage-error.js';
 import type { ProgressStream } from './display.js';
 
 /** Milliseconds for a reader to make room; one that does not read at all must not stop the work. */
 const PATIENCE = 2000;
-const PAUSE = 5;
 const O_ACCMODE = 3;
 
 /**
@@ -62,16 +61,10 @@ function accessMode(fd: number): number {
 
 /** @returns false if nobody takes it. */
 function writeAll(fd: number, data: Buffer): boolean {
-  let waited = 0;
-  for (let offset = 0; offset < data.length; ) {
-    try {
-      offset += writeSync(fd, data, offset);
-      waited = 0;
-    } catch (error) {
-      if (errorCode(error) !== 'EAGAIN' || waited >= PATIENCE) return false;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
-      waited += PAUSE;
-    }
+  try {
+    for (let offset = 0; offset < data.length; ) offset += whenReady(() => writeSync(fd, data, offset), PATIENCE);
+    return true;
+  } catch {
+    return false;
   }
-  return true;
 }

@@ -1,4 +1,4 @@
-import { ComposefsError, errorChain, errorCode } from '../../errors.js';
+import { ComposefsError, causes, errorChain, errorCode } from '../../errors.js';
 
 const NO_ROOM = 'the file system is full: make room on it (`cfsctl gc` removes what no tag needs), then try again';
 
@@ -15,24 +15,24 @@ const SYSTEM_HINTS: ReadonlyMap<string, string> = new Map([
  * may come from others, who could put a hint of their own below it.
  */
 export function renderError(error: unknown, options: { readonly debug?: boolean } = {}): string[] {
-  const [outermost = 'unknown error', ...causes] = errorChain(error);
+  const [outermost = 'unknown error', ...reasons] = errorChain(error);
   const lines = [`Error: ${outermost}`];
-  if (causes.length > 0) lines.push('', 'Caused by:', ...causes.map((cause, i) => renderCause(cause, i, causes)));
+  if (reasons.length > 0) lines.push('', 'Caused by:', ...reasons.map((reason, i) => renderCause(reason, i, reasons)));
   const hint = hintOf(error);
   if (hint !== undefined) lines.push('', `hint: ${hint}`);
-  if (options.debug) lines.push('', ...[...chainOf(error)].flatMap(stackOf));
+  if (options.debug) lines.push('', ...[...causes(error)].flatMap(stackOf));
   return lines;
 }
 
-function renderCause(message: string, index: number, causes: readonly string[]): string {
-  return `${causes.length === 1 ? '    ' : `${String(index).padStart(5)}: `}${message}`;
+function renderCause(message: string, index: number, reasons: readonly string[]): string {
+  return `${reasons.length === 1 ? '    ' : `${String(index).padStart(5)}: `}${message}`;
 }
 
 function hintOf(error: unknown): string | undefined {
-  for (const item of chainOf(error)) {
+  for (const item of causes(error)) {
     if (item instanceof ComposefsError && item.hint !== undefined) return item.hint;
   }
-  for (const item of chainOf(error)) {
+  for (const item of causes(error)) {
     const hint = SYSTEM_HINTS.get(errorCode(item));
     if (hint !== undefined) return hint;
   }
@@ -47,13 +47,4 @@ function stackOf(error: unknown): string[] {
   const stack = error.stack ?? '';
   const frames = (stack.startsWith(title) ? stack.slice(title.length) : stack).split('\n');
   return [title, ...frames.filter((frame) => /^ +at /.test(frame))];
-}
-
-function* chainOf(error: unknown): Generator<unknown> {
-  const seen = new Set<unknown>();
-  for (let item = error; item !== undefined && item !== null && !seen.has(item); ) {
-    seen.add(item);
-    yield item;
-    item = item instanceof Error ? item.cause : undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { listTree, objectPaths } from '../../composefs/mkcomposefs/c-listing.js'
 import { writeCDumpfile } from '../../composefs/mkcomposefs/c-writer.js';
 import type { CTree } from '../../composefs/mkcomposefs/read-tree-c.js';
 import type { Directory } from '../../composefs/tree/inode.js';
+import { withFd } from '../../fs/files.js';
 import { errnoMessage } from '../../linux/strerror.js';
 import { OptionScanner } from './getopt.js';
 import { loadImage, opened, readImageFile } from './read-image.js';
@@ -114,15 +115,12 @@ async function measureFiles(paths: readonly string[], stdout: number): Promise<v
   const { measureVerityOpt } = await import('../../composefs/fsverity/kernel.js');
   const { computeVerityOfFd } = await import('../../composefs/fsverity/digest.js');
   for (const path of paths) {
-    const fd = opened(TOOL, path);
-    try {
+    withFd(opened(TOOL, path), (fd) => {
       const known = measured(path, () => measureVerityOpt(fd, 'sha256'));
       // The C library forgets why a file could not be read.
       const digest = known ?? measured(path, () => computeVerityOfFd('sha256', fd), 'No data available');
       writeTexts(stdout, [`${digest}\n`]);
-    } finally {
-      closeSync(fd);
-    }
+    });
   }
 }
 

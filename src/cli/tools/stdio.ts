@@ -1,5 +1,5 @@
 import { fstatSync, readSync, writeSync } from 'node:fs';
-import { errorCode } from '../../errors.js';
+import { whenReady } from '../../fs/files.js';
 
 export const STDIN = 0;
 export const STDOUT = 1;
@@ -12,7 +12,7 @@ const TEXT_BATCH = 256 * 1024;
 export function* readPieces(fd: number): Generator<Buffer> {
   for (;;) {
     const piece = Buffer.allocUnsafeSlow(pieceSize(fd));
-    const size = retry(() => readSync(fd, piece, 0, piece.length, null));
+    const size = whenReady(() => readSync(fd, piece, 0, piece.length, null));
     if (size === 0) return;
     yield piece.subarray(0, size);
   }
@@ -30,10 +30,7 @@ export function readAll(fd: number): Buffer {
 }
 
 export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    const from = done;
-    done += retry(() => writeSync(fd, bytes, from, bytes.length - from));
-  }
+  for (let done = 0; done < bytes.length; ) done += whenReady(() => writeSync(fd, bytes, done));
 }
 
 /** Writes texts whose chars are bytes, many at a time. */
@@ -46,17 +43,4 @@ export function writeTexts(fd: number, texts: Iterable<string>): void {
     batch = '';
   }
   if (batch !== '') writeAll(fd, Buffer.from(batch, 'latin1'));
-}
-
-/** Whoever shares a pipe or terminal with us can have made it non-blocking. */
-function retry(action: () => number): number {
-  for (;;) {
-    try {
-      return action();
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-      else if (code !== 'EINTR') throw error;
-    }
-  }
 }

@@ -1,6 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { errorCode } from '../../errors.js';
+import { readChunks, sleepSync, withFd, writeFully } from '../../fs/files.js';
 import { O_TMPFILE } from '../../linux/constants.js';
+import { procPath } from '../../linux/link.js';
 import * as linux from '../../linux/verity.js';
 import { digestSize, type HashAlgorithm, kernelId } from './algorithm.js';
 import { computeVerityOfFd } from './digest.js';
@@ -42,7 +44,7 @@ export function enableVerityWithRetry(fd: number, algorithm: HashAlgorithm): voi
       return;
     } catch (error) {
       if (!isBusy(error) || attempt === ENABLE_ATTEMPTS) throw error;
-      sleep(PAUSE_MILLISECONDS);
+      sleepSync(PAUSE_MILLISECONDS);
     }
   }
 }
@@ -162,21 +164,8 @@ function isWithoutVerity(error: unknown): boolean {
 
 /** A copy without a name, open for reading; the descriptor for writing is closed. */
 function copyToAnonymousFile(directory: string, fd: number): number {
-  const copy = openSync(directory, O_TMPFILE | constants.O_RDWR, fstatSync(fd).mode & 0o7777);
-  try {
-    const buffer = Buffer.allocUnsafe(COPY_SIZE);
-    for (let position = 0; ; ) {
-      const size = readSync(fd, buffer, 0, COPY_SIZE, position);
-      if (size === 0) break;
-      for (let written = 0; written < size; ) written += writeSync(copy, buffer, written, size - written);
-      position += size;
-    }
-    return openSync(`/proc/self/fd/${copy}`, constants.O_RDONLY);
-  } finally {
-    closeSync(copy);
-  }
-}
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+  return withFd(openSync(directory, O_TMPFILE | constants.O_RDWR, fstatSync(fd).mode & 0o7777), (copy) => {
+    for (const chunk of readChunks(fd, Buffer.allocUnsafe(COPY_SIZE))) writeFully(copy, chunk);
+    return openSync(procPath(copy), constants.O_RDONLY);
+  });
 }

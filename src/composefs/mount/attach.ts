@@ -1,4 +1,5 @@
-import { closeSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
+import { withFd } from '../../fs/files.js';
 import { AT_FDCWD } from '../../linux/constants.js';
 import { moveMount } from '../../linux/mount-api.js';
 
@@ -19,9 +20,5 @@ export function mountAt(mountFd: number, dirFd: number, path: string | Buffer): 
  * @throws SystemError; the errors of `realpath(3)`
  */
 export function attachAndClose(mountFd: number, path: string): void {
-  try {
-    mountAt(mountFd, AT_FDCWD, realpathSync(path));
-  } finally {
-    closeSync(mountFd);
-  }
+  withFd(mountFd, () => mountAt(mountFd, AT_FDCWD, realpathSync(path)));
 }

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { withFd } from '../../fs/files.js';
 import { isSystemError } from '../../linux/errno.js';
 import { fsconfigFlag, fsconfigString, fsmount, MOUNT_ATTR_RDONLY, mountSetattrIdmap } from '../../linux/mount-api.js';
 import { withMountContext } from './context.js';
@@ -29,16 +29,13 @@ export function composefsFsmount(
   options: MountOptions = {},
   methods: readonly LayerMethod[] = LAYER_METHODS,
 ): number {
-  const imageMountFd = erofsMount(imageFd, options);
-  try {
+  return withFd(erofsMount(imageFd, options), (imageMountFd) => {
     // While it is detached: the overlay and the data are not mapped.
     if (options.idmapFd !== undefined) mountSetattrIdmap(imageMountFd, options.idmapFd);
     const layers: OverlayLayers = { imageMountFd, dataFds, writable: options.overlay };
     const { readWrite, source = `composefs:${name}` } = options;
     return overlayFsmount(layers, { ...options, source, xattrs: 'trusted', verity, readWrite }, methods);
-  } finally {
-    closeSync(imageMountFd);
-  }
+  });
 }
 
 export interface OverlayOptions extends MountRestrictions {

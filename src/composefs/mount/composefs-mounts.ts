@@ -1,5 +1,5 @@
 import { type ByteString, sliceBytes } from '../../bytes/byte-string.js';
-import type { MountInfo } from '../../linux/mount-info.js';
+import type { MountInfo } from '../../system/mount-info.js';
 
 /**
  * Whether a mount is one that composefs made: the overlays of `cfsctl` (`composefs:<name>`), of `mount.composefs`

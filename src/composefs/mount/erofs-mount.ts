@@ -1,6 +1,7 @@
-import { closeSync, readlinkSync } from 'node:fs';
-import { procPath } from '../../fs/proc-path.js';
+import { readlinkSync } from 'node:fs';
+import { withFd } from '../../fs/files.js';
 import { isSystemError } from '../../linux/errno.js';
+import { procPath } from '../../linux/link.js';
 import { loopify } from '../../linux/loop.js';
 import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount } from '../../linux/mount-api.js';
 import { withMountContext } from './context.js';
@@ -31,13 +32,10 @@ export function erofsFileMount(imageFd: number, options: ErofsMountOptions = {})
 
 /** {@link erofsMount} through a loop device, which goes away with the mount. */
 export function erofsLoopMount(imageFd: number, options: ErofsMountOptions = {}): number {
-  const loopFd = loopify(imageFd);
-  try {
+  return withFd(loopify(imageFd), (loopFd) => {
     // The name of the device, since that is what the mount table shows.
     return mountSource(readlinkSync(procPath(loopFd)), options);
-  } finally {
-    closeSync(loopFd);
-  }
+  });
 }
 
 function mountSource(source: string, options: ErofsMountOptions): number {

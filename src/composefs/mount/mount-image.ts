@@ -1,5 +1,6 @@
-import { closeSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { ComposefsError } from '../../errors.js';
+import { withFd } from '../../fs/files.js';
 import { attachAndClose } from './attach.js';
 import { composefsFsmount } from './composefs-mount.js';
 import type { MountOptions } from './options.js';
@@ -21,16 +22,11 @@ export interface MountableRepository {
  */
 export function mountImage(repository: MountableRepository, name: string, options: MountOptions = {}): number {
   const { fd: imageFd, enableVerity } = repository.openImage(name);
-  try {
-    const objectsFd = repository.openObjectsDirectory();
-    try {
-      return composefsFsmount(imageFd, name, [objectsFd], enableVerity ? 'required' : 'disabled', options);
-    } finally {
-      closeSync(objectsFd);
-    }
-  } finally {
-    closeSync(imageFd);
-  }
+  return withFd(imageFd, () =>
+    withFd(repository.openObjectsDirectory(), (objectsFd) =>
+      composefsFsmount(imageFd, name, [objectsFd], enableVerity ? 'required' : 'disabled', options),
+    ),
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
-import { procPath } from '../../fs/proc-path.js';
 import { isSystemError } from '../../linux/errno.js';
+import { procPath } from '../../linux/link.js';
 import { fsconfigCreate, fsconfigFd, fsconfigString } from '../../linux/mount-api.js';
 import type { MountOptions } from './options.js';
 import { withTemporaryAttachment } from './temporary-attachment.js';

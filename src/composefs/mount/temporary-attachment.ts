@@ -1,6 +1,7 @@
-import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withFd } from '../../fs/files.js';
 import { AT_FDCWD, O_PATH } from '../../linux/constants.js';
 import { MNT_DETACH, moveMount, umount2 } from '../../linux/mount-api.js';
 
@@ -15,12 +16,7 @@ export function withTemporaryAttachment(mountFd: number, action: (rootFd: number
   try {
     moveMount(mountFd, AT_FDCWD, directory);
     try {
-      const rootFd = openSync(directory, O_PATH | constants.O_DIRECTORY);
-      try {
-        action(rootFd);
-      } finally {
-        closeSync(rootFd);
-      }
+      withFd(openSync(directory, O_PATH | constants.O_DIRECTORY), action);
     } finally {
       umount2(directory, MNT_DETACH);
     }

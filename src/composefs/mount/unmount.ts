@@ -10,8 +10,8 @@ import {
 import { ComposefsError, withContext } from '../../errors.js';
 import { isSystemError } from '../../linux/errno.js';
 import { MNT_DETACH, UMOUNT_NOFOLLOW, umount2 } from '../../linux/mount-api.js';
-import { type MountInfo, mountsBelow, readMountInfo, visibleMountAt } from '../../linux/mount-info.js';
-import { processesUsing } from '../../linux/processes-using.js';
+import { type MountInfo, mountsBelow, readMountInfo, visibleMountAt } from '../../system/mount-info.js';
+import { processesUsing } from '../../system/processes.js';
 import { imageLayerOf, isComposefsFuse, isComposefsMount } from './composefs-mounts.js';
 import { fusermountUnmount } from './fusermount.js';
 

@@ -1,7 +1,7 @@
-import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ComposefsError, withContext } from '../../errors.js';
-import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from '../../fs/files.js';
+import { IO_BUFFER_SIZE, isErrno, readChunks, readInto, withFd, writeFully } from '../../fs/files.js';
 import { OBJECT_TEMP_PREFIX } from '../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../fs/staged-file.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
@@ -79,23 +79,13 @@ export class FlatDigestStore {
 
   /** Makes all objects last over a crash. */
   sync(): void {
-    const fd = openSync(this.path, 'r');
-    try {
-      syncFileSystem(fd, this.path);
-    } finally {
-      closeSync(fd);
-    }
+    withFd(openSync(this.path, 'r'), (fd) => syncFileSystem(fd, this.path));
   }
 
   /** The whole content, if it is smaller than the buffer that it then is in. */
   #readSmall(fd: number): Buffer | undefined {
-    let length = 0;
-    while (length < IO_BUFFER_SIZE) {
-      const count = readSync(fd, this.#buffer, length, IO_BUFFER_SIZE - length, length);
-      if (count === 0) return this.#buffer.subarray(0, length);
-      length += count;
-    }
-    return undefined;
+    const length = readInto(fd, this.#buffer, 0);
+    return length < IO_BUFFER_SIZE ? this.#buffer.subarray(0, length) : undefined;
   }
 
   #fill(file: StagedFile, fd: number, small: Buffer | undefined): 'reflink' | 'from-memory' | 'copy' {

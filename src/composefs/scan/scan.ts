@@ -14,7 +14,9 @@ import {
 import { type ByteString, byteStringFrom, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, withContext } from '../../errors.js';
+import { withFd } from '../../fs/files.js';
 import { openFileOnly } from '../../fs/open-file.js';
+import { procPath } from '../../linux/link.js';
 import { readXattrs } from '../../linux/xattr.js';
 import { INLINE_CONTENT_MAX_V0 } from '../../tar/limits.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
@@ -160,7 +162,7 @@ export class FilesystemScan {
   #enter(path: string | Buffer, name: ByteString, parent: ScanPlace | undefined): Directory {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
-      const self = descriptorPath(fd);
+      const self = procPath(fd);
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
       const directory = new Directory(this.#readStat(stats, Buffer.from(`${self}/.`)));
       const entries = readdirSync(self, { encoding: 'buffer', withFileTypes: true });
@@ -200,14 +202,14 @@ export class FilesystemScan {
   }
 
   #withFile<T>(path: Buffer, action: (fd: number, stats: BigIntStats) => T): T {
-    const fd = readingContent(() => openFileOnly(path));
-    try {
-      const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
-      if (!stats.isFile()) throw typeChanged();
-      return action(fd, stats);
-    } finally {
-      closeSync(fd);
-    }
+    return withFd(
+      readingContent(() => openFileOnly(path)),
+      (fd) => {
+        const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
+        if (!stats.isFile()) throw typeChanged();
+        return action(fd, stats);
+      },
+    );
   }
 
   /** Inodes are told apart by number whatever their link count says: not all file systems tell the truth there. */
@@ -268,10 +270,6 @@ function readingContent<T>(action: () => T): T {
   }
 }
 
-function descriptorPath(fd: number): string {
-  return `/proc/self/fd/${fd}`;
-}
-
 function childPath(fd: number, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${descriptorPath(fd)}/`), name]);
+  return Buffer.concat([Buffer.from(`${procPath(fd)}/`), name]);
 }

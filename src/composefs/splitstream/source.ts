@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { withContext } from '../../errors.js';
+import { readInto } from '../../fs/files.js';
 import { SplitStreamError } from './error.js';
 import type { FileRange } from './format.js';
 
@@ -21,13 +22,7 @@ export function fdSource(fd: number): SplitStreamSource {
     size: fstatSync(fd).size,
     read: (offset, length) => {
       const buffer = Buffer.allocUnsafe(length);
-      let filled = 0;
-      while (filled < length) {
-        const count = readSync(fd, buffer, filled, length - filled, offset + filled);
-        if (count === 0) break;
-        filled += count;
-      }
-      return buffer.subarray(0, filled);
+      return buffer.subarray(0, readInto(fd, buffer, offset));
     },
     close: () => closeSync(fd),
   };

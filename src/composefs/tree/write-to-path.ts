@@ -1,8 +1,10 @@
 /** Writing the files of a tree into a directory (spec 30 §10.4). */
 
-import { closeSync, constants, mkdirSync, openSync, symlinkSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, symlinkSync, unlinkSync } from 'node:fs';
 import { type ByteString, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
 import { errorCode, withContext } from '../../errors.js';
+import { writeFully } from '../../fs/files.js';
+import { procPath } from '../../linux/link.js';
 import { makeNode } from '../../linux/mknod.js';
 import { ImageError } from './image-error.js';
 import { Directory, fileTypeBits, type Inode, type Leaf, type RegularFile } from './inode.js';
@@ -51,7 +53,7 @@ export function writeToPath(root: Directory, path: string | Buffer, objects: Obj
 /** Over the descriptor, so that no path is too long and none leads through a symlink. */
 function childPath(directoryFd: number, name: ByteString): Buffer {
   if (name === '' || isDots(name) || /[/\0]/.test(name)) throw new ImageError('invalid-filename', name);
-  return byteStringToBuffer(`/proc/self/fd/${directoryFd}/${name}` as ByteString);
+  return byteStringToBuffer(`${procPath(directoryFd)}/${name}` as ByteString);
 }
 
 function makeDirectory(path: Buffer, { stat }: Directory): number {
@@ -86,9 +88,7 @@ function writeLeaf(path: Buffer, { stat, content }: Leaf, objects: ObjectSource)
 function writeFile(path: Buffer, mode: number, file: RegularFile, objects: ObjectSource): void {
   const fd = openSync(path, O_CREATE_NEW, mode);
   try {
-    for (const chunk of readFileChunks(file, objects)) {
-      for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
-    }
+    for (const chunk of readFileChunks(file, objects)) writeFully(fd, chunk);
   } catch (error) {
     unlinkSync(path);
     throw error;

@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { withFd } from '../../fs/files.js';
 import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount, fsopen } from '../../linux/mount-api.js';
 import { reasonOf } from './kernel-support.js';
 import { withScratchDirectory } from './scratch.js';
@@ -21,8 +22,7 @@ export function whyNoOverlay(features: OverlayFeatures): string | undefined {
       return join(directory, name);
     });
     try {
-      const context = fsopen('overlay');
-      try {
+      return withFd(fsopen('overlay'), (context) => {
         if (features.flag !== undefined) fsconfigFlag(context, features.flag);
         for (const [key, value] of Object.entries(features.options ?? {})) fsconfigString(context, key, value);
         fsconfigString(context, 'lowerdir', features.dataLayer ? `${tree}::${data}` : `${tree}:${data}`);
@@ -33,9 +33,7 @@ export function whyNoOverlay(features: OverlayFeatures): string | undefined {
         fsconfigCreate(context);
         closeSync(fsmount(context, 0));
         return undefined;
-      } finally {
-        closeSync(context);
-      }
+      });
     } catch (error) {
       return reasonOf(error);
     }

@@ -1,6 +1,7 @@
-import { closeSync, constants, mkdtempSync, openSync, rmSync, unlinkSync } from 'node:fs';
+import { constants, mkdtempSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withFd } from '../../fs/files.js';
 import { randomName } from '../../fs/random-name.js';
 import { O_TMPFILE } from '../../linux/constants.js';
 
@@ -25,12 +26,7 @@ export function openScratch(directory: string): number {
 }
 
 export function withScratch<T>(directory: string, action: (fd: number) => T): T {
-  const fd = openScratch(directory);
-  try {
-    return action(fd);
-  } finally {
-    closeSync(fd);
-  }
+  return withFd(openScratch(directory), action);
 }
 
 /** A directory in the system's temporary directory. */

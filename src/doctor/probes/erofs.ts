@@ -4,6 +4,7 @@ import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import { erofsFileMount, erofsLoopMount } from '../../composefs/mount/erofs-mount.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { NO_XATTRS } from '../../composefs/tree/stat.js';
+import { withFd } from '../../fs/files.js';
 import { isSystemError } from '../../linux/errno.js';
 import { limited, missing, type Outcome, ok } from '../probe/finding.js';
 import { fileSystemSupport, mayMountForReal, reasonOf } from '../probe/kernel-support.js';
@@ -23,12 +24,7 @@ export const erofs: Probe = {
     return withScratchDirectory((directory) => {
       const path = join(directory, 'image');
       writeFileSync(path, emptyImage());
-      const fd = openSync(path, 'r');
-      try {
-        return mountFrom(fd);
-      } finally {
-        closeSync(fd);
-      }
+      return withFd(openSync(path, 'r'), mountFrom);
     });
   },
 };

@@ -1,5 +1,7 @@
-import { closeSync, constants, openSync, statfsSync, writeSync } from 'node:fs';
+import { constants, openSync, statfsSync, writeSync } from 'node:fs';
 import { EnableVerityError, enableVerityWithRetry } from '../../composefs/fsverity/kernel.js';
+import { withFd } from '../../fs/files.js';
+import { procPath } from '../../linux/link.js';
 import { limited, missing, type Outcome, ok } from '../probe/finding.js';
 import { reasonOf } from '../probe/kernel-support.js';
 import type { Probe } from '../probe/probe.js';
@@ -25,18 +27,11 @@ export const fsVerity: Probe = {
     } catch (error) {
       return limited(`not tried, as ${directory} cannot be written to: ${reasonOf(error)}`);
     }
-    let fd: number;
-    try {
+    const fd = withFd(writable, () => {
       writeSync(writable, 'composefs');
-      fd = openSync(`/proc/self/fd/${writable}`, constants.O_RDONLY);
-    } finally {
-      closeSync(writable);
-    }
-    try {
-      return enable(fd, directory);
-    } finally {
-      closeSync(fd);
-    }
+      return openSync(procPath(writable), constants.O_RDONLY);
+    });
+    return withFd(fd, () => enable(fd, directory));
   },
 };
 

@@ -1,4 +1,5 @@
 import { closeSync, readSync, statSync } from 'node:fs';
+import { withFd } from '../../fs/files.js';
 import { REQUEST_HEADER_SIZE } from '../../fuse/wire/header.js';
 import { decodeInit } from '../../fuse/wire/init.js';
 import { findProgram } from '../../linux/find-program.js';
@@ -39,25 +40,19 @@ export const fuse: Probe = {
 };
 
 function mountWith(device: number): Outcome {
-  const context = fsopen('fuse');
-  try {
+  return withFd(fsopen('fuse'), (context) => {
     const options = { source: 'composefs-doctor', rootmode: '040555', user_id: '0', group_id: '0', fd: String(device) };
     for (const [key, value] of Object.entries(options)) fsconfigString(context, key, value);
     fsconfigCreate(context);
-    const mountFd = fsmount(context, 0);
-    try {
+    return withFd(fsmount(context, 0), () => {
       const request = Buffer.alloc(BUFFER_SIZE);
       const size = readSync(device, request);
       const { major, minor, flags2 } = decodeInit(request.subarray(REQUEST_HEADER_SIZE, size));
       const detail = `the kernel mounts it, protocol ${major}.${minor}`;
       if ((flags2 & PASSTHROUGH) !== 0) return ok(`${detail}, passthrough`);
       return limited(`${detail}, no passthrough: the server copies what is read`, 'Linux 6.9 or newer');
-    } finally {
-      closeSync(mountFd);
-    }
-  } finally {
-    closeSync(context);
-  }
+    });
+  });
 }
 
 function withoutDevice(error: unknown): Outcome {

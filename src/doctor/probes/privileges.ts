@@ -1,5 +1,5 @@
 import { hasCapability } from '../../linux/capability.js';
-import { inInitialUserNamespace } from '../../linux/user-namespace.js';
+import { inInitialUserNamespace } from '../../system/user-namespace.js';
 import { limited, ok } from '../probe/finding.js';
 import type { Probe } from '../probe/probe.js';
 

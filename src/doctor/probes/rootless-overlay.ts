@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { absolutePath } from '../../linux/find-program.js';
-import { userNamespaceLauncher } from '../../linux/user-namespace.js';
+import { userNamespaceLauncher } from '../../system/user-namespace.js';
 import { limited, missing, type Outcome, ok } from '../probe/finding.js';
 import { reasonOf } from '../probe/kernel-support.js';
 import type { RootlessOverlay } from '../probe/overlay-attempt.js';

@@ -1,5 +1,5 @@
 import { ComposefsError, errorChain } from '../../errors.js';
-import { subordinateIdsMissing, userNamespaceLauncher, userNamespaceLimit } from '../../linux/user-namespace.js';
+import { subordinateIdsMissing, userNamespaceLauncher, userNamespaceLimit } from '../../system/user-namespace.js';
 import { limited, missing, ok } from '../probe/finding.js';
 import type { Probe } from '../probe/probe.js';
 

@@ -1,9 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
 import { ComposefsError, errorCode } from '../../errors.js';
-import { procPath } from '../../fs/proc-path.js';
+import { readInto, writeFully } from '../../fs/files.js';
 import { openUnlinked } from '../../fs/spool.js';
+import { procPath } from '../../linux/link.js';
 import { tarLimits } from '../model/layer-limits.js';
 import { readFileBlob } from './file-blob.js';
 import { realPathOf } from './opened-path.js';
@@ -31,7 +32,7 @@ export async function openArchive(path: string, signal?: AbortSignal): Promise<A
     if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
     const realPath = realPathOf(fd);
     const start = Buffer.alloc(COMPRESSION_MAGIC_BYTES);
-    const length = readSync(fd, start, 0, start.length, 0);
+    const length = readInto(fd, start, 0);
     const compression = readableCompression(start.subarray(0, length), `Decompress ${path} first.`);
     if (compression === 'none') {
       isKept = true;
@@ -66,7 +67,7 @@ async function unpack(
         const message = `${packedSize} bytes decompress to more than ${maxTarBytes}`;
         throw new ComposefsError('ARCHIVE_TOO_LARGE', message, { hint: 'If that is right, decompress it first.' });
       }
-      for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
+      writeFully(fd, chunk);
     }
     return fd;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError } from '../../errors.js';
-import { procPath } from '../../fs/proc-path.js';
+import { procPath } from '../../linux/link.js';
 
 /**
  * The path without links at which an open file or directory is. Who may change the path could let it lead elsewhere

@@ -1,7 +1,7 @@
-import { closeSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import { type ByteString, byteStringFromText, byteStringToText } from '../../bytes/byte-string.js';
 import { roundUp } from '../../bytes/integer.js';
+import { readInto, withFd } from '../../fs/files.js';
 import { openRegularFile } from '../../fs/open-file.js';
 import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
@@ -37,11 +37,7 @@ const MAX_LINKS = 8;
  */
 export function indexTar(path: string, options: TarIndexOptions): Map<string, TarMember> {
   const { fd, size } = openRegularFile(path, NOT_A_FILE);
-  try {
-    return readIndex(fd, path, size, options);
-  } finally {
-    closeSync(fd);
-  }
+  return withFd(fd, () => readIndex(fd, path, size, options));
 }
 
 /** The name by which a member of an archive is looked up: `./a//b`, `/a/b` and `a/b` are one. */
@@ -129,11 +125,8 @@ function toMember(entry: ParsedEntry, location: FileLocation): TarMember | undef
 }
 
 function readExactly(fd: number, buffer: Buffer, offset: number): Buffer {
-  for (let filled = 0; filled < buffer.length; ) {
-    const count = readSync(fd, buffer, filled, buffer.length - filled, offset + filled);
-    if (count === 0) throw invalidArchive(`unexpected end of the file at ${offset + filled}`);
-    filled += count;
-  }
+  const count = readInto(fd, buffer, offset);
+  if (count < buffer.length) throw invalidArchive(`unexpected end of the file at ${offset + count}`);
   return buffer;
 }
 

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { constants, fstatSync, openSync, readSync } from 'node:fs';
 import { ComposefsError, errorCode } from '../../errors.js';
+import { sleepSync, withFd } from '../../fs/files.js';
 
 /** The certificates of a whole system are a quarter of a MiB. */
 const MAX_BYTES = 16 << 20;
@@ -16,8 +17,7 @@ const PAUSE = 5;
  * @throws ComposefsError `FILE_TOO_LARGE`, `NOTHING_TO_READ`; system errors as they are.
  */
 export function readSettingsFile(path: string, patience: number = PATIENCE): Buffer {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
+  return withFd(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), (fd) => {
     const isPipe = fstatSync(fd).isFIFO();
     const chunks: Buffer[] = [];
     let size = 0;
@@ -29,7 +29,7 @@ export function readSettingsFile(path: string, patience: number = PATIENCE): Buf
         if (waited >= patience) {
           throw new ComposefsError('NOTHING_TO_READ', `Nothing came from ${path} for ${patience / 1000} seconds`);
         }
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+        sleepSync(PAUSE);
         waited += PAUSE;
         continue;
       }
@@ -40,9 +40,7 @@ export function readSettingsFile(path: string, patience: number = PATIENCE): Buf
       }
       chunks.push(chunk);
     }
-  } finally {
-    closeSync(fd);
-  }
+  });
 }
 
 /** Empty at the end; undefined if there may be something later. */

@@ -22,7 +22,7 @@ import {
   MNT_DETACH,
   umount2,
 } from '../../../src/linux/mount-api.js';
-import { type MountInfo, parseMountInfo, readMountInfo, visibleMountAt } from '../../../src/linux/mount-info.js';
+import { type MountInfo, parseMountInfo, readMountInfo, visibleMountAt } from '../../../src/system/mount-info.js';
 import { withTempDir } from '../../support/paths.js';
 import { withFd } from '../../support/with-fd.js';
 

@@ -14,11 +14,12 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { resolve } from 'node:path';
-import { ComposefsError, errorCode } from '../../../errors.js';
+import { ComposefsError, causes, errorCode } from '../../../errors.js';
 import { type DirectoryEntry, listDirectory } from '../../../fs/directory-entries.js';
-import { closeOnError, isErrno } from '../../../fs/files.js';
+import { closeOnError, isErrno, withFd } from '../../../fs/files.js';
 import { requireRegularFile } from '../../../fs/open-file.js';
 import { O_PATH } from '../../../linux/constants.js';
+import { procPath } from '../../../linux/link.js';
 import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
 import { RepositoryClosedError, UnsafePathError } from './open-error.js';
 
@@ -156,7 +157,7 @@ export class RepositoryRoot {
     try {
       return withDirectoryBeneath(this.fd, directory, this.nameOf(directory), (fd) => {
         isThere = true;
-        const self = `/proc/self/fd/${fd}`;
+        const self = procPath(fd);
         try {
           return action(self);
         } catch (error) {
@@ -204,12 +205,7 @@ export class RepositoryRoot {
       closeSync(this.openDirectory(path));
       return;
     }
-    const fd = this.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      fchmodSync(fd, mode);
-    } finally {
-      closeSync(fd);
-    }
+    withFd(this.open(path, constants.O_RDONLY | constants.O_DIRECTORY), (fd) => fchmodSync(fd, mode));
   }
 
   /** Makes a symlink. False if the name is taken. */
@@ -286,7 +282,8 @@ function requireProc(): void {
 function renamePath(error: unknown, from: string, to: string): unknown {
   if (!(error instanceof Error) || errorCode(error) === 'INTERNAL') return error;
   const path = new RegExp(`${from}(?![0-9])`, 'g');
-  for (let current: unknown = error; current instanceof Error; current = current.cause) {
+  for (const current of causes(error)) {
+    if (!(current instanceof Error)) continue;
     current.message = current.message.replace(path, () => to);
     if (current.stack !== undefined) current.stack = current.stack.replace(path, () => to);
     if ('path' in current && typeof current.path === 'string') current.path = current.path.replace(path, () => to);

@@ -1,6 +1,6 @@
-import { closeSync, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import { type ByteString, byteStringToBuffer } from '../../../bytes/byte-string.js';
-import { isErrno } from '../../../fs/files.js';
+import { isErrno, withFd } from '../../../fs/files.js';
 import { METADATA_TEMP_PREFIX, OBJECT_TEMP_PREFIX, SYMLINK_TEMP_PREFIX } from '../../../fs/random-name.js';
 import { tryFlock } from '../../../linux/flock.js';
 import { listPartials, PARTIAL } from '../directory/partial-files.js';
@@ -73,12 +73,7 @@ function unlinkIfThere(root: RepositoryRoot, path: RelativePath): boolean {
 /** Where locks cannot be asked for, nothing is locked either. */
 function isLocked(root: RepositoryRoot, path: string): boolean {
   try {
-    const fd = root.open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      return !tryFlock(fd, 'exclusive');
-    } finally {
-      closeSync(fd);
-    }
+    return withFd(root.open(path, constants.O_RDONLY | constants.O_NONBLOCK), (fd) => !tryFlock(fd, 'exclusive'));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'EACCES', 'FFI_UNAVAILABLE')) return false;
     throw error;

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { openSync } from 'node:fs';
+import { readStart, withFd } from '../fs/files.js';
 
 /** A range of ids that a user may map into its user namespaces (subuid(5)). */
 export interface SubordinateRange {
@@ -31,13 +32,8 @@ export function readSubordinateIds(
   uid: number,
 ): SubordinateRange[] {
   try {
-    const fd = openSync(file, 'r');
-    try {
-      const buffer = Buffer.allocUnsafe(MAX_FILE_SIZE);
-      return parseSubordinateIds(buffer.toString('utf8', 0, readSync(fd, buffer)), user, uid);
-    } finally {
-      closeSync(fd);
-    }
+    const start = withFd(openSync(file, 'r'), (fd) => readStart(fd, MAX_FILE_SIZE));
+    return parseSubordinateIds(start.toString('utf8'), user, uid);
   } catch {
     return [];
   }

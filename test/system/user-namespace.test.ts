@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { parseSubordinateIds } from '../../src/linux/subordinate-ids.js';
-import { inInitialUserNamespace, userNamespaceLauncher } from '../../src/linux/user-namespace.js';
+import { parseSubordinateIds } from '../../src/system/subordinate-ids.js';
+import { inInitialUserNamespace, userNamespaceLauncher } from '../../src/system/user-namespace.js';
 
 test('subordinate ids are found by name and by number', () => {
   const text = '# comment\nann:100000:65536\nbob:165536:65536\n1000:300000:1\nann:x:1\nann:1:2:3\nann:5:0\nann:-1:4\n';

@@ -1,5 +1,6 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { type ByteString, byteStringFrom } from '../bytes/byte-string.js';
+import { openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type ByteString, byteStringFrom, byteStringFromText } from '../bytes/byte-string.js';
+import { readStart, withFd } from '../fs/files.js';
 import { isAtOrBelow } from './mount-info.js';
 
 /** A process that keeps a mount busy. */
@@ -22,13 +23,30 @@ const MAX_MAPS_SIZE = 4 << 20;
  */
 export function processesUsing(mountPoint: ByteString, limit: number): ProcessUse[] {
   const result: ProcessUse[] = [];
-  const pids = listNames('/proc').filter((name) => /^[1-9][0-9]*$/.test(name) && name !== String(process.pid));
+  const pids = processIds().filter((pid) => pid !== String(process.pid));
   for (const pid of pids.slice(0, MAX_PROCESSES)) {
     const how = useOf(`/proc/${pid}`, mountPoint);
     if (how !== undefined) result.push({ pid: Number(pid), name: nameOf(`/proc/${pid}`), how });
     if (result.length >= limit) break;
   }
   return result;
+}
+
+export interface NamespaceProcess {
+  readonly pid: number;
+  /** `comm`: at most 15 bytes. */
+  readonly name: string;
+}
+
+/** @param namespace as `/proc/<pid>/ns/mnt` reads: `mnt:[4026531841]`. Processes that may not be looked at are left out. */
+export function processesInMountNamespace(namespace: string): NamespaceProcess[] {
+  return processIds()
+    .filter((pid) => linkTarget(`/proc/${pid}/ns/mnt`) === namespace)
+    .map((pid) => ({ pid: Number(pid), name: nameOf(`/proc/${pid}`) }));
+}
+
+function processIds(): string[] {
+  return listNames('/proc').filter((name) => /^[1-9][0-9]*$/.test(name));
 }
 
 function useOf(directory: string, mountPoint: ByteString): ProcessUse['how'] | undefined {
@@ -46,7 +64,7 @@ function useOf(directory: string, mountPoint: ByteString): ProcessUse['how'] | u
 
 function mappedPaths(file: string): string[] {
   // `7f00-7f10 r-xp 00000000 08:01 123    /usr/lib/x.so`: the path is the sixth field, and has newlines as `\012`.
-  return readStart(file, MAX_MAPS_SIZE)
+  return startOf(file, MAX_MAPS_SIZE)
     .split('\n')
     .flatMap((line) => /^(?:\S+ +){5}(\/.*)$/.exec(line)?.[1] ?? [])
     .map((path) => path.replaceAll('\\012', '\n'));
@@ -77,23 +95,11 @@ function linkTarget(link: string): ByteString | undefined {
   }
 }
 
-function readStart(file: string, limit: number): ByteString {
-  const chunks: Buffer[] = [];
+/** Empty of a process that has ended, or is somebody else's. */
+function startOf(file: string, limit: number): ByteString {
   try {
-    const fd = openSync(file, 'r');
-    try {
-      for (let size = 0; size < limit; ) {
-        const chunk = Buffer.allocUnsafe(64 << 10);
-        const count = readSync(fd, chunk);
-        if (count === 0) break;
-        chunks.push(chunk.subarray(0, count));
-        size += count;
-      }
-    } finally {
-      closeSync(fd);
-    }
+    return byteStringFrom(withFd(openSync(file, 'r'), (fd) => readStart(fd, limit)));
   } catch {
-    // The process has ended, or is somebody else's.
+    return byteStringFromText('');
   }
-  return byteStringFrom(Buffer.concat(chunks));
 }

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { type ByteString, byteStringFrom } from '../bytes/byte-string.js';
 import { ComposefsError } from '../errors.js';
+import { readStart, withFd } from '../fs/files.js';
 
 /** One line of `/proc/<pid>/mountinfo` (proc_pid_mountinfo(5)), with the escapes resolved. */
 export interface MountInfo {
@@ -32,7 +33,12 @@ const FIELDS_BEFORE_TAGS = 6;
  * @throws errors of `open(2)`; ComposefsError `INVALID_MOUNTINFO`
  */
 export function readMountInfo(): MountInfo[] {
-  return parseMountInfo(readBounded('/proc/self/mountinfo'));
+  const path = '/proc/self/mountinfo';
+  const table = withFd(openSync(path, 'r'), (fd) => readStart(fd, MAX_TABLE_SIZE + 1));
+  if (table.length > MAX_TABLE_SIZE) {
+    throw new ComposefsError('INVALID_MOUNTINFO', `${path} has over ${MAX_TABLE_SIZE} bytes`);
+  }
+  return parseMountInfo(table);
 }
 
 /** @throws ComposefsError `INVALID_MOUNTINFO`, naming the line. */
@@ -123,24 +129,6 @@ function firstOnTheWay(mounts: readonly MountInfo[], path: ByteString): MountInf
       (first, mount) => (first === undefined || mount.mountPoint.length < first.mountPoint.length ? mount : first),
       undefined,
     );
-}
-
-function readBounded(path: string): Buffer {
-  const fd = openSync(path, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    for (let size = 0; ; ) {
-      const chunk = Buffer.allocUnsafe(256 << 10);
-      const count = readSync(fd, chunk);
-      if (count === 0) return Buffer.concat(chunks);
-      size += count;
-      if (size > MAX_TABLE_SIZE)
-        throw new ComposefsError('INVALID_MOUNTINFO', `${path} has over ${MAX_TABLE_SIZE} bytes`);
-      chunks.push(chunk.subarray(0, count));
-    }
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function invalid(line: number, why: string): ComposefsError {

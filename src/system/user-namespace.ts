@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename } from 'node:path';
 import { ComposefsError } from '../errors.js';
-import { absolutePath, findProgram } from './find-program.js';
+import { absolutePath, findProgram } from '../linux/find-program.js';
 import { readSubordinateIds } from './subordinate-ids.js';
 
 /**

@@ -9,7 +9,7 @@ import {
   parseMountInfo,
   readMountInfo,
   visibleMountAt,
-} from '../../src/linux/mount-info.js';
+} from '../../src/system/mount-info.js';
 
 const parse = (text: string): MountInfo[] => parseMountInfo(Buffer.from(text, 'latin1'));
 const bytes = byteStringFromText;
