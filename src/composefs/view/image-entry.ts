@@ -1,5 +1,6 @@
 import type { ByteString } from '../../bytes/byte-string.js';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../linux/constants.js';
+import { LAYOUT_CHUNK_BASED } from '../erofs/format/constants.js';
 import type { ErofsInode } from '../erofs/reader/inode.js';
 import { type InodeXattrs, metacopyDigest, redirectObject } from '../erofs/reader/inode-xattrs.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
@@ -47,6 +48,11 @@ export function isSymlink({ mode }: ImageEntry): boolean {
 
 export function isFile({ mode }: ImageEntry): boolean {
   return (mode & S_IFMT) === S_IFREG;
+}
+
+/** Whether a file has a size and no content: zeros, which take no place. */
+export function isSparse(entry: ImageEntry): boolean {
+  return isFile(entry) && entry.object === undefined && entry.inode.layout === LAYOUT_CHUNK_BASED;
 }
 
 /** The stubs that the writer adds to the root (spec 20 §7): one whiteout for each directory of objects. */

@@ -10,6 +10,7 @@ import {
 import { ComposefsError } from '../../errors.js';
 import { depthExceeded, directoryHardlinks } from '../erofs/reader/errors.js';
 import { MAX_TREE_DEPTH } from '../tree/limits.js';
+import { type ExtractOptions, type ExtractResult, extract } from './extract.js';
 import { FileError } from './file-error.js';
 import { type ImageEntry, isDirectory, isFile, isSymlink } from './image-entry.js';
 import { type Child, type Found, ImageReader } from './image-reader.js';
@@ -169,6 +170,18 @@ export class ImageFileSystem {
       yield* files.#chunks(entry, start, Math.min(end + 1, entry.size));
     };
     return Readable.from(content(this), { objectMode: false, signal });
+  }
+
+  /**
+   * Writes what is at `path`, a file or a directory with all that is in it, to `destination`, which must not exist:
+   * types, content, modes, times, hard links, and owners and xattrs as far as this user may. A symlink at the end is
+   * written as such. It gets its name when it is complete.
+   *
+   * @throws ComposefsError `EEXIST`
+   */
+  async extract(path: ImagePath, destination: string, options: ExtractOptions = {}): Promise<ExtractResult> {
+    const found = this.#find(path, false, 'open');
+    return await extract(this.#reader, (entry) => this.#chunks(entry, 0, entry.size), found, destination, options);
   }
 
   async *#chunks(entry: ImageEntry, start: number, end: number): AsyncGenerator<Buffer> {

@@ -3,10 +3,12 @@ import {
   byteStringFrom,
   byteStringFromText,
   byteStringToBuffer,
+  quoteBytes,
   splitBytes,
 } from '../../bytes/byte-string.js';
 import { ReadBudget } from '../erofs/reader/budget.js';
 import { DirectoryView } from '../erofs/reader/directory-view.js';
+import { invalidImage } from '../erofs/reader/errors.js';
 import { ErofsImage } from '../erofs/reader/image.js';
 import type { ErofsInode } from '../erofs/reader/inode.js';
 import { readImageContent } from '../erofs/reader/inode-content.js';
@@ -93,6 +95,8 @@ export class ImageReader {
     for (const stored of new DirectoryView(this.#image, directory.entry.inode).entriesFrom(0)) {
       const name = byteStringFrom(stored.name);
       if (name === '.' || name === '..') continue;
+      if (name.includes('/') || name.includes('\0'))
+        throw invalidImage(`invalid name ${quoteBytes(name)} in directory`);
       const entry = this.#entry(this.#image.inode(stored.nid));
       if (!(isRoot && isStub(name, entry))) yield { parent: directory, name, entry };
     }
