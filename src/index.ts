@@ -1,5 +1,6 @@
 /** composefs-oci: OCI container images stored, checked and mounted as composefs file systems. */
 
+export * from './boot/index.js';
 export * as composefs from './composefs/index.js';
 export type { OciTransformOptions, XattrFiltering } from './composefs/tree/transform.js';
 export { type Finding, type FindingState, inspectMachine, type MachineReport } from './doctor/index.js';

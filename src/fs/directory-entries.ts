@@ -25,7 +25,7 @@ export interface DirectoryEntry {
  *
  * @param path as Node's functions take it.
  */
-export function listDirectory(path: string): DirectoryEntry[] {
+export function listDirectory(path: string | Buffer): DirectoryEntry[] {
   return readdirSync(path, { encoding: 'latin1', withFileTypes: true })
     .map((entry) => ({ name: entry.name as ByteString, kind: entryKind(entry) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,0 +1,47 @@
+/** What a machine boots from: finding it in a tree, and writing it to a boot partition. It knows nothing of OCI. */
+
+export {
+  addArgument,
+  formatCmdline,
+  getCmdlineValue,
+  type KernelArgument,
+  parseCmdline,
+  quoteArgument,
+  removeArgument,
+  splitCmdline,
+} from './cmdline/arguments.js';
+export {
+  ComposefsCmdline,
+  type DigestValue,
+  type ImageArgument,
+  imageArguments,
+  KARG_COMPOSEFS_DIGEST,
+  KARG_V2,
+  type KargVersion,
+  makeCmdlineComposefs,
+  parseDigestValue,
+} from './cmdline/composefs-argument.js';
+export {
+  type AbootArtifact,
+  type AbootEncoding,
+  AbootEntry,
+  type BootEntry,
+  describeBootEntry,
+  EFI_ADDON_DIR_EXT,
+  EFI_ADDON_FILE_EXT,
+  EFI_EXT,
+  type PEType,
+  Type1Entry,
+  Type2Entry,
+  UsrLibModulesVmlinuz,
+} from './entries/boot-entry.js';
+export { getBootResources } from './entries/find.js';
+export { AndroidBootError, AndroidBootImage, type AndroidComponent } from './formats/android-boot.js';
+export { BootLoaderEntryFile } from './formats/bls.js';
+export { bytesOfFile, type FileBytes } from './formats/file-bytes.js';
+export { dequote, OsReleaseInfo } from './formats/os-release.js';
+export { findSection, getBootLabel, getCmdline, getSection, getTextSection, UkiError } from './formats/uki.js';
+export { type InstalledEntry, listInstalledEntries } from './write/boot-partition.js';
+export { type BootFile, type BootPlan, type BootWriteOptions, planBootEntry } from './write/plan.js';
+export { type RemovedEntry, removeStaleBootEntries, type StaleEntriesOptions } from './write/stale-entries.js';
+export { resolveBootPlan, type WrittenBootEntry, writeBootEntry, writeBootSimple } from './write/write-entry.js';
