@@ -47,7 +47,7 @@ export {
   writeConfigRaw,
 } from './store/config-stream.js';
 export type { ContentAndVerity } from './store/content-and-verity.js';
-export { OciImageNotFound, OciRefNotFound } from './store/errors.js';
+export { OciErofsNotFound, OciImageNotFound, OciRefNotFound } from './store/errors.js';
 export {
   BLOB_CONTENT_TYPE,
   BOOT_IMAGE_REF_KEY,
@@ -62,6 +62,7 @@ export {
   OCI_REF_PREFIX,
 } from './store/identifiers.js';
 export { OciImage } from './store/image.js';
+export type { LinkedErofsImage } from './store/linked-images.js';
 export {
   type ImageInfo,
   type ImageInspection,
@@ -74,6 +75,7 @@ export {
   composefsBootErofsForManifest,
   composefsErofsForConfig,
   composefsErofsForManifest,
+  linkedErofsImages,
 } from './store/lookup.js';
 export { hasManifest, type ManifestLinks, writeManifest } from './store/manifest-stream.js';
 export {

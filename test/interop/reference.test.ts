@@ -70,6 +70,7 @@ function observe(cfsctl: Cfsctl, repo: string): Record<string, string> {
     images: run('oci', 'images'),
     json: run('oci', 'images', '--json'),
     inspect: run('oci', 'inspect', 'test'),
+    linked: run('oci', 'linked-erofs-images', inspection.composefs_erofs),
     manifest: run('oci', 'inspect', 'test', '--manifest'),
     dump: sha256(Buffer.from(run('oci', 'dump', 'test'))),
     'dump, user xattrs': sha256(Buffer.from(run('oci', 'dump', 'test', '--xattrs', 'keep-user-xattrs'))),

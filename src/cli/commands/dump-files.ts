@@ -1,14 +1,11 @@
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
 import { dumpSingleDir, dumpSingleFile } from '../../composefs/dumpfile/writer.js';
-import { DEFAULT_MAX_IMAGE_SIZE, readErofsTree } from '../../composefs/erofs/index.js';
 import { objectPathname } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/index.js';
 import type { Inode, Leaf } from '../../composefs/tree/inode.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { splitPath } from '../../composefs/tree/lookup.js';
 import { countLinks } from '../../composefs/tree/walk.js';
 import { ComposefsError } from '../../errors.js';
-import { readFully, withFd } from '../../fs/files.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { withoutEnds } from '../terminal/output.js';
@@ -25,7 +22,7 @@ export async function dumpFiles(
   options: DumpFilesOptions,
 ): Promise<void> {
   await withRepository(context, async (repo) => {
-    const root = readImageTree(repo, image);
+    const root = repo.readImageTree(image);
     const links = countLinks(root);
     const found = files.map((file) => ({ file, inode: lookup(root, file) }));
     const lines = found.flatMap(({ file, inode }) =>
@@ -35,11 +32,6 @@ export async function dumpFiles(
     );
     await context.output.lines(lines);
   });
-}
-
-function readImageTree(repo: Repository, name: string): Directory {
-  const image = withFd(repo.openImage(name).fd, (fd) => readFully(fd, DEFAULT_MAX_IMAGE_SIZE));
-  return readErofsTree(image, repo.algorithm);
 }
 
 function lookup(root: Directory, file: string): Inode {

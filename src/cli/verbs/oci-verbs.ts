@@ -140,6 +140,13 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
     );
 
   oci
+    .verb('linked-erofs-images', 'List all EROFS images of the image to which one of them belongs, as JSON')
+    .argument('<VERITY>', 'Digest (fs-verity) of an EROFS image, plain or boot, in hex')
+    .action(async (verity: string) =>
+      (await import('../commands/oci-linked-erofs-images.js')).ociLinkedErofsImages(context(), verity),
+    );
+
+  oci
     .verb('tag', 'Give an image another tag')
     .argument('<MANIFEST_DIGEST>', 'Digest of the manifest: sha256:…')
     .argument('<NAME>', "The new tag; must not begin with '@'")

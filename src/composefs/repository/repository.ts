@@ -16,7 +16,7 @@ import { runGc } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
 import { writeMissingMetadata } from './metadata/upgrade.js';
-import { objectsForImage, registerImages, writeImage } from './names/images.js';
+import { objectsForImage, readImageTree, registerImages, writeImage } from './names/images.js';
 import { nameStream, registerStreams, type StreamNames, storeStream } from './names/streams.js';
 import { createSymlink } from './names/symlink.js';
 import { hasAllObjects } from './names/whole-stream.js';
@@ -221,6 +221,11 @@ export class Repository extends ReadableRepository implements SyncingHost {
   /** @throws ImageNotFoundError */
   objectsForImage(name: string): Set<ObjectId> {
     return objectsForImage(this, name);
+  }
+
+  /** The tree that an image was made of. @throws ImageNotFoundError; ErofsReaderError */
+  readImageTree(name: string): Directory {
+    return readImageTree(this, name);
   }
 
   /** Makes and stores the images of a tree in all formats of {@link formatConfig}; the default one is named. */

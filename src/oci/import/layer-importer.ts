@@ -205,7 +205,7 @@ async function importLayer(
     return imported;
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
-    throw new ContextError(`Importing layer ${key} (blob ${descriptor.digest})`, error);
+    throw new ContextError(`Failed to import layer ${descriptor.digest}`, error);
   }
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import { ComposefsError } from '../../errors.js';
+import { ComposefsError, withContext, withContextAsync } from '../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
 import type { RetryObserver, RetryPolicy } from '../http/retry.js';
@@ -21,7 +21,7 @@ import { imageIdentity, referrerIdentity } from '../signatures/image-identity.js
 import { loadPolicy } from '../signatures/load-policy.js';
 import type { Policy } from '../signatures/policy.js';
 import type { ImageSource } from '../sources/image-source.js';
-import { openSource, parseSourceReference } from '../sources/open-source.js';
+import { importContext, openSource, parseSourceReference } from '../sources/open-source.js';
 import { readReferrers } from '../sources/read-referrers.js';
 import { layerRefsInOrder, readConfigStream, sortConfigRefs } from '../store/config-stream.js';
 import { configIdentifier, configRefKey } from '../store/identifiers.js';
@@ -116,7 +116,10 @@ export async function pull(
     options.progress?.report({ type: 'message', text });
   };
   const registry = { config, timeouts, retry, partial, signal, observe };
-  const source = await openSource(imgref, { platform, signal, registry, via: options.via, skopeoPolicy });
+  parseSourceReference(imgref);
+  const source = await inImport(imgref, signal, () =>
+    openSource(imgref, { platform, signal, registry, via: options.via, skopeoPolicy }),
+  );
   try {
     const accept = policy === undefined ? undefined : policyCheck(policy, imgref, source);
     return await pullFrom(repo, source, tag, options, accept);
@@ -127,6 +130,14 @@ export async function pull(
   } finally {
     await source.close();
   }
+}
+
+/** Runs a part of a pull; its errors get the context of the whole, but that of the signal. */
+async function inImport<T>(imgref: string, signal: AbortSignal | undefined, action: () => Promise<T>): Promise<T> {
+  return await withContextAsync(importContext(imgref), action).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
 }
 
 function policyCheck(policy: Policy, imgref: string, source: ImageSource): AcceptManifest {
@@ -166,9 +177,11 @@ export async function pullFrom(
     try {
       const { signal, progress = nullReporter, layerRules, layerLimits: limits } = options;
       const context = { repo, source, pool, downloads, progress, signal, limits };
-      const manifest = await source.manifest();
-      await accept(manifest, false);
-      const { manifestDigest, stats, layers } = await storeImageOnce(manifest, context);
+      const { manifestDigest, stats, layers } = await inImport(source.reference, signal, async () => {
+        const manifest = await source.manifest();
+        await accept(manifest, false);
+        return await storeImageOnce(manifest, context);
+      });
       const referrers = options.referrers === true ? await storeReferrers(manifestDigest, context, accept) : [];
       const imageOptions = { tag, signal, pool, progress, layerRules };
       const image = await ensureComposefsErofs(repo, manifestDigest, undefined, imageOptions);
@@ -226,12 +239,17 @@ async function storeImage(
 ): Promise<StoredImage> {
   const { repo, source, progress, signal } = store;
   refuseDelta(manifest);
-  const config = await readConfig(repo, source, manifest.config, progress);
-  const keys = extractDiffIds(manifest.config.mediaType, config, manifest.layers);
-
+  const { digest } = manifest.config;
   const isContainer = isContainerImage(manifest);
   const context = { ...store, isContainer, manifest: manifestDigest };
-  const { refs, stats, layers } = await importLayers(pairLayers(keys, manifest.layers), context);
+  const content = `Failed to ${source.isRemote ? 'pull' : 'import'} image content for manifest ${manifestDigest}`;
+  const { config, keys, refs, stats, layers } = await withContextAsync(content, async () => {
+    const config = await readConfig(repo, source, manifest.config, progress);
+    const keys = withContext(`Failed to parse config ${digest}`, () =>
+      extractDiffIds(manifest.config.mediaType, config, manifest.layers),
+    );
+    return { config, keys, ...(await importLayers(pairLayers(keys, manifest.layers), context)) };
+  });
   signal?.throwIfAborted();
   const configVerity = await storeConfig(repo, manifest, config, layerRefsInOrder(keys, refs));
   const links = {
@@ -293,7 +311,8 @@ async function readConfig(
     }
   }
   progress.report({ type: 'message', text: `Fetching config ${descriptor.digest}` });
-  return await source.readBlob(descriptor);
+  const context = `Failed to ${source.isRemote ? 'fetch' : 'read'} config ${descriptor.digest}`;
+  return await withContextAsync(context, () => source.readBlob(descriptor));
 }
 
 /**

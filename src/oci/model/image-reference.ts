@@ -52,7 +52,7 @@ export function parseImageReference(text: string): ImageReference {
   if (colon < 0) throw new ImageReferenceError(`Missing ':' in ${text}`, TRANSPORT_HINT);
   const prefix = text.slice(0, colon);
   const transport = PREFIXES.get(prefix);
-  if (transport === undefined) throw new ImageReferenceError(`Unknown transport '${prefix}'`, TRANSPORT_HINT);
+  if (transport === undefined) throw new ImageReferenceError(`Invalid transport: ${prefix}`, TRANSPORT_HINT);
   let name = text.slice(colon + 1);
   if (prefix === 'docker') {
     if (!name.startsWith('//')) {

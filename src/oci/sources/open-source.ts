@@ -1,6 +1,7 @@
 import { ComposefsError, fullMessage, withContext } from '../../errors.js';
 import { ImageSourceError } from '../blob/blob-error.js';
 import {
+  formatImageReference,
   type ImageReference,
   ImageReferenceError,
   parseDockerArchiveRef,
@@ -38,7 +39,7 @@ export interface OpenSourceOptions {
  * @throws ContextError `Parsing image reference transport` around an ImageReferenceError; SkopeoError
  */
 export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
-  const reference = withContext('Parsing image reference transport', () => parseSourceReference(text));
+  const reference = parseSourceReference(text);
   const isBare = reference.transport === 'registry' && !/^(?:docker|registry):/.test(text);
   if (isBare) return await openBareName(text, options);
   if (options.via === 'skopeo') return await openWithSkopeo(reference, options);
@@ -129,20 +130,44 @@ async function openComplete(name: string, options: OpenSourceOptions): Promise<I
     : await openRegistry(name, options);
 }
 
-/** `name[:tag]`: the characters of a registry reference, and none of a transport that somebody else may know. */
-const BARE_REFERENCE = /^[A-Za-z0-9][A-Za-z0-9._-]*(?::\d+\/|\/|[:@]|$)(?!\/)[A-Za-z0-9._/:@-]*$/;
+/**
+ * The name of an image without a transport: the characters of a registry reference. A colon behind the first component is
+ * that of a port: `debian:12` has the form of a transport and a name, and is not looked for in a registry.
+ */
+const BARE_REFERENCE = /^[A-Za-z0-9][A-Za-z0-9._-]*(?::\d+\/|\/|@|$)(?!\/)[A-Za-z0-9._/:@-]*$/;
 
 /**
  * The reference of an image to read: that of an image in a registry where there is no transport.
  *
- * @throws ImageReferenceError
+ * @throws ContextError `Parsing image reference transport` around an ImageReferenceError
  */
 export function parseSourceReference(text: string): ImageReference {
+  return withContext('Parsing image reference transport', () => parseWithOrWithoutTransport(text));
+}
+
+function parseWithOrWithoutTransport(text: string): ImageReference {
   try {
     return parseImageReference(text);
   } catch (error) {
     const isOther = text.startsWith('docker:') || !(error instanceof ImageReferenceError);
-    if (isOther || !BARE_REFERENCE.test(text)) throw error;
-    return { transport: 'registry', name: text };
+    if (!isOther && BARE_REFERENCE.test(text)) return { transport: 'registry', name: text };
+    const hasTag = !isOther && /^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(text);
+    throw hasTag ? new ImageReferenceError(error.message, `An image in a registry is docker://${text}.`) : error;
   }
+}
+
+/** What failed, for the errors of importing an image (spec 40 §4.2, §4.5). */
+export function importContext(text: string): string {
+  let reference: ImageReference;
+  try {
+    reference = parseSourceReference(text);
+  } catch {
+    return `Unable to pull container image ${text}`;
+  }
+  const { transport, name } = reference;
+  if (transport === 'oci' || transport === 'oci-archive') {
+    return `Importing OCI layout from ${splitLayoutReference(transport, name).path}`;
+  }
+  // What is before the `@` may be a password, which messages do not show.
+  return `Unable to pull container image ${formatImageReference(reference).replace(/(?<=^docker:\/\/).*@(?=.*\/)/, '…@')}`;
 }

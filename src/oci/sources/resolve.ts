@@ -45,8 +45,8 @@ export async function resolveManifest(
 ): Promise<ManifestDocument> {
   const [only, second] = index.manifests;
   if (only !== undefined && second === undefined && isManifestMediaType(only.mediaType)) {
-    const manifest = await readManifest(only, readBlob);
-    if (isDelta(manifest.value)) return manifest;
+    const manifest = tryParseManifest(await readBlob(only, MAX_MANIFEST_BYTES));
+    if (manifest !== undefined && isDelta(manifest.value)) return manifest;
   }
   return await new Resolver(readBlob, options).resolve(selectByTag(index, options.tag));
 }
@@ -74,6 +74,15 @@ export async function requirePlatform(
 
 async function readManifest(descriptor: Descriptor, readBlob: BlobReader): Promise<ManifestDocument> {
   return parseManifest(await readBlob(descriptor, MAX_MANIFEST_BYTES));
+}
+
+/** What cannot be parsed is no delta, and does not matter unless it is chosen. */
+function tryParseManifest(bytes: Buffer): ManifestDocument | undefined {
+  try {
+    return parseManifest(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 function selectByTag(index: ImageIndex, tag: string | undefined): readonly Descriptor[] {
@@ -199,8 +208,8 @@ class Resolver {
   async #onlyArtifact(): Promise<ManifestDocument | undefined> {
     const [only, second] = this.#tested.values();
     if (only === undefined || second !== undefined) return undefined;
-    const manifest = await readManifest(only, this.#readBlob);
-    return isContainerImage(manifest.value) ? undefined : manifest;
+    const manifest = tryParseManifest(await this.#readBlob(only, MAX_MANIFEST_BYTES));
+    return manifest === undefined || isContainerImage(manifest.value) ? undefined : manifest;
   }
 
   #fail(): never {

@@ -12,6 +12,20 @@ export class OciRefNotFound extends ComposefsError {
   }
 }
 
+/** No EROFS image of the repository's format is linked to an image. */
+export class OciErofsNotFound extends ComposefsError {
+  readonly digest: string;
+  readonly bootable: boolean;
+
+  constructor(digest: string, bootable: boolean) {
+    const kind = bootable ? 'boot' : 'composefs';
+    const how = bootable ? 'pull it again with --bootable' : 'pull it again';
+    super('OCI_EROFS_NOT_FOUND', `no ${kind} EROFS image linked for ${digest}`, { hint: how });
+    this.digest = digest;
+    this.bootable = bootable;
+  }
+}
+
 /** A manifest that is not in the repository. */
 export class OciImageNotFound extends ComposefsError {
   readonly digest: string;

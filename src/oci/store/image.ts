@@ -1,6 +1,10 @@
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { mountImage, mountImageAt } from '../../composefs/mount/mount-image.js';
+import type { MountOptions } from '../../composefs/mount/options.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { Repository } from '../../composefs/repository/repository.js';
+import type { Directory } from '../../composefs/tree/inode.js';
 import type { XattrFiltering } from '../../composefs/tree/transform.js';
 import { ComposefsError } from '../../errors.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
@@ -9,7 +13,7 @@ import type { OciDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
 import { isTarMediaType } from '../model/media-type.js';
 import { type ConfigRefs, sortConfigRefs } from './config-stream.js';
-import { OciImageNotFound } from './errors.js';
+import { OciErofsNotFound, OciImageNotFound } from './errors.js';
 import { readExternalStream } from './external-stream.js';
 import {
   bootImageRefKey,
@@ -19,6 +23,7 @@ import {
   MANIFEST_CONTENT_TYPE,
   manifestIdentifier,
 } from './identifiers.js';
+import { type LinkedErofsImage, linkedImagesOf } from './linked-images.js';
 import { hasManifest, readManifestStream } from './manifest-stream.js';
 import { resolveRef } from './tags.js';
 
@@ -121,6 +126,57 @@ export class OciImage {
   /** All linked boot images, by their full key. */
   bootImageRefs(): ReadonlyMap<string, ObjectId> {
     return this.#refs.bootImages;
+  }
+
+  /**
+   * The linked image of the repository's format: the boot image of the mode `allowlist-only`, or the plain one.
+   *
+   * @throws OciErofsNotFound
+   */
+  erofsImageRef(repo: ReadableRepository, bootable: boolean): ObjectId {
+    const id = bootable ? this.bootImageRef(repo.erofsVersion) : this.imageRef(repo.erofsVersion);
+    if (id === undefined) throw new OciErofsNotFound(this.manifestDigest, bootable);
+    return id;
+  }
+
+  /** Whether one of the linked images, plain or boot, is `id`. */
+  hasErofsId(id: ObjectId): boolean {
+    return this.allErofsImages().some((image) => image.id === id);
+  }
+
+  /** V2, V1, then the boot images by their keys. */
+  allErofsImages(): LinkedErofsImage[] {
+    return linkedImagesOf(this.#refs);
+  }
+
+  /** {@link allErofsImages} if `id` is one of them, else none. */
+  linkedErofsImages(id: ObjectId): LinkedErofsImage[] {
+    return this.hasErofsId(id) ? this.allErofsImages() : [];
+  }
+
+  /**
+   * The tree of the linked image, read from it and not from the layers. The plain image of a bootable one has the original
+   * `/boot`.
+   *
+   * @throws OciErofsNotFound; ErofsReaderError
+   */
+  readFilesystem(repo: Repository, bootable: boolean): Directory {
+    return repo.readImageTree(this.erofsImageRef(repo, bootable));
+  }
+
+  /**
+   * Mounts the linked image.
+   *
+   * @returns the descriptor of a mount that is not attached anywhere; closing it undoes the mount.
+   * @throws OciErofsNotFound; SystemError
+   */
+  mount(repo: ReadableRepository, bootable: boolean, options: MountOptions = {}): number {
+    return mountImage(repo, this.erofsImageRef(repo, bootable), options);
+  }
+
+  /** {@link mount}, attached at a directory that exists. */
+  mountAt(repo: ReadableRepository, bootable: boolean, path: string, options: MountOptions = {}): void {
+    mountImageAt(repo, this.erofsImageRef(repo, bootable), path, options);
   }
 
   /** Empty for artifacts. */

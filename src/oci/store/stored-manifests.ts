@@ -54,7 +54,8 @@ function namesConfig(repo: ReadableRepository, digest: OciDigest, configDigest: 
   }
 }
 
-function* manifestDigests(repo: ReadableRepository): Generator<OciDigest> {
+/** The digests of all stored manifests, damaged ones included. */
+export function* manifestDigests(repo: ReadableRepository): Generator<OciDigest> {
   for (const { name } of listEntries(repo, 'streams')) {
     const text = tryNameText(name);
     if (text === undefined || !text.startsWith(MANIFEST_STREAM_PREFIX)) continue;

@@ -142,6 +142,26 @@ test('CLI-013, CLI-014 oci inspect --manifest, --config: the stored bytes and a 
   assert.equal(repository.run('oci', 'inspect', 'test-image', '--config').stdout, `${image.config.bytes}\n`);
 });
 
+test('oci linked-erofs-images lists the EROFS images of the image that one belongs to', () => {
+  const repository = fixtures.pulled();
+  const images = [{ id: ID_OCI_V2, bootable: false, version: 2, xattrMode: null }];
+  const text = JSON.stringify(images, null, 2);
+  assert.equal(repository.ok('oci', 'linked-erofs-images', ID_OCI_V2), text);
+  assert.equal(repository.ok('oci', 'linked-erofs-images', ID_OCI_V2.toUpperCase()), text);
+  const unknown = '0'.repeat(128);
+  const refusals: [string, string][] = [
+    [unknown, `image not found: ${unknown}`],
+    ['abc', 'Odd number of digits'],
+    ['abcd', 'Invalid string length'],
+  ];
+  for (const [verity, message] of refusals) {
+    const { status, stdout, stderr } = repository.run('oci', 'linked-erofs-images', verity);
+    assert.deepEqual([status, stdout, stderr.split('\n')[0]], [1, '', `Error: ${message}`]);
+  }
+  const empty = fixtures.repo().run('oci', 'linked-erofs-images', unknown);
+  assert.deepEqual([empty.status, empty.stderr.split('\n')[0]], [1, `Error: image not found: ${unknown}`]);
+});
+
 test('oci inspect of what is not there', () => {
   const repository = fixtures.repo();
   const byTag = repository.run('oci', 'inspect', 'nope');

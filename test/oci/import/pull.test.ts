@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Repository } from '../../../src/composefs/repository/index.js';
+import { errorChain } from '../../../src/errors.js';
 import { type PullResult, pull } from '../../../src/oci/import/pull.js';
 import { layerTar } from '../../../src/oci/layer/layers.js';
 import { type OciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
@@ -472,4 +473,61 @@ test('messages name the config and the manifest', async (t) => {
     `Storing manifest ${artifact.manifest.descriptor.digest}`,
   ]);
   assert.ok(existsSync(join(repo.path, 'streams/refs/oci/tag')));
+});
+
+test('an import that fails says of which image and of which part of it (spec 40 §4.5)', async (t) => {
+  const repo = await tempRepository(t);
+  const { digest } = IMAGE.manifest.descriptor;
+  const content = `Failed to import image content for manifest ${digest}`;
+  const config = IMAGE.config.descriptor.digest;
+  const [layer] = IMAGE.layers;
+  assert.ok(layer !== undefined);
+  const failure = async (reference: string): Promise<string[]> => {
+    try {
+      await pull(repo, reference, 'tag', PULL);
+    } catch (error) {
+      return errorChain(error);
+    }
+    assert.fail(`${reference} was pulled`);
+  };
+  const without = (blobDigest: OciDigest): string => {
+    const path = tempDir(t);
+    new LayoutBuilder().addImage(IMAGE, { tag: 'v1' }).write(path);
+    unlinkSync(join(path, 'blobs/sha256', blobDigest.slice('sha256:'.length)));
+    return path;
+  };
+  const noConfig = without(config);
+  assert.deepEqual((await failure(`oci:${noConfig}:v1`)).slice(0, 3), [
+    `Importing OCI layout from ${noConfig}`,
+    content,
+    `Failed to read config ${config}`,
+  ]);
+  const noLayer = without(layer.descriptor.digest);
+  assert.deepEqual((await failure(`oci:${noLayer}`)).slice(0, 3), [
+    `Importing OCI layout from ${noLayer}`,
+    content,
+    `Failed to import layer ${layer.descriptor.digest}`,
+  ]);
+  const bad = buildImage(TARS, { editConfig: () => Buffer.from('{') });
+  const badLayout = layoutOf(t, bad);
+  assert.deepEqual((await failure(badLayout)).slice(0, 3), [
+    `Importing OCI layout from ${badLayout.slice('oci:'.length)}`,
+    `Failed to import image content for manifest ${bad.manifest.descriptor.digest}`,
+    `Failed to parse config ${bad.config.descriptor.digest}`,
+  ]);
+  assert.deepEqual(await failure(`oci:${noLayer}:v2`), [
+    `Importing OCI layout from ${noLayer}`,
+    'Resolving manifest for platform',
+    "Tag 'v2' not found in image index",
+  ]);
+  assert.equal((await failure('oci-archive:/nonexistent.tar'))[0], 'Importing OCI layout from /nonexistent.tar');
+  assert.equal((await failure('dir:/nonexistent'))[0], 'Unable to pull container image dir:/nonexistent');
+  for (const text of ['foo:bar', 'foo://bar', 'debian:12']) {
+    const transport = text.split(':', 1)[0];
+    assert.deepEqual(await failure(text), ['Parsing image reference transport', `Invalid transport: ${transport}`]);
+  }
+  assert.deepEqual(await failure('docker://user:secret@localhost/app'), [
+    'Unable to pull container image docker://…@localhost/app',
+    "Invalid image reference '…@localhost/app': credentials are no part of it",
+  ]);
 });

@@ -80,7 +80,7 @@ test('it comes from the registry if that has it', async (context) => {
 test('other content is refused', async (context) => {
   const { store, pull } = await setup(context);
   store.addFault({ type: 'corrupt' });
-  assert.match(await pull(), /Importing layer sha256:/);
+  assert.match(await pull(), /Failed to import layer sha256:/);
 });
 
 test('the next URL is tried, and if none is good the registry says why, and they', async (context) => {

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findCause, fullMessage } from '../../../src/errors.js';
+import { ImageSourceError } from '../../../src/oci/blob/blob-error.js';
 import { type PullOptions, type PullResult, pull } from '../../../src/oci/import/pull.js';
 import { type OciDigest, parseOciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import { OCI_EMPTY, OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../../../src/oci/model/media-types.js';
@@ -173,13 +174,15 @@ test('a bare name is an alias, or searched for in the registries of the configur
     const { environment, systemConfigDir } = configIn(t, { 'etc/containers/registries.conf': text });
     return { registry: { environment, systemConfigDir, tlsVerify: false } };
   };
-  const alias = conf(`[aliases]\n"short" = "${registry.host}/my/image"\n`);
-  assert.equal((await pull(accept, alias, 'short:v1')).manifestDigest, DIGEST);
+  const alias = conf(`[aliases]\n"short/name" = "${registry.host}/my/image"\n`);
+  assert.equal((await pull(accept, alias, 'short/name:v1')).manifestDigest, DIGEST);
   const search = conf(`unqualified-search-registries = ["${empty.host}", "${registry.host}"]\n`);
   assert.equal((await pull(accept, search, 'my/image:v1')).manifestDigest, DIGEST);
-  await assert.rejects(pull(accept, search, 'my/other:v1'), {
-    code: 'SHORT_NAME_NOT_FOUND',
-    message: /'my\/other:v1' is in none of the registries: .*404.*; .*404/s,
-    hint: `Name the registry: ${empty.host}/my/other:v1`,
+  await assert.rejects(pull(accept, search, 'my/other:v1'), (error: unknown) => {
+    const cause = findCause(error, ImageSourceError);
+    assert.equal(cause?.code, 'SHORT_NAME_NOT_FOUND');
+    assert.match(cause.message, /'my\/other:v1' is in none of the registries: .*404.*; .*404/s);
+    assert.equal(cause.hint, `Name the registry: ${empty.host}/my/other:v1`);
+    return true;
   });
 });

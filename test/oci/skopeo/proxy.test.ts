@@ -237,7 +237,7 @@ test('a blob that is not what it should be fails the pull, and skopeo tells why'
     const step = { value: bytes.length, data: data.toString('base64'), ...(verdict !== undefined && { verdict }) };
     const steps = { ...imageSteps(image, version), [key(version)]: step };
     const error = await failsAs(pullThrough(context, { steps }), code, message);
-    assert.match(errorChain(error)[0] ?? '', /^Importing layer sha256:/);
+    assert.match(errorChain(error)[2] ?? '', /^Failed to import layer sha256:/);
   }
 });
 

@@ -190,7 +190,7 @@ test('images are pulled, and wrong layers are not', async (context) => {
     assert.ok(layer !== undefined);
     writeFileSync(file(directory, layer), Buffer.alloc(layer.bytes.length));
     await assert.rejects(pull(repo, reference, 'app', PULL), (error: Error) => {
-      assert.match(errorChain(error)[0] ?? '', /^Importing layer sha256:/);
+      assert.match(errorChain(error)[2] ?? '', /^Failed to import layer sha256:/);
       return true;
     });
     writeDirectory(directory, image);

@@ -287,7 +287,7 @@ test('images are pulled whatever their layers are compressed with, and wrong lay
       const pulled = pull(repo, write(name.replaceAll(' ', '-'), ...contents), 'bad', { concurrency: 1 });
       await assert.rejects(pulled, (error: Error) => {
         assert.ok(['BLOB_DIGEST_MISMATCH', 'BLOB_SIZE_MISMATCH'].includes(errorCode(error)), `${name}: ${error}`);
-        assert.match(errorChain(error)[0] ?? '', /^Importing layer sha256:/);
+        assert.match(errorChain(error)[2] ?? '', /^Failed to import layer sha256:/);
         return true;
       });
     }

@@ -24,6 +24,7 @@ import {
   DOCKER_MANIFEST,
   OCI_INDEX,
   OCI_MANIFEST,
+  REF_NAME_ANNOTATION,
 } from '../../../src/oci/model/media-types.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
 import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
@@ -243,6 +244,24 @@ test('the only candidate is taken without a platform if it is an artifact', asyn
     const unknown = { architecture: 'unknown', os: 'unknown' };
     new LayoutBuilder().addImage(artifact, { platform: unknown }).write(join(path, 'one'));
     await resolvesTo(`oci:${path}/one`, artifact);
+  });
+});
+
+test('a single manifest that cannot be parsed matters only if it is chosen', async () => {
+  await withTempDir(async (path) => {
+    const broken = fxOci({ editManifest: () => Buffer.from('{"schemaVersion":2') });
+    const platform = { os: 'linux', architecture: 'arm64' };
+    const entry = { ...broken.manifest.descriptor, annotations: { [REF_NAME_ANNOTATION]: 'a' }, platform };
+    new LayoutBuilder().addImage(broken).write(path);
+    writeFileSync(join(path, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+    assert.deepEqual(await failure(`oci:${path}:b`), [RESOLVING, "Tag 'b' not found in image index"]);
+    const message = 'No manifest found for platform linux/amd64; available: linux/arm64';
+    assert.deepEqual(await failure(`oci:${path}:a`), [RESOLVING, message]);
+    const arm = await openSource(`oci:${path}:a`, { platform: parsePlatform('linux/arm64') });
+    await assert.rejects(arm.manifest(), (error: Error) => {
+      assert.deepEqual(errorChain(error).slice(0, 2), [RESOLVING, 'Invalid image manifest']);
+      return true;
+    });
   });
 });
 
@@ -504,10 +523,7 @@ test('a reference that only skopeo could read, or of no transport, says what to 
     return true;
   });
   assert.deepEqual(await failure('/no/colon'), ['Parsing image reference transport', "Missing ':' in /no/colon"]);
-  await assert.rejects(open('foo:///bar'), (error: Error) => {
-    assert.deepEqual(errorChain(error), ['Parsing image reference transport', "Unknown transport 'foo'"]);
-    return true;
-  });
+  assert.deepEqual(await failure('foo:///bar'), ['Parsing image reference transport', 'Invalid transport: foo']);
 });
 
 test('a program in the current directory is never run', async () => {

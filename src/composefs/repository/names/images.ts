@@ -2,7 +2,9 @@ import { withContext } from '../../../errors.js';
 import { readFully, withFd } from '../../../fs/files.js';
 import { collectObjects } from '../../erofs/reader/collect-objects.js';
 import { DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/reader/image.js';
+import { readErofsTree } from '../../erofs/reader/read-tree.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
+import type { Directory } from '../../tree/inode.js';
 import type { RepositoryHost, SyncingHost } from '../objects/host.js';
 import { validateRefName } from './names.js';
 import { openImage } from './open-image.js';
@@ -40,10 +42,20 @@ export function registerImages(repository: SyncingHost, ids: readonly ObjectId[]
 /** The objects that an image needs, without itself (spec 10 §13.3). */
 export function objectsForImage(repository: RepositoryHost, name: string): Set<ObjectId> {
   return withContext(`Collecting objects for image '${name}'`, () => {
-    const { fd } = openImage(repository, name);
-    const data = withFd(fd, () => withContext('Reading image data', () => readFully(fd, DEFAULT_MAX_IMAGE_SIZE)));
+    const data = readImage(repository, name);
     return withContext('Collecting objects from erofs image data', () =>
       collectObjects(data, repository.objects.algorithm),
     );
   });
+}
+
+/** The tree that an image was made of. */
+export function readImageTree(repository: RepositoryHost, name: string): Directory {
+  const data = readImage(repository, name);
+  return withContext(`Reading image '${name}'`, () => readErofsTree(data, repository.objects.algorithm));
+}
+
+function readImage(repository: RepositoryHost, name: string): Buffer {
+  const { fd } = openImage(repository, name);
+  return withFd(fd, () => withContext('Reading image data', () => readFully(fd, DEFAULT_MAX_IMAGE_SIZE)));
 }
