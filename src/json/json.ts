@@ -10,6 +10,10 @@ export interface JsonObject {
   readonly [key: string]: JsonValue;
 }
 
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** Bounds for memory (spec 40, H-8). Manifests and indexes: the convention of registries. */
 export const MAX_MANIFEST_BYTES: number = 4 << 20;
 export const MAX_JSON_BYTES: number = 64 << 20;

@@ -13,13 +13,13 @@ const RESOLVE_NO_XDEV = 0x01;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_BENEATH = 0x08;
+/** Symlinks are followed as if the directory were the root. */
+const RESOLVE_IN_ROOT = 0x10;
 
 const O_DIRECTORY_PATH = O_PATH | constants.O_DIRECTORY;
 
-/** `struct open_how`: flags u64 @0, mode u64 @8, resolve u64 @16. */
-const OPEN_HOW = Buffer.alloc(24);
-OPEN_HOW.writeBigUInt64LE(BigInt(O_DIRECTORY_PATH | O_CLOEXEC), 0);
-OPEN_HOW.writeBigUInt64LE(BigInt(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH), 16);
+const OPEN_HOW = directoryHow(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
+const OPEN_HOW_IN_ROOT = directoryHow(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_IN_ROOT);
 
 const openat2 = libcFunction<[number: number, dirFd: number, path: Buffer, how: Buffer, size: number], number>(
   'syscall',
@@ -57,6 +57,32 @@ export function withDirectoryBeneath<T>(
   }
 }
 
+/** An `O_PATH` descriptor of a directory, which the owner closes. */
+export interface OpenDirectory {
+  readonly fd: number;
+  close(): void;
+}
+
+/**
+ * Opens a directory below another one. Symlinks on the way are followed as if `dirFd` were the root (`RESOLVE_IN_ROOT`):
+ * none leads out, and no mount is entered.
+ *
+ * @param path relative; empty for the directory itself.
+ * @throws SystemError; where the kernel has no `openat2(2)`, ComposefsError `ELOOP` for any symlink.
+ */
+export function openDirectoryInRoot(dirFd: number, path: Buffer): OpenDirectory {
+  if (path.length > 0 && hasOpenat2) {
+    const fd = openWithKernel(dirFd, path, path, OPEN_HOW_IN_ROOT);
+    // By the call that belongs to how it was opened: a worker thread of Node keeps a list of what it has opened.
+    if (fd !== undefined) return { fd, close: () => void closeCall(fd) };
+  }
+  const open = (last: number): OpenDirectory => {
+    const fd = openSync(`/proc/self/fd/${last}/.`, O_DIRECTORY_PATH);
+    return { fd, close: () => closeSync(fd) };
+  };
+  return path.length === 0 ? open(dirFd) : stepByStep(dirFd, path, open);
+}
+
 /**
  * Opens a file below a directory, as {@link withDirectoryBeneath} reaches it; a symlink as the last component is not
  * followed either.
@@ -79,9 +105,14 @@ export function openBeneath(dirFd: number, path: string | Buffer, flags: number,
 }
 
 /** Undefined where there is no such call. */
-function openWithKernel(dirFd: number, path: string | Buffer, name: string | Buffer): number | undefined {
+function openWithKernel(
+  dirFd: number,
+  path: string | Buffer,
+  name: string | Buffer,
+  how: Buffer = OPEN_HOW,
+): number | undefined {
   try {
-    const fd = openat2(SYS_OPENAT2, dirFd, cString(path), OPEN_HOW, OPEN_HOW.length);
+    const fd = openat2(SYS_OPENAT2, dirFd, cString(path), how, how.length);
     if (fd < 0) throw new SystemError(lastErrno(), 'openat2', name);
     return fd;
   } catch (error) {
@@ -118,4 +149,12 @@ function openStep(path: string | Buffer, flags: number, mode: number): number {
     const isLink = errorCode(error) === 'ENOTDIR' && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
     throw isLink === true ? new ComposefsError('ELOOP', 'a symbolic link is in the way', { cause: error }) : error;
   }
+}
+
+/** `struct open_how`: flags u64 @0, mode u64 @8, resolve u64 @16. */
+function directoryHow(resolve: number): Buffer {
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(O_DIRECTORY_PATH | O_CLOEXEC), 0);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return how;
 }

@@ -1,5 +1,5 @@
 import { type ByteString, byteStringFrom, splitBytes } from '../bytes/byte-string.js';
-import { checkCall } from './errno.js';
+import { checkCall, isSystemError } from './errno.js';
 import { cString, libcFunction } from './ffi.js';
 
 /** `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of linux/limits.h: no list and no value is longer. */
@@ -12,6 +12,12 @@ const llistxattr = libcFunction<[path: Buffer, list: Buffer, size: number], numb
 ]);
 const lgetxattr = libcFunction<[path: Buffer, name: Buffer, value: Buffer, size: number], number>('lgetxattr', 'long', [
   'const void *',
+  'const void *',
+  'void *',
+  'size_t',
+]);
+const fgetxattr = libcFunction<[fd: number, name: Buffer, value: null, size: number], number>('fgetxattr', 'long', [
+  'int',
   'const void *',
   'void *',
   'size_t',
@@ -44,6 +50,21 @@ export function readXattrs(path: Buffer | string): Map<ByteString, ByteString> {
     xattrs.set(name, byteStringFrom(scratch.subarray(0, size)));
   }
   return xattrs;
+}
+
+/**
+ * Whether an open file has an attribute of that name. False where the file system has no attributes.
+ *
+ * @throws SystemError
+ */
+export function hasXattr(fd: number, name: string): boolean {
+  try {
+    checkCall(fgetxattr(fd, cString(name), null, 0), 'fgetxattr', fd);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'ENODATA', 'EOPNOTSUPP')) return false;
+    throw error;
+  }
 }
 
 /**

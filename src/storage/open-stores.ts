@@ -1,0 +1,64 @@
+import { fullMessage } from '../errors.js';
+import { type StorageEnvironment, storageEnvironment } from './storage-environment.js';
+import { ContainerStore, driversOf, STORE_DRIVERS, type StoreDriver } from './store.js';
+import { StoreError } from './store-error.js';
+import { type StoreChoice, type StoreLocation, storeLocations } from './store-locations.js';
+
+/** Stores that are open, in the order in which they are searched. */
+export interface OpenStores {
+  readonly stores: readonly ContainerStore[];
+  /** What was looked at and is no store that can be read, and why. */
+  readonly failures: readonly StoreFailure[];
+  close(): void;
+}
+
+export interface StoreFailure {
+  readonly location: StoreLocation;
+  readonly error: unknown;
+}
+
+/**
+ * Opens all stores that there are (spec 60 §3). A root with stores of several drivers gives one of each, that of the
+ * configured driver first.
+ *
+ * @throws StoreError `STORE_NOT_FOUND` if none can be read, with what was wrong with each; `INVALID_STORAGE_CONF`
+ */
+export function openStores(
+  choice: StoreChoice = {},
+  environment: StorageEnvironment = storageEnvironment(),
+): OpenStores {
+  const opened = tryOpenStores(storeLocations(choice, environment));
+  if (opened.stores.length > 0) return opened;
+  const reasons = opened.failures.map(({ location, error }) => `${location.root}: ${fullMessage(error)}`);
+  throw new StoreError('STORE_NOT_FOUND', `Could not open any containers-storage root: ${reasons.join('; ')}`, {
+    hint: 'name the store in brackets: containers-storage:[overlay@/path/to/storage]NAME, or set CONTAINERS_STORAGE_CONF',
+  });
+}
+
+/** {@link openStores} of given places; there may be none. */
+export function tryOpenStores(locations: readonly StoreLocation[]): OpenStores {
+  const stores: ContainerStore[] = [];
+  const failures: StoreFailure[] = [];
+  for (const location of locations) {
+    try {
+      for (const driver of wantedDrivers(location)) stores.push(new ContainerStore({ root: location.root, driver }));
+    } catch (error) {
+      failures.push({ location, error });
+    }
+  }
+  const close = (): void => {
+    for (const store of stores) store.close();
+  };
+  return { stores, failures, close };
+}
+
+function wantedDrivers({ root, driver, origin }: StoreLocation): StoreDriver[] {
+  const there = driversOf(root);
+  // `overlay2` is another name of the same driver.
+  const wanted = STORE_DRIVERS.find((known) => known === (driver === 'overlay2' ? 'overlay' : driver));
+  if (driver === undefined || (wanted === undefined && origin !== 'given')) return there;
+  if (wanted === undefined || (origin === 'given' && !there.includes(wanted))) {
+    throw new StoreError('INVALID_STORE', `invalid storage: there is nothing of the driver ${driver} that can be read`);
+  }
+  return origin === 'given' ? [wanted] : there.sort((a, b) => Number(b === wanted) - Number(a === wanted));
+}

@@ -1,0 +1,207 @@
+import { closeSync, fstatSync } from 'node:fs';
+import { readChunks, withFd } from '../fs/files.js';
+import { Crc64 } from './crc64.js';
+import { isMetacopyStub, LayerDirectory, lowerLayers } from './layer-directory.js';
+import { layerPath } from './layer-path.js';
+import type { ContainerStore } from './store.js';
+import { StoreError } from './store-error.js';
+import { readTarSplit, type TarSplitItem } from './tar-split.js';
+
+/** A piece of a layer's tar: bytes, or the content of a file that the store has. */
+export type RebuiltPart =
+  | { readonly type: 'bytes'; readonly bytes: Buffer }
+  | {
+      readonly type: 'file';
+      /** Closed when the next part is asked for. */
+      readonly fd: number;
+      /** Never 0; what the file had when it was opened. */
+      readonly size: number;
+      /** The name of the tar entry, for messages. */
+      readonly name: string;
+    };
+
+type FileItem = Extract<TarSplitItem, { type: 'file' }>;
+
+/** tar header types of entries without content, whatever their size field says: links, devices, directories, FIFOs. */
+const FIRST_WITHOUT_CONTENT = 0x31;
+const LAST_WITHOUT_CONTENT = 0x36;
+const TYPE_OFFSET = 156;
+const BLOCK_SIZE = 512;
+const SLASH = 0x2f;
+
+/** containers/storage makes no more layers of one image; `lower` may say anything. */
+const MAX_CHAIN = 500;
+
+/** How many files an error names. */
+const MAX_NAMED = 5;
+
+/**
+ * The uncompressed tar of a layer, byte for byte as it came into the store: headers and padding from the tar-split, the
+ * content of files from where the driver has unpacked them (spec 60 §8.2). Nothing is taken on trust but this: whoever
+ * reads it compares the digest with the diff_id.
+ *
+ * @throws StoreError `LAYER_NOT_IN_STORE`, `LAYER_NOT_REBUILDABLE`, `INVALID_TAR_SPLIT`; `LAYER_FILE_CHANGED` for a file
+ *   that is missing or has another size
+ */
+export async function* rebuildTar(store: ContainerStore, layerId: string): AsyncGenerator<RebuiltPart> {
+  const files = new LayerFiles(store, layerId);
+  try {
+    // What precedes a file: its header is the last block of that.
+    let before: Buffer = Buffer.alloc(0);
+    for await (const item of tarSplitOf(store, layerId)) {
+      if (item.type === 'segment') {
+        before = lastBlock(before, item.bytes);
+        if (item.bytes.length > 0) yield { type: 'bytes', bytes: item.bytes };
+        continue;
+      }
+      if (item.size === 0 || !hasContent(before, item.name)) continue;
+      const fd = files.open(item);
+      try {
+        yield { type: 'file', fd, size: item.size, name: nameOf(item) };
+      } finally {
+        closeSync(fd);
+      }
+    }
+  } finally {
+    files.close();
+  }
+}
+
+/**
+ * Compares every file of a layer with the size and the CRC of the tar-split. For when the tar is not that of the
+ * diff_id: it says which files are to blame.
+ *
+ * @throws StoreError `LAYER_FILE_CHANGED` with the names; as {@link rebuildTar}.
+ */
+export async function requireUnchangedFiles(
+  store: ContainerStore,
+  layerId: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const changed: string[] = [];
+  let count = 0;
+  const files = new LayerFiles(store, layerId);
+  try {
+    let before: Buffer = Buffer.alloc(0);
+    const buffer = Buffer.allocUnsafe(1 << 20);
+    for await (const item of tarSplitOf(store, layerId)) {
+      signal?.throwIfAborted();
+      if (item.type === 'segment') before = lastBlock(before, item.bytes);
+      if (item.type === 'segment' || item.size === 0 || !hasContent(before, item.name)) continue;
+      const problem = problemOf(files, item, buffer);
+      if (problem === undefined) continue;
+      count++;
+      if (changed.length < MAX_NAMED) changed.push(problem);
+    }
+  } finally {
+    files.close();
+  }
+  if (count === 0) return;
+  const more = count > changed.length ? ` and ${count - changed.length} more` : '';
+  throw new StoreError('LAYER_FILE_CHANGED', `${changed.join('; ')}${more}`, { hint: CHANGED_HINT });
+}
+
+const CHANGED_HINT = 'pull the image with podman again, after `podman rmi`';
+
+function problemOf(files: LayerFiles, item: FileItem, buffer: Buffer): string | undefined {
+  try {
+    return withFd(files.open(item), (fd) => {
+      const crc = new Crc64();
+      for (const chunk of readChunks(fd, buffer)) crc.update(chunk);
+      if (item.crc === undefined || crc.digest().equals(item.crc)) return undefined;
+      return `file ${nameOf(item)} of layer ${files.layerId} has another content`;
+    });
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'LAYER_FILE_CHANGED') return error.message;
+    throw error;
+  }
+}
+
+async function* tarSplitOf(store: ContainerStore, layerId: string): AsyncGenerator<TarSplitItem> {
+  const fd = store.openTarSplit(layerId);
+  if (fd === undefined) {
+    throw new StoreError('LAYER_NOT_REBUILDABLE', `the store has no tar-split of layer ${layerId}`, {
+      hint: 'pull it with --via skopeo, which makes a tar of the files',
+    });
+  }
+  try {
+    yield* readTarSplit(fd, store.nameOf(`${store.driver}-layers/${layerId}.tar-split.gz`));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Opens the files of a layer, in the layers below it where it has none or only an overlayfs stub (spec 60 §8.4). */
+class LayerFiles {
+  readonly layerId: string;
+  readonly #store: ContainerStore;
+  readonly #directories: LayerDirectory[];
+  /** Ids of layers below that were not looked into yet; undefined if that was not asked. */
+  #lower: string[] | undefined;
+
+  constructor(store: ContainerStore, layerId: string) {
+    this.#store = store;
+    this.layerId = layerId;
+    this.#directories = [new LayerDirectory(store, layerId)];
+  }
+
+  /** @throws StoreError `LAYER_FILE_CHANGED` */
+  open(item: FileItem): number {
+    const path = layerPath(item.name);
+    if (path === undefined) throw this.#changed(item, 'has a name that no file can have');
+    for (let depth = 0; depth <= MAX_CHAIN; depth++) {
+      const directory = this.#directory(depth);
+      if (directory === undefined) break;
+      const fd = directory.openFile(path);
+      if (fd === undefined) continue;
+      // Only overlayfs makes stubs, where a container has changed what a lower layer has.
+      if (this.#store.driver === 'overlay' && isMetacopyStub(fd)) {
+        closeSync(fd);
+        continue;
+      }
+      const { size } = fstatSync(fd);
+      if (size === item.size) return fd;
+      closeSync(fd);
+      throw this.#changed(item, `has ${size} bytes instead of ${item.size}`);
+    }
+    throw this.#changed(item, 'is missing');
+  }
+
+  close(): void {
+    for (const directory of this.#directories) directory.close();
+  }
+
+  #directory(depth: number): LayerDirectory | undefined {
+    const known = this.#directories[depth];
+    if (known !== undefined) return known;
+    this.#lower ??= lowerLayers(this.#store, this.layerId);
+    const id = this.#lower.shift();
+    if (id === undefined) return undefined;
+    const directory = new LayerDirectory(this.#store, id);
+    this.#directories.push(directory);
+    return directory;
+  }
+
+  #changed(item: FileItem, how: string): StoreError {
+    return new StoreError('LAYER_FILE_CHANGED', `file ${nameOf(item)} of layer ${this.layerId} ${how}`, {
+      hint: CHANGED_HINT,
+    });
+  }
+}
+
+/** The last block of what was there and of what follows it. */
+function lastBlock(before: Buffer, next: Buffer): Buffer {
+  return next.length >= BLOCK_SIZE ? next.subarray(-BLOCK_SIZE) : Buffer.concat([before, next]).subarray(-BLOCK_SIZE);
+}
+
+/** Whether the entry of a header is of a kind that has content: for others the tar has none, whatever the size says. */
+function hasContent(header: Buffer, name: Buffer): boolean {
+  if (header.length < BLOCK_SIZE) return true;
+  const type = header[TYPE_OFFSET] ?? 0;
+  if (type >= FIRST_WITHOUT_CONTENT && type <= LAST_WITHOUT_CONTENT) return false;
+  return !(type === 0 && name.at(-1) === SLASH);
+}
+
+function nameOf({ name }: FileItem): string {
+  return JSON.stringify(name.toString('utf8'));
+}
