@@ -2,7 +2,6 @@
 
 export * from './boot/index.js';
 export * as composefs from './composefs/index.js';
-export type { OciTransformOptions, XattrFiltering } from './composefs/tree/transform.js';
 export { type Finding, type FindingState, inspectMachine, type MachineReport } from './doctor/index.js';
 export { ComposefsError, errorChain, errorCode, fullMessage } from './errors.js';
 export * from './fuse/index.js';

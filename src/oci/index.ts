@@ -86,3 +86,15 @@ export {
   removeReferrersForSubject,
 } from './store/referrers.js';
 export { listRefs, resolveRef, tagImage, untagImage } from './store/tags.js';
+export {
+  CONTAINER_XATTR_ALLOWLIST,
+  canonicalizeRun,
+  copyRootMetadataFromUsr,
+  isAllowedContainerXattr,
+  type OciTransformOptions,
+  parseXattrFiltering,
+  readContainerRoot,
+  transformForOci,
+  XATTR_FILTERINGS,
+  type XattrFiltering,
+} from './tree/transform.js';

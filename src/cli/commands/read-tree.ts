@@ -1,8 +1,8 @@
 import type { ContentDestination } from '../../composefs/scan/file-contents.js';
 import { readDirectory } from '../../composefs/scan/read-directory.js';
 import type { Directory } from '../../composefs/tree/inode.js';
-import { transformForOci } from '../../composefs/tree/transform.js';
 import { withContextAsync } from '../../errors.js';
+import { transformForOci } from '../../oci/tree/transform.js';
 import type { FileSystemOptions } from '../context/options.js';
 
 /** The tree of a directory as the FS options (spec 70 C1) want it. */

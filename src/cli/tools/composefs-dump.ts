@@ -27,11 +27,14 @@ export function composefsDump([source, destination]: readonly string[]): number 
   if (destination === undefined) throw new ToolFailure(`No destination path specified\n${USAGE}`);
   const bytes = readImageFile(TOOL, source, 'Failed to get image version', true);
   const version = imageVersion(source, bytes);
-  const { root, origins } = loadImage(TOOL, source, bytes);
+  const { root } = loadImage(TOOL, source, bytes);
   const output = openOutput(destination);
   try {
     if (version > 1) throw new ComposefsError('EINVAL', 'Invalid argument');
-    writeAll(output, writeErofs(root, { version: version as FormatVersion, algorithm: 'sha256', origins }));
+    writeAll(
+      output,
+      writeErofs(root, { version: version as FormatVersion, algorithm: 'sha256', dialect: 'mkcomposefs' }),
+    );
     closeSync(output);
   } catch (error) {
     throw err('cannot write file', error);

@@ -6,7 +6,7 @@ import { FlatStoreError, readDirectory } from '../../composefs/scan/read-directo
 import { FileContentError, ScanError } from '../../composefs/scan/scan-error.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { NO_XATTRS, type Xattrs } from '../../composefs/tree/stat.js';
-import { removeDevices, resetMtimes } from '../../composefs/tree/transform.js';
+import { removeDevices, resetMtimes } from '../../composefs/tree/walk.js';
 import { ComposefsError, errorCode, findCause } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
 import type { MkcomposefsOptions } from './mkcomposefs-options.js';

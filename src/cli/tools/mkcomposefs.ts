@@ -1,23 +1,16 @@
 import { closeSync, openSync } from 'node:fs';
 import { DumpfileError } from '../../composefs/dumpfile/dumpfile-error.js';
 import { InvalidTreeError } from '../../composefs/erofs/writer/invalid-tree-error.js';
-import { selectEpoch1Version } from '../../composefs/erofs/writer/version-selection.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import { parseCDumpfilePieces } from '../../composefs/mkcomposefs/c-parser.js';
+import { selectEpoch1Version } from '../../composefs/mkcomposefs/version-selection.js';
 import type { Directory } from '../../composefs/tree/inode.js';
-import type { LeafOrigins } from '../../composefs/tree/leaf-origin.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { type MkcomposefsOptions, parseMkcomposefsOptions } from './mkcomposefs-options.js';
 import { readPieces, STDIN, STDOUT, writeAll } from './stdio.js';
 import { failuresOf, type ToolFailure } from './tool-failure.js';
 
 const { err, errx } = failuresOf('mkcomposefs');
-
-/** What an image is made of. */
-interface Source {
-  readonly root: Directory;
-  readonly origins: LeafOrigins;
-}
 
 /**
  * `mkcomposefs [OPTIONS] SOURCE IMAGE` (spec 70 D1). Like the C tool it truncates IMAGE before it looks at SOURCE.
@@ -27,8 +20,8 @@ interface Source {
 export async function mkcomposefs(args: readonly string[]): Promise<number> {
   const options = parseMkcomposefsOptions(args);
   const output = await openOutput(options.image);
-  const source = options.fromFile ? readDumpfile(options.source) : await readDirectory(options);
-  const image = makeImage(source, options);
+  const root = options.fromFile ? readDumpfile(options.source) : await readDirectory(options);
+  const image = makeImage(root, options);
   try {
     if (output !== undefined) writeAll(output, image);
   } catch (error) {
@@ -68,7 +61,7 @@ function closeOutput(fd: number): void {
   }
 }
 
-function readDumpfile(path: string): Source {
+function readDumpfile(path: string): Directory {
   const fd = path === '-' ? STDIN : openDumpfile(path);
   try {
     return parseCDumpfilePieces(inputPieces(fd), { strict: process.env['CFS_PARSE_STRICT'] !== undefined });
@@ -96,15 +89,15 @@ function* inputPieces(fd: number): Generator<Buffer> {
 }
 
 /** Loaded when it is needed: most of it is for storing objects. */
-async function readDirectory(options: MkcomposefsOptions): Promise<Source> {
+async function readDirectory(options: MkcomposefsOptions): Promise<Directory> {
   const { readSourceDirectory } = await import('./mkcomposefs-directory.js');
-  return { root: await readSourceDirectory(options), origins: new Map() };
+  return await readSourceDirectory(options);
 }
 
-function makeImage({ root, origins }: Source, { minVersion, maxVersion }: MkcomposefsOptions): Buffer {
+function makeImage(root: Directory, { minVersion, maxVersion }: MkcomposefsOptions): Buffer {
   try {
     const version = selectEpoch1Version(root, { min: minVersion, max: maxVersion });
-    return writeErofs(root, { version, algorithm: 'sha256', origins });
+    return writeErofs(root, { version, algorithm: 'sha256', dialect: 'mkcomposefs' });
   } catch (error) {
     throw writeFailure(error);
   }

@@ -9,8 +9,7 @@ export { type BlockRange, ErofsInode, type InodeContainer } from './reader/inode
 export { readErofsTree } from './reader/read-tree.js';
 export { Xattr } from './reader/xattr.js';
 export { InvalidTreeError, type InvalidTreeKind } from './writer/invalid-tree-error.js';
-export type { ErofsOptions } from './writer/options.js';
+export type { ErofsDialect, ErofsOptions } from './writer/options.js';
 export { STUB_NAMES } from './writer/stubs.js';
 export { type ValidationOptions, validateTree } from './writer/validate.js';
-export { hasWhiteout, selectEpoch1Version, type VersionRange } from './writer/version-selection.js';
 export { writeErofs } from './writer/write.js';

@@ -7,7 +7,7 @@ import { DumpfileError } from '../dumpfile/dumpfile-error.js';
 import { dumpLinesOfPieces, piecesOf } from '../dumpfile/lines.js';
 import { type ObjectId, objectPathname, parseObjectId } from '../fsverity/object-id.js';
 import { Directory, type Inode, Leaf, type LeafContent, type RegularFile } from '../tree/inode.js';
-import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../tree/leaf-origin.js';
+import { OriginLeaf } from '../tree/origin-leaf.js';
 import { isDots } from '../tree/path.js';
 import { UNINITIALIZED_STAT } from '../tree/stat.js';
 import type { U64 } from './c-integer.js';
@@ -26,26 +26,20 @@ export interface CDumpfileOptions {
   readonly strict?: boolean;
 }
 
-export interface CDumpfile {
-  readonly root: Directory;
-  /** For every leaf of the tree, what its line says beyond that. */
-  readonly origins: LeafOrigins;
-}
-
 /**
- * The tree that a dumpfile describes to the C tools. Digests are SHA-256.
+ * The tree that a dumpfile describes to the C tools, each leaf an {@link OriginLeaf}. Digests are SHA-256.
  *
  * Three things are refused that C does not notice: malformed digests, of which it takes undefined bytes; hard links to
  * directories, which no tree can hold; files larger than 2^53 - 1 bytes, which it refuses when it writes the image.
  *
  * @throws DumpfileError with the messages of mkcomposefs.
  */
-export function parseCDumpfile(bytes: Uint8Array, options: CDumpfileOptions = {}): CDumpfile {
+export function parseCDumpfile(bytes: Uint8Array, options: CDumpfileOptions = {}): Directory {
   return parseCDumpfilePieces(piecesOf(bytes), options);
 }
 
 /** {@link parseCDumpfile} of a file that comes in pieces, each of a length that a string can have. */
-export function parseCDumpfilePieces(pieces: Iterable<Uint8Array>, options: CDumpfileOptions = {}): CDumpfile {
+export function parseCDumpfilePieces(pieces: Iterable<Uint8Array>, options: CDumpfileOptions = {}): Directory {
   const strict = options.strict ?? false;
   const builder = new CTreeBuilder(strict);
   const lines = dumpLinesOfPieces(pieces, {
@@ -93,10 +87,10 @@ class CTreeBuilder {
     else this.#addChild(head);
   }
 
-  finish(): CDumpfile {
+  finish(): Directory {
     if (this.#root === undefined) throw new DumpfileError('No files in dump file');
     for (const link of this.#links.values()) this.#resolve(this.#root, link);
-    return { root: this.#root, origins: OWN_ORIGINS };
+    return this.#root;
   }
 
   #addRoot(head: CLineHead): void {

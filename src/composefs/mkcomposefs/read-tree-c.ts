@@ -17,8 +17,8 @@ import { readStat, specialContent } from '../erofs/reader/tree-parts.js';
 import { objectPathname } from '../fsverity/object-id.js';
 import type { Inode, Leaf, LeafContent, RegularFile } from '../tree/inode.js';
 import { Directory } from '../tree/inode.js';
-import { type LeafOrigins, OriginLeaf, OWN_ORIGINS } from '../tree/leaf-origin.js';
 import { MAX_TREE_DEPTH, SYMLINK_TARGET_MAX } from '../tree/limits.js';
+import { OriginLeaf } from '../tree/origin-leaf.js';
 import type { Stat } from '../tree/stat.js';
 import { C_INLINE_MAX } from './c-line.js';
 import { CXattrReader, type CXattrs } from './c-xattrs.js';
@@ -32,8 +32,6 @@ export interface StoredCounts {
 
 export interface CTree {
   readonly root: Directory;
-  /** Where each leaf was first met, for writing the image again. */
-  readonly origins: LeafOrigins;
   readonly stored: (inode: Inode) => StoredCounts;
   /** The leaves that have several names. */
   readonly linked: ReadonlySet<Leaf>;
@@ -114,7 +112,7 @@ class CTreeReader {
       if (next.done === true) this.#stack.pop();
       else if (this.#isWanted(next.value.name)) this.#addChild(frame, next.value.name, next.value.nid);
     }
-    return { root, origins: OWN_ORIGINS, stored: storedCounts, linked: this.#linked };
+    return { root, stored: storedCounts, linked: this.#linked };
   }
 
   #isWanted(name: ByteString): boolean {

@@ -3,5 +3,5 @@ export type { ContentDestination } from './file-contents.js';
 export type { FileStore } from './file-digests.js';
 export { FlatDigestStore } from './flat-digest-store.js';
 export { FlatStoreError, type ReadDirectoryOptions, readDirectory } from './read-directory.js';
-export { type HardlinkBehavior, readContainerRoot, readFilesystem, type ScanOptions } from './scan.js';
+export { type HardlinkBehavior, readFilesystem, type ScanOptions } from './scan.js';
 export { FileContentError, ScanError } from './scan-error.js';

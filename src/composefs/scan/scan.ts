@@ -22,7 +22,6 @@ import { INLINE_CONTENT_MAX_V0 } from '../../tar/limits.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { Directory, Leaf, type RegularFile } from '../tree/inode.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
-import { type OciTransformOptions, transformForOci } from '../tree/transform.js';
 import { FileDigests, type FileStore } from './file-digests.js';
 import { PendingFile } from './pending-file.js';
 import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
@@ -55,13 +54,6 @@ export function readFilesystem(path: string | Buffer, options: ScanOptions): Dir
   } finally {
     scan.close();
   }
-}
-
-/** {@link readFilesystem} and {@link transformForOci}. */
-export function readContainerRoot(path: string | Buffer, options: ScanOptions & OciTransformOptions): Directory {
-  const root = readFilesystem(path, options);
-  transformForOci(root, options);
-  return root;
 }
 
 /** A directory being read. Paths of children go over its descriptor: no rename leads elsewhere, no path is too long. */

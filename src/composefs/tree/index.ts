@@ -9,7 +9,6 @@ export {
   type LeafContent,
   type RegularFile,
 } from './inode.js';
-export { type LeafOrigin, type LeafOrigins, OriginLeaf, OWN_ORIGINS } from './leaf-origin.js';
 export * from './limits.js';
 export {
   getDirectory,
@@ -21,22 +20,10 @@ export {
   splitPath,
   splitPathMut,
 } from './lookup.js';
+export { OriginLeaf } from './origin-leaf.js';
 export { fileName, parentPath, pathComponents } from './path.js';
 export { type ObjectSource, readFile, readFileChunks } from './read-file.js';
 export { NO_XATTRS, type Stat, UNINITIALIZED_STAT, type Xattrs } from './stat.js';
-export {
-  CONTAINER_XATTR_ALLOWLIST,
-  canonicalizeRun,
-  copyRootMetadataFromUsr,
-  isAllowedContainerXattr,
-  type OciTransformOptions,
-  parseXattrFiltering,
-  removeDevices,
-  resetMtimes,
-  transformForOci,
-  XATTR_FILTERINGS,
-  type XattrFiltering,
-} from './transform.js';
 export {
   cloneTree,
   countLinks,
@@ -46,6 +33,8 @@ export {
   inodes,
   mapRegular,
   newestFile,
+  removeDevices,
+  resetMtimes,
   retainTopLevel,
 } from './walk.js';
 export { writeToPath } from './write-to-path.js';

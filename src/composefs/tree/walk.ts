@@ -117,3 +117,17 @@ export function mapRegular(root: Directory, map: (file: RegularFile) => RegularF
 function mapContent(content: LeafContent, map: (file: RegularFile) => RegularFile): LeafContent {
   return content.type === 'regular' ? { type: 'regular', file: map(content.file) } : content;
 }
+
+/** Sets every mtime to the epoch (`mkcomposefs --use-epoch`). */
+export function resetMtimes(root: Directory): void {
+  forEachStat(root, (stat) => ({ ...stat, mtimeSec: 0, mtimeNsec: 0 }));
+}
+
+/** Removes all block and character devices, whiteouts too (`mkcomposefs --skip-devices`). */
+export function removeDevices(root: Directory): void {
+  for (const directory of directories(root)) {
+    for (const [name, inode] of directory.entries()) {
+      if (inode instanceof Leaf && inode.content.type.endsWith('-device')) directory.remove(name);
+    }
+  }
+}

@@ -1,6 +1,6 @@
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
-import type { XattrFiltering } from '../../composefs/tree/transform.js';
 import type { OciDigest } from '../model/digest.js';
+import type { XattrFiltering } from '../tree/transform.js';
 
 /** Names under which OCI content lives in a repository (spec 40 §1.1, §1.2, §1.4). */
 

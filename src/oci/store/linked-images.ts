@@ -1,5 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import { XATTR_FILTERINGS, type XattrFiltering } from '../../composefs/tree/transform.js';
+import { XATTR_FILTERINGS, type XattrFiltering } from '../tree/transform.js';
 import type { ConfigRefs } from './config-stream.js';
 import { BOOT_IMAGE_REF_KEY_V1 } from './identifiers.js';
 

@@ -9,12 +9,12 @@ import {
   ErofsImage,
   fsckMetadata,
   readErofsTree,
-  selectEpoch1Version,
   writeErofs,
 } from '../../../src/composefs/erofs/index.js';
 import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
 import { writeCDumpfile } from '../../../src/composefs/mkcomposefs/c-writer.js';
 import { readCTree } from '../../../src/composefs/mkcomposefs/index.js';
+import { selectEpoch1Version } from '../../../src/composefs/mkcomposefs/version-selection.js';
 import { sharedPath } from '../../support/paths.js';
 import { assertImage, sha256 } from './support.js';
 
@@ -45,19 +45,19 @@ test('the images of the C test suite are those of mkcomposefs', { skip }, async 
     const row = expected[file];
     assert.ok(row !== undefined, `${file} is not in expected.json`);
     const bytes = readFileSync(join(folder, 'good', file));
-    const { root, origins } = parseCDumpfile(file.endsWith('.gz') ? gunzipSync(bytes) : bytes);
+    const root = parseCDumpfile(file.endsWith('.gz') ? gunzipSync(bytes) : bytes);
     for (const kind of ['v0', 'v1', 'v0max0'] as const) {
       await t.test(`${file} ${kind}`, () => {
         const { fsverity, objects, dumpSha256, ...rest } = row[kind];
         const version = selectEpoch1Version(root, RANGES[kind]);
-        const image = writeErofs(root, { version, algorithm: 'sha256', origins });
+        const image = writeErofs(root, { version, algorithm: 'sha256', dialect: 'mkcomposefs' });
         assertImage(image, { ...rest, ...(fsverity === undefined ? {} : { verity: fsverity }) });
         fsckMetadata(ErofsImage.open(image).restrictToComposefs());
         if (objects !== undefined) assert.equal(collectObjects(image, 'sha256').size, objects);
         if (dumpSha256 !== undefined) assert.equal(sha256(Buffer.from(cDump(image), 'latin1')), dumpSha256);
         // composefs-dump: read and written again, the image is the same.
         const again = readCTree(image);
-        assert.ok(writeErofs(again.root, { version, algorithm: 'sha256', origins: again.origins }).equals(image));
+        assert.ok(writeErofs(again.root, { version, algorithm: 'sha256', dialect: 'mkcomposefs' }).equals(image));
       });
     }
   }
@@ -65,8 +65,8 @@ test('the images of the C test suite are those of mkcomposefs', { skip }, async 
 
 test('the filtered dump of special.dump is that of composefs-info', { skip }, () => {
   if (folder === undefined) return;
-  const { root, origins } = parseCDumpfile(readFileSync(join(folder, 'good', 'special.dump')));
-  const image = writeErofs(root, { version: selectEpoch1Version(root), algorithm: 'sha256', origins });
+  const root = parseCDumpfile(readFileSync(join(folder, 'good', 'special.dump')));
+  const image = writeErofs(root, { version: selectEpoch1Version(root), algorithm: 'sha256', dialect: 'mkcomposefs' });
   const names = new Set(['chardev', 'inline', 'whiteout'].map((text) => text as ByteString));
   assert.equal(
     cDump(image, names),
@@ -80,14 +80,14 @@ test('the filtered dump of special.dump is that of composefs-info', { skip }, ()
 test('a file of more than 1024 chunks is too large', { skip }, () => {
   if (folder === undefined) return;
   assert.throws(() => {
-    const { root, origins } = parseCDumpfile(readFileSync(join(folder, 'bad', 'too-big.dump')));
-    writeErofs(root, { version: 0, algorithm: 'sha256', origins });
+    const root = parseCDumpfile(readFileSync(join(folder, 'bad', 'too-big.dump')));
+    writeErofs(root, { version: 0, algorithm: 'sha256', dialect: 'mkcomposefs' });
   }, /File too large/);
 });
 
 test('an image of the C test suite reads back as a tree that gives the same image', { skip }, () => {
   if (folder === undefined) return;
-  const { root } = parseCDumpfile(gunzipSync(readFileSync(join(folder, 'good', 'config.dump.gz'))));
+  const root = parseCDumpfile(gunzipSync(readFileSync(join(folder, 'good', 'config.dump.gz'))));
   for (const version of [0, 1, 2] as const) {
     const image = writeErofs(root, { version, algorithm: 'sha256' });
     assert.ok(writeErofs(readErofsTree(image, 'sha256'), { version, algorithm: 'sha256' }).equals(image));
@@ -95,8 +95,8 @@ test('an image of the C test suite reads back as a tree that gives the same imag
 });
 
 test('versions are chosen as mkcomposefs does', () => {
-  const plain = parseCDumpfile(Buffer.from('/ 0 40755 2 0 0 0 0.0 - - -\n')).root;
-  const whiteout = parseCDumpfile(Buffer.from('/ 0 40755 2 0 0 0 0.0 - - -\n/w 0 20644 1 0 0 0 0.0 - - -\n')).root;
+  const plain = parseCDumpfile(Buffer.from('/ 0 40755 2 0 0 0 0.0 - - -\n'));
+  const whiteout = parseCDumpfile(Buffer.from('/ 0 40755 2 0 0 0 0.0 - - -\n/w 0 20644 1 0 0 0 0.0 - - -\n'));
   const choose = (range: { min?: number; max?: number }): number[] =>
     [plain, whiteout].map((root) => selectEpoch1Version(root, range));
   assert.deepEqual(choose({}), [0, 1]);

@@ -12,6 +12,8 @@ import { ErofsImage } from '../../../src/composefs/erofs/reader/image.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { type Inode, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
+import { getDirectory } from '../../../src/composefs/tree/lookup.js';
+import { OriginLeaf } from '../../../src/composefs/tree/origin-leaf.js';
 import { DUMPFILES } from './image-vectors.js';
 import {
   directory,
@@ -130,7 +132,7 @@ test('only V0 and V1 say that there are ACLs', () => {
     f: leaf(inline('x'), stat(0o644, { xattrs: xattrs({ 'system.posix_acl_accessfoo': '' }) })),
   });
   assert.equal(write(odd, 1).readUInt32LE(8), 1);
-  assert.equal(write(odd, 1, { origins: new Map() }).readUInt32LE(8), 0, 'C goes by the whole name');
+  assert.equal(write(odd, 1, { dialect: 'mkcomposefs' }).readUInt32LE(8), 0, 'C goes by the whole name');
 });
 
 test('the root has all 256 stubs, and keeps what has such a name', () => {
@@ -160,7 +162,7 @@ test('the build time is the least mtime, seconds before 1970 being the greatest,
   );
   const built = (data: Buffer): [bigint, number] => [data.readBigInt64LE(1024 + 24), data.readUInt32LE(1024 + 32)];
   assert.deepEqual(built(write(root, 1)), [1000n, 6]);
-  assert.deepEqual(built(write(root, 1, { origins: new Map() })), [-1n, 5]);
+  assert.deepEqual(built(write(root, 1, { dialect: 'mkcomposefs' })), [-1n, 5]);
   assert.deepEqual(built(write(root, 2)), [0n, 0]);
   assert.equal(inodeAt(write(root, 1), '/a').mtimeSec, -1);
   const negative = directory({}, stat(0o755, { mtimeSec: -5, mtimeNsec: 3 }));
@@ -178,24 +180,31 @@ test('an inode is compact only if its values fit', () => {
 });
 
 test('a leaf has as many links as entries, or as many as its dumpfile said', () => {
-  const shared = leaf(inline('x'));
-  const root = directory({ a: shared, b: directory({ c: shared }) });
-  const origin = (nlink: number) => new Map([[shared, { directory: root, name: name('a'), nlink }]]);
+  const root = directory({ b: directory() });
+  const declare = (nlink: number): void => {
+    const shared = new OriginLeaf(stat(0o644), inline('x'), root, name('a'), nlink);
+    root.insert(name('a'), shared);
+    getDirectory(root, name('b')).insert(name('c'), shared);
+  };
+  declare(77);
   assert.equal(inodeAt(write(root, 1), '/b/c').nlink, 2);
   assert.equal(inodeAt(write(root, 1), '/').nlink, 3);
-  assert.equal(inodeAt(write(root, 1, { origins: origin(77) }), '/b/c').nlink, 77);
-  const many = inodeAt(write(root, 1, { origins: origin(65536) }), '/a');
+  assert.equal(inodeAt(write(root, 1, { dialect: 'mkcomposefs' }), '/b/c').nlink, 77);
+  declare(65536);
+  const many = inodeAt(write(root, 1, { dialect: 'mkcomposefs' }), '/a');
   assert.deepEqual([many.nlink, many.isExtended], [65536, true]);
 });
 
 test('an origin that is not in the tree any more does not lose the inode', () => {
-  const shared = leaf(inline('x'));
-  const root = directory({ a: shared, b: directory({ c: shared }) });
-  for (const place of [
-    { directory: root, name: name('gone') },
-    { directory: directory(), name: name('a') },
-  ]) {
-    const data = write(root, 1, { origins: new Map([[shared, { ...place, nlink: 2 }]]) });
+  const root = directory();
+  for (const [place, former] of [
+    [root, 'gone'],
+    [directory(), 'a'],
+  ] as const) {
+    const shared = new OriginLeaf(stat(0o644), inline('x'), place, name(former), 2);
+    root.insert(name('a'), shared);
+    root.insert(name('b'), directory({ c: shared }));
+    const data = write(root, 1, { dialect: 'mkcomposefs' });
     assert.equal(inodeAt(data, '/a').nid, inodeAt(data, '/b/c').nid);
   }
 });
@@ -209,7 +218,7 @@ test('C redirects are what the dumpfile said', () => {
       size: 100,
       ...(payload === undefined ? {} : { payload: name(payload) }),
     } as const;
-    const data = write(directory({ f: leaf({ type: 'regular', file }) }), 1, isC ? { origins: new Map() } : {});
+    const data = write(directory({ f: leaf({ type: 'regular', file }) }), 1, isC ? { dialect: 'mkcomposefs' } : {});
     return storedXattrs(data, '/f').filter((text) => text.startsWith('trusted.overlay.redirect='));
   };
   const usual = [`trusted.overlay.redirect=/ab/${'ab'.repeat(31)}`];
@@ -229,7 +238,7 @@ test('equal redirects are shared, however the files say them', () => {
     b: leaf({ type: 'regular', file: { storage: 'external', id, size: 100, payload: path } }),
     c: leaf({ type: 'regular', file: { storage: 'external-no-verity', payload: path, size: 100 } }),
   });
-  for (const options of [{}, { origins: new Map() }]) {
+  for (const options of [{}, { dialect: 'mkcomposefs' }] as const) {
     const data = write(root, 1, options);
     assert.deepEqual(
       ['/a', '/b', '/c'].map((file) => inodeAt(data, file).sharedXattrIds().length),
@@ -242,7 +251,7 @@ test('a redirect of a file without a digest must be an object path, except in C'
   const file = { storage: 'external-no-verity', payload: name('x.file'), size: 100 } as const;
   const root = directory({ f: leaf({ type: 'regular', file }) });
   assert.throws(() => write(root, 1), /invalid object pathname/);
-  assert.deepEqual(storedXattrs(write(root, 1, { origins: new Map() }), '/f'), [
+  assert.deepEqual(storedXattrs(write(root, 1, { dialect: 'mkcomposefs' }), '/f'), [
     'trusted.overlay.metacopy=',
     'trusted.overlay.redirect=/x.file',
   ]);
@@ -346,7 +355,7 @@ test('trees that cannot be images are refused', () => {
 
 test('C writes linked whiteouts', () => {
   const whiteout = leaf(WHITEOUT);
-  const data = write(directory({ a: whiteout, b: whiteout }), 1, { origins: new Map() });
+  const data = write(directory({ a: whiteout, b: whiteout }), 1, { dialect: 'mkcomposefs' });
   assert.equal(inodeAt(data, '/a').nlink, 2);
 });
 

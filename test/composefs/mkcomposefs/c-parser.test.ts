@@ -6,6 +6,7 @@ import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-str
 import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
 import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { getFile, getLeaf } from '../../../src/composefs/tree/lookup.js';
+import { OriginLeaf } from '../../../src/composefs/tree/origin-leaf.js';
 import { ComposefsError } from '../../../src/errors.js';
 import { sharedPath } from '../../support/paths.js';
 
@@ -14,7 +15,7 @@ const ROOT = '/ 4096 40755 2 0 0 0 0.0 - - -\n';
 const DIGEST = 'aa'.repeat(32);
 
 function parse(text: string, strict = false): Directory {
-  return parseCDumpfile(Buffer.from(text, 'latin1'), { strict }).root;
+  return parseCDumpfile(Buffer.from(text, 'latin1'), { strict });
 }
 
 function refusal(text: string, strict = false): string {
@@ -180,7 +181,7 @@ test('the content of regular files', () => {
 
 test('numbers are read as C does', () => {
   const stat = (fields: string): unknown[] => {
-    const { root } = parseCDumpfile(Buffer.from(`${ROOT}/f ${fields}`));
+    const root = parseCDumpfile(Buffer.from(`${ROOT}/f ${fields}`));
     const { mode, uid, gid, mtimeSec, mtimeNsec } = getLeaf(root, b('f')).stat;
     return [mode, uid, gid, mtimeSec, mtimeNsec];
   };
@@ -215,11 +216,12 @@ test('hard links may come before their target, and before links to it', () => {
     '/h 0 100600 77 0 0 0 0.0 - - -',
     '/i 0 @100644 1 0 0 0 0.0 f',
   ].join('\n');
-  const { root, origins } = parseCDumpfile(Buffer.from(ROOT + dump));
+  const root = parseCDumpfile(Buffer.from(ROOT + dump));
   const leaf = getLeaf(root, b('h'));
   for (const name of ['f', 'g', 'i']) assert.equal(getLeaf(root, b(name)), leaf);
   assert.equal(leaf.stat.mode, 0o600);
-  const { directory, name, nlink } = origins.get(leaf) ?? {};
+  assert(leaf instanceof OriginLeaf);
+  const { directory, name, nlink } = leaf;
   assert.deepEqual({ name, nlink }, { name: 'h', nlink: 77 });
   assert.equal(directory, root);
 });

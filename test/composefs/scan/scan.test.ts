@@ -9,7 +9,7 @@ import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import type { FileStore } from '../../../src/composefs/scan/file-digests.js';
-import { readContainerRoot, readFilesystem } from '../../../src/composefs/scan/scan.js';
+import { readFilesystem } from '../../../src/composefs/scan/scan.js';
 import { ImageError } from '../../../src/composefs/tree/image-error.js';
 import { Directory } from '../../../src/composefs/tree/inode.js';
 import { getFile, getLeaf } from '../../../src/composefs/tree/lookup.js';
@@ -19,6 +19,7 @@ import { writeToPath } from '../../../src/composefs/tree/write-to-path.js';
 import { errorChain, errorCode, findCause, fullMessage } from '../../../src/errors.js';
 import { makeNode } from '../../../src/linux/mknod.js';
 import { setXattr } from '../../../src/linux/xattr.js';
+import { readContainerRoot } from '../../../src/oci/tree/transform.js';
 import { withTempDir } from '../../support/paths.js';
 
 const b = byteStringFromText;

@@ -1,10 +1,10 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
 import { Directory, isWhiteout, type Leaf } from '../../tree/inode.js';
-import type { LeafOrigins } from '../../tree/leaf-origin.js';
+import { OriginLeaf } from '../../tree/origin-leaf.js';
 import { DOT, DOT_DOT } from '../../tree/path.js';
 import { formatEpoch } from '../format/constants.js';
 import { ImageInode, type Role } from './image-inode.js';
-import type { ErofsOptions } from './options.js';
+import type { ErofsDialect, ErofsOptions } from './options.js';
 import { looksLikeStub, makeStubs } from './stubs.js';
 
 /**
@@ -26,7 +26,7 @@ class Collector {
   readonly #root: Directory;
   readonly #hasStubs: boolean;
   readonly #stubs: ReadonlyMap<ByteString, Leaf>;
-  readonly #origins: LeafOrigins | undefined;
+  readonly #dialect: ErofsDialect | undefined;
   readonly #leaves = new Map<Leaf, ImageInode>();
   readonly #inodes: ImageInode[] = [];
   readonly #stack: Frame[] = [];
@@ -35,7 +35,7 @@ class Collector {
     this.#root = root;
     this.#hasStubs = formatEpoch(options.version) === 1;
     this.#stubs = this.#hasStubs ? makeStubs(root) : new Map();
-    this.#origins = options.origins;
+    this.#dialect = options.dialect;
   }
 
   run(): ImageInode[] {
@@ -82,13 +82,12 @@ class Collector {
       this.#leaves.set(leaf, inode);
       this.#inodes.push(inode);
     }
-    const origin = this.#origins?.get(leaf);
-    if (origin === undefined) {
+    if (this.#dialect !== 'mkcomposefs' || !(leaf instanceof OriginLeaf)) {
       inode.nlink++;
     } else {
-      inode.nlink = origin.nlink;
+      inode.nlink = leaf.nlink;
       // C numbers the inode at the line that defines it, whatever the order of the paths.
-      if (origin.directory === directory.source && origin.name === name) {
+      if (leaf.directory === directory.source && leaf.name === name) {
         inode.home = directory;
         inode.homeName = name;
       }
@@ -99,7 +98,7 @@ class Collector {
 
   #role(directory: ImageInode, name: ByteString, leaf: Leaf): Role {
     if (!this.#hasStubs || !isWhiteout(leaf.content)) return 'plain';
-    const isAmbiguous = this.#origins === undefined && directory.source === this.#root;
+    const isAmbiguous = this.#dialect !== 'mkcomposefs' && directory.source === this.#root;
     return isAmbiguous && looksLikeStub(this.#root, name, leaf) ? 'stub' : 'escaped-whiteout';
   }
 }

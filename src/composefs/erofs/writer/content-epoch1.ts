@@ -39,7 +39,7 @@ function planContent(inode: ImageInode, options: ErofsOptions): void {
       return;
     case 'regular':
       if (content.file.storage === 'inline') planInline(inode, content.file.data.length);
-      else if (content.file.size > 0 || options.origins === undefined) planFile(inode, content.file.size);
+      else if (content.file.size > 0 || options.dialect !== 'mkcomposefs') planFile(inode, content.file.size);
       return;
     case 'symlink':
       inode.layout = LAYOUT_FLAT_INLINE;

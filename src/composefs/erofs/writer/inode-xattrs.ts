@@ -81,7 +81,7 @@ class Assigner {
   #ofFile(file: RegularFile): readonly XattrEntry[] {
     if (file.storage === 'inline') return NONE;
     // C makes a plain empty file of it, composefs-rs a chunk-based one (spec 20 §16.8).
-    if (file.size === 0 && this.#options.origins !== undefined) return NONE;
+    if (file.size === 0 && this.#options.dialect === 'mkcomposefs') return NONE;
     const metacopy = this.#table.entry(this.#metacopy, file.storage === 'external' ? this.#checked(file.id) : '');
     const redirect = this.#redirectKey(file);
     return redirect === undefined ? [metacopy] : [metacopy, this.#table.entry(this.#redirect, redirect)];
@@ -97,10 +97,10 @@ class Assigner {
   #redirectKey(file: Exclude<RegularFile, { storage: 'inline' }>): string | undefined {
     if (file.storage === 'sparse') return undefined;
     const { payload } = file;
-    const { algorithm, origins } = this.#options;
-    if (file.storage === 'external' && (payload === undefined || origins === undefined)) return file.id;
+    const { algorithm, dialect } = this.#options;
+    if (file.storage === 'external' && (payload === undefined || dialect !== 'mkcomposefs')) return file.id;
     if (payload === undefined || payload === '') return undefined;
-    if (origins === undefined) {
+    if (dialect !== 'mkcomposefs') {
       return withContext('invalid object pathname', () => objectIdFromPathname(algorithm, payload));
     }
     const isObjectPath = payload.length === 2 * digestSize(algorithm) + 1 && /^[0-9a-f]{2}\/[0-9a-f]+$/.test(payload);

@@ -1,14 +1,16 @@
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
-import type { LeafOrigins } from '../../tree/leaf-origin.js';
 import type { FormatVersion } from '../format/constants.js';
+
+/**
+ * Whose image it is, byte for byte, where two programs make different ones of the same tree: that of composefs-rs, or that
+ * of the C tools, which also go by where an {@link OriginLeaf} was defined (spec 20 §16.3, §16.6 to §16.11).
+ */
+export type ErofsDialect = 'composefs-rs' | 'mkcomposefs';
 
 export interface ErofsOptions {
   readonly version: FormatVersion;
   /** Of the digests in the tree. */
   readonly algorithm: HashAlgorithm;
-  /**
-   * Where each leaf of a dumpfile was defined and with which link count. If given (even empty), the image is byte for
-   * byte that of the C tools where they and composefs-rs disagree (spec 20 §16.3, §16.6 to §16.11).
-   */
-  readonly origins?: LeafOrigins | undefined;
+  /** Default `composefs-rs`. */
+  readonly dialect?: ErofsDialect;
 }

@@ -6,10 +6,11 @@ import { SYMLINK_TARGET_MAX } from '../../tree/limits.js';
 import type { Stat } from '../../tree/stat.js';
 import { CHUNKS_MAX, planChunks } from '../format/chunks.js';
 import { InvalidTreeError, type InvalidTreeKind } from './invalid-tree-error.js';
+import type { ErofsDialect } from './options.js';
 
 export interface ValidationOptions {
-  /** Accepts what only the C tools write: whiteouts with several links, any 32 bits of nanoseconds. Default false. */
-  readonly isCCompatible?: boolean;
+  /** `mkcomposefs` takes whiteouts with several links, and any 32 bits of nanoseconds. Default `composefs-rs`. */
+  readonly dialect?: ErofsDialect;
 }
 
 const NSEC_MAX = 999_999_999;
@@ -21,8 +22,8 @@ const NSEC_MAX = 999_999_999;
  * @throws InvalidTreeError naming the path of the first offender.
  */
 export function validateTree(root: Directory, options: ValidationOptions = {}): void {
-  const { isCCompatible = false } = options;
-  const nsecMax = isCCompatible ? UINT32_MAX : NSEC_MAX;
+  const isCDialect = options.dialect === 'mkcomposefs';
+  const nsecMax = isCDialect ? UINT32_MAX : NSEC_MAX;
   const seen = new Set([root]);
   const whiteouts = new Set<Leaf>();
   const pending: Visit[] = [{ directory: root, parent: undefined, name: undefined }];
@@ -39,7 +40,7 @@ export function validateTree(root: Directory, options: ValidationOptions = {}): 
         seen.add(inode);
         pending.push({ directory: inode, parent: visit, name });
       } else {
-        if (isWhiteout(inode.content) && !isCCompatible) {
+        if (isWhiteout(inode.content) && !isCDialect) {
           if (whiteouts.has(inode)) throw new InvalidTreeError('linked-whiteout', 'whiteout inode has nlink > 1');
           whiteouts.add(inode);
         }

@@ -27,7 +27,7 @@ import { XattrTable } from './xattr-table.js';
  * @throws InvalidTreeError if the tree cannot be written.
  */
 export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
-  validateTree(root, { isCCompatible: options.origins !== undefined });
+  validateTree(root, options);
   const isEpoch1 = formatEpoch(options.version) === 1;
 
   const depthFirst = collectDepthFirst(root, options);
@@ -41,7 +41,7 @@ export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
 
   let buildTime: Mtime = { sec: 0, nsec: 0 };
   if (isEpoch1) {
-    buildTime = minimumMtime(inodes, options.origins !== undefined);
+    buildTime = minimumMtime(inodes, options.dialect);
     for (const inode of inodes) planEpoch1(inode, buildTime, options);
   } else {
     for (const inode of inodes) planEpoch2(inode);
@@ -85,10 +85,10 @@ function allocate(layout: ImageLayout): Buffer {
 }
 
 /** composefs-rs goes by the stored prefix, C by the exact name (spec 20 §3.7, §16.10). */
-function hasAcl(table: XattrTable, { origins }: ErofsOptions): boolean {
+function hasAcl(table: XattrTable, { dialect }: ErofsOptions): boolean {
   return table.usesName(
     ({ index, suffix }) =>
       (index === XATTR_INDEX_ACL_ACCESS || index === XATTR_INDEX_ACL_DEFAULT) &&
-      (origins === undefined || suffix === ''),
+      (dialect !== 'mkcomposefs' || suffix === ''),
   );
 }

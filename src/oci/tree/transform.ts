@@ -1,12 +1,13 @@
 /** Turning a tree into the form that every way of unpacking an image agrees on (spec 30 §9). */
 
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
+import { readFilesystem, type ScanOptions } from '../../composefs/scan/scan.js';
+import { ImageError } from '../../composefs/tree/image-error.js';
+import { Directory } from '../../composefs/tree/inode.js';
+import { getDirectory } from '../../composefs/tree/lookup.js';
+import { DEFAULT_DIRECTORY_STAT, type Stat } from '../../composefs/tree/stat.js';
+import { filterXattrs } from '../../composefs/tree/walk.js';
 import { ComposefsError } from '../../errors.js';
-import { ImageError } from './image-error.js';
-import { Directory, Leaf } from './inode.js';
-import { getDirectory } from './lookup.js';
-import { DEFAULT_DIRECTORY_STAT, type Stat } from './stat.js';
-import { directories, filterXattrs, forEachStat } from './walk.js';
 
 /**
  * Which xattrs an image keeps. `allowlist-only`: {@link CONTAINER_XATTR_ALLOWLIST}; `keep-user-xattrs`: those and
@@ -62,6 +63,13 @@ export function transformForOci(root: Directory, options: OciTransformOptions = 
   filterXattrs(root, (name) => isAllowedContainerXattr(name) || (keepsUserXattrs && name.startsWith('user.')));
 }
 
+/** {@link readFilesystem} and {@link transformForOci}. */
+export function readContainerRoot(path: string | Buffer, options: ScanOptions & OciTransformOptions): Directory {
+  const root = readFilesystem(path, options);
+  transformForOci(root, options);
+  return root;
+}
+
 /**
  * Gives the root, which layers need not mention, the stat of `/usr` with all its xattrs.
  *
@@ -86,18 +94,4 @@ export function canonicalizeRun(root: Directory): void {
 function emptyRun(run: Directory, { mtimeSec, mtimeNsec }: Stat): void {
   run.stat = { ...run.stat, mtimeSec, mtimeNsec };
   run.clear();
-}
-
-/** Sets every mtime to the epoch (`mkcomposefs --use-epoch`). */
-export function resetMtimes(root: Directory): void {
-  forEachStat(root, (stat) => ({ ...stat, mtimeSec: 0, mtimeNsec: 0 }));
-}
-
-/** Removes all block and character devices, whiteouts too (`mkcomposefs --skip-devices`). */
-export function removeDevices(root: Directory): void {
-  for (const directory of directories(root)) {
-    for (const [name, inode] of directory.entries()) {
-      if (inode instanceof Leaf && inode.content.type.endsWith('-device')) directory.remove(name);
-    }
-  }
 }

@@ -5,15 +5,14 @@ import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { ImageError } from '../../../src/composefs/tree/image-error.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
+import { removeDevices, resetMtimes } from '../../../src/composefs/tree/walk.js';
 import {
   isAllowedContainerXattr,
   type OciTransformOptions,
   parseXattrFiltering,
-  removeDevices,
-  resetMtimes,
   transformForOci,
   XATTR_FILTERINGS,
-} from '../../../src/composefs/tree/transform.js';
+} from '../../../src/oci/tree/transform.js';
 
 function treeOf(lines: readonly string[]): Directory {
   return parseDumpfile(Buffer.from(lines.join('\n')), 'sha256');

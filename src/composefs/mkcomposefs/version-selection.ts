@@ -1,6 +1,6 @@
-import { ComposefsError } from '../../../errors.js';
-import { Directory, isWhiteout } from '../../tree/inode.js';
-import type { FormatVersion } from '../format/constants.js';
+import { ComposefsError } from '../../errors.js';
+import type { FormatVersion } from '../erofs/format/constants.js';
+import { Directory, isWhiteout } from '../tree/inode.js';
 
 export interface VersionRange {
   readonly min?: number | undefined;
