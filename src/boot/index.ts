@@ -1,4 +1,7 @@
-/** What a machine boots from: finding it in a tree, and writing it to a boot partition. It knows nothing of OCI. */
+/**
+ * What a machine boots from: the tree of a boot image, what in it can be booted, and writing that to a boot partition. It
+ * knows nothing of OCI.
+ */
 
 export {
   addArgument,
@@ -41,6 +44,9 @@ export { BootLoaderEntryFile } from './formats/bls.js';
 export { bytesOfFile, type FileBytes } from './formats/file-bytes.js';
 export { dequote, OsReleaseInfo } from './formats/os-release.js';
 export { findSection, getBootLabel, getCmdline, getSection, getTextSection, UkiError } from './formats/uki.js';
+export { selabel, selabelFromDir, XATTR_SECURITY_SELINUX } from './selinux/label-tree.js';
+export { openTreeFile } from './selinux/policy-source.js';
+export { transformForBoot, transformForBootFromDir } from './transform.js';
 export { type InstalledEntry, listInstalledEntries } from './write/boot-partition.js';
 export { type BootFile, type BootPlan, type BootWriteOptions, planBootEntry } from './write/plan.js';
 export { type RemovedEntry, removeStaleBootEntries, type StaleEntriesOptions } from './write/stale-entries.js';
