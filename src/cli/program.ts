@@ -3,6 +3,7 @@ import type { Context } from './context/context.js';
 import { flag, type GlobalOptions, globalOptions } from './context/options.js';
 import type { Output } from './terminal/output.js';
 import { CfsctlCommand } from './verbs/command.js';
+import { addLookVerbs } from './verbs/look-verbs.js';
 import { addMachineVerbs } from './verbs/machine-verbs.js';
 import { addOciVerbs } from './verbs/oci-verbs.js';
 import { addRepositoryVerbs } from './verbs/repository-verbs.js';
@@ -32,7 +33,9 @@ export function createProgram(output: Output): CfsctlCommand {
   const context = (): Context => ({ globals: program.opts<GlobalOptions>(), output });
   addRepositoryVerbs(program, context);
   addMachineVerbs(program, context);
-  addOciVerbs(program.verb('oci', 'OCI images and layers').enablePositionalOptions(), context);
+  const oci = program.verb('oci', 'OCI images and layers').enablePositionalOptions();
+  addOciVerbs(oci, context);
+  addLookVerbs(oci, context);
   for (const group of [program, ...program.commands]) {
     if (group instanceof CfsctlCommand && group.commands.length > 0) addHelpVerb(group);
   }

@@ -81,21 +81,37 @@ export class ImageStats extends Typed {
   }
 }
 
-/** A name in a directory, as `fs.Dirent`. */
+/** A name in a directory, as `fs.Dirent`, with what the image says of what it names. */
 export class ImageDirent extends Typed {
-  /** The name as UTF-8; U+FFFD stands for what is not. */
-  readonly name: string;
-  readonly nameBytes: Buffer;
-  /** The directory, without symlinks; `/` is the root. */
-  readonly parentPath: string;
   readonly stats: ImageStats;
+  readonly #parent: readonly ByteString[];
+  readonly #name: ByteString;
 
   constructor(parent: readonly ByteString[], name: ByteString, entry: ImageEntry) {
     super(entry.mode);
-    this.name = byteStringToText(name);
-    this.nameBytes = byteStringToBuffer(name);
-    this.parentPath = pathText(parent);
+    this.#parent = parent;
+    this.#name = name;
     this.stats = new ImageStats(entry);
+  }
+
+  /** As UTF-8; U+FFFD stands for what is not. */
+  get name(): string {
+    return byteStringToText(this.#name);
+  }
+
+  /** The directory, without symlinks; `/` is the root. */
+  get parentPath(): string {
+    return pathText(this.#parent);
+  }
+
+  /** The whole path, absolute. */
+  get path(): string {
+    return pathText([...this.#parent, this.#name]);
+  }
+
+  /** {@link path} as it is: what the methods of `ImageFileSystem` take for a name that is not UTF-8. */
+  get pathBytes(): Buffer {
+    return byteStringToBuffer(`/${[...this.#parent, this.#name].join('/')}` as ByteString);
   }
 }
 

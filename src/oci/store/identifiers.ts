@@ -18,13 +18,14 @@ export const OCI_REF_PREFIX = 'oci/';
 export const REFERRERS_REF_PREFIX = 'oci-referrers/';
 
 export const MANIFEST_STREAM_PREFIX = 'oci-manifest-';
+export const CONFIG_STREAM_PREFIX = 'oci-config-';
 
 export function layerContentId(diffId: OciDigest): string {
   return `oci-layer-${diffId}`;
 }
 
 export function configIdentifier(digest: OciDigest): string {
-  return `oci-config-${digest}`;
+  return `${CONFIG_STREAM_PREFIX}${digest}`;
 }
 
 export function manifestIdentifier(digest: OciDigest): string {

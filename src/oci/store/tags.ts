@@ -1,6 +1,7 @@
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError, withContext } from '../../errors.js';
+import { NAME_MAX } from '../../linux/constants.js';
 import { type OciDigest, parseOciDigest } from '../model/digest.js';
 import { decodeTag, encodeTag, validateTag } from '../model/tag.js';
 import type { ContentAndVerity } from './content-and-verity.js';
@@ -64,6 +65,13 @@ export function resolveRef(repo: ReadableRepository, tag: string): ContentAndVer
   return [digest, verity];
 }
 
+/** Whether there is such a tag, wherever it leads. */
+export function hasTag(repo: ReadableRepository, tag: string): boolean {
+  const encoded = encodeTag(tag);
+  const isName = isFileName(encoded) && Buffer.byteLength(encoded) <= NAME_MAX;
+  return isName && repo.root.lstat(tagPath(tag)) !== undefined;
+}
+
 /** All tags with their manifests, by name. Refs that do not point at a manifest are left out; dangling ones are not. */
 export function listRefs(repo: ReadableRepository): [tag: string, digest: OciDigest][] {
   const tags: [string, OciDigest][] = [];
@@ -77,9 +85,12 @@ export function listRefs(repo: ReadableRepository): [tag: string, digest: OciDig
 /** @throws OciRefNotFound for what cannot be a tag: as a path it would name something else. */
 function tagPath(tag: string): string {
   const encoded = encodeTag(tag);
-  const isFileName = encoded !== '' && encoded !== '.' && encoded !== '..' && !/[\0\p{Surrogate}]/u.test(encoded);
-  if (!isFileName) throw new OciRefNotFound(tag);
+  if (!isFileName(encoded)) throw new OciRefNotFound(tag);
   return `streams/refs/${OCI_REF_PREFIX}${encoded}`;
+}
+
+function isFileName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[\0\p{Surrogate}]/u.test(name);
 }
 
 function lastComponent(target: string): string {

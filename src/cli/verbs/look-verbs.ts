@@ -1,0 +1,63 @@
+import type { OciExtractOptions } from '../commands/oci-extract.js';
+import type { OciFindOptions } from '../commands/oci-find.js';
+import type { OciLsOptions } from '../commands/oci-ls.js';
+import type { Context } from '../context/context.js';
+import { flag, value } from '../context/options.js';
+import type { CfsctlCommand } from './command.js';
+
+const IMAGE = 'Tag, digest of the manifest or the config (sha256:…), or its first 8 or more digits';
+
+const FIND_EXAMPLES = `
+Examples:
+  cfsctl oci find --path '*.so.1'                 Files of that name, in all tagged images
+  cfsctl oci find app --path '/usr/lib/**/*.py'   By the whole path
+  cfsctl oci find --digest 3fa2c17d               The content that has this name in objects/
+
+Exit status: 1 if there is no such file.`;
+
+/** The verbs that look inside images without mounting them. They are ours: the reference has none of them. */
+export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('ls', 'List the files of an image')
+    .argument('<IMAGE>', IMAGE)
+    .argument('[PATH]', 'A directory or file in it', '/')
+    .addOption(flag('-l, --long', 'Mode, links, owner, group, size, time (UTC) and target, too'))
+    .addOption(flag('-R, --recursive', 'All that is below, by whole paths'))
+    .addOption(flag('--json', 'Print JSON'))
+    .action(async (image: string, path: string, options: OciLsOptions) =>
+      (await import('../commands/oci-ls.js')).ociLs(context(), image, path, options),
+    );
+
+  oci
+    .verb('cat', 'Write files of an image to standard output')
+    .argument('<IMAGE>', IMAGE)
+    .argument('<PATH...>', 'Files in it; symlinks are followed inside of the image')
+    .action(async (image: string, paths: readonly string[]) =>
+      (await import('../commands/oci-cat.js')).ociCat(context(), image, paths),
+    );
+
+  oci
+    .verb('extract', 'Copy a file or a directory out of an image')
+    .argument('<IMAGE>', IMAGE)
+    .argument('<PATH>', 'What to copy: / is everything')
+    .argument('<DEST>', 'Where to: a new name, or a directory to copy it into')
+    .addOption(flag('--no-owners', 'Leave the owners to the user who runs this; only root can set them'))
+    .addOption(flag('--no-xattrs', 'Set no extended attributes'))
+    .addOption(flag('--json', 'Print the result as JSON'))
+    .action(async (image: string, path: string, destination: string, options: OciExtractOptions) =>
+      (await import('../commands/oci-extract.js')).ociExtract(context(), image, path, destination, options),
+    );
+
+  oci
+    .verb('find', 'Show which images have a file, and where')
+    .argument('[IMAGE...]', 'Where to look; by default in all tagged images')
+    .addOption(
+      value('--path <GLOB>', 'By name, or with a slash by whole path: *, ?, [a-z], {a,b}, ** for any directories'),
+    )
+    .addOption(value('--digest <ID>', 'By the name of the object that is the content: 8 or more hex digits'))
+    .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', FIND_EXAMPLES)
+    .action(async (images: readonly string[], options: OciFindOptions) =>
+      (await import('../commands/oci-find.js')).ociFind(context(), images, options),
+    );
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
+import { cfsctlBytes, type TestRepository } from '../../support/cfsctl.js';
+import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
+import { buildImage, LayoutBuilder, spdxArtifact } from '../../support/oci-fixtures.js';
+import { tarArchive, tarDirectory, tarFile, tarSymlink } from '../../support/tar-builder.js';
+
+const fixtures = new CfsctlFixtures();
+after(() => fixtures.remove());
+
+const BIG = Buffer.alloc(5000, 'big ');
+const BIG_ID = computeVerity('sha512', BIG);
+
+let repository: TestRepository;
+let manifest = '';
+let config = '';
+
+before(() => {
+  const image = buildImage([
+    tarArchive([
+      tarDirectory('usr/', { mtime: 1_000_000_000 }),
+      tarDirectory('usr/lib/', { mtime: 1_000_000_000 }),
+      tarFile('usr/lib/os-release', 'ID=app\n', { mtime: 1_234_567_890 }),
+      tarFile('usr/lib/big.so', BIG, { mtime: 1_234_567_890, mode: 0o4755 }),
+      tarDirectory('etc/', { mtime: 1_000_000_000 }),
+      tarSymlink('etc/os-release', '../usr/lib/os-release', { mtime: 1_000_000_000 }),
+    ]),
+  ]);
+  manifest = image.manifest.descriptor.digest;
+  config = JSON.parse(image.manifest.bytes.toString()).config.digest;
+  const layout = fixtures.path('layout');
+  new LayoutBuilder().addImage(image, { tag: 'app' }).addImage(spdxArtifact(), { tag: 'sbom' }).write(layout);
+  repository = fixtures.repo();
+  repository.ok('oci', 'pull', `oci:${layout}:app`, 'app');
+  repository.ok('oci', 'pull', `oci:${layout}:sbom`, 'sbom');
+  repository.ok('oci', 'pull', `oci:${fixtures.oci()}`, 'other');
+});
+
+test('oci ls lists names, long lines, whole paths and JSON', () => {
+  assert.equal(repository.ok('oci', 'ls', 'app'), 'etc\nusr');
+  assert.equal(repository.ok('oci', 'ls', 'app', '/usr/lib'), 'big.so\nos-release');
+  assert.equal(repository.ok('oci', 'ls', 'app', 'etc/os-release'), 'etc/os-release');
+  assert.equal(
+    repository.ok('oci', 'ls', '-R', 'app'),
+    '/etc\n/etc/os-release\n/usr\n/usr/lib\n/usr/lib/big.so\n/usr/lib/os-release',
+  );
+  assert.equal(
+    repository.ok('oci', 'ls', '-l', 'app', '/usr/lib'),
+    '-rwsr-xr-x 1 0 0 5000 2009-02-13 23:31 big.so\n-rw-r--r-- 1 0 0    7 2009-02-13 23:31 os-release',
+  );
+  assert.equal(
+    repository.ok('oci', 'ls', '-l', 'app', '/etc'),
+    'lrwxrwxrwx 1 0 0 21 2001-09-09 01:46 os-release -> ../usr/lib/os-release',
+  );
+  assert.deepEqual(repository.json('oci', 'ls', '--json', 'app', '/usr/lib/big.so'), [
+    {
+      path: '/usr/lib/big.so',
+      type: 'file',
+      mode: '4755',
+      uid: 0,
+      gid: 0,
+      nlink: 1,
+      size: 5000,
+      mtime: '1234567890.000000000',
+      object: BIG_ID,
+    },
+  ]);
+});
+
+test('an image is named by its tag, by its digests, and by the beginning of one', () => {
+  const names = [manifest, `@${manifest}`, `anything@${manifest}`, config, `@${config}`, manifest.slice(7, 15)];
+  for (const name of [...names, config.slice(7, 19), manifest.slice(0, 19)]) {
+    assert.equal(repository.ok('oci', 'ls', name), 'etc\nusr', name);
+  }
+  for (const name of ['nothing', manifest.slice(7, 14), `sha256:${'0'.repeat(64)}`, 'a'.repeat(300), '', '..']) {
+    const { status, stderr } = repository.run('oci', 'ls', name);
+    assert.equal(status, 1);
+    assert.match(stderr, /^Error: OCI reference not found: .*\n\nhint: list the tags of the repository/);
+  }
+});
+
+test('a beginning that several images have is refused, with the images', () => {
+  const several = fixtures.pulled();
+  const digests = ['0', '1'].map((digit) => `sha256:${'a'.repeat(8)}${digit.repeat(56)}`);
+  for (const digest of digests) symlinkSync('../objects/00/none', join(several.path, `streams/oci-manifest-${digest}`));
+  assert.equal(
+    several.run('oci', 'ls', 'aaaaaaaa').stderr,
+    `Error: aaaaaaaa is the beginning of 2 manifests: ${digests.join(', ')}\n\n` +
+      'hint: give more digits, or a tag; list the tags of the repository with `cfsctl oci images`\n',
+  );
+  // That one is no manifest; what matters is that the other is not in its way.
+  assert.equal(several.run('oci', 'ls', 'aaaaaaaa1').status, 1);
+  assert.doesNotMatch(several.run('oci', 'ls', 'aaaaaaaa1').stderr, /beginning/);
+});
+
+test('oci cat writes files as they are', () => {
+  const { stdout } = cfsctlBytes(['--repo', repository.path, 'oci', 'cat', 'app', '/usr/lib/big.so', 'etc/os-release']);
+  assert.deepEqual(stdout, Buffer.concat([BIG, Buffer.from('ID=app\n')]));
+  assert.deepEqual(repository.run('oci', 'cat', 'app', '/usr'), {
+    status: 1,
+    stdout: '',
+    stderr: "Error: EISDIR: illegal operation on a directory, open '/usr'\n",
+  });
+});
+
+test('oci extract writes to a new name, or into a directory', () => {
+  const folder = fixtures.emptyDirectory();
+  const out = join(folder, 'out');
+  assert.equal(repository.ok('oci', 'extract', 'app', '/', out), `Extracted 7 entries, 5007 bytes, to ${out}`);
+  assert.deepEqual(readFileSync(join(out, 'usr/lib/big.so')), BIG);
+  assert.equal(readFileSync(join(out, 'etc/os-release'), 'utf8'), 'ID=app\n');
+  mkdirSync(join(folder, 'into'));
+  repository.ok('oci', 'extract', 'app', '/usr/lib/', join(folder, 'into'));
+  assert.deepEqual(readdirSync(join(folder, 'into/lib')), ['big.so', 'os-release']);
+  assert.deepEqual(repository.json('oci', 'extract', '--json', 'app', 'etc/os-release', join(folder, 'link')), {
+    destination: join(folder, 'link'),
+    entries: 1,
+    bytes: 0,
+    skipped_xattrs: 0,
+    skipped_devices: 0,
+  });
+  assert.match(
+    repository.run('oci', 'extract', 'app', '/usr/lib', join(folder, 'into')).stderr,
+    /lib exists already\n$/,
+  );
+  assert.match(repository.run('oci', 'extract', 'app', '/', folder).stderr, /^Error: the root of an image has no name/);
+  assert.match(
+    repository.run('oci', 'extract', 'app', '/none', join(folder, 'no')).stderr,
+    /^Error: ENOENT: .*'\/none'\n$/,
+  );
+  assert.equal(existsSync(join(folder, 'no')), false);
+});
+
+test('oci find shows which images have a file', () => {
+  assert.equal(repository.ok('oci', 'find', '--path', '*.so'), 'app  /usr/lib/big.so');
+  assert.equal(repository.ok('oci', 'find', '--path', 'usr/**/os-*'), 'app  /usr/lib/os-release');
+  assert.equal(repository.ok('oci', 'find', '--digest', BIG_ID.slice(0, 8)), 'app  /usr/lib/big.so');
+  assert.equal(repository.ok('oci', 'find', '--path', 'usr'), 'app  /usr\nother  /usr');
+  assert.deepEqual(repository.json('oci', 'find', '--json', '--path', '*.so', 'app'), [
+    { image: 'app', path: '/usr/lib/big.so', size: 5000, object: BIG_ID },
+  ]);
+  assert.deepEqual(repository.run('oci', 'find', '--path', '*.so', 'other'), { status: 1, stdout: '', stderr: '' });
+  assert.match(repository.run('oci', 'find').stderr, /^error: nothing to look for\n\n {2}tip: give '--path <GLOB>'/);
+  assert.equal(repository.run('oci', 'find', '--digest', 'XYZ').status, 2);
+});
+
+test('an artifact has no files', () => {
+  const { status, stderr } = repository.run('oci', 'ls', 'sbom');
+  assert.deepEqual(
+    [status, stderr.replace(/sha256:\w+/, 'DIGEST')],
+    [1, 'Error: DIGEST is an artifact, which has no file system\n'],
+  );
+});
