@@ -209,6 +209,8 @@ function cases(): Case[] {
     inRepository('oci compute-id', `${HOSTILE}x`),
     inRepository('oci mount', HOSTILE, at(HOSTILE_FILE)),
     inRepository('oci mount', `${HOSTILE}x`, at('nowhere')),
+    inRepository('oci linked-erofs-images', HOSTILE),
+    inRepository('oci linked-erofs-images', imageId),
     inRepository('oci ls', 'app'),
     inRepository('oci ls', '-R', 'app'),
     inRepository('oci ls', '-lR', 'app'),

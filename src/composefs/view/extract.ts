@@ -76,7 +76,7 @@ export async function extract(
   } catch (error) {
     removeAll(temporary);
     if (!isErrno(error, 'EEXIST')) throw error;
-    throw new ComposefsError('EEXIST', `${destination} exists already`, { cause: error });
+    throw new ComposefsError('EEXIST', `${destination} exists already`);
   }
   return extraction.result;
 }
