@@ -28,7 +28,7 @@ export class Type1Entry {
   }
 
   clone(): Type1Entry {
-    return new Type1Entry(this.filename, new BootLoaderEntryFile(this.entry.toString()), new Map(this.files));
+    return new Type1Entry(this.filename, this.entry.clone(), new Map(this.files));
   }
 
   /**
@@ -46,7 +46,7 @@ export class Type1Entry {
       places.set(value, free);
       files.set(free, file);
     }
-    const entry = new BootLoaderEntryFile(this.entry.toString());
+    const entry = this.entry.clone();
     entry.mapValues(FILE_KEYS, (value) => {
       const place = places.get(value);
       if (place !== undefined) return place;

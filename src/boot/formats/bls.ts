@@ -13,6 +13,12 @@ export class BootLoaderEntryFile {
     if (this.lines.at(-1) === '') this.lines.pop();
   }
 
+  clone(): BootLoaderEntryFile {
+    const copy = new BootLoaderEntryFile('');
+    copy.lines = [...this.lines];
+    return copy;
+  }
+
   /** The file: every line with its LF. */
   toString(): string {
     return `${this.lines.join('\n')}\n`;
