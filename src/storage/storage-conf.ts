@@ -1,9 +1,9 @@
 import { existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse as parseToml, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { errorCode } from '../errors.js';
 import { readFully, withFd } from '../fs/files.js';
+import { parseToml } from '../json/toml.js';
 import { type StorageEnvironment, variable } from './storage-environment.js';
 import { StoreError } from './store-error.js';
 
@@ -112,19 +112,8 @@ function readSettings(path: string): ReadSettings | undefined {
 }
 
 function parseSettings(path: string, content: string): Settings {
-  let parsed: unknown;
-  try {
-    parsed = parseToml(content);
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause;
-    // The message goes on with the lines around the fault.
-    const [reason = ''] = cause.message.split('\n');
-    throw new StoreError('INVALID_STORAGE_CONF', `${path}: line ${cause.line}, column ${cause.column}: ${reason}`);
-  }
-  const result = v.safeParse(document, parsed, { abortEarly: true });
-  if (result.success) return result.output.storage ?? {};
-  const [issue] = result.issues;
-  throw new StoreError('INVALID_STORAGE_CONF', `${path}: ${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
+  const fail = (message: string): StoreError => new StoreError('INVALID_STORAGE_CONF', `${path}: ${message}`);
+  return parseToml(content, document, fail).storage ?? {};
 }
 
 /** As Go's `os.Expand` with `HOME`, `UID` and the environment. */

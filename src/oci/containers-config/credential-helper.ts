@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
 import * as v from 'valibot';
 import { ComposefsError } from '../../errors.js';
+import { validate } from '../../json/schema.js';
 import { findProgram } from '../../linux/find-program.js';
 import { displayText } from '../model/registry-error.js';
 
@@ -73,10 +74,12 @@ export async function getFromHelper(
   } catch {
     parsed = undefined;
   }
-  const result = v.safeParse(answer, parsed);
-  if (!result.success)
-    throw new CredentialHelperError(`${program(name)} does not answer with credentials for ${server}`);
-  return { username: result.output.Username, secret: result.output.Secret };
+  const { Username: username, Secret: secret } = validate(
+    answer,
+    parsed,
+    () => new CredentialHelperError(`${program(name)} does not answer with credentials for ${server}`),
+  );
+  return { username, secret };
 }
 
 /** @throws CredentialHelperError; the signal's reason. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { list, struct, text } from '../model/schema.js';
+import { list, struct, text } from '../../json/schema.js';
 
 /** `[registries.search]` and its like: the sections of registries.conf(5), version 1. */
 export interface Version1Tables {

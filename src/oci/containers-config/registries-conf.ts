@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse as parseToml, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { ComposefsError, errorCode } from '../../errors.js';
+import { flag, list, struct, text, textMap } from '../../json/schema.js';
+import { parseToml } from '../../json/toml.js';
 import { hasHost, isHost, parseNamedReference } from '../model/registry-reference.js';
-import { flag, list, struct, text, textMap } from '../model/schema.js';
 import { environmentValue, homeDirectory, systemConfigPath, userConfigPath } from './config-paths.js';
 import { convertVersion1, version1Tables } from './registries-conf-v1.js';
 import type { RegistryConfigOptions } from './registry-config.js';
@@ -178,21 +178,11 @@ class MergedConf implements RegistriesConf {
 
 /** @param isDropIn must be of version 2. */
 function parseFile(path: string, content: string, isDropIn: boolean): Settings {
-  let parsed: unknown;
-  try {
-    parsed = parseToml(content);
-  } catch (cause) {
-    if (!(cause instanceof TomlError)) throw cause;
-    // The message goes on with the lines around the fault.
-    const [reason = ''] = cause.message.split('\n');
-    throw new RegistriesConfError(path, `line ${cause.line}, column ${cause.column}: ${reason}`);
-  }
-  const result = v.safeParse(document, parsed, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    throw new RegistriesConfError(path, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`);
-  }
-  const { registries: old, ...settings } = result.output;
+  const { registries: old, ...settings } = parseToml(
+    content,
+    document,
+    (message) => new RegistriesConfError(path, message),
+  );
   const converted = old === undefined ? undefined : convertVersion1(old);
   if (converted === undefined) return settings;
   // As in containers/image.

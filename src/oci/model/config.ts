@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { MAX_JSON_BYTES } from '../../json/json.js';
-import { type Document, flag, type KeySet, keySet, list, parseDocument, struct, text, textMap } from './schema.js';
+import { flag, list, struct, text, textMap } from '../../json/schema.js';
+import { type Document, type KeySet, keySet, parseDocument } from './schema.js';
 
 /** How a container of the image runs by default. */
 export interface ContainerConfig {

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
+import { list, struct, text, textMap, unsigned } from '../../json/schema.js';
 import type { OciDigest } from './digest.js';
 import type { Platform } from './platform.js';
-import { list, ociDigest, struct, text, textMap, unsigned } from './schema.js';
+import { ociDigest } from './schema.js';
 
 /** A reference to content by type, digest and size in bytes (spec 40 §2.2). The names are those of the JSON. */
 export interface Descriptor {

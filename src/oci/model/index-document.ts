@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { MAX_JSON_BYTES } from '../../json/json.js';
+import { listOrNull, struct, text, textMap, unsigned } from '../../json/schema.js';
 import { type Descriptor, descriptor, listedDescriptor } from './descriptor.js';
-import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
+import { type Document, parseDocument } from './schema.js';
 
 /** An image index, or Docker's manifest list: the entry point of a layout, or one image for several platforms. */
 export interface ImageIndex {

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import { MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { listOrNull, struct, text, textMap, unsigned } from '../../json/schema.js';
 import { type Descriptor, descriptor } from './descriptor.js';
 import { DELTA_ARTIFACT_TYPE, isImageConfigMediaType } from './media-types.js';
-import { type Document, listOrNull, parseDocument, struct, text, textMap, unsigned } from './schema.js';
+import { type Document, parseDocument } from './schema.js';
 
 /** An image manifest (spec 40 §2.2). The names are those of the JSON. */
 export interface ImageManifest {

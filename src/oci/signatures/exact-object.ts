@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import type { JsonObject, JsonValue } from '../../json/json.js';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../json/json.js';
 
 /** A document of which every field counts has another one, or one of the wrong type. Code `UNEXPECTED_FIELD`. */
 export class FieldError extends ComposefsError {
@@ -10,7 +10,7 @@ export class FieldError extends ComposefsError {
 
 /** An object whose fields are not judged. */
 export function anyObject(where: string, value: JsonValue | undefined): JsonObject {
-  if (isObject(value)) return value;
+  if (isJsonObject(value)) return value;
   throw new FieldError(`${where} is not an object`);
 }
 
@@ -36,8 +36,4 @@ export function textField(where: string, object: JsonObject, key: string): strin
   const value = object[key];
   if (typeof value === 'string') return value;
   throw new FieldError(`'${key}' of ${where} is not text`);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,9 @@
 import type * as v from 'valibot';
 import { MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { list, struct, text, unsigned } from '../../json/schema.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import { list, ociDigest, parseDocument, struct, text, unsigned } from '../model/schema.js';
+import { ociDigest, parseDocument } from '../model/schema.js';
 import { protocolError } from './proxy-error.js';
 
 const layerInfo: v.GenericSchema<unknown, readonly { digest: OciDigest; size: number; media_type: string }[]> = list(

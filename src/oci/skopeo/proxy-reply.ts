@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
 import * as v from 'valibot';
 import { errorCode, fullMessage } from '../../errors.js';
+import { flag, struct, text, unsigned } from '../../json/schema.js';
 import { receiveMessage } from '../../linux/fd-passing.js';
-import { flag, parseDocument, struct, text, unsigned } from '../model/schema.js';
+import { parseDocument } from '../model/schema.js';
 import { answeredError, protocolError } from './proxy-error.js';
 
 /** One packet, in either direction (spec 40 §5.1). */

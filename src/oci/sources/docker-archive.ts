@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { withContextAsync } from '../../errors.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../../json/json.js';
+import { list, struct, text } from '../../json/schema.js';
 import { type ArchiveFile, openArchive } from '../blob/archive-file.js';
 import { ImageSourceError } from '../blob/blob-error.js';
 import { readLocation } from '../blob/blob-file.js';
@@ -8,7 +9,7 @@ import type { FileLocation } from '../blob/blob-location.js';
 import { findMember, indexTar, invalidArchive, memberName, type TarMember } from '../blob/tar-index.js';
 import type { DockerArchiveReference } from '../model/image-reference.js';
 import { formatRegistryReference, parseRegistryReference } from '../model/registry-reference.js';
-import { list, parseDocument, struct, text } from '../model/schema.js';
+import { parseDocument } from '../model/schema.js';
 
 /** One image of an archive: an item of its `manifest.json`. */
 export interface ArchivedImage {

@@ -1,7 +1,7 @@
-import { type JsonNode, parseStrictJson } from '../../../json/strict-json.js';
 import type { FormatConfig, FormatVersion } from '../../erofs/format/constants.js';
 import { AlgorithmParseError, formatAlgorithm, type HashAlgorithm, parseAlgorithm } from '../../fsverity/algorithm.js';
 import { RepositoryOpenError } from '../directory/open-error.js';
+import { type JsonNode, parseStrictJson } from './json-nodes.js';
 
 /** The file at the root of a repository that says what it is. */
 export const METADATA_FILENAME = 'meta.json';

@@ -2,7 +2,8 @@
  * JSON with what `JSON.parse` throws away: repeated keys and the text of numbers.
  *
  * `meta.json` decides how a repository may be used, so two readers must not see two different values in it
- * (spec 10 §7.3): a known key that is repeated and a number that is not a plain integer are errors.
+ * (spec 10 §7.3): a known key that is repeated and a number that is not a plain integer are errors. Below unknown keys,
+ * though, anything goes that is JSON at all, also what `parseJson` refuses in documents that digests are made of.
  */
 
 export type JsonNode =
