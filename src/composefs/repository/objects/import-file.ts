@@ -1,25 +1,50 @@
-import { fstatSync, renameSync, statSync } from 'node:fs';
+import { type BigIntStats, fstatSync, renameSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../../errors.js';
 import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from '../../../fs/files.js';
 import type { StagedFile } from '../../../fs/staged-file.js';
 import { hasCapability } from '../../../linux/capability.js';
 import { ficlone } from '../../../linux/clone.js';
-import { linkOpenFile } from '../../../linux/link.js';
+import { linkFd, linkOpenFile } from '../../../linux/link.js';
+import { inInitialUserNamespace } from '../../../system/user-namespace.js';
 import { computeVerityOfFd } from '../../fsverity/digest.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+import { isPrivateDirectory, type Linker, linkRefusal } from './link-rules.js';
 import type { ObjectDestination, StoredObject } from './stored-object.js';
 
 export interface ImportOptions {
   /** Fail rather than copy (spec 10 §10.7, the zerocopy variant). */
   readonly zeroCopy?: boolean;
+  /**
+   * Whether others than the caller may be able to write the files. Then nothing becomes an object but what is hashed
+   * when it cannot change any more.
+   */
+  readonly mayChange?: boolean;
 }
 
 /** What one bulk import learns on its way: make one and pass it to every call. */
 export class ImportContext {
   readonly zeroCopy: boolean;
+  readonly mayChange: boolean;
+  readonly #devices = new WeakMap<ObjectDestination, number>();
   readonly #withoutReflink = new Set<string>();
+  readonly #links = new Map<string, LinkPossibility>();
+  #linker: Linker | undefined;
+  #isPrivate: boolean | undefined;
 
   constructor(options: ImportOptions = {}) {
     this.zeroCopy = options.zeroCopy ?? false;
+    this.mayChange = options.mayChange ?? false;
+  }
+
+  /** The device of the objects, whose directory is made if it is missing. */
+  deviceOf(store: ObjectDestination): number {
+    let device = this.#devices.get(store);
+    if (device === undefined) {
+      store.makeObjectsDirectory();
+      device = store.within((directory) => statSync(directory).dev);
+      this.#devices.set(store, device);
+    }
+    return device;
   }
 
   /** @param devices source and destination. */
@@ -30,14 +55,78 @@ export class ImportContext {
   rememberNoReflink(devices: string): void {
     this.#withoutReflink.add(devices);
   }
+
+  /**
+   * Fails if no file can be linked from one device to the other.
+   *
+   * @param probe links a file for once; asked for the first file only.
+   */
+  requireLinks(devices: string, probe: () => void): void {
+    let found = this.#links.get(devices);
+    if (found === undefined) {
+      found = tryLink(probe);
+      this.#links.set(devices, found);
+    }
+    if (!found.isPossible) throw found.cause;
+  }
+
+  /** As whom files are linked. */
+  get linker(): Linker {
+    if (this.#linker !== undefined) return this.#linker;
+    const uid = process.geteuid?.() ?? 0;
+    this.#linker = { uid, isRoot: uid === 0 && inInitialUserNamespace() };
+    return this.#linker;
+  }
+
+  isPrivate(store: ObjectDestination): boolean {
+    this.#isPrivate ??= store.within((directory) => isPrivateDirectory(directory, this.linker.uid));
+    return this.#isPrivate;
+  }
 }
 
-/** Reflink, else hard link, else copy (spec 10 §10.7). */
-export function importFile(store: ObjectDestination, fd: number, size: number, context: ImportContext): StoredObject {
-  const reflinked = tryReflink(store, fd, size, context);
+type LinkPossibility = { readonly isPossible: true } | { readonly isPossible: false; readonly cause: unknown };
+
+function tryLink(probe: () => void): LinkPossibility {
+  try {
+    probe();
+    return { isPossible: true };
+  } catch (cause) {
+    // Anything else may be about that one file.
+    if (isErrno(cause, 'EXDEV', 'EOPNOTSUPP', 'ENOSYS', 'FFI_UNAVAILABLE')) return { isPossible: false, cause };
+    return { isPossible: true };
+  }
+}
+
+/** What the caller has read of a file, from its beginning to its end. */
+export interface KnownContent {
+  readonly id: ObjectId;
+  /** All of it, unless it is large. */
+  readonly data: Buffer | undefined;
+  /** What `fstat` said before it was read. */
+  readonly before: BigIntStats;
+}
+
+/**
+ * Reflink, else hard link, else copy (spec 10 §10.7).
+ *
+ * @param content what is known of the file; another content is an error.
+ * @throws ComposefsError `FILE_CHANGED`, `ZEROCOPY_FAILED`, `SIZE_MISMATCH`
+ */
+export function importFile(
+  store: ObjectDestination,
+  fd: number,
+  size: number,
+  context: ImportContext,
+  content?: KnownContent,
+): StoredObject {
+  if (content !== undefined && store.hasSize(content.id, size)) {
+    return { id: content.id, size, method: 'already-present' };
+  }
+  const devices = `${fstatSync(fd).dev}:${context.deviceOf(store)}`;
+  const reflinked = tryReflink(store, fd, size, devices, context, content);
   if (reflinked !== undefined) return reflinked;
   try {
-    return hardlink(store, fd, size);
+    return hardlink(store, fd, size, devices, context, content);
   } catch (cause) {
     if (context.zeroCopy) {
       throw new ComposefsError(
@@ -47,7 +136,8 @@ export function importFile(store: ObjectDestination, fd: number, size: number, c
       );
     }
   }
-  return copy(store, fd);
+  if (content?.data !== undefined) return store.storeObject(content.data);
+  return copy(store, fd, content);
 }
 
 /** A reflinked file is an inode of its own: later changes to the source do not reach it. */
@@ -55,66 +145,124 @@ function tryReflink(
   store: ObjectDestination,
   fd: number,
   size: number,
+  devices: string,
   context: ImportContext,
+  content: KnownContent | undefined,
 ): StoredObject | undefined {
-  store.makeObjectsDirectory();
-  const devices = `${fstatSync(fd).dev}:${store.within((directory) => statSync(directory).dev)}`;
   if (!context.mayReflink(devices)) return undefined;
   const file = store.stage(0o644);
   try {
     try {
       withContext('Reflinking source file to objects directory', () => ficlone(file.fd, fd));
     } catch (error) {
-      if (!isErrno(error, 'EOPNOTSUPP', 'EXDEV', 'ENOTTY', 'FFI_UNAVAILABLE')) throw error;
-      context.rememberNoReflink(devices);
+      if (isErrno(error, 'EOPNOTSUPP', 'EXDEV', 'ENOTTY', 'FFI_UNAVAILABLE')) context.rememberNoReflink(devices);
+      // These are about the one file, such as one that is a swap file.
+      else if (!isErrno(error, 'EINVAL', 'EPERM', 'ETXTBSY')) throw error;
       return undefined;
     }
     const actual = fstatSync(file.fd).size;
     if (actual !== size) {
       throw new ComposefsError('SIZE_MISMATCH', `Reflink size mismatch: expected ${size} bytes, got ${actual}`);
     }
-    const stored = finalize(store, file);
+    const stored = finalize(store, file, isUnchanged(fd, context, content) ? content?.id : undefined, content);
     return stored.method === 'copied' ? { ...stored, method: 'reflinked' } : stored;
   } finally {
     file.discard();
   }
 }
 
+/** A clock of the kernel that file times are taken from may stand still for so long, in nanoseconds. */
+const CLOCK_TICK_NS = 20_000_000n;
+
+/** Whether what was read is certainly what the file had when it was cloned, so that it need not be hashed again. */
+function isUnchanged(fd: number, context: ImportContext, content: KnownContent | undefined): boolean {
+  if (content === undefined || context.mayChange) return false;
+  const { before } = content;
+  const after = fstatSync(fd, { bigint: true });
+  if (after.size !== before.size || after.ctimeNs !== before.ctimeNs || after.mtimeNs !== before.mtimeNs) return false;
+  // A change within one tick of the clock would not show.
+  return BigInt(Date.now()) * 1_000_000n - before.ctimeNs > CLOCK_TICK_NS;
+}
+
 /** Spec 10 §10.8. The object is the source's own inode, with its owner and mode. */
-function hardlink(store: ObjectDestination, fd: number, size: number): StoredObject {
-  if (!hasCapability('CAP_DAC_READ_SEARCH')) {
-    throw new ComposefsError('EPERM', 'hard links to open files need CAP_DAC_READ_SEARCH');
-  }
+function hardlink(
+  store: ObjectDestination,
+  fd: number,
+  size: number,
+  devices: string,
+  context: ImportContext,
+  content: KnownContent | undefined,
+): StoredObject {
+  const link = hasCapability('CAP_DAC_READ_SEARCH') && inInitialUserNamespace() ? linkOpenFile : linkFd;
+  // Mounts of one file system have the same device, but no links lead from one to the other.
+  context.requireLinks(devices, () => store.staging.nameFile(fd, link)(unlinkSync));
+  const stat = fstatSync(fd);
+  const require = (isImmutable: boolean): void =>
+    requireLinkable(fd, stat, context, context.isPrivate(store), isImmutable);
+  require(true);
   // In place, never on a copy: the object is to be this very inode.
-  const id = store.verity.enableInPlace(fd) ? store.verity.measure(fd) : computeVerityOfFd(store.algorithm, fd);
-  const { size: actual } = fstatSync(fd);
-  if (store.hasSize(id, actual)) return { id, size, method: 'already-present' };
+  const isImmutable = store.verity.enableInPlace(fd);
+  require(isImmutable);
+  const id = isImmutable ? store.verity.measure(fd) : (content?.id ?? computeVerityOfFd(store.algorithm, fd));
+  requireContent(id, content);
+  if (store.hasSize(id, stat.size)) return { id, size, method: 'already-present' };
   try {
-    store.nameObject(id, (path) => linkOpenFile(fd, path));
+    store.nameObject(id, (path) => link(fd, path));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
-    if (store.hasSize(id, actual)) return { id, size, method: 'already-present' };
-    const temporary = store.staging.nameFile(fd, linkOpenFile);
+    if (store.hasSize(id, stat.size)) return { id, size, method: 'already-present' };
+    const temporary = store.staging.nameFile(fd, link);
     store.nameObject(id, (path) => temporary((from) => renameSync(from, path)));
   }
   return { id, size, method: 'hardlinked' };
 }
 
-function copy(store: ObjectDestination, fd: number): StoredObject {
+/** Fails unless the file itself may become an object. */
+function requireLinkable(
+  fd: number,
+  stat: Stats,
+  context: ImportContext,
+  isPrivate: boolean,
+  isImmutable: boolean,
+): void {
+  const { linker, mayChange } = context;
+  const refusal =
+    mayChange && !isImmutable
+      ? 'others may be able to change it'
+      : linkRefusal({ fd, stat, linker, isPrivate, isImmutable });
+  if (refusal !== undefined) throw new ComposefsError('EPERM', `a hard link is refused: ${refusal}`);
+}
+
+function copy(store: ObjectDestination, fd: number, content: KnownContent | undefined): StoredObject {
   const file = store.stage(0o644);
   try {
     for (const chunk of readChunks(fd, Buffer.allocUnsafe(IO_BUFFER_SIZE))) writeFully(file.fd, chunk);
-    return finalize(store, file);
+    return finalize(store, file, undefined, content);
   } finally {
     file.discard();
   }
 }
 
-/** Names a complete staged file whose digest is not known yet (spec 10 §10.4 and §10.5). */
-function finalize(store: ObjectDestination, file: StagedFile): StoredObject {
+/**
+ * Names a complete staged file (spec 10 §10.4 and §10.5).
+ *
+ * @param known its digest, where it need not be found out.
+ */
+function finalize(
+  store: ObjectDestination,
+  file: StagedFile,
+  known: ObjectId | undefined,
+  content: KnownContent | undefined,
+): StoredObject {
   const enabled = withContext('Enabling verity on tmpfile', () => store.enableVerity(file));
-  const id = enabled ? store.verity.measure(file.fd) : computeVerityOfFd(store.algorithm, file.fd);
+  const id = enabled ? store.verity.measure(file.fd) : (known ?? computeVerityOfFd(store.algorithm, file.fd));
+  requireContent(id, content);
   const { size } = fstatSync(file.fd);
   if (store.hasSize(id, size) || !store.place(file, id, size)) return { id, size, method: 'already-present' };
   return { id, size, method: 'copied' };
+}
+
+function requireContent(id: ObjectId, content: KnownContent | undefined): void {
+  if (content === undefined || id === content.id) return;
+  throw new ComposefsError('FILE_CHANGED', 'the file has changed since it was read');
 }

@@ -10,7 +10,7 @@ import { FsVerityHasher } from '../../fsverity/hasher.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { RepositoryRoot, type RootReference } from '../directory/root.js';
 import { collectingError, ensureWritable, readOnlyFeaturesError } from '../directory/writable.js';
-import { type ImportContext, importFile } from './import-file.js';
+import { type ImportContext, importFile, type KnownContent } from './import-file.js';
 import { ObjectVerity } from './object-verity.js';
 import { ObjectWriter } from './object-writer.js';
 import type { ObjectDestination, StoredObject } from './stored-object.js';
@@ -258,10 +258,11 @@ export class ObjectStore implements ObjectDestination {
    * Stores an open regular file by the cheapest way there is: reflink, hard link, copy (spec 10 §10.7).
    *
    * @param context shared by all files of one import.
+   * @param content what the caller has read of it: the file is not read again where that is not needed.
    */
-  ensureObjectFromFile(fd: number, size: number, context: ImportContext): StoredObject {
+  ensureObjectFromFile(fd: number, size: number, context: ImportContext, content?: KnownContent): StoredObject {
     this.ensureWritable();
-    return importFile(this, fd, size, context);
+    return importFile(this, fd, size, context, content);
   }
 
   /**
