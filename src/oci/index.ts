@@ -3,12 +3,6 @@
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
-export {
-  type EnsureImagesOptions,
-  ensureComposefsErofs,
-  type UpgradeResult,
-  upgradeRepo,
-} from './import/erofs-images.js';
 export { type ImportLayerOptions, importLayer } from './import/import-layer.js';
 export {
   formatStats,
@@ -17,8 +11,14 @@ export {
   newObjects,
   totalObjects,
 } from './import/import-stats.js';
-export type { PulledLayer } from './import/layer-importer.js';
-export { type PulledImage, type PullOptions, type PullResult, pull, pullFrom } from './import/pull.js';
+export { pull, pullFrom } from './import/pull.js';
+export type { PulledImage, PulledLayer, PullOptions, PullResult } from './import/pull-options.js';
+export {
+  type EnsureImagesOptions,
+  ensureComposefsErofs,
+  type UpgradeResult,
+  upgradeRepo,
+} from './import/upgrade.js';
 export { processEntry } from './layer/apply-layer.js';
 export { createFilesystem, type FilesystemOptions } from './layer/filesystem.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';

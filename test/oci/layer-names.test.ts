@@ -8,9 +8,9 @@ import { importTar, storeBlob } from '../../src/oci/import/import-tar.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { layerTar } from '../../src/oci/layer/layers.js';
 import { sha256ContentDigest } from '../../src/oci/model/digest.js';
+import { writeConfigStream } from '../../src/oci/store/config-stream.js';
 import { LAYER_CONTENT_TYPE, layerContentId } from '../../src/oci/store/identifiers.js';
 import { OciImage } from '../../src/oci/store/image.js';
-import { linkConfig } from '../../src/oci/store/link-config.js';
 import { writeManifestRaw } from '../../src/oci/store/manifest-stream.js';
 import { untagImage } from '../../src/oci/store/tags.js';
 import { blob, buildArtifact, buildImage, LAYER_TYPE, type TestImage } from '../support/oci-fixtures.js';
@@ -142,7 +142,7 @@ test('a layer that is not that of its name is found, and fails at its end when i
   // An image that uses it, as a reader that takes diff_ids on trust stores it.
   const config = IMAGE.config.bytes.toString().replace(DIGEST, digest);
   const { configDigest } = OciImage.openRef(repo, 'image');
-  const configVerity = await linkConfig(repo, configDigest, TAR_IMAGE.config.bytes, [[digest, evil.id]]);
+  const [, configVerity] = await writeConfigStream(repo, TAR_IMAGE.config.bytes, [[digest, evil.id]]);
   const links = { configDigest, configVerity, layers: [[digest, evil.id]] as const };
   await writeManifestRaw(repo, TAR_IMAGE.manifest.bytes, TAR_IMAGE.manifest.descriptor.digest, links);
   assert.equal(config, TAR_IMAGE.config.bytes.toString());

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fullMessage } from '../../src/errors.js';
-import { upgradeRepo } from '../../src/oci/import/erofs-images.js';
 import { pull } from '../../src/oci/import/pull.js';
+import { upgradeRepo } from '../../src/oci/import/upgrade.js';
 import { OciImage } from '../../src/oci/store/image.js';
 import { fxOci, spdxArtifact } from '../support/oci-fixtures.js';
 import { isSound, layoutOf, PULL, tempRepository } from './oci-support.js';

@@ -11,13 +11,13 @@ import { RepositoryOpenError } from './directory/open-error.js';
 import { withRoot } from './directory/root.js';
 import type { FsckResult } from './fsck/fsck.js';
 import { runFsck } from './fsck/run-fsck.js';
-import type { GcResult } from './gc/gc.js';
+import { type GcResult, removeUnreachable } from './gc/gc.js';
 import { runGc } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
 import { writeMissingMetadata } from './metadata/upgrade.js';
-import { objectsForImage, readImageTree, registerImages, writeImage } from './names/images.js';
-import { nameStream, registerStreams, type StreamNames, storeStream } from './names/streams.js';
+import { linkImages, objectsForImage, readImageTree, registerImages, writeImage } from './names/images.js';
+import { linkStreams, nameStream, registerStreams, type StreamNames, storeStream } from './names/streams.js';
 import { createSymlink } from './names/symlink.js';
 import { hasAllObjects } from './names/whole-stream.js';
 import type { SyncingHost } from './objects/host.js';
@@ -173,6 +173,29 @@ export class Repository extends ReadableRepository implements SyncingHost {
     this.#hasNewNames = true;
   }
 
+  /** {@link linkStreams} for images. */
+  linkImages(ids: readonly ObjectId[]): void {
+    this.ensureWritable();
+    linkImages(this, ids);
+    this.#hasNewNames = true;
+  }
+
+  /**
+   * Names streams that are objects already, without a sync: the caller knows of one that has begun after they, and all
+   * that they name, had their names as objects. {@link syncNames} makes the names last.
+   */
+  linkStreams(streams: readonly StreamNames[]): void {
+    linkStreams(this, streams);
+    this.#hasNewNames = true;
+  }
+
+  /** Lists images and names streams that are objects already, in this order, with one sync before. */
+  registerNames(images: readonly ObjectId[], streams: readonly StreamNames[]): void {
+    registerImages(this, images);
+    linkStreams(this, streams);
+    this.#hasNewNames = true;
+  }
+
   /**
    * The stream, made by `fill` if there is none, or if it is damaged or lacks objects. In all cases the reference, if
    * given, points to it afterwards.
@@ -263,6 +286,17 @@ export class Repository extends ReadableRepository implements SyncingHost {
       afterShared: () => this.objects.suspendWriting(false),
       signal: options.signal,
     });
+  }
+
+  /**
+   * Deletes those of the given objects that nothing needs any more, and their entries, as {@link gc} would: for who has
+   * replaced something. Nothing is deleted while anybody else has the repository open, or does something else through
+   * this instance: then that is left to {@link gc}. Blocks the thread; what has been replaced is on disk before.
+   *
+   * @returns whether it could be done.
+   */
+  async removeSuperseded(ids: readonly ObjectId[]): Promise<boolean> {
+    return await this.lock.tryExclusive(() => removeUnreachable(this, new Set(ids)));
   }
 
   /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */

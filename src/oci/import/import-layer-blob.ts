@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
-  type ObjectStore,
+  type NamingTimes,
+  ObjectStore,
   type ObjectStoreOptions,
   withDeferredNames,
 } from '../../composefs/repository/objects/object-store.js';
@@ -34,6 +35,7 @@ export interface ImportLayerInput {
 }
 
 export interface ImportedLayer extends StoredLayer {
+  readonly times: NamingTimes;
   /** For a blob from a registry. */
   readonly transfer?: Transfer;
 }
@@ -65,8 +67,17 @@ async function storeContent(
   input: ImportLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
-): Promise<StoredLayer> {
-  return await withDeferredNames(input.store, (objects) => storeLayer(objects, input, blob, signal));
+): Promise<ImportedLayer> {
+  const store = (objects: ObjectStore): Promise<StoredLayer> => storeLayer(objects, input, blob, signal);
+  const { result, times } = await withDeferredNames(input.store, store);
+  return { ...result, times: times.syncedAt === undefined ? synced(input.store, times) : times };
+}
+
+/** Where objects got their names at once, as with fs-verity, or were all there: a sync for the names. */
+function synced(store: ObjectStoreOptions, { namedAt }: NamingTimes): NamingTimes {
+  const objects = new ObjectStore(store);
+  objects.sync();
+  return { namedAt, syncedAt: objects.syncedAt };
 }
 
 async function storeLayer(

@@ -7,7 +7,7 @@ import { validateLayerName } from '../model/tag.js';
 import { layerContentId } from '../store/identifiers.js';
 import { emptyStats, type ImportStats } from './import-stats.js';
 import { importTar } from './import-tar.js';
-import { findLayer, registerLayer } from './stored-layers.js';
+import { findLayer, layerNames } from './stored-layers.js';
 
 export interface ImportLayerOptions {
   readonly signal?: AbortSignal | undefined;
@@ -35,10 +35,11 @@ export async function importLayer(
     let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
     if (stored === undefined) {
       const importOptions = { signal: options.signal, limits: tarLimits(options.layerLimits) };
-      stored = await withDeferredNames(repo.objects.options, (objects) =>
+      const { result } = await withDeferredNames(repo.objects.options, (objects) =>
         importTar(objects, diffId, tar, importOptions),
       );
-      registerLayer(repo, stored, diffId);
+      stored = result;
+      repo.registerStreams(layerNames(repo, result, diffId));
     }
     if (name !== undefined) repo.nameStream(layerContentId(diffId), name);
     repo.syncNames();

@@ -1,22 +1,20 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError, ContextError } from '../../errors.js';
-import type { ProgressEvent, ProgressReporter } from '../../progress.js';
+import type { ProgressEvent } from '../../progress.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import type { LayerLimits } from '../model/layer-limits.js';
-import type { DownloadSlots } from '../registry/download-slots.js';
 import { removePartial } from '../registry/partial-store.js';
 import type { Transfer } from '../registry/use-blob.js';
-import type { BlobLocation, ImageSource, LentLayer } from '../sources/image-source.js';
+import type { BlobLocation, LentLayer } from '../sources/image-source.js';
 import type { ImportedLayer } from './import-layer-blob.js';
 import { addStats, emptyStats, type ImportStats } from './import-stats.js';
 import { LayerHelpers } from './layer-helpers.js';
 import type { SharedObjectBatches } from './object-batches.js';
-import { oneAtATime } from './one-at-a-time.js';
-import type { WorkerPool } from './pool.js';
-import { findArtifactLayer, findLayer, registerLayer } from './stored-layers.js';
+import { OneAtATime } from './one-at-a-time.js';
+import type { PullContext } from './pull-context.js';
+import type { PulledLayer } from './pull-options.js';
+import { findArtifactLayer, findLayer } from './stored-layers.js';
 
 /** One layer to have: `key` is its diff_id, or the blob's digest in an artifact. */
 export interface WantedLayer {
@@ -24,30 +22,11 @@ export interface WantedLayer {
   readonly descriptor: Descriptor;
 }
 
-export interface LayerImport {
-  readonly repo: Repository;
-  readonly source: ImageSource;
-  readonly pool: WorkerPool;
-  readonly progress: ProgressReporter;
-  readonly signal: AbortSignal | undefined;
+export interface LayerImport extends PullContext {
   /** The image or artifact whose layers they are. */
   readonly manifest: OciDigest;
   /** Whether the layers are those of a container image, with diff_ids. */
   readonly isContainer: boolean;
-  /** Bounds the transfers from registries. */
-  readonly downloads: DownloadSlots;
-  /** How large each layer may be. */
-  readonly limits: LayerLimits | undefined;
-}
-
-/** One layer of an image that was pulled. */
-export interface PulledLayer {
-  /** The diff_id; the blob's digest in an artifact. */
-  readonly key: OciDigest;
-  readonly blob: Descriptor;
-  /** Whether it was stored before, so that nothing of it was read. */
-  readonly wasPresent: boolean;
-  readonly transfer: Transfer;
 }
 
 export interface ImportedLayers {
@@ -140,24 +119,30 @@ function dropPartial(location: BlobLocation): void {
 /** A layer that another pull of this process has stored meanwhile is known by its splitstream only. */
 type Imported = readonly [key: OciDigest, layer: ImportedLayer | ObjectId];
 
+const running = new OneAtATime<ImportedLayer>();
+
 async function runAll(layers: readonly WantedLayer[], context: LayerImport): Promise<Imported[]> {
+  const { repo, progress, names, releases } = context;
   const stop = new AbortController();
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, context.signal]);
-  const helpers = new LayerHelpers(layers.length, context.pool, context.repo.objects.options, signal);
+  const helpers = new LayerHelpers(layers.length, context.pool, repo.objects.options, signal);
   let failure: { error: unknown } | undefined;
   const imports = layers.map(async (layer): Promise<Imported | undefined> => {
     let shared: SharedObjectBatches | undefined;
     try {
-      const stored = await oneAtATime(context.repo, importName(layer, context), signal, async (waited) => {
-        const existing = waited ? storedLayer(layer, context) : undefined;
-        if (existing !== undefined) {
-          context.progress.report({ type: 'skipped', id: layer.key });
-          return existing;
-        }
+      const { result, release } = await running.run(repo, importName(layer, context), signal, async () => {
         shared = helpers.share();
         return await importLayer(layer, shared, context, signal);
       });
-      return [layer.key, stored];
+      if (release !== undefined) {
+        releases.push(release);
+        return [layer.key, result];
+      }
+      progress.report({ type: 'skipped', id: layer.key });
+      // Who has stored it may not have given it its name yet.
+      const times = { namedAt: process.hrtime.bigint(), syncedAt: undefined };
+      names.addLayer(result, layer.key, times, () => undefined);
+      return [layer.key, result.id];
     } catch (error) {
       // The first failure is the cause; those that it stops are not.
       failure ??= { error };
@@ -184,7 +169,7 @@ async function importLayer(
   context: LayerImport,
   signal: AbortSignal,
 ): Promise<ImportedLayer> {
-  const { repo, source, progress, downloads } = context;
+  const { source, progress, downloads, names } = context;
   const { key, descriptor } = layer;
   const run = (lent: LentLayer): Promise<ImportedLayer> => runImport(key, lent, shared, context, signal);
   try {
@@ -199,8 +184,9 @@ async function importLayer(
       const host = location.kind === 'registry' ? location.endpoints[0]?.host : undefined;
       imported = await (host === undefined ? run(located) : downloads.run(host, () => run(located), signal));
     }
-    registerLayer(repo, imported, key);
-    if (location !== undefined) dropPartial(location);
+    names.addLayer(imported, key, imported.times, () => {
+      if (location !== undefined) dropPartial(location);
+    });
     progress.report({ type: 'done', id: key, transferred: descriptor.size });
     return imported;
   } catch (error) {

@@ -1,48 +1,82 @@
 import { fstatSync } from 'node:fs';
 import type { Repository } from '../../composefs/repository/repository.js';
 
-/** What is being done, by repository and key; settles, and never fails, when it has ended. */
-const running = new Map<string, Promise<void>>();
+/** What this process is doing to repositories, through whichever instances, by repository and name. */
+export class OneAtATime<T> {
+  readonly #running = new Map<string, Promise<T>>();
 
-/**
- * Does something that must not be done twice at once to a repository by this process, through whichever instance: who comes later waits until the first has ended,
- * however it ended, and then looks for what it has left. So one who is stopped or fails takes nobody along.
- *
- * Not to be nested with keys in another order.
- *
- * @param action is told whether it had to wait.
- * @throws the reason of the signal, if that comes while it waits; what `action` throws
- */
-export async function oneAtATime<T>(
-  repo: Repository,
-  name: string,
-  signal: AbortSignal | undefined,
-  action: (waited: boolean) => Promise<T>,
-): Promise<T> {
-  const { dev, ino } = fstatSync(repo.root.fd, { bigint: true });
-  const key = `${dev}:${ino} ${name}`;
-  let waited = false;
-  for (let other = running.get(key); other !== undefined; other = running.get(key)) {
-    waited = true;
-    await untilAborted(other, signal);
+  /**
+   * Does something unless it is being done already; then waits for that, and takes its result. Where that fails, however
+   * it fails, who has waited does it in his turn: so one who is stopped takes nobody along.
+   *
+   * Not to be nested with names in another order.
+   *
+   * @returns `release`, for who has done it: until then whoever asks gets the result without another look at the
+   *   repository.
+   * @throws the reason of the signal, if that comes while it waits; what `action` throws
+   */
+  async run(
+    repo: Repository,
+    name: string,
+    signal: AbortSignal | undefined,
+    action: () => Promise<T>,
+  ): Promise<{ readonly result: T; readonly release: (() => void) | undefined }> {
+    const key = keyOf(repo, name);
+    for (let other = this.#running.get(key); other !== undefined; other = this.#running.get(key)) {
+      const outcome = await untilAborted(settled(other), signal);
+      if ('result' in outcome) return { result: outcome.result, release: undefined };
+    }
+    signal?.throwIfAborted();
+    const own = action();
+    this.#running.set(key, own);
+    try {
+      return { result: await own, release: () => this.#end(key, own) };
+    } catch (error) {
+      this.#end(key, own);
+      throw error;
+    }
   }
-  signal?.throwIfAborted();
-  let end = (): void => undefined;
-  running.set(
-    key,
-    new Promise((resolve) => {
-      end = resolve;
-    }),
-  );
-  try {
-    return await action(waited);
-  } finally {
-    running.delete(key);
-    end();
+
+  /** {@link run} for what everybody does himself, after the others and not with them. */
+  async inTurn<Own extends T>(
+    repo: Repository,
+    name: string,
+    signal: AbortSignal | undefined,
+    action: () => Promise<Own>,
+  ): Promise<Own> {
+    const key = keyOf(repo, name);
+    for (let other = this.#running.get(key); other !== undefined; other = this.#running.get(key)) {
+      await untilAborted(settled(other), signal);
+    }
+    signal?.throwIfAborted();
+    const own = action();
+    this.#running.set(key, own);
+    try {
+      return await own;
+    } finally {
+      this.#end(key, own);
+    }
+  }
+
+  #end(key: string, own: Promise<T>): void {
+    if (this.#running.get(key) === own) this.#running.delete(key);
   }
 }
 
-async function untilAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+function keyOf(repo: Repository, name: string): string {
+  const { dev, ino } = fstatSync(repo.root.fd, { bigint: true });
+  return `${dev}:${ino} ${name}`;
+}
+
+async function settled<T>(promise: Promise<T>): Promise<{ readonly result: T } | { readonly error: unknown }> {
+  try {
+    return { result: await promise };
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   signal?.throwIfAborted();
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -50,7 +84,7 @@ async function untilAborted(promise: Promise<void>, signal: AbortSignal | undefi
     signal?.addEventListener('abort', onAbort, { once: true });
   });
   try {
-    await Promise.race([promise, aborted]);
+    return await Promise.race([promise, aborted]);
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }

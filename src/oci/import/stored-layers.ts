@@ -1,4 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { StreamNames } from '../../composefs/repository/names/streams.js';
 import { isWholeStream } from '../../composefs/repository/names/whole-stream.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { layerDigest, verifyLayer } from '../layer/layer-content.js';
@@ -53,29 +54,23 @@ export function findArtifactLayer(repo: Repository, layer: Descriptor, manifest:
 }
 
 /**
- * Names an imported layer.
+ * The names that a new layer is to get, in their order.
  *
  * @param key its diff_id, or the digest of an artifact's blob.
  */
-export function registerLayer(repo: Repository, { id, diffId }: StoredLayer, key: OciDigest): void {
+export function layerNames(repo: Repository, { id, diffId }: StoredLayer, key: OciDigest): StreamNames[] {
   const digest = diffId ?? key;
   const identifier = layerContentId(digest);
   const present = repo.hasStream(identifier);
   if (diffId === undefined && present !== undefined && isWholeStream(repo, present, LAYER_CONTENT_TYPE)) {
-    repo.registerStream(id, blobIdentifier(digest));
-    return;
+    return [{ id, contentIdentifier: blobIdentifier(digest) }];
   }
   const displaced = present === undefined || present === id ? undefined : otherName(repo, present, digest);
-  const streams = displaced === undefined ? [] : [displaced];
-  repo.registerStreams([...streams, { id, contentIdentifier: identifier }]);
+  return [...(displaced === undefined ? [] : [displaced]), { id, contentIdentifier: identifier }];
 }
 
 /** The right name of what had the name of another layer, so that a collector that goes by names keeps it. */
-function otherName(
-  repo: Repository,
-  id: ObjectId,
-  digest: OciDigest,
-): { id: ObjectId; contentIdentifier: string } | undefined {
+function otherName(repo: Repository, id: ObjectId, digest: OciDigest): StreamNames | undefined {
   let name: string;
   if (isWholeStream(repo, id, BLOB_CONTENT_TYPE)) name = blobIdentifier(digest);
   else {

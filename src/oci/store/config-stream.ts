@@ -69,6 +69,28 @@ export function readConfigStream(repo: Repository, digest: OciDigest, verity?: O
   return stream;
 }
 
+/** A stored config of any media type with its digest checked, and the stream that holds it. */
+export interface StoredConfig extends ExternalStream {
+  readonly id: ObjectId;
+  readonly refs: ConfigRefs;
+}
+
+/** @param id of the stream; undefined, as the result is then, if there is none. Undefined if it is damaged, too. */
+export function findConfig(
+  repo: Repository,
+  digest: OciDigest,
+  id: ObjectId | undefined = repo.hasStream(configIdentifier(digest)),
+): StoredConfig | undefined {
+  if (id === undefined) return undefined;
+  try {
+    const stream = readConfigStream(repo, digest, id);
+    if (contentDigestLike(digest, stream.data) !== digest) return undefined;
+    return { ...stream, id, refs: sortConfigRefs(stream.namedRefs) };
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Opens an image config (spec 40 §14.3). Its layer refs can be trusted only if `verity` was given and is trusted;
  * otherwise the caller checks the layers' content against their diff_ids.
@@ -99,25 +121,21 @@ export async function writeConfigRaw(
   refs: ReadonlyMap<string, ObjectId>,
   images: LinkedImages = {},
 ): Promise<ContentAndVerity> {
-  return await writeConfigStream(repo, json, configNamedRefs(json, refs, images));
+  const layers = layerRefsInOrder(parseConfig(json).value.rootfs.diff_ids, refs);
+  return await writeConfigStream(repo, json, configRefsOf(layers, images));
 }
 
-/**
- * The named refs of the stream of an image config, in their order.
- *
- * @throws ComposefsError `MISSING_LAYER` if `refs` lacks a diff_id of the config.
- */
-export function configNamedRefs(
-  json: Buffer,
-  refs: ReadonlyMap<string, ObjectId>,
+/** Layers, then images, in the order of spec 40 §3.2. */
+export function configRefsOf(
+  layers: readonly (readonly [string, ObjectId])[],
   images: LinkedImages,
 ): (readonly [string, ObjectId])[] {
-  return [...layerRefsInOrder(parseConfig(json).value.rootfs.diff_ids, refs), ...imageRefs(images)];
+  return [...layers, ...imageRefs(images)];
 }
 
 /**
  * Stores a config of any media type with its named refs in the given order. Manifests that are stored keep the stream
- * that they name: see `linkConfig`.
+ * that they name: see `linkImage`.
  */
 export async function writeConfigStream(
   repo: Repository,

@@ -1,6 +1,8 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { storeStream } from '../../composefs/repository/names/streams.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
+import { loadZstdEncode, type ZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 
 /**
@@ -51,23 +53,30 @@ export async function writeExternalStream(
   ref?: string,
 ): Promise<ObjectId> {
   return await repo.hold(async () => {
-    const id = await storeExternalStream(repo, contentType, data, namedRefs);
+    const encode = await loadZstdEncode();
+    const id = storeExternalStream(repo, contentType, data, namedRefs, encode);
     repo.registerStream(id, identifier, ref);
     return id;
   });
 }
 
 /** {@link writeExternalStream} without a name. Call it inside of {@link Repository.hold}. */
-export async function storeExternalStream(
+export function storeExternalStream(
   repo: Repository,
   contentType: bigint,
   data: Buffer,
   namedRefs: Iterable<readonly [string, ObjectId]>,
-): Promise<ObjectId> {
+  encode: ZstdEncode,
+): ObjectId {
   const writer = repo.createStream(contentType);
   for (const [name, id] of namedRefs) writer.addNamedStreamRef(name, id);
   const object = repo.objects.ensureIntact(() => repo.objects.storeObject(data));
   writer.addExternalSize(data.length);
   writer.writeReference(object);
-  return await repo.storeStream(writer);
+  const file = writer.finish(encode);
+  try {
+    return storeStream(repo, file);
+  } finally {
+    file.dispose();
+  }
 }

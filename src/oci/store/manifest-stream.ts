@@ -1,6 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
+import { loadZstdEncode, type ZstdEncode } from '../../compression/zstd-encode.js';
 import { ComposefsError } from '../../errors.js';
 import { type OciDigest, sha256ContentDigest } from '../model/digest.js';
 import type { ImageManifest } from '../model/manifest.js';
@@ -49,16 +50,17 @@ export async function writeManifestRaw(
   tag?: string,
 ): Promise<ObjectId> {
   return await repo.hold(async () => {
-    const id = await storeManifest(repo, json, links);
+    const encode = await loadZstdEncode();
+    const id = storeManifest(repo, json, links, encode);
     repo.registerStream(id, manifestIdentifier(digest), tag === undefined ? undefined : tagRef(tag));
     return id;
   });
 }
 
 /** Stores the stream of a manifest without a name. Call it inside of {@link Repository.hold}. */
-export async function storeManifest(repo: Repository, json: Buffer, links: ManifestLinks): Promise<ObjectId> {
+export function storeManifest(repo: Repository, json: Buffer, links: ManifestLinks, encode: ZstdEncode): ObjectId {
   const config = [configRefKey(links.configDigest), links.configVerity] as const;
-  return await storeExternalStream(repo, MANIFEST_CONTENT_TYPE, json, [config, ...links.layers]);
+  return storeExternalStream(repo, MANIFEST_CONTENT_TYPE, json, [config, ...links.layers], encode);
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, errorCode, fullMessage } from '../../../src/errors.js';
 import { BlobVerifier } from '../../../src/oci/blob/verified-read.js';
-import type { PullOptions } from '../../../src/oci/import/pull.js';
+import type { PullOptions } from '../../../src/oci/import/pull-options.js';
 import { useBlob } from '../../../src/oci/registry/use-blob.js';
 import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import type { RegistryAuth, TestRegistry } from '../../../src/testing/index.js';

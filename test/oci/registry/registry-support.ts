@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { PullOptions } from '../../../src/oci/import/pull.js';
+import type { PullOptions } from '../../../src/oci/import/pull-options.js';
 import { TestRegistry, type TestRegistryOptions } from '../../../src/testing/index.js';
 import { buildImage, type ImageOptions, type TestImage } from '../../support/oci-fixtures.js';
 import { tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../../src/composefs/repository/index.js';
 import { fsopen, MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
-import { ensureComposefsErofs } from '../../../src/oci/import/erofs-images.js';
+import { ensureComposefsErofs } from '../../../src/oci/import/upgrade.js';
 import { createFilesystem } from '../../../src/oci/layer/filesystem.js';
 import { writeConfigRaw } from '../../../src/oci/store/config-stream.js';
 import { OciErofsNotFound } from '../../../src/oci/store/errors.js';

@@ -94,6 +94,11 @@ export class RepositoryRoot {
     if (state === CLOSED || (state === CLOSING && !this.#mayGoOn())) throw new RepositoryClosedError(this.path);
   }
 
+  /** Whether {@link beginClose} was called. */
+  get isClosing(): boolean {
+    return Atomics.load(this.#state, 0) !== OPEN;
+  }
+
   /** From now on only what runs may go on. False if that was said before. */
   beginClose(): boolean {
     return Atomics.compareExchange(this.#state, 0, OPEN, CLOSING) === OPEN;

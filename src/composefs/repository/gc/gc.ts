@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs';
 import { withContext } from '../../../errors.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
 import type { SyncingHost } from '../objects/host.js';
 import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
-import { findLiveObjects } from './gc-live.js';
+import { findLiveObjects, type LiveSet } from './gc-live.js';
 import { pruneLinks, sweepObjects } from './gc-sweep.js';
 
 export interface GcRequest {
@@ -54,6 +56,34 @@ export function collectGarbage(repository: SyncingHost, request: GcRequest): GcR
     ...(leftovers.count > 0 && { leftovers }),
     ...(danglingRefs.length > 0 && { danglingRefs }),
   };
+}
+
+/**
+ * {@link collectGarbage} of some objects only. Where what is live cannot be told, nothing is deleted. The caller holds
+ * the exclusive lock.
+ */
+export function removeUnreachable(repository: SyncingHost, candidates: ReadonlySet<ObjectId>): void {
+  let live: LiveSet;
+  try {
+    live = findLiveObjects(repository, []);
+  } catch {
+    // A collection that is asked for says why.
+    return;
+  }
+  const isDead = (id: ObjectId): boolean => candidates.has(id) && !live.objects.has(id);
+  let pruned = 0;
+  for (const category of ['images', 'streams'] as const) {
+    const { entries, roots } = live.categories[category];
+    for (const [name, id] of entries) {
+      if (!isDead(id) || roots.has(name)) continue;
+      repository.root.unlink(Buffer.from(`${category}/${name}`));
+      pruned++;
+    }
+  }
+  if (pruned > 0) repository.sync();
+  for (const id of candidates) {
+    if (isDead(id)) repository.objects.nameObject(id, (path) => rmSync(path, { force: true }));
+  }
 }
 
 function sum(a: SweptFiles, b: SweptFiles): SweptFiles {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ComposefsError } from '../../../errors.js';
 import { isErrno } from '../../../fs/files.js';
-import { tryFlock } from '../../../linux/flock.js';
+import { isOnlyLockHolder, tryFlock } from '../../../linux/flock.js';
 import type { RepositoryRoot } from '../directory/root.js';
 import { waitForFlock } from './wait-for-flock.js';
 
@@ -115,6 +115,40 @@ export class RepositoryLock {
     }
   }
 
+  /**
+   * Runs `action` with the exclusive lock, if that can be had at once: nobody else has the repository open, and nothing
+   * else of this instance runs.
+   *
+   * The kernel makes a shared lock exclusive in one step where there is no other holder; where there is one, the shared
+   * lock is lost, and taken again. So the kernel's list is asked first. A holder that is not in the list, from another
+   * PID namespace, or that has come just now leaves a moment without a lock, in which a collector that waits could
+   * begin. Nothing that this instance stores is without its names then.
+   *
+   * @param action synchronous, so that nothing else of this thread stores anything meanwhile.
+   * @returns false if it was not possible.
+   */
+  async tryExclusive(action: () => void): Promise<boolean> {
+    const root = this.#root;
+    if (root === undefined || root.isClosing || this.isInside) return false;
+    if (this.#users > 0 || this.#sharers > 0 || this.#exclusive !== undefined) return false;
+    const isExclusive = takeFromShared(root.fd);
+    if (isExclusive === undefined) return false;
+    if (isExclusive) {
+      try {
+        action();
+      } finally {
+        tryFlock(root.fd, 'shared');
+      }
+    } else if (!tryFlock(root.fd, 'shared')) {
+      this.#exclusive = waitForFlock(root.fd, 'shared').finally(() => {
+        this.#exclusive = undefined;
+        this.#checkIdle();
+      });
+      await this.#exclusive;
+    }
+    return isExclusive;
+  }
+
   /** Calls `action` when nothing runs any more: now, or later. Nothing new is to be begun meanwhile. */
   whenIdle(action: () => void): void {
     this.#onIdle = action;
@@ -146,6 +180,16 @@ export class RepositoryLock {
     if (this.#root === undefined) throw new ComposefsError('INTERNAL', 'the lock of a repository that is not open');
     this.#root.requireOpen();
     return this.#root;
+  }
+}
+
+/** Undefined: not tried, and the shared lock is held still. */
+function takeFromShared(fd: number): boolean | undefined {
+  try {
+    return isOnlyLockHolder(fd) ? tryFlock(fd, 'exclusive') : undefined;
+  } catch (error) {
+    if (isErrno(error, 'FFI_UNAVAILABLE')) return undefined;
+    throw error;
   }
 }
 

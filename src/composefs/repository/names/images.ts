@@ -34,9 +34,14 @@ export function registerImages(repository: SyncingHost, ids: readonly ObjectId[]
   if (ref !== undefined) validateRefName(ref);
   repository.objects.ensureWritable();
   repository.sync();
-  for (const id of ids) createSymlink(repository.root, `images/${id}`, `objects/${objectPathname(id)}`);
+  linkImages(repository, ids);
   const named = ids.at(-1);
   if (ref !== undefined && named !== undefined) createSymlink(repository.root, `images/refs/${ref}`, `images/${named}`);
+}
+
+/** Lists images that are on disk already. */
+export function linkImages(repository: RepositoryHost, ids: readonly ObjectId[]): void {
+  for (const id of ids) createSymlink(repository.root, `images/${id}`, `objects/${objectPathname(id)}`);
 }
 
 /** The objects that an image needs, without itself (spec 10 §13.3). */

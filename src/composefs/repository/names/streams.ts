@@ -25,7 +25,14 @@ export function registerStreams(repository: SyncingHost, streams: readonly Strea
   }
   repository.objects.ensureWritable();
   repository.sync();
+  linkStreams(repository, streams);
+}
+
+/** {@link registerStreams} of streams that are on disk already, with all that they name. */
+export function linkStreams(repository: RepositoryHost, streams: readonly StreamNames[]): void {
+  repository.objects.ensureWritable();
   for (const { id, contentIdentifier, ref } of streams) {
+    validateContentIdentifier(contentIdentifier);
     createSymlink(repository.root, `streams/${contentIdentifier}`, `objects/${objectPathname(id)}`);
     if (ref !== undefined) nameStream(repository, contentIdentifier, ref);
   }

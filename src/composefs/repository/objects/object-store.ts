@@ -52,6 +52,7 @@ export class ObjectStore implements ObjectDestination {
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
+  #syncedAt: bigint | undefined;
 
   /** @param root default: from the options, as another thread has to do it. */
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
@@ -348,11 +349,22 @@ export class ObjectStore implements ObjectDestination {
   nameObjects(): void {
     const objects = this.#unnamed?.take() ?? [];
     try {
-      if (objects.length > 0) syncFileSystem(this.root.fd, this.root.path);
+      if (objects.length > 0) this.sync();
       for (const [id, { file, size }] of objects) this.#giveName(file, id, size);
     } finally {
       for (const [, { file }] of objects) file.discard();
     }
+  }
+
+  /** Brings everything stored so far to disk (spec 10 §15). */
+  sync(): void {
+    this.#syncedAt = process.hrtime.bigint();
+    syncFileSystem(this.root.fd, this.root.path);
+  }
+
+  /** When the last {@link sync} of this store began, by `process.hrtime.bigint()`. */
+  get syncedAt(): bigint | undefined {
+    return this.#syncedAt;
   }
 
   /** Drops what {@link deferNames} has put off. */
@@ -423,6 +435,14 @@ export class ObjectStore implements ObjectDestination {
   }
 }
 
+/** When objects got their names: moments of `process.hrtime.bigint()`, which is one clock for all threads. */
+export interface NamingTimes {
+  /** All objects had their names by then. A sync that begins later makes these last. */
+  readonly namedAt: bigint;
+  /** When the last sync before the names began; undefined if there was none. It makes last what was named before. */
+  readonly syncedAt: bigint | undefined;
+}
+
 /**
  * Runs something that stores many objects with a store of its own, which names them when they are on disk: all of them
  * when this returns, those of a failure in part.
@@ -430,13 +450,13 @@ export class ObjectStore implements ObjectDestination {
 export async function withDeferredNames<T>(
   options: ObjectStoreOptions,
   action: (objects: ObjectStore) => Promise<T> | T,
-): Promise<T> {
+): Promise<{ result: T; times: NamingTimes }> {
   const objects = new ObjectStore(options);
   objects.deferNames();
   try {
     const result = await action(objects);
     objects.nameObjects();
-    return result;
+    return { result, times: { namedAt: process.hrtime.bigint(), syncedAt: objects.syncedAt } };
   } finally {
     objects.dropUnnamed();
   }

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import type { StagedFile } from '../../../fs/staged-file.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 
-/** One sync serves so many objects, where the process may have many files open. */
-const MAX_OBJECTS = 2048;
+/**
+ * One sync serves so many objects, where the process may have many files open: a layer of an ordinary image. A sync is
+ * what a disk takes long for, an open file costs the kernel less than a kilobyte.
+ */
+const MAX_OBJECTS = 32_768;
 /** Several threads store at once, and other things need descriptors too. */
 const SHARE_OF_DESCRIPTORS = 16;
 

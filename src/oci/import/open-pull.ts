@@ -1,0 +1,49 @@
+import type { Repository } from '../../composefs/repository/repository.js';
+import { withContextAsync } from '../../errors.js';
+import type { RetryObserver } from '../http/retry.js';
+import { partialStoreOptions } from '../registry/partial-store.js';
+import { loadPolicy } from '../signatures/load-policy.js';
+import type { ImageSource } from '../sources/image-source.js';
+import { importContext, openSource, parseSourceReference } from '../sources/open-source.js';
+import { type AcceptManifest, acceptAll, acceptByPolicy } from './accept-manifest.js';
+import type { PullOptions } from './pull-options.js';
+
+/** Opens what a reference names, and finds out which manifests of it may be pulled. */
+export async function openPull(
+  repo: Repository,
+  imgref: string,
+  options: PullOptions,
+): Promise<{ source: ImageSource; accept: AcceptManifest }> {
+  const { platform, signal, timeouts, retry, registry: config, signaturePolicy: file, via } = options;
+  const policy = loadPolicy(file, config);
+  // skopeo does not work without a policy, and finds ours only if it is the user's or the system's.
+  const skopeoPolicy = policy === undefined ? 'none' : file === undefined ? undefined : { file };
+  const observe: RetryObserver = (error, delayMs) => {
+    const text = `${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
+    options.progress?.report({ type: 'message', text });
+  };
+  const registry = { config, timeouts, retry, partial: partialStoreOptions(repo.root), signal, observe };
+  parseSourceReference(imgref);
+  const source = await inImport(imgref, signal, () =>
+    openSource(imgref, { platform, signal, registry, via, skopeoPolicy }),
+  );
+  if (policy === undefined) return { source, accept: acceptAll };
+  try {
+    return { source, accept: acceptByPolicy(policy, imgref, source) };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Runs a part of a pull; its errors get the context of the whole, but that of the signal. */
+export async function inImport<T>(
+  imgref: string,
+  signal: AbortSignal | undefined,
+  action: () => Promise<T>,
+): Promise<T> {
+  return await withContextAsync(importContext(imgref), action).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
+}

@@ -1,0 +1,75 @@
+import type { Repository } from '../../composefs/repository/repository.js';
+import { ComposefsError, withContext, withContextAsync } from '../../errors.js';
+import type { ProgressReporter } from '../../progress.js';
+import type { Descriptor } from '../model/descriptor.js';
+import { extractDiffIds } from '../model/diff-ids.js';
+import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } from '../model/manifest.js';
+import type { Transfer } from '../registry/use-blob.js';
+import type { ImageSource } from '../sources/image-source.js';
+import { findConfig } from '../store/config-stream.js';
+import type { ImageContent } from '../store/link-image.js';
+import type { ImportStats } from './import-stats.js';
+import { importLayers, pairLayers } from './layer-importer.js';
+import type { PullContext } from './pull-context.js';
+import type { PulledLayer } from './pull-options.js';
+
+export interface PulledContent extends ImageContent {
+  readonly isContainer: boolean;
+  readonly stats: ImportStats;
+  /** Sum of the layers'. */
+  readonly transfer: Transfer;
+  readonly pulledLayers: readonly PulledLayer[];
+}
+
+/** Reads the config of an image or artifact, and stores its layers. */
+export async function pullContent(manifest: ManifestDocument, context: PullContext): Promise<PulledContent> {
+  const { repo, source, progress, signal } = context;
+  const { value, digest } = manifest;
+  refuseDelta(value);
+  const isContainer = isContainerImage(value);
+  const layerContext = { ...context, isContainer, manifest: digest };
+  const what = `Failed to ${source.isRemote ? 'pull' : 'import'} image content for manifest ${digest}`;
+  const { config, keys, refs, stats, layers } = await withContextAsync(what, async () => {
+    const config = await readConfig(repo, source, value.config, progress);
+    const keys = withContext(`Failed to parse config ${value.config.digest}`, () =>
+      extractDiffIds(value.config.mediaType, config, value.layers),
+    );
+    return { config, keys, ...(await importLayers(pairLayers(keys, value.layers), layerContext)) };
+  });
+  signal?.throwIfAborted();
+  const transfer = sumOf(layers);
+  return { manifest, config, keys, layers: refs, isContainer, stats, transfer, pulledLayers: layers };
+}
+
+function sumOf(layers: readonly PulledLayer[]): Transfer {
+  let [fetchedBytes, resumedBytes] = [0, 0];
+  for (const { transfer } of layers) {
+    fetchedBytes += transfer.fetchedBytes;
+    resumedBytes += transfer.resumedBytes;
+  }
+  return { fetchedBytes, resumedBytes };
+}
+
+function refuseDelta(manifest: ImageManifest): void {
+  if (!isDelta(manifest)) return;
+  throw new ComposefsError('UNSUPPORTED_DELTA', 'The image is an OCI delta artifact, which cannot be applied', {
+    hint: 'pull the full image instead',
+  });
+}
+
+/** The config's bytes: the stored ones where they are intact, else those of the source. */
+async function readConfig(
+  repo: Repository,
+  source: ImageSource,
+  descriptor: Descriptor,
+  progress: ProgressReporter,
+): Promise<Buffer> {
+  const stored = findConfig(repo, descriptor.digest);
+  if (stored !== undefined) {
+    progress.report({ type: 'message', text: `Already have container config ${descriptor.digest}` });
+    return stored.data;
+  }
+  progress.report({ type: 'message', text: `Fetching config ${descriptor.digest}` });
+  const context = `Failed to ${source.isRemote ? 'fetch' : 'read'} config ${descriptor.digest}`;
+  return await withContextAsync(context, () => source.readBlob(descriptor));
+}

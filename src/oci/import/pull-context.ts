@@ -1,0 +1,69 @@
+import { availableParallelism } from 'node:os';
+import type { Repository } from '../../composefs/repository/repository.js';
+import { nullReporter, type ProgressReporter } from '../../progress.js';
+import type { OciDigest } from '../model/digest.js';
+import type { LayerLimits } from '../model/layer-limits.js';
+import { DownloadSlots } from '../registry/download-slots.js';
+import type { ImageSource } from '../sources/image-source.js';
+import { OneAtATime } from './one-at-a-time.js';
+import { WorkerPool } from './pool.js';
+import { PullNames } from './pull-names.js';
+import type { PullOptions } from './pull-options.js';
+
+/** What the stages of one pull have in common. */
+export interface PullContext {
+  readonly repo: Repository;
+  readonly source: ImageSource;
+  readonly pool: WorkerPool;
+  readonly names: PullNames;
+  readonly progress: ProgressReporter;
+  readonly signal: AbortSignal | undefined;
+  /** Bounds the transfers from registries. */
+  readonly downloads: DownloadSlots;
+  /** How large each layer may be. */
+  readonly limits: LayerLimits | undefined;
+  /** Called when the pull has given its names. */
+  readonly releases: (() => void)[];
+}
+
+/** Images that are being pulled. */
+const pulls = new OneAtATime<unknown>();
+
+/** Runs `action` when no other pull of this process is at work on that manifest in this repository. */
+export function inTurn<T>({ repo, signal }: PullContext, manifest: OciDigest, action: () => Promise<T>): Promise<T> {
+  return pulls.inTurn(repo, `manifest ${manifest}`, signal, action);
+}
+
+/**
+ * Runs the stages of a pull. Nothing that is stored on the way may be collected by another call on this instance, and the
+ * repository stays open until the last thread has ended. Layers that are complete keep their names, whatever happens.
+ * What the pull has replaced is removed afterwards, where that can be done at once.
+ */
+export async function withPullContext<T>(
+  repo: Repository,
+  source: ImageSource,
+  options: PullOptions,
+  stages: (context: PullContext) => Promise<T>,
+): Promise<T> {
+  const { signal, progress = nullReporter, layerLimits: limits } = options;
+  const downloads = options.downloads ?? new DownloadSlots();
+  const names = new PullNames(repo);
+  const result = await repo.hold(async () => {
+    const pool = new WorkerPool(options.concurrency ?? threadsFor(source, downloads));
+    const releases: (() => void)[] = [];
+    try {
+      return await stages({ repo, source, pool, names, progress, signal, downloads, limits, releases });
+    } finally {
+      await pool.close();
+      names.giveLayers();
+      for (const release of releases) release();
+    }
+  });
+  if (names.superseded.length > 0) await repo.removeSuperseded(names.superseded);
+  return result;
+}
+
+function threadsFor(source: ImageSource, { limits }: DownloadSlots): number {
+  const transfers = source.isRemote === true ? Math.min(limits.total, limits.perHost) : 1;
+  return Math.max(availableParallelism(), transfers);
+}

@@ -1,0 +1,196 @@
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { StreamNames } from '../../composefs/repository/names/streams.js';
+import type { Repository } from '../../composefs/repository/repository.js';
+import type { ZstdEncode } from '../../compression/zstd-encode.js';
+import { extractDiffIds } from '../model/diff-ids.js';
+import type { OciDigest } from '../model/digest.js';
+import { isContainerImage, type ManifestDocument } from '../model/manifest.js';
+import { type ConfigRefs, configRefsOf, findConfig, type LinkedImages, layerRefsInOrder } from './config-stream.js';
+import { storeExternalStream } from './external-stream.js';
+import { CONFIG_CONTENT_TYPE, configIdentifier, configRefKey, manifestIdentifier } from './identifiers.js';
+import { type ManifestLinks, storeManifest } from './manifest-stream.js';
+import { findManifest, manifestsOfConfig, type StoredManifest } from './stored-manifests.js';
+
+/** An image or artifact whose layers are stored: what its config and manifest streams are made of. */
+export interface ImageContent {
+  readonly manifest: ManifestDocument;
+  /** The bytes of the config. */
+  readonly config: Buffer;
+  /** Of each of the manifest's layers: its diff_id, or the digest of the blob in an artifact. */
+  readonly keys: readonly string[];
+  /** The splitstream of each key. */
+  readonly layers: ReadonlyMap<string, ObjectId>;
+}
+
+export interface ImageLinks {
+  readonly configVerity: ObjectId;
+  readonly manifestVerity: ObjectId;
+  /** The EROFS images that the config stream links. */
+  readonly images: LinkedImages;
+  /** The streams that were stored and have no names yet, in the order in which they are to get them. */
+  readonly names: readonly StreamNames[];
+  /** What has led somewhere before, and perhaps does not when the names are given: streams and images. */
+  readonly superseded: readonly ObjectId[];
+  /** Whether the manifest was stored before. */
+  readonly wasStored: boolean;
+}
+
+/** The object of a stream that is named, or is about to be. */
+export type FindStream = (identifier: string) => ObjectId | undefined;
+
+/**
+ * Stores the config stream of an image and then its manifest stream, each unless what is stored says the same. The JSON
+ * in them never changes, only what they link.
+ *
+ * Every stored manifest of the config gets a stream that leads to the config's new one, too: a collector follows a
+ * manifest to the one stream that it names, and that of the reference only if a link leads to it (spec 10 §17.3).
+ *
+ * Synchronous: between the look at what is stored and the names, which the caller gives next, nothing else of this thread
+ * changes the repository.
+ *
+ * @param built the EROFS images of the repository's formats; undefined leaves those that are linked as they are. Boot
+ *   images stay linked, and so do images of other formats where other manifests have the same config.
+ */
+export function linkImage(
+  repo: Repository,
+  content: ImageContent,
+  built: LinkedImages | undefined,
+  encode: ZstdEncode,
+  find: FindStream = (identifier) => repo.hasStream(identifier),
+): ImageLinks {
+  const { manifest } = content;
+  const configDigest = manifest.value.config.digest;
+  const names: StreamNames[] = [];
+  const superseded = new Set<ObjectId>();
+  const name = (id: ObjectId, contentIdentifier: string): void => {
+    const before = find(contentIdentifier);
+    if (before !== undefined && before !== id) superseded.add(before);
+    names.push({ id, contentIdentifier });
+  };
+
+  const { id: kept, images, namedRefs, replaced } = configToLink(repo, content, built, find);
+  const configVerity = kept ?? storeExternalStream(repo, CONFIG_CONTENT_TYPE, content.config, namedRefs, encode);
+  if (kept === undefined) {
+    name(configVerity, configIdentifier(configDigest));
+    for (const id of replaced) superseded.add(id);
+    for (const stored of manifestsOfConfig(repo, configDigest)) {
+      const layers = manifestLayers(stored, content.config, new Map(namedRefs));
+      const isThis = stored.digest === manifest.digest;
+      if (isThis || leadsTo(stored, configDigest, configVerity) || layers === undefined) continue;
+      const id = storeManifest(repo, stored.data, { configDigest, configVerity, layers }, encode);
+      name(id, manifestIdentifier(stored.digest));
+    }
+  }
+
+  const layers = layerRefsInOrder([...new Set(content.keys)], content.layers);
+  const links = { configDigest, configVerity, layers };
+  const stored = findManifest(repo, manifest.digest);
+  const before = find(manifestIdentifier(manifest.digest));
+  const isLinked = before !== undefined && stored !== undefined && hasLinks(stored, links);
+  const manifestVerity = isLinked ? before : storeManifest(repo, manifest.raw, links, encode);
+  if (!isLinked) name(manifestVerity, manifestIdentifier(manifest.digest));
+  return { configVerity, manifestVerity, images, names, superseded: [...superseded], wasStored: stored !== undefined };
+}
+
+interface ConfigToLink {
+  /** The stream that has these links already. */
+  readonly id?: ObjectId;
+  readonly images: LinkedImages;
+  readonly namedRefs: readonly (readonly [string, ObjectId])[];
+  /** What the stored stream links and the new one does not. */
+  readonly replaced: readonly ObjectId[];
+}
+
+/**
+ * Artifacts often share the config `{}`: the first one's stream stays, and each manifest stream holds its own artifact's
+ * layers (spec 40, B-7).
+ */
+function configToLink(
+  repo: Repository,
+  { manifest, keys, layers }: ImageContent,
+  built: LinkedImages | undefined,
+  find: FindStream,
+): ConfigToLink {
+  const { digest } = manifest.value.config;
+  const stored = findConfig(repo, digest, find(configIdentifier(digest)));
+  const wantedLayers = layerRefsInOrder(keys, layers);
+  const isContainer = isContainerImage(manifest.value);
+  const isSame = stored !== undefined && hasLayers(stored.refs, wantedLayers);
+  const linked = isSame ? stored.refs : undefined;
+  const images = isContainer ? imagesToLink(repo, manifest, built, linked) : {};
+  const namedRefs = configRefsOf(wantedLayers, images);
+  const isKept = stored !== undefined && (!isContainer || (isSame && hasImages(stored.refs, images)));
+  const wanted = new Set(namedRefs.map(([, id]) => id));
+  const before = stored === undefined ? [] : [...stored.namedRefs.values()];
+  const replaced = before.filter((id) => !wanted.has(id));
+  return { ...(isKept && { id: stored.id }), images, namedRefs, replaced };
+}
+
+function imagesToLink(
+  repo: Repository,
+  manifest: ManifestDocument,
+  built: LinkedImages | undefined,
+  linked: ConfigRefs | undefined,
+): LinkedImages {
+  if (built === undefined) return linked ?? {};
+  const bootImages = new Map([...(linked?.bootImages ?? []), ...(built.bootImages ?? [])]);
+  const others: LinkedImages = linked !== undefined && hasSharedConfig(repo, manifest) ? linked : {};
+  const image = built.image ?? usable(repo, others.image);
+  const imageV1 = built.imageV1 ?? usable(repo, others.imageV1);
+  return { image, imageV1, bootImages };
+}
+
+/** The image, if it is listed and intact. */
+function usable(repo: Repository, id: ObjectId | undefined): ObjectId | undefined {
+  return id !== undefined && isUsableImage(repo, id) ? id : undefined;
+}
+
+/** Whether an image is listed and intact. */
+export function isUsableImage(repo: Repository, id: ObjectId): boolean {
+  return repo.hasImage(id) && repo.objects.isIntact(id);
+}
+
+/** Whether another container image that is stored has the same config, and so the same stream with links to images. */
+function hasSharedConfig(repo: Repository, { digest, value }: ManifestDocument): boolean {
+  for (const other of manifestsOfConfig(repo, value.config.digest)) {
+    if (other.digest !== digest && isContainerImage(other.manifest)) return true;
+  }
+  return false;
+}
+
+/** Whether the stored config stream has these layers; more do no harm. */
+export function hasLayers(
+  { layerRefs }: ConfigRefs,
+  wanted: readonly (readonly [key: string, id: ObjectId])[],
+): boolean {
+  return wanted.every(([key, id]) => layerRefs.get(key) === id);
+}
+
+function hasImages(refs: ConfigRefs, { image, imageV1, bootImages = new Map() }: LinkedImages): boolean {
+  if (refs.image !== image || refs.imageV1 !== imageV1 || refs.bootImages.size !== bootImages.size) return false;
+  return [...bootImages].every(([key, id]) => refs.bootImages.get(key) === id);
+}
+
+function hasLinks(stored: StoredManifest, { configDigest, configVerity, layers }: ManifestLinks): boolean {
+  return leadsTo(stored, configDigest, configVerity) && layers.every(([key, id]) => stored.namedRefs.get(key) === id);
+}
+
+function leadsTo({ namedRefs }: StoredManifest, configDigest: OciDigest, configVerity: ObjectId): boolean {
+  return namedRefs.get(configRefKey(configDigest)) === configVerity;
+}
+
+/** The layers of a stored manifest in the order of its stream: those of the config where it has them. */
+function manifestLayers(
+  { manifest, namedRefs }: StoredManifest,
+  config: Buffer,
+  configRefs: ReadonlyMap<string, ObjectId>,
+): (readonly [string, ObjectId])[] | undefined {
+  try {
+    const keys = new Set(extractDiffIds(manifest.config.mediaType, config, manifest.layers));
+    const refs = isContainerImage(manifest) ? new Map([...namedRefs, ...configRefs]) : namedRefs;
+    return layerRefsInOrder([...keys], refs);
+  } catch {
+    // A damaged manifest stays as it is.
+    return undefined;
+  }
+}
