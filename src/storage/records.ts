@@ -1,4 +1,6 @@
-import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../json/json.js';
+import * as v from 'valibot';
+import { type JsonValue, parseJson } from '../json/json.js';
+import { list, listOrNull, struct, text, validate } from '../json/schema.js';
 import { StoreError } from './store-error.js';
 
 /** One image of `images.json` (spec 60 §4.4). */
@@ -29,79 +31,72 @@ export interface LayerRecord {
 /** Stores with ten thousands of layers have some MiB. */
 export const MAX_RECORDS_BYTES: number = 64 << 20;
 
+const MAX_SIZE = BigInt(Number.MAX_SAFE_INTEGER);
+
+const id = v.pipe(
+  text,
+  v.check(isSafeId, (issue) => `${issue.received} is no id`),
+);
+
+/** What is no size, such as the -1 of layers that came in parts, says nothing. */
+const size = v.pipe(
+  v.unknown(),
+  v.transform((value) => (typeof value === 'bigint' && value >= 0n && value <= MAX_SIZE ? Number(value) : undefined)),
+);
+
+const imageRecord = struct({
+  id,
+  names: v.nullish(list(text)),
+  digest: v.nullish(text),
+  'big-data-names': v.nullish(list(text)),
+  created: v.nullish(text),
+});
+
+const layerRecord = struct({
+  id,
+  parent: v.nullish(text),
+  'diff-digest': v.nullish(text),
+  'diff-size': v.nullish(size),
+  flags: v.nullish(struct({ incomplete: v.nullish(v.unknown()) })),
+});
+
 /** @throws StoreError `INVALID_STORE` with `name` in it */
 export function parseImageRecords(bytes: Buffer, name: string): ImageRecord[] {
-  return parseRecords(bytes, name).map((record) => ({
-    id: requireId(record, name),
-    names: texts(record, 'names', name),
-    digest: text(record, 'digest', name),
-    bigDataNames: texts(record, 'big-data-names', name),
-    created: text(record, 'created', name),
+  return parseRecords(bytes, imageRecord, name).map((record) => ({
+    id: record.id,
+    names: record.names ?? [],
+    digest: record.digest,
+    bigDataNames: record['big-data-names'] ?? [],
+    created: record.created,
   }));
 }
 
 /** @throws StoreError `INVALID_STORE` with `name` in it */
 export function parseLayerRecords(bytes: Buffer, name: string): LayerRecord[] {
-  return parseRecords(bytes, name).map((record) => ({
-    id: requireId(record, name),
-    parent: text(record, 'parent', name) || undefined,
-    diffDigest: text(record, 'diff-digest', name) || undefined,
-    diffSize: size(record['diff-size']),
-    isIncomplete: isIncomplete(record['flags']),
+  return parseRecords(bytes, layerRecord, name).map((record) => ({
+    id: record.id,
+    parent: record.parent || undefined,
+    diffDigest: record['diff-digest'] || undefined,
+    diffSize: record['diff-size'],
+    isIncomplete: record.flags?.incomplete === true,
   }));
 }
 
 /** Whether an id is the name of one directory entry: what comes from a store becomes part of a path. */
-export function isSafeId(id: string): boolean {
-  return id !== '' && id !== '.' && id !== '..' && id.length <= 255 && !/[/\0]/.test(id);
+export function isSafeId(text: string): boolean {
+  return text !== '' && text !== '.' && text !== '..' && text.length <= 255 && !/[/\0]/.test(text);
 }
 
-function parseRecords(bytes: Buffer, name: string): JsonObject[] {
+/** Go writes a list of nothing as null. */
+function parseRecords<T>(bytes: Buffer, record: v.GenericSchema<unknown, T>, name: string): readonly T[] {
   let parsed: JsonValue;
   try {
     parsed = parseJson(bytes, MAX_RECORDS_BYTES);
   } catch (cause) {
     throw new StoreError('INVALID_STORE', `Invalid ${name}`, { cause });
   }
-  // Go writes a list of nothing as null.
-  if (parsed === null) return [];
-  if (!Array.isArray(parsed)) throw invalid(name, 'expected an array');
-  return parsed.map((record: JsonValue) => {
-    if (!isJsonObject(record)) throw invalid(name, 'expected an array of objects');
-    return record;
+  return validate(listOrNull(record), parsed, ({ path, message, isMissing }) => {
+    const fault = path === undefined ? message : isMissing ? `missing field '${path}'` : `field '${path}': ${message}`;
+    return new StoreError('INVALID_STORE', `Invalid ${name}: ${fault}`);
   });
-}
-
-function requireId(record: JsonObject, name: string): string {
-  const id = text(record, 'id', name);
-  if (id === undefined || !isSafeId(id)) throw invalid(name, `${JSON.stringify(id)} is no id`);
-  return id;
-}
-
-function text(record: JsonObject, key: string, name: string): string | undefined {
-  const value = record[key] ?? undefined;
-  if (value !== undefined && typeof value !== 'string') throw invalid(name, `field '${key}': expected a string`);
-  return value;
-}
-
-function texts(record: JsonObject, key: string, name: string): string[] {
-  const value = record[key] ?? [];
-  if (!Array.isArray(value)) throw invalid(name, `field '${key}': expected an array`);
-  return value.map((item: JsonValue) => {
-    if (typeof item !== 'string') throw invalid(name, `field '${key}': expected strings`);
-    return item;
-  });
-}
-
-/** What is no size, such as the -1 of layers that came in parts, says nothing. */
-function size(value: JsonValue | undefined): number | undefined {
-  return typeof value === 'bigint' && value >= 0n && value <= Number.MAX_SAFE_INTEGER ? Number(value) : undefined;
-}
-
-function isIncomplete(flags: JsonValue | undefined): boolean {
-  return isJsonObject(flags) && flags['incomplete'] === true;
-}
-
-function invalid(name: string, why: string): StoreError {
-  return new StoreError('INVALID_STORE', `Invalid ${name}: ${why}`);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { errorCode } from '../errors.js';
 import { readFully, withFd } from '../fs/files.js';
+import { list, struct, text } from '../json/schema.js';
 import { parseToml } from '../json/toml.js';
 import { type StorageEnvironment, variable } from './storage-environment.js';
 import { StoreError } from './store-error.js';
@@ -22,22 +23,18 @@ export interface StorageConf {
 
 const MAX_BYTES = 1 << 20;
 
-const text = v.nullish(v.string('expected a string'));
-const paths = v.nullish(v.union([v.string(), v.array(v.string('expected a string'))], 'expected a list of strings'));
+const optionalText = v.optional(text);
 
-const document = v.object({
-  storage: v.nullish(
-    v.object(
-      {
-        driver: text,
-        graphroot: text,
-        runroot: text,
-        rootless_storage_path: text,
-        imagestore: text,
-        options: v.nullish(v.object({ additionalimagestores: paths, imagestore: text }, 'expected a table')),
-      },
-      'expected a table',
-    ),
+const document = struct({
+  storage: v.optional(
+    struct({
+      driver: optionalText,
+      graphroot: optionalText,
+      runroot: optionalText,
+      rootless_storage_path: optionalText,
+      imagestore: optionalText,
+      options: v.optional(struct({ additionalimagestores: v.optional(list(text)), imagestore: optionalText })),
+    }),
   ),
 });
 
@@ -69,7 +66,7 @@ interface ReadSettings {
 
 function conf(read: ReadSettings | undefined, isNamed: boolean, environment: StorageEnvironment): StorageConf {
   const { driver, graphroot, runroot, rootless_storage_path: rootless, imagestore, options } = read?.settings ?? {};
-  const expand = (path: string | null | undefined): string | undefined => expandPath(path, environment);
+  const expand = (path: string | undefined): string | undefined => expandPath(path, environment);
   const additional = options?.additionalimagestores ?? [];
   const imageStores = [
     imagestore,
@@ -117,8 +114,8 @@ function parseSettings(path: string, content: string): Settings {
 }
 
 /** As Go's `os.Expand` with `HOME`, `UID` and the environment. */
-function expandPath(path: string | null | undefined, environment: StorageEnvironment): string | undefined {
-  if (path === null || path === undefined || path === '') return undefined;
+function expandPath(path: string | undefined, environment: StorageEnvironment): string | undefined {
+  if (path === undefined || path === '') return undefined;
   return path.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced: string | undefined, plain: string | undefined) => {
     const name = braced ?? plain ?? '';
     if (name === 'UID') return String(environment.uid);

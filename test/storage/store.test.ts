@@ -63,11 +63,11 @@ test('records that are none', () => {
     const path = join(builder.root, 'overlay-layers', 'layers.json');
     const cases: readonly [content: string, message: RegExp][] = [
       ['{}', /layers.json: expected an array$/],
-      ['[1]', /expected an array of objects$/],
+      ['[1]', /layers.json: field '0': expected an object$/],
       ['[{"id":"a","id":"b"}]', /layers.json$/],
-      ['[{}]', /undefined is no id$/],
-      ['[{"id":"../x"}]', /"..\/x" is no id$/],
-      ['[{"id":"a","parent":1}]', /field 'parent': expected a string$/],
+      ['[{"id":"x"},{}]', /layers.json: missing field '1.id'$/],
+      ['[{"id":"../x"}]', /layers.json: field '0.id': "..\/x" is no id$/],
+      ['[{"id":"a","parent":1}]', /layers.json: field '0.parent': expected a string$/],
       ['[', /layers.json$/],
     ];
     for (const [content, message] of cases) {
