@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { byteStringToBuffer } from '../bytes/byte-string.js';
 import { withMountContext } from '../composefs/mount/context.js';
 import { fusermountMount, fusermountUnmount } from '../composefs/mount/fusermount.js';
@@ -18,7 +18,7 @@ import {
   UMOUNT_NOFOLLOW,
   umount2,
 } from '../linux/mount-api.js';
-import { readMountInfo, visibleMountAt } from '../system/mount-info.js';
+import { mountIdOf, readMountInfo, visibleMountAt } from '../system/mount-info.js';
 
 /** What the mount table shows as the source: `isComposefsMount` knows it. */
 export const FUSE_SOURCE = 'composefs-fuse';
@@ -116,9 +116,4 @@ export function detach({ id }: AttachedMount): void {
     if (!isSystemError(error, 'EPERM')) throw error;
     fusermountUnmount(path, true);
   }
-}
-
-/** proc_pid_fdinfo(5) */
-function mountIdOf(fd: number): number {
-  return Number(/^mnt_id:\s*([0-9]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? -1);
 }

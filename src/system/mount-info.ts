@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { type ByteString, byteStringFrom } from '../bytes/byte-string.js';
 import { ComposefsError } from '../errors.js';
 import { readStart, withFd } from '../fs/files.js';
@@ -39,6 +39,11 @@ export function readMountInfo(): MountInfo[] {
     throw new ComposefsError('INVALID_MOUNTINFO', `${path} has over ${MAX_TABLE_SIZE} bytes`);
   }
   return parseMountInfo(table);
+}
+
+/** The id of the mount by which a file was opened (proc_pid_fdinfo(5)); -1 if the kernel does not tell. */
+export function mountIdOf(fd: number): number {
+  return Number(/^mnt_id:\s*([0-9]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? -1);
 }
 
 /** @throws ComposefsError `INVALID_MOUNTINFO`, naming the line. */

@@ -3,7 +3,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspectMachine } from '../../src/doctor/index.js';
+import { buildImage } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
+import { StoreBuilder } from '../support/store-builder.js';
+import { tarArchive, tarFile } from '../support/tar-builder.js';
 
 const CHECKS = [
   'node',
@@ -23,6 +26,7 @@ const CHECKS = [
   'subordinate-ids',
   'rootless-overlay',
   'skopeo',
+  'containers-storage',
 ];
 
 test('every check has a finding, and nothing is left behind', async () => {
@@ -47,6 +51,29 @@ test('every check has a finding, and nothing is left behind', async () => {
     });
     assert.deepEqual(readdirSync(directory), []);
     assert.equal(readFileSync('/proc/self/mountinfo', 'utf8'), mounts);
+  });
+});
+
+test('the stores of container engines, and how an import of theirs would go', async () => {
+  await withTempDir(async (directory) => {
+    const builder = new StoreBuilder(join(directory, 'store'), 'vfs');
+    const tars = [tarArchive([tarFile('d/empty', ''), tarFile('d/file', 'content')])];
+    builder.addImage(buildImage(tars), tars, ['localhost/app:1']);
+    const before = process.env['CONTAINERS_STORAGE_CONF'];
+    const path = join(directory, 'storage.conf');
+    writeFileSync(path, `[storage]\ndriver = "vfs"\ngraphroot = "${builder.root}"\n`);
+    process.env['CONTAINERS_STORAGE_CONF'] = path;
+    try {
+      const { findings } = await inspectMachine(directory, { probeTimeout: 30_000 });
+      const { detail, state } = findings.find(({ check }) => check === 'containers-storage') ?? {};
+      assert.equal(state, 'ok');
+      const [first = ''] = detail?.split('; ') ?? [];
+      const ways = 'imported by (?:reflink|hard link \\(no reflink: the file system has none\\))';
+      assert.match(first, new RegExp(`^${builder.root} \\(vfs\\): 1 image, ${ways}$`));
+    } finally {
+      if (before === undefined) delete process.env['CONTAINERS_STORAGE_CONF'];
+      else process.env['CONTAINERS_STORAGE_CONF'] = before;
+    }
   });
 });
 

@@ -1,5 +1,6 @@
 import type { Probe } from '../probe/probe.js';
 import { anonymousFiles } from './anonymous-files.js';
+import { containersStorage } from './containers-storage.js';
 import { erofs } from './erofs.js';
 import { fsVerity } from './fs-verity.js';
 import { fuse } from './fuse.js';
@@ -35,4 +36,5 @@ export const PROBES: readonly Probe[] = [
   subordinateIds,
   rootlessOverlay,
   skopeo,
+  containersStorage,
 ];
