@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type { Context } from './context/context.js';
 import { flag, type GlobalOptions, globalOptions } from './context/options.js';
+import { packageVersion } from './context/package-version.js';
 import type { Output } from './terminal/output.js';
 import { CfsctlCommand } from './verbs/command.js';
 import { addLookVerbs } from './verbs/look-verbs.js';
@@ -48,11 +48,6 @@ function addVersionOption(program: CfsctlCommand): void {
   program.on('option:version', () => {
     throw new VersionRequest(`cfsctl ${packageVersion()}`);
   });
-}
-
-function packageVersion(): string {
-  const manifest: unknown = createRequire(import.meta.url)('composefs-oci/package.json');
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
 }
 
 /** `cfsctl help oci pull` */

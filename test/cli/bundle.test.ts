@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { cfsctl } from '../support/cfsctl.js';
 import { CfsctlFixtures } from '../support/cfsctl-fixtures.js';
 import { fxOci } from '../support/oci-fixtures.js';
-import { packageRoot } from '../support/paths.js';
+import { commandPath, packageRoot } from '../support/paths.js';
 
 const fixtures = new CfsctlFixtures();
 after(() => fixtures.remove());
@@ -17,7 +17,7 @@ test('every command of the package is bundled, and can be started by its name', 
   for (const path of Object.values(bin)) {
     assert.match(readFileSync(join(packageRoot, path), 'utf8'), /^#!\/usr\/bin\/env node\n/, path);
   }
-  assert.equal(Object.keys(bin).length, 5);
+  assert.equal(Object.keys(bin).length, 6);
 });
 
 test('the bundled command starts its threads: pull, fsck, gc', () => {
@@ -32,4 +32,16 @@ test('the bundled command starts its threads: pull, fsck, gc', () => {
   assert.equal(pulled, `${fxOci().manifest.descriptor.digest}\n`);
   assert.match(run('fsck'), /\nstatus: ok\n$/);
   assert.equal(run('gc', '--dry-run').split('\n')[1], 'Objects: 2 removed (766 bytes)');
+});
+
+test('what goes into an initramfs is one file, which needs nothing but Node.js and koffi', () => {
+  const code = readFileSync(commandPath('composefs-setup-root'), 'utf8');
+  const required = [...code.matchAll(/\brequire\('([^']+)'\)|\bimport\(['"]?([^'")]+)/g)].map(
+    ([, a, b]) => a ?? b ?? '',
+  );
+  assert(required.includes('node:fs'));
+  assert.deepEqual(
+    required.filter((name) => !name.startsWith('node:')),
+    [],
+  );
 });

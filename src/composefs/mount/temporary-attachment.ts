@@ -11,12 +11,12 @@ import { MNT_DETACH, moveMount, umount2 } from '../../linux/mount-api.js';
  *
  * @param action gets an `O_PATH` descriptor of the mount's root.
  */
-export function withTemporaryAttachment(mountFd: number, action: (rootFd: number) => void): void {
+export function withTemporaryAttachment<T>(mountFd: number, action: (rootFd: number) => T): T {
   const directory = mkdtempSync(join(tmpdir(), '.composefs.'));
   try {
     moveMount(mountFd, AT_FDCWD, directory);
     try {
-      withFd(openSync(directory, O_PATH | constants.O_DIRECTORY), action);
+      return withFd(openSync(directory, O_PATH | constants.O_DIRECTORY), action);
     } finally {
       umount2(directory, MNT_DETACH);
     }

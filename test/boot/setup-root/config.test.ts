@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { DEFAULT_CONFIG, parseSetupRootConfig, readSetupRootConfig } from '../../../src/boot/setup-root/config.js';
+import { fullMessage } from '../../../src/errors.js';
+import { withTempDir } from '../../support/paths.js';
+
+function failure(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    return fullMessage(error);
+  }
+  return 'no error';
+}
+
+// Spec 50 §13.1.
+test('what is not said stays as it is', () => {
+  assert.deepEqual(DEFAULT_CONFIG, { etc: 'overlay', var: 'bind', transientRoot: false });
+  for (const text of [
+    '',
+    '[etc]\n[var]\n[root]\n',
+    'unknown = 1\n[etc]\nother = "x"\n',
+    '[var]\ntransient = false\n',
+  ]) {
+    assert.deepEqual(parseSetupRootConfig(text), DEFAULT_CONFIG);
+  }
+});
+
+test('the kind of mount is said, or that it is transient', () => {
+  for (const mount of ['none', 'bind', 'overlay', 'transient'] as const) {
+    assert.equal(parseSetupRootConfig(`[etc]\nmount = "${mount}"\ntransient = true`).etc, mount);
+    assert.equal(parseSetupRootConfig(`var.mount = "${mount}"`).var, mount);
+  }
+  assert.deepEqual(parseSetupRootConfig('[etc]\ntransient = true\n[var]\ntransient = true\n[root]\ntransient = true'), {
+    etc: 'transient',
+    var: 'transient',
+    transientRoot: true,
+  });
+});
+
+test('what is wrong is named', () => {
+  const wrong = (text: string) => failure(() => parseSetupRootConfig(text));
+  assert.equal(wrong('[etc]\nmount = "loop"'), 'etc.mount must be one of none, bind, overlay, transient');
+  assert.equal(wrong('[var]\ntransient = "yes"'), 'var.transient must be true or false');
+  assert.equal(wrong('etc = 1'), 'etc must be a table');
+  assert.equal(wrong('root = true'), 'root must be a table');
+  assert.match(wrong('[etc'), /^Invalid TOML document/);
+});
+
+test('a file that is missing leaves the defaults; one that is wrong is named', () =>
+  withTempDir((dir) => {
+    const path = join(dir, 'conf');
+    assert.deepEqual(readSetupRootConfig(path), DEFAULT_CONFIG);
+    writeFileSync(path, '[root]\ntransient = true\n');
+    assert.equal(readSetupRootConfig(path).transientRoot, true);
+    writeFileSync(path, Buffer.from([0xff]));
+    assert.equal(
+      failure(() => readSetupRootConfig(path)),
+      `Reading ${path}: it is not UTF-8`,
+    );
+    writeFileSync(path, 'a');
+    assert.match(
+      failure(() => readSetupRootConfig(path)),
+      new RegExp(`^Reading ${path}: Invalid TOML document`),
+    );
+    mkdirSync(join(dir, 'directory'));
+    assert.match(
+      failure(() => readSetupRootConfig(join(dir, 'directory'))),
+      /EISDIR/,
+    );
+  }));
