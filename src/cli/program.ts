@@ -3,6 +3,7 @@ import { flag, type GlobalOptions, globalOptions } from './context/options.js';
 import { packageVersion } from './context/package-version.js';
 import type { Output } from './terminal/output.js';
 import { CfsctlCommand } from './verbs/command.js';
+import { addCompareVerbs } from './verbs/compare-verbs.js';
 import { addLookVerbs } from './verbs/look-verbs.js';
 import { addMachineVerbs } from './verbs/machine-verbs.js';
 import { addOciVerbs } from './verbs/oci-verbs.js';
@@ -36,6 +37,7 @@ export function createProgram(output: Output): CfsctlCommand {
   const oci = program.verb('oci', 'OCI images and layers').enablePositionalOptions();
   addOciVerbs(oci, context);
   addLookVerbs(oci, context);
+  addCompareVerbs(oci, context);
   for (const group of [program, ...program.commands]) {
     if (group instanceof CfsctlCommand && group.commands.length > 0) addHelpVerb(group);
   }

@@ -1,5 +1,6 @@
 /** OCI images in a composefs repository. The names are those of the `composefs-oci` crate, in camelCase. */
 
+export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';

@@ -227,6 +227,11 @@ function cases(): Case[] {
     inRepository('oci find', '--path', `*${HOSTILE_FILE}*`),
     inRepository('oci find', '--digest', HOSTILE),
     inRepository('oci find', '--json', '--path', '**', 'app'),
+    inRepository('oci diff', 'app', hostileRoot),
+    inRepository('oci diff', '--json', 'app', hostileRoot),
+    inRepository('oci diff', '--summary', hostileRoot, 'app'),
+    inRepository('oci diff', '--ignore', HOSTILE, 'app', 'app'),
+    inRepository('oci diff', `${HOSTILE}x`, HOSTILE_FILE),
     inRepository('no such verb', `${HOSTILE}`),
     inRepository('oci images', `--${HOSTILE}`),
   ];

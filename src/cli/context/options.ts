@@ -56,6 +56,20 @@ export function choice(
   return option;
 }
 
+/** An option with some of a few values, separated by commas. */
+export function choices(flags: string, description: string, values: readonly string[]): CfsctlOption {
+  const option = new CfsctlOption(flags, `${description}: ${values.join(', ')}`);
+  option.argParser((text) => {
+    const chosen = text.split(',');
+    const wrong = chosen.find((each) => !values.includes(each));
+    if (wrong === undefined) return chosen;
+    throw new UsageError(`invalid value '${wrong}' for '${option.display}'`, {
+      lines: [`[possible values: ${values.join(', ')}]`],
+    });
+  });
+  return option;
+}
+
 /** An option that may be given several times: all its values, in order. */
 export function list(flags: string, description: string): CfsctlOption {
   const option = new CfsctlOption(flags, description);

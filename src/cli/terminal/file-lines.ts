@@ -54,7 +54,7 @@ function timeText({ mtime, mtimeSec }: ImageStats): string {
 }
 
 /** Major and minor number of an encoding of 32 bits (`new_decode_dev` of linux/kdev_t.h). */
-function deviceNumbers(rdev: number): string {
+export function deviceNumbers(rdev: number): string {
   return `${(rdev >>> 8) & 0xfff},${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
 }
 

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { ContextError } from '../../errors.js';
 import { unpackError } from '../../threads/error-transfer.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { runInWorkers } from '../repository/objects/worker-threads.js';
+import { runInWorkers, type WorkerOptions } from '../repository/objects/worker-threads.js';
 import type { Directory } from '../tree/inode.js';
 import {
   type ContentDestination,
@@ -57,7 +57,8 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
       // In any case: that it cannot be opened is no failure of a file.
       const opened = store.open();
       const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
-      const results = count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, signal);
+      const results =
+        count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, { signal });
       resolveAll(files, results, destination);
     }
     store.finish();
@@ -68,8 +69,44 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
   }
 }
 
+/** Large files that were found, and perhaps more. */
+export interface PendingFiles {
+  readonly pending: readonly PendingFile[];
+  /** Looks for one more. False if there is none. @throws ScanError */
+  findNext(): boolean;
+  /** What it is by now counts. @throws ScanError */
+  readChanged(file: PendingFile): void;
+}
+
+export interface ReadPendingOptions {
+  /** 0: the calling one. */
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called by threads with the number of further files that have been read. */
+  readonly onRead?: ((count: number) => void) | undefined;
+}
+
+/**
+ * Reads the contents of all of these files, and gives them to the tree.
+ *
+ * @throws ScanError that of the first in their order
+ */
+export async function readPendingFiles(
+  files: PendingFiles,
+  destination: ContentDestination,
+  { threads, signal, onRead }: ReadPendingOptions,
+): Promise<void> {
+  if (files.pending.length === 0) return;
+  const count = Math.min(threads, THREADS_MAX);
+  const results =
+    count === 0
+      ? [storeContents(openDestination(destination), contentJob(files.pending))]
+      : await readInThreads(files, destination, count, { signal, onDone: ({ ids }) => onRead?.(ids.length) });
+  resolveAll(files, results, destination);
+}
+
 /** The large files of a scan that goes on as more of them are asked for. */
-class FoundFiles {
+class FoundFiles implements PendingFiles {
   readonly pending: PendingFile[] = [];
   readonly #scan: FilesystemScan;
 
@@ -114,18 +151,17 @@ function readHere(files: FoundFiles, store: FileStore): ContentResult {
 }
 
 async function readInThreads(
-  files: FoundFiles,
+  files: PendingFiles,
   destination: ContentDestination,
   threads: number,
-  signal: AbortSignal | undefined,
+  options: Omit<WorkerOptions<ContentResult>, 'threads'>,
 ): Promise<ContentResult[]> {
   const worker = new URL('./content-worker.js', import.meta.url);
-  const options = { threads, signal };
-  return await runInWorkers<ContentJob, ContentResult>(worker, destination, jobsOf(files), options);
+  return await runInWorkers<ContentJob, ContentResult>(worker, destination, jobsOf(files), { ...options, threads });
 }
 
 /** The scan goes on while threads are at work: when one of them asks for a job. */
-async function* jobsOf(files: FoundFiles): AsyncGenerator<ContentJob> {
+async function* jobsOf(files: PendingFiles): AsyncGenerator<ContentJob> {
   for (let start = 0; ; ) {
     let end = start;
     for (let bytes = 0; end - start < JOB_FILES && bytes < JOB_BYTES; end++) {
@@ -139,7 +175,7 @@ async function* jobsOf(files: FoundFiles): AsyncGenerator<ContentJob> {
 }
 
 /** The results are those of the files in their order, in any number of pieces. */
-function resolveAll(files: FoundFiles, results: readonly ContentResult[], destination: ContentDestination): void {
+function resolveAll(files: PendingFiles, results: readonly ContentResult[], destination: ContentDestination): void {
   const ids = results.flatMap((result) => result.ids);
   const failures = results.flatMap((result) => result.failures).values();
   if (ids.length !== files.pending.length) throw new Error('the files and their results are out of step');

@@ -29,6 +29,16 @@ export async function openImageFileSystem(
   name: string,
   options: OpenImageFileSystemOptions = {},
 ): Promise<ImageFileSystem> {
+  const { image, verify } = await readWholeImage(repository, name, options);
+  return new ImageFileSystem(image, repository.objects, { verify });
+}
+
+/** The bytes of an image, and whether the kernel does not vouch for it although somebody has to. */
+export async function readWholeImage(
+  repository: ImageHost,
+  name: string,
+  options: OpenImageFileSystemOptions = {},
+): Promise<{ readonly image: Buffer; readonly verify: boolean }> {
   const { objects } = repository;
   const { fd, id, enableVerity } = repository.openImage(name);
   const verify = options.verify === true && !enableVerity;
@@ -46,7 +56,7 @@ export async function openImageFileSystem(
     if (verify && hasher.digest() !== id) {
       throw new ComposefsError('DIGEST_MISMATCH', `the image ${id} has the digest ${hasher.digest()}`);
     }
-    return new ImageFileSystem(Buffer.concat(chunks), objects, { verify });
+    return { image: Buffer.concat(chunks), verify };
   } finally {
     closeSync(fd);
   }

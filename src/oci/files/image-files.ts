@@ -1,3 +1,4 @@
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { type ImageFileSystem, openImageFileSystem } from '../../composefs/view/index.js';
 import { ComposefsError } from '../../errors.js';
@@ -19,6 +20,15 @@ export async function openImageFiles(
   image: OciImage,
   options: ImageFilesOptions = {},
 ): Promise<ImageFileSystem> {
+  return await openImageFileSystem(repo, linkedErofs(repo, image), options);
+}
+
+/**
+ * The EROFS image that is linked to a stored image: that of the repository's format, or another.
+ *
+ * @throws ComposefsError `NOT_A_CONTAINER_IMAGE`, `NO_IMAGE`
+ */
+export function linkedErofs(repo: ReadableRepository, image: OciImage): ObjectId {
   if (!image.isContainerImage()) {
     const message = `${image.manifestDigest} is an artifact, which has no file system`;
     throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
@@ -29,5 +39,5 @@ export async function openImageFiles(
       hint: 'pull the image again: that builds it',
     });
   }
-  return await openImageFileSystem(repo, id, options);
+  return id;
 }

@@ -1,0 +1,53 @@
+import { type Aspect, summarise } from '../../composefs/compare/index.js';
+import { compareImages } from '../../oci/compare/compare-images.js';
+import type { XattrFiltering } from '../../oci/tree/transform.js';
+import type { Context } from '../context/context.js';
+import { ExitStatus } from '../context/exit-status.js';
+import { withInterrupt } from '../context/interrupt.js';
+import { withReadableRepository } from '../context/open-repository.js';
+import { withTroubleStatus } from '../context/trouble.js';
+import { createProgressDisplay } from '../progress/select.js';
+import { describeDifference, describeSummary, differenceLine, summaryLine } from '../terminal/difference-lines.js';
+import { findCompared } from './compared.js';
+
+export interface OciDiffOptions {
+  readonly ignore?: readonly Aspect[];
+  readonly noRenames?: boolean;
+  readonly asImage?: boolean;
+  readonly xattrs: XattrFiltering;
+  readonly summary?: boolean;
+  readonly json?: boolean;
+}
+
+/** How two images or directories differ. Exit status as diff(1): 0 not at all, 1 they do, 2 they cannot be compared. */
+export async function ociDiff(context: Context, a: string, b: string, options: OciDiffOptions): Promise<void> {
+  await withTroubleStatus(context, async () => {
+    const differences = await withReadableRepository(context, async (repo) => {
+      const [first, second] = [findCompared(repo, a), findCompared(repo, b)];
+      const progress = createProgressDisplay('auto', process.stderr);
+      try {
+        return await withInterrupt((signal) =>
+          compareImages(repo, first, second, {
+            ignore: options.ignore,
+            renames: options.noRenames !== true,
+            directoriesAsImages: options.asImage === true ? options.xattrs : undefined,
+            signal,
+            progress,
+          }),
+        );
+      } finally {
+        progress.finish();
+      }
+    });
+    const summary = summarise(differences);
+    if (options.json) {
+      const described = options.summary ? {} : { differences: differences.map(describeDifference) };
+      await context.output.json({ same: differences.length === 0, summary: describeSummary(summary), ...described });
+    } else if (options.summary) {
+      await context.output.line(summaryLine(summary));
+    } else if (differences.length > 0) {
+      await context.output.lines(differences.map(differenceLine));
+    }
+    if (differences.length > 0) throw new ExitStatus(1);
+  });
+}

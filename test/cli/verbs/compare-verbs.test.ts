@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
+import type { TestRepository } from '../../support/cfsctl.js';
+import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
+import { buildImage, LayoutBuilder, spdxArtifact } from '../../support/oci-fixtures.js';
+import { tarArchive, tarDirectory, tarFile, tarSymlink } from '../../support/tar-builder.js';
+
+const fixtures = new CfsctlFixtures();
+after(() => fixtures.remove());
+
+const MOVED = 'moved '.repeat(100);
+const mtime = 1_000_000_000;
+
+let repository: TestRepository;
+
+before(() => {
+  const base = [tarDirectory('usr/', { mtime }), tarDirectory('etc/', { mtime }), tarDirectory('run/', { mtime })];
+  const one = buildImage([
+    tarArchive([
+      ...base,
+      tarFile('etc/conf', 'a=1\n', { mtime }),
+      tarFile('etc/secret', 'x', { mtime, mode: 0o644 }),
+      tarFile('usr/old', MOVED, { mtime }),
+      tarFile('usr/gone', 'gone', { mtime }),
+      tarSymlink('etc/link', 'conf', { mtime }),
+    ]),
+  ]);
+  const two = buildImage([
+    tarArchive([
+      ...base,
+      tarFile('etc/conf', 'a=22\n', { mtime: mtime + 1 }),
+      tarFile('etc/secret', 'x', { mtime, mode: 0o600, uid: 5 }),
+      tarDirectory('usr/lib/', { mtime }),
+      tarFile('usr/lib/new', MOVED, { mtime }),
+      tarSymlink('etc/link', './conf', { mtime }),
+    ]),
+  ]);
+  const layout = fixtures.path('layout');
+  new LayoutBuilder()
+    .addImage(one, { tag: 'one' })
+    .addImage(two, { tag: 'two' })
+    .addImage(spdxArtifact(), { tag: 'sbom' })
+    .write(layout);
+  repository = fixtures.repo();
+  for (const tag of ['one', 'two', 'sbom']) repository.ok('oci', 'pull', `oci:${layout}:${tag}`, tag);
+  repository.ok('oci', 'tag', repository.ok('oci', 'pull', '--quiet', `oci:${layout}:one`, 'x'), 'again');
+});
+
+const DIFFERENCES = [
+  'C /etc/conf (content 4 B -> 5 B, time 2001-09-09 01:46:40 -> 2001-09-09 01:46:41)',
+  'C /etc/link (target "conf" -> "./conf")',
+  'C /etc/secret (mode 0644 -> 0600, owner 0:0 -> 5:0)',
+  'D /usr/gone',
+  'A /usr/lib/',
+  'R /usr/old -> /usr/lib/new',
+].join('\n');
+
+test('oci diff lists what differs, and says so by its exit status', () => {
+  const { status, stdout, stderr } = repository.run('oci', 'diff', 'one', 'two');
+  assert.deepEqual({ status, stdout, stderr }, { status: 1, stdout: `${DIFFERENCES}\n`, stderr: '' });
+  assert.deepEqual(repository.run('oci', 'diff', 'one', 'again'), { status: 0, stdout: '', stderr: '' });
+  assert.deepEqual(repository.run('oci', 'diff', '-s', 'one', 'again'), {
+    status: 0,
+    stdout: 'no differences\n',
+    stderr: '',
+  });
+  assert.equal(
+    repository.run('oci', 'diff', '--summary', 'one', 'two').stdout,
+    '1 added, 1 removed, 1 renamed, 3 changed (content 1, time 1, target 1, mode 1, owner 1); 5 B more, 8 B less\n',
+  );
+});
+
+test('oci diff can leave out aspects and renames', () => {
+  const { stdout } = repository.run('oci', 'diff', '--ignore', 'content,time,mode', '--no-renames', 'one', 'two');
+  assert.equal(
+    stdout,
+    'C /etc/link (target "conf" -> "./conf")\nC /etc/secret (owner 0:0 -> 5:0)\nD /usr/gone\nA /usr/lib/\nA /usr/lib/new\nD /usr/old\n',
+  );
+  const wrong = repository.run('oci', 'diff', '--ignore', 'mode,colour', 'one', 'two');
+  assert.equal(wrong.status, 2);
+  assert.match(
+    wrong.stderr,
+    /^error: invalid value 'colour' for '--ignore <ASPECT,...>'\n {2}\[possible values: type, /,
+  );
+});
+
+test('oci diff --json', () => {
+  const { status, stdout } = repository.run('oci', 'diff', '--json', 'one', 'two');
+  assert.equal(status, 1);
+  const { same, summary, differences } = JSON.parse(stdout);
+  assert.equal(same, false);
+  assert.deepEqual(summary, {
+    added: 1,
+    removed: 1,
+    changed: 3,
+    renamed: 1,
+    aspects: { content: 1, time: 1, target: 1, mode: 1, owner: 1 },
+    added_bytes: 5,
+    removed_bytes: 8,
+  });
+  assert.equal(differences.length, 6);
+  const stat = { mode: '0644', uid: 0, gid: 0, mtime: '1000000000.000000000' };
+  const moved = { type: 'file', ...stat, size: 600, object: computeVerity('sha512', Buffer.from(MOVED)) };
+  assert.deepEqual(differences.at(-1), {
+    kind: 'renamed',
+    path: '/usr/lib/new',
+    from: '/usr/old',
+    aspects: [],
+    before: moved,
+    after: moved,
+  });
+  assert.deepEqual(JSON.parse(repository.run('oci', 'diff', '--json', 'one', 'again').stdout), {
+    same: true,
+    summary: { added: 0, removed: 0, changed: 0, renamed: 0, aspects: {}, added_bytes: 0, removed_bytes: 0 },
+    differences: [],
+  });
+});
+
+test('a directory is compared as it is, or as an image of it would be', () => {
+  const rootfs = fixtures.path('rootfs');
+  for (const directory of ['usr', 'etc', 'run']) mkdirSync(join(rootfs, directory), { recursive: true });
+  writeFileSync(join(rootfs, 'run/pid'), '1');
+  writeFileSync(join(rootfs, 'etc/conf'), 'a=1\n');
+  writeFileSync(join(rootfs, 'etc/secret'), 'x');
+  writeFileSync(join(rootfs, 'usr/old'), MOVED);
+  writeFileSync(join(rootfs, 'usr/gone'), 'gone');
+  chmodSync(rootfs, 0o700);
+  const ignore = ['--ignore', 'time,owner'];
+  assert.equal(
+    repository.run('oci', 'diff', ...ignore, 'one', rootfs).stdout,
+    'C / (mode 0755 -> 0700)\nD /etc/link\nA /run/pid\n',
+  );
+  assert.equal(repository.run('oci', 'diff', ...ignore, '--as-image', 'one', rootfs).stdout, 'D /etc/link\n');
+  const { status } = repository.run('oci', 'diff', rootfs, rootfs);
+  assert.equal(status, 0);
+});
+
+test('what cannot be compared is trouble, which is no difference', () => {
+  const cases: [args: string[], message: RegExp][] = [
+    [['one', 'nothing'], /^Error: OCI reference not found: nothing\n/],
+    [['one', 'sbom'], /^Error: sha256:[0-9a-f]{64} is an artifact, which has no file system\n/],
+    [['one', '/nowhere/at/all'], /^Error: Scanning directory "\/nowhere\/at\/all"\n/],
+    [['one', 'f'.repeat(128)], /^Error: .*f{128}/],
+  ];
+  for (const [args, message] of cases) {
+    const { status, stdout, stderr } = repository.run('oci', 'diff', ...args);
+    assert.equal(status, 2, args.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, message);
+  }
+  assert.equal(repository.run('oci', 'diff', 'one').status, 2);
+});
