@@ -9,6 +9,7 @@ import { renderError } from './terminal/render-error.js';
 import { printToStderr } from './terminal/standard-error.js';
 import { runTool } from './tools/run-tool.js';
 import { toolAfterGlobals } from './tools/tool-after-globals.js';
+import { hoistGlobals } from './verbs/hoist-globals.js';
 
 /**
  * Runs one command line (without the program's name) and resolves to the exit status of spec 70 A2: 0 success,
@@ -20,7 +21,7 @@ export async function runCfsctl(args: readonly string[]): Promise<number> {
   const output = new Output(process.stdout);
   const program = createProgram(output);
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(hoistGlobals(program, args), { from: 'user' });
     return 0;
   } catch (error) {
     if (findCause(error, OutputClosedError) !== undefined) return 0;

@@ -15,7 +15,7 @@ import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ByteString, byteStringFrom } from '../../src/bytes/byte-string.js';
-import { waitForFlock } from '../../src/composefs/repository/lock/wait-for-flock.js';
+import { waitForFlock } from '../../src/fs/wait-for-flock.js';
 import { hasCapability } from '../../src/linux/capability.js';
 import { ficlone } from '../../src/linux/clone.js';
 import { checkCall, errnoName, isSystemError, SystemError } from '../../src/linux/errno.js';
@@ -185,10 +185,10 @@ test('waiting for a lock can be given up', async () => {
     const [a, b] = [openSync(directory, 'r'), openSync(directory, 'r')];
     try {
       await waitForFlock(a, 'exclusive');
-      await assert.rejects(waitForFlock(b, 'shared', AbortSignal.timeout(20)), (error: Error) =>
+      await assert.rejects(waitForFlock(b, 'shared', { signal: AbortSignal.timeout(20) }), (error: Error) =>
         /Abort|Timeout/.test(error.name),
       );
-      await assert.rejects(waitForFlock(b, 'shared', AbortSignal.abort()), { name: 'AbortError' });
+      await assert.rejects(waitForFlock(b, 'shared', { signal: AbortSignal.abort() }), { name: 'AbortError' });
       await assert.rejects(waitForFlock(-1, 'shared'), { code: 'EBADF' });
     } finally {
       closeSync(a);

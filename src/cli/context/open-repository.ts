@@ -7,16 +7,20 @@ import type { OpenOptions } from '../../composefs/repository/open.js';
 import { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError, withContext } from '../../errors.js';
+import { warningReporter } from '../terminal/warning.js';
 import type { Context } from './context.js';
 import type { GlobalOptions } from './options.js';
 
-const NO_REPOSITORY_HINT = 'make a repository there with `cfsctl init`, or name another one: --repo, --user, --system';
+const NO_REPOSITORY_HINT =
+  'make a repository there with `cfsctl init`, or name another one: --repo, --user, --system, COMPOSEFS_REPO';
 
-/** Where the repository is: `--repo`, `--system`, `--user`, else the system's for root and the user's for others. */
+/** Where the repository is: `--repo`, `--system`, `--user`, `COMPOSEFS_REPO`, else the system's for root, the user's for others. */
 export function repositoryPath(globals: GlobalOptions): string {
   if (globals.repo !== undefined) return globals.repo;
   if (globals.system === true) return systemPath();
   if (globals.user === true) return userPath();
+  const { COMPOSEFS_REPO: path = '' } = process.env;
+  if (path !== '') return path;
   return process.getuid?.() === 0 ? systemPath() : userPath();
 }
 
@@ -58,7 +62,8 @@ async function withOpened<R extends ReadableRepository, T>(
   }
   const path = repositoryPath(globals);
   const { insecure, allowForeignOwner } = globals;
-  const repo = await open(path, { algorithm: resolveAlgorithm(path, globals), insecure, allowForeignOwner });
+  const algorithm = resolveAlgorithm(path, globals);
+  const repo = await open(path, { algorithm, insecure, allowForeignOwner, progress: warningReporter });
   try {
     if (insecure === true) repo.setInsecure();
     if (globals.requireVerity === true) repo.requireVerity();

@@ -119,7 +119,7 @@ export function globalOptions(): CfsctlOption[] {
   const location = ['repo', 'user', 'system'];
   const others = (name: string): string[] => location.filter((other) => other !== name);
   return [
-    value('--repo <REPO>', 'Repository at this path').conflicts(others('repo')),
+    value('--repo <REPO>', 'Repository at this path [env: COMPOSEFS_REPO]').conflicts(others('repo')),
     flag('--user', "The user's repository, $HOME/.var/lib/composefs").conflicts(others('user')),
     flag('--system', "The system's repository, /sysroot/composefs").conflicts(others('system')),
     choice('--hash <HASH>', 'Require this digest type (by default it is read from meta.json)', ['sha256', 'sha512']),

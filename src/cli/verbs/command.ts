@@ -12,12 +12,19 @@ import { similarNames } from './similar-names.js';
 export class CfsctlCommand extends Command {
   /** The options on the command line so far, in order. */
   readonly #given: CfsctlOption[] = [];
+  /** Whether what follows the first argument is somebody else's. */
+  passesThrough = false;
 
   /** A new subcommand. */
   verb(name: string, description: string): CfsctlCommand {
     const child = new CfsctlCommand(name).description(description).copyInheritedSettings(this);
     this.addCommand(child);
     return child;
+  }
+
+  override passThroughOptions(passThrough = true): this {
+    this.passesThrough = passThrough;
+    return super.passThroughOptions(passThrough);
   }
 
   override createHelp(): Help {

@@ -2,18 +2,16 @@ import { resolve } from 'node:path';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { RepositoryOpenError } from './directory/open-error.js';
 import { type OpenRootOptions, RepositoryRoot } from './directory/root.js';
-import { RepositoryLock } from './lock/lock.js';
+import { type LockOptions, RepositoryLock } from './lock/lock.js';
 import { checkCompatible, type RepositoryAccess, type RepositoryMetadata } from './metadata/metadata.js';
 import { readMetadata, readMetadataFile, type StoredMetadata } from './metadata/metadata-file.js';
 import { OBJECTS } from './objects/object-store.js';
 
-export interface OpenOptions extends OpenRootOptions {
+export interface OpenOptions extends OpenRootOptions, LockOptions {
   /** Refuse a repository of another algorithm. Default: take what the repository has. */
   readonly algorithm?: HashAlgorithm | undefined;
   /** Do without fs-verity even if the repository was made with it (spec 10 §9). */
   readonly insecure?: boolean | undefined;
-  /** Stops waiting for a process that collects garbage. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A repository directory, open and locked. */
@@ -34,7 +32,7 @@ export async function openDirectory(path: string, options: OpenOptions = {}): Pr
   const lock = new RepositoryLock();
   const root = RepositoryRoot.open(resolve(path), options, () => lock.isInside);
   try {
-    await lock.acquire(root, options.signal);
+    await lock.acquire(root, options);
     const check = (metadata: RepositoryMetadata): RepositoryAccess => checkCompatible(metadata, options.algorithm);
     const { metadata, hasVerity } = readStored(root, check, options.insecure ?? false);
     return { root, lock, metadata, access: check(metadata), insecure: !hasVerity };

@@ -285,6 +285,7 @@ export class Repository extends ReadableRepository implements SyncingHost {
       },
       afterShared: () => this.objects.suspendWriting(false),
       signal: options.signal,
+      progress: options.progress,
     });
   }
 

@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { waitForFlock } from '../../composefs/repository/lock/wait-for-flock.js';
 import { ComposefsError, errorCode } from '../../errors.js';
+import { waitForFlock } from '../../fs/wait-for-flock.js';
 import { readSettingsFile } from './settings-file.js';
 
 /** One entry of `auths`. */
@@ -95,7 +95,7 @@ export async function editAuthFile(
     throw cannotWrite(cause);
   }
   try {
-    await waitForFlock(lock, 'exclusive', signal).catch(() => {
+    await waitForFlock(lock, 'exclusive', { signal }).catch(() => {
       // Some network file systems cannot lock; other tools never do.
       signal?.throwIfAborted();
     });

@@ -173,7 +173,7 @@ test('a directory that is not there', () => {
   assert.match(stderr, /^Error: opening repository \/nonexistent\/repo\n\nCaused by:\n {4}.*o such file/);
   assert.match(
     stderr,
-    /\n\nhint: make a repository there with `cfsctl init`, or name another one: --repo, --user, --system\n$/,
+    /\n\nhint: make a repository there with `cfsctl init`, or name another one: --repo, --user, --system, COMPOSEFS_REPO\n$/,
   );
 });
 

@@ -1,17 +1,24 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ComposefsError } from '../../../errors.js';
 import { isErrno } from '../../../fs/files.js';
-import { isOnlyLockHolder, tryFlock } from '../../../linux/flock.js';
+import { waitForFlock } from '../../../fs/wait-for-flock.js';
+import { isOnlyLockHolder, type LockMode, tryFlock } from '../../../linux/flock.js';
+import type { LockHolder } from '../../../linux/lock-holders.js';
+import type { ProgressReporter } from '../../../progress.js';
 import type { RepositoryRoot } from '../directory/root.js';
-import { waitForFlock } from './wait-for-flock.js';
 
-export interface ExclusiveOptions {
+export interface LockOptions {
+  /** Stops waiting for the lock. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gets a warning that says who has it, if that takes longer than a second. */
+  readonly progress?: ProgressReporter | undefined;
+}
+
+export interface ExclusiveOptions extends LockOptions {
   /** Called just before the shared lock is given up: from then on others may collect garbage. May throw. */
   readonly beforeUnshared: () => void;
   /** Called when the shared lock is held again. */
   readonly afterShared: () => void;
-  /** Stops waiting for the exclusive lock. */
-  readonly signal: AbortSignal | undefined;
 }
 
 /** What the caller is a part of: `use` only keeps the repository open. */
@@ -35,8 +42,8 @@ export class RepositoryLock {
   #onIdle: (() => void) | undefined;
 
   /** Takes the shared lock. Waits, without blocking the thread, while another process collects garbage. */
-  async acquire(root: RepositoryRoot, signal?: AbortSignal): Promise<void> {
-    await waitForFlock(root.fd, 'shared', signal);
+  async acquire(root: RepositoryRoot, options: LockOptions = {}): Promise<void> {
+    await take(root, 'shared', options);
     this.#root = root;
   }
 
@@ -196,10 +203,20 @@ function takeFromShared(fd: number): boolean | undefined {
 async function alone<T>(root: RepositoryRoot, action: () => Promise<T>, options: ExclusiveOptions): Promise<T> {
   options.beforeUnshared();
   try {
-    await waitForFlock(root.fd, 'exclusive', options.signal);
+    await take(root, 'exclusive', options);
     return await action();
   } finally {
-    await waitForFlock(root.fd, 'shared');
+    await take(root, 'shared');
     options.afterShared();
   }
+}
+
+async function take(root: RepositoryRoot, mode: LockMode, { signal, progress }: LockOptions = {}): Promise<void> {
+  const onWait = (holders: readonly LockHolder[]): void => {
+    const who = holders.map(({ pid, name }) => `${name === '' ? 'process' : name} ${pid}`).join(', ');
+    const what = mode === 'exclusive' ? 'has the repository open' : 'collects garbage in the repository';
+    const text = `waiting: ${who === '' ? 'another process' : who} ${what}`;
+    progress?.report({ type: 'message', level: 'warning', text });
+  };
+  await waitForFlock(root.fd, mode, { signal, onWait });
 }
