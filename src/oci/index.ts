@@ -1,5 +1,15 @@
 /** OCI images in a composefs repository. The names are those of the `composefs-oci` crate, in camelCase. */
 
+export {
+  type BootImageMatch,
+  type BootImageOptions,
+  bootImage,
+  bootImageForMode,
+  findMatchingBootImage,
+  generateBootImage,
+  removeBootImage,
+} from './boot/boot-images.js';
+export type { BootBuildOptions } from './boot/build.js';
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';

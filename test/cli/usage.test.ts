@@ -96,7 +96,11 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], ...lines: strin
     ['oci', 'login', '--password-stdin', '-p', 'x', 'h'],
     "error: the argument '--password-stdin' cannot be used with '--password <PASSWORD>'",
   ],
-  [['oci', 'pull', 'oci:x', '--bootable'], "error: unexpected argument '--bootable' found"],
+  [
+    ['oci', 'pull', 'oci:x', '--expected-digest', 'ab'],
+    'error: the following required arguments were not provided:',
+    '  --bootable',
+  ],
 ];
 
 /** What a command line that is wrong prints. In this process: starting one for each would take long. */

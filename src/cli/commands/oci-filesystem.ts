@@ -1,7 +1,8 @@
+import { transformForBoot } from '../../boot/transform.js';
 import { parseObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/index.js';
 import type { Directory } from '../../composefs/tree/inode.js';
-import { createFilesystem } from '../../oci/layer/filesystem.js';
+import { createFilesystem, type FilesystemOptions } from '../../oci/layer/filesystem.js';
 import { OciImage } from '../../oci/store/image.js';
 import type { OciFileSystemOptions } from '../context/options.js';
 import { warningReporter } from '../terminal/warning.js';
@@ -20,6 +21,17 @@ export function imageFilesystem(
 ): Directory {
   const { xattrs, layerRules } = options;
   const how = { xattrs, layerRules, progress: warningReporter };
+  const root = plainFilesystem(repo, image, configVerity, how);
+  if (options.bootable === true) transformForBoot(root, repo.objects);
+  return root;
+}
+
+function plainFilesystem(
+  repo: Repository,
+  image: OciReference,
+  configVerity: string | undefined,
+  how: FilesystemOptions,
+): Directory {
   if (image.kind === 'tag') {
     const opened = OciImage.openRef(repo, image.tag);
     return createFilesystem(repo, opened.configDigest, opened.configVerity, how);

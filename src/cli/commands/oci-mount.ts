@@ -19,9 +19,11 @@ export async function ociMount(
           withContext('Parsing manifest digest', () => parseOciDigest(name)),
         )
       : OciImage.openRef(repo, name);
-    const id = image.imageRef(repo.erofsVersion);
+    const { bootable = false } = options;
+    const id = bootable ? image.bootImageRef(repo.erofsVersion) : image.imageRef(repo.erofsVersion);
     if (id === undefined) {
-      throw new ComposefsError('NO_IMAGE', 'No composefs EROFS image linked — try re-pulling the image');
+      const [kind, how] = bootable ? ['boot', 'pulling with --bootable'] : ['composefs', 're-pulling the image'];
+      throw new ComposefsError('NO_IMAGE', `No ${kind} EROFS image linked — try ${how}`);
     }
     // Of an image that is no root file system nobody needs the devices, and its author could have put any there.
     const { nodev = options.dev !== true } = mountFlags(options);

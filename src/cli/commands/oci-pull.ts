@@ -1,5 +1,7 @@
+import { type ObjectId, parseObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/index.js';
-import { ComposefsError } from '../../errors.js';
+import { ComposefsError, withContext } from '../../errors.js';
+import { type BootImageMatch, findMatchingBootImage } from '../../oci/boot/boot-images.js';
 import type { GivenCredentials } from '../../oci/containers-config/registry-config.js';
 import { formatStats, newBytes } from '../../oci/import/import-stats.js';
 import { pull } from '../../oci/import/pull.js';
@@ -17,6 +19,7 @@ import { openDescriptor } from '../progress/descriptor.js';
 import type { ProgressDisplay } from '../progress/display.js';
 import { JsonLinesProgress } from '../progress/json-lines.js';
 import { combineDisplays, createProgressDisplay, type ProgressMode } from '../progress/select.js';
+import { warningReporter } from '../terminal/warning.js';
 
 export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
   readonly platform?: string;
@@ -25,6 +28,9 @@ export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
   readonly referrers?: boolean;
   readonly via?: 'skopeo';
   readonly layerRules?: LayerRules;
+  readonly bootable?: boolean;
+  /** Hex; needs `bootable`. */
+  readonly expectedDigest?: string;
   /** Further attempts after a failed request. */
   readonly retry?: number;
   /** Seconds. */
@@ -46,12 +52,57 @@ export async function ociPull(
   const settings = await pullOptions(options);
   await withRepository(context, async (repo) => {
     const start = performance.now();
-    const result = await pullWithProgress(repo, image, tag, settings, options);
+    const { expectedDigest, quiet, json } = options;
+    const expected =
+      expectedDigest === undefined
+        ? undefined
+        : withContext('Parsing --expected-digest', () => parseObjectId(repo.algorithm, expectedDigest));
+    // What is expected may be of another mode or format: it is looked for afterwards.
+    const bootable = options.bootable === true && expected === undefined;
+    const result = await pullWithProgress(repo, image, tag, { ...settings, bootable }, options);
+    if (quiet) await context.output.line(result.manifestDigest);
+    else if (!json) await context.output.lines(renderResult(result, tag));
+    const boot = options.bootable ? await bootImageOf(repo, result, expected, tag).catch(failed) : undefined;
     const seconds = (performance.now() - start) / 1000;
-    if (options.quiet) await context.output.line(result.manifestDigest);
-    else if (options.json) await context.output.json(jsonResult(result, tag, seconds));
-    else await context.output.lines(renderResult(result, tag));
+    if (json) await context.output.json(jsonResult(result, tag, boot, seconds));
+    if (boot?.failure !== undefined) throw boot.failure;
+    if (boot !== undefined && !quiet && !json) await context.output.line(renderBootImage(boot));
   });
+}
+
+/** The boot image of a pull: how it was found, if it was looked for. */
+interface PulledBootImage {
+  readonly id?: ObjectId;
+  readonly match?: Extract<BootImageMatch, { found: true }>;
+  readonly failure?: unknown;
+}
+
+const failed = (failure: unknown): PulledBootImage => ({ failure });
+
+async function bootImageOf(
+  repo: Repository,
+  { manifestDigest, bootImage }: PullResult,
+  expected: ObjectId | undefined,
+  tag: string,
+): Promise<PulledBootImage> {
+  if (bootImage !== undefined) return { id: bootImage };
+  if (expected === undefined) {
+    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', 'no boot image was linked: not a container image');
+  }
+  const match = await withInterrupt((signal) =>
+    findMatchingBootImage(repo, manifestDigest, expected, { signal, progress: warningReporter }),
+  );
+  if (match.found) return { id: expected, match };
+  const tried = `(tried ${match.tried} mode/version combinations)`;
+  const message = `No boot image configuration matched expected digest ${expected} ${tried}`;
+  throw new ComposefsError('BOOT_IMAGE_NOT_FOUND', message, {
+    hint: `\`cfsctl boot check ${tag} --expected-digest ${expected}\` looks for what differs`,
+  });
+}
+
+function renderBootImage({ id, match }: PulledBootImage): string {
+  const how = match === undefined ? '' : ` (xattr-mode=${match.mode}, format-version=V${match.version})`;
+  return `Boot image: ${id}${how}`;
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
@@ -132,7 +183,7 @@ function renderResult(result: PullResult, tag: string): string[] {
   ];
 }
 
-function jsonResult(result: PullResult, tag: string, seconds: number): unknown {
+function jsonResult(result: PullResult, tag: string, boot: PulledBootImage | undefined, seconds: number): unknown {
   const { stats, transfer } = result;
   return {
     manifest_digest: result.manifestDigest,
@@ -141,6 +192,11 @@ function jsonResult(result: PullResult, tag: string, seconds: number): unknown {
     config_verity: result.configVerity,
     tag,
     images: result.images.map(({ version, id }) => ({ format_version: `V${version}`, id })),
+    ...(boot !== undefined && { boot_image: boot.id ?? null }),
+    ...(boot?.match !== undefined && {
+      boot_image_mode: boot.match.mode,
+      boot_image_format_version: `V${boot.match.version}`,
+    }),
     layers: result.layers.map(({ key, blob, wasPresent, transfer: { fetchedBytes, resumedBytes } }) => ({
       id: key,
       digest: blob.digest,

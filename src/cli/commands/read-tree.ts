@@ -1,3 +1,4 @@
+import { ObjectStore } from '../../composefs/repository/objects/object-store.js';
 import type { ContentDestination } from '../../composefs/scan/file-contents.js';
 import { readDirectory } from '../../composefs/scan/read-directory.js';
 import type { Directory } from '../../composefs/tree/inode.js';
@@ -13,5 +14,13 @@ export async function readTree(
 ): Promise<Directory> {
   const root = await withContextAsync(`Reading container root ${path}`, () => readDirectory(path, { destination }));
   if (options.noPropagateUsrToRoot !== true) transformForOci(root, { xattrs: options.xattrs });
+  if (options.bootable === true) await makeBootable(root, path, destination);
   return root;
+}
+
+/** Both ways give the same tree; what is stored is what a machine will boot from, and so is looked at. */
+async function makeBootable(root: Directory, path: string, destination: ContentDestination): Promise<void> {
+  const { transformForBoot, transformForBootFromDir } = await import('../../boot/transform.js');
+  if (destination.kind === 'repository') transformForBoot(root, new ObjectStore(destination.store));
+  else transformForBootFromDir(root, path);
 }

@@ -62,6 +62,7 @@ export const MOUNT_REQUIREMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 export interface OciMountOptions extends MountOptions {
+  readonly bootable?: boolean;
   readonly dev?: boolean;
 }
 

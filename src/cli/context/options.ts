@@ -135,8 +135,20 @@ export function globalOptions(): CfsctlOption[] {
 
 /** FS options of spec 70 C1. */
 export interface FileSystemOptions {
+  readonly bootable?: boolean;
   readonly noPropagateUsrToRoot?: boolean;
   readonly xattrs: 'allowlist-only' | 'keep-user-xattrs';
+}
+
+export function bootableOption(): CfsctlOption {
+  return flag('--bootable', 'Transform the tree for boot: SELinux labels of its own policy, empty /boot and /sysroot');
+}
+
+export function noPropagateOption(): CfsctlOption {
+  return flag(
+    '--no-propagate-usr-to-root',
+    'Take the tree as it is: do not copy the metadata of /usr to the root directory, empty /run or filter xattrs',
+  );
 }
 
 const XATTR_MODES: readonly string[] = ['allowlist-only', 'keep-user-xattrs'];
@@ -158,7 +170,7 @@ export function xattrsOption(): CfsctlOption {
 }
 
 /** How the tree of an OCI image is made. */
-export interface OciFileSystemOptions extends Pick<FileSystemOptions, 'xattrs'> {
+export interface OciFileSystemOptions extends Pick<FileSystemOptions, 'bootable' | 'xattrs'> {
   readonly layerRules?: LayerRules;
 }
 
@@ -194,11 +206,10 @@ export function layerLimits({ maxLayerEntries, maxLayerSize }: LayerLimitOptions
 }
 
 export function fileSystemOptions(): CfsctlOption[] {
-  return [
-    flag(
-      '--no-propagate-usr-to-root',
-      'Take the tree as it is: do not copy the metadata of /usr to the root directory, empty /run or filter xattrs',
-    ),
-    xattrsOption(),
-  ];
+  return [bootableOption(), noPropagateOption(), xattrsOption()];
+}
+
+/** How the tree of an OCI image is to be made. */
+export function ociFileSystemOptions(): CfsctlOption[] {
+  return [bootableOption(), xattrsOption(), layerRulesOption()];
 }

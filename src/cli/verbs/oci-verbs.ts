@@ -14,9 +14,9 @@ import {
   layerLimitOptions,
   layerRulesOption,
   type OciFileSystemOptions,
+  ociFileSystemOptions,
   value,
   wholeNumber,
-  xattrsOption,
 } from '../context/options.js';
 import { authFileOption, registryOptions } from '../context/registry-options.js';
 import type { CfsctlCommand } from './command.js';
@@ -78,6 +78,14 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     )
     .addOptions(registryOptions())
     .addOption(value('--signature-policy <FILE>', "policy.json in place of the user's or the system's"))
+    .addOption(flag('--bootable', 'Make the boot image as well: with SELinux labels, and empty /boot and /sysroot'))
+    .addOption(
+      value(
+        '--expected-digest <HEX>',
+        'Look for the mode and format of the boot image that has this digest (fs-verity)',
+      ),
+    )
+    .requires({ expectedDigest: ['bootable'] })
     .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
     .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
     .addOption(layerRulesOption())
@@ -195,8 +203,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('dump', 'Print the file system of an image as a composefs dumpfile')
     .argument('<CONFIG_NAME>', image)
     .argument('[CONFIG_VERITY]', verity)
-    .addOption(xattrsOption())
-    .addOption(layerRulesOption())
+    .addOptions(ociFileSystemOptions())
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
       (await import('../commands/oci-dump.js')).ociDump(context(), name, configVerity, options),
     );
@@ -205,8 +212,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('compute-id', 'Print the digest of the composefs image of an OCI image')
     .argument('<CONFIG_NAME>', image)
     .argument('[CONFIG_VERITY]', verity)
-    .addOption(xattrsOption())
-    .addOption(layerRulesOption())
+    .addOptions(ociFileSystemOptions())
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
       (await import('../commands/oci-compute-id.js')).ociComputeId(context(), name, configVerity, options),
     );
@@ -215,6 +221,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('mount', 'Mount the file system of an image')
     .argument('<IMAGE>', 'Tag, or digest of the manifest: sha256:…')
     .argument('<MOUNTPOINT>', 'The directory to mount it on')
+    .addOption(flag('--bootable', 'Mount the boot image instead of the plain one'))
     .addOptions(ociMountOptions())
     .requires(MOUNT_REQUIREMENTS)
     .action(async (name: string, mountpoint: string, options: OciMountOptions) =>

@@ -1,4 +1,5 @@
 import { DEFAULT_ALGORITHM, formatAlgorithm, parseAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import type { ComputeKargOptions } from '../commands/compute-karg.js';
 import type { CreateImageOptions } from '../commands/create-image.js';
 import type { DumpFilesOptions } from '../commands/dump-files.js';
 import type { FsckOptions } from '../commands/fsck.js';
@@ -13,6 +14,7 @@ import {
   fileSystemOptions,
   flag,
   list,
+  noPropagateOption,
   value,
 } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
@@ -104,6 +106,14 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .addOptions(fileSystemOptions())
     .action(async (path: string, options: FileSystemOptions) =>
       (await import('../commands/compute-id.js')).computeId(context(), path, options),
+    );
+
+  program
+    .verb('compute-karg', 'Print the kernel argument that names the boot image of a directory tree; stores nothing')
+    .argument('<PATH>', 'The directory')
+    .addOption(noPropagateOption())
+    .action(async (path: string, options: ComputeKargOptions) =>
+      (await import('../commands/compute-karg.js')).computeKarg(context(), path, options),
     );
 
   program

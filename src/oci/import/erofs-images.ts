@@ -6,7 +6,10 @@ import type { ProgressReporter } from '../../progress.js';
 import { configLayers } from '../layer/filesystem.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import { findConfig, type LinkedImages, layerRefsInOrder } from '../store/config-stream.js';
+import { bootImageRefKey } from '../store/identifiers.js';
 import { hasLayers, type ImageContent, isUsableImage } from '../store/link-image.js';
+import type { XattrFiltering } from '../tree/transform.js';
+import type { BuiltImage } from './build-images.js';
 import type { WorkerPool } from './pool.js';
 import type { PulledImage } from './pull-options.js';
 
@@ -18,6 +21,8 @@ export interface ErofsOptions {
    * By default `oci` for those that are missing.
    */
   readonly layerRules?: LayerRules | undefined;
+  /** Boot images of this mode as well. */
+  readonly boot?: { readonly xattrs: XattrFiltering } | undefined;
   /** Gets a message of level `warning` for each kind of difference to the tree of the reference. */
   readonly progress?: ProgressReporter | undefined;
 }
@@ -26,45 +31,63 @@ export interface ErofsOptions {
  * The EROFS images of a container image, one for each format of the repository: those that its stored config stream
  * links, if they are there and intact, else new ones, which are objects without an entry in `images/` yet.
  *
- * Only the layers must be stored. Another set of images of the same tree, such as boot images, is built in the same pass:
- * see {@link buildImages}.
+ * Only the layers must be stored. Boot images of the same tree are built in the same pass; the plain image is
+ * `allowlist-only` in any case.
+ *
+ * @returns of the boot images those of the wanted mode.
+ * @throws what `transformForBoot` throws if boot images are wanted of an image that cannot be booted.
  */
 export async function erofsImages(
   repo: Repository,
   { manifest, keys, layers }: ImageContent,
   options: ErofsOptions,
 ): Promise<LinkedImages> {
-  const versions = formatVersions(repo.formatConfig());
+  const { pool, signal, progress, layerRules, boot } = options;
+  // V0 has no place in a config stream.
+  const versions = formatVersions(repo.formatConfig()).filter((version) => version !== 0);
   const stored = findConfig(repo, manifest.value.config.digest);
-  if (
-    options.layerRules === undefined &&
-    stored !== undefined &&
-    hasLayers(stored.refs, layerRefsInOrder(keys, layers))
-  ) {
-    const linked = forVersions(versions, (version) => (version === 2 ? stored.refs.image : stored.refs.imageV1));
-    const ids = versions.filter((version) => version !== 0).map((version) => linked[slotOf(version)]);
-    if (ids.every((id) => id !== undefined && isUsableImage(repo, id))) return linked;
-  }
+  const isSame = stored !== undefined && hasLayers(stored.refs, layerRefsInOrder(keys, layers));
+  const linked = isSame && layerRules === undefined ? stored.refs : undefined;
+  const plain = linkedImages(repo, versions, (version) => (version === 2 ? linked?.image : linked?.imageV1));
+  const booted = linkedImages(repo, versions, (version) =>
+    boot === undefined ? undefined : linked?.bootImages.get(bootImageRefKey(version, boot.xattrs)),
+  );
+  const isBooted = boot === undefined || booted !== undefined;
+  if (plain !== undefined && isBooted) return imagesToLink(plain, booted, boot?.xattrs);
   const input = {
     store: repo.objects.options,
     layers: configLayers(keys, layers),
     trusted: true,
-    layerRules: options.layerRules,
-    versions,
+    layerRules,
+    versions: plain === undefined ? versions : [],
+    boot: isBooted ? undefined : { xattrs: boot.xattrs, versions },
   };
-  const { pool, signal, progress } = options;
   const built = await pool.run('build-images', input, { signal, onProgress: (event) => progress?.report(event) });
-  return forVersions(versions, (version) => built.find((each) => each.version === version)?.id);
+  return imagesToLink(plain ?? built.plain, booted ?? built.boot, boot?.xattrs);
 }
 
-/** V0 and V1 have the same place in a config stream. */
-function slotOf(version: FormatVersion): 'image' | 'imageV1' {
-  return version === 2 ? 'image' : 'imageV1';
+/** The images of all formats, if all are linked, there and intact. */
+function linkedImages(
+  repo: Repository,
+  versions: readonly FormatVersion[],
+  idOf: (version: FormatVersion) => ObjectId | undefined,
+): BuiltImage[] | undefined {
+  const images: BuiltImage[] = [];
+  for (const version of versions) {
+    const id = idOf(version);
+    if (id === undefined || !isUsableImage(repo, id)) return undefined;
+    images.push({ version, id });
+  }
+  return images;
 }
 
-function forVersions(versions: readonly FormatVersion[], idOf: (version: 1 | 2) => ObjectId | undefined): LinkedImages {
-  const [image, imageV1] = ([2, 1] as const).map((version) => (versions.includes(version) ? idOf(version) : undefined));
-  return { image, imageV1 };
+function imagesToLink(
+  plain: readonly BuiltImage[],
+  boot: readonly BuiltImage[] = [],
+  xattrs: XattrFiltering = 'allowlist-only',
+): LinkedImages {
+  const [image, imageV1] = [2, 1].map((wanted) => plain.find(({ version }) => version === wanted)?.id);
+  return { image, imageV1, bootImages: new Map(boot.map(({ version, id }) => [bootImageRefKey(version, xattrs), id])) };
 }
 
 /** The plain images of a set. */

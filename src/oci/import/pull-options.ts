@@ -35,6 +35,8 @@ export interface PullOptions {
   readonly signaturePolicy?: string | undefined;
   /** Bring the artifacts that refer to the image, too: signatures, SBOMs. */
   readonly referrers?: boolean | undefined;
+  /** Make the boot image of the mode `allowlist-only`, too; a pull of an image that cannot be booted then fails. */
+  readonly bootable?: boolean | undefined;
   /** By which rules the layers become the image's tree; given, an image that is linked already is built again. */
   readonly layerRules?: LayerRules | undefined;
   /** How large a layer may be; there are bounds by default. */
@@ -54,6 +56,8 @@ export interface PullResult {
   readonly layers: readonly PulledLayer[];
   /** The EROFS images that are linked now; none of an artifact. */
   readonly images: readonly PulledImage[];
+  /** The boot image of the repository's format, if it was wanted; of an artifact there is none. */
+  readonly bootImage?: ObjectId | undefined;
   /** The manifests of the referrers that are stored now, if they were wanted. */
   readonly referrers: readonly OciDigest[];
 }

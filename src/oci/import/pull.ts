@@ -1,6 +1,7 @@
 import type { Repository } from '../../composefs/repository/repository.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import type { ImageSource } from '../sources/image-source.js';
+import { bootImageRefKey } from '../store/identifiers.js';
 import { validateTag } from '../store/tags.js';
 import { type AcceptManifest, acceptAll } from './accept-manifest.js';
 import { erofsImages, imagesByVersion, requireLinkableFormat } from './erofs-images.js';
@@ -67,17 +68,19 @@ async function pullImage(
   manifest: ManifestDocument,
   tag: string | undefined,
   context: PullContext,
-  { layerRules, referrers: wantsReferrers = false }: PullOptions,
+  { layerRules, bootable = false, referrers: wantsReferrers = false }: PullOptions,
   accept: AcceptManifest,
 ): Promise<PullResult> {
   const { repo, source, names, signal } = context;
   const content = await inImport(source.reference, signal, () => pullContent(manifest, context));
-  const built = content.isContainer ? await erofsImages(repo, content, { ...context, layerRules }) : undefined;
+  const boot = bootable ? ({ xattrs: 'allowlist-only' } as const) : undefined;
+  const built = content.isContainer ? await erofsImages(repo, content, { ...context, layerRules, boot }) : undefined;
   const { configVerity, manifestVerity, images } = await storeDocuments(content, built, context);
   const referrers = wantsReferrers ? await pullReferrers(manifest.digest, context, accept) : [];
   names.giveAll(tag === undefined ? undefined : { tag, manifestDigest: manifest.digest });
   const { stats, transfer, pulledLayers: layers } = content;
   const [manifestDigest, configDigest] = [manifest.digest, manifest.value.config.digest];
   const ids = { manifestDigest, manifestVerity, configDigest, configVerity };
-  return { ...ids, stats, transfer, layers, images: imagesByVersion(images), referrers };
+  const bootImage = built?.bootImages?.get(bootImageRefKey(repo.erofsVersion, 'allowlist-only'));
+  return { ...ids, stats, transfer, layers, images: imagesByVersion(images), bootImage, referrers };
 }

@@ -1,5 +1,5 @@
 import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
-import type { BuildImagesInput, BuiltImage } from './build-images.js';
+import type { BuildImagesInput, BuiltImages } from './build-images.js';
 import type { HelpStoringInput } from './help-storing.js';
 import type { ImportedLayer, ImportLayerInput } from './import-layer-blob.js';
 import type { TaskContext } from './task-context.js';
@@ -9,7 +9,7 @@ import type { VerifyLayerInput, VerifyLayerOutput } from './verify-layer.js';
 export interface Tasks {
   'import-layer': { input: ImportLayerInput; output: ImportedLayer };
   'help-storing': { input: HelpStoringInput; output: undefined };
-  'build-images': { input: BuildImagesInput; output: BuiltImage[] };
+  'build-images': { input: BuildImagesInput; output: BuiltImages };
   'verify-layer': { input: VerifyLayerInput; output: VerifyLayerOutput };
 }
 

@@ -4,7 +4,7 @@ import { loadZstdEncode } from '../../compression/zstd-encode.js';
 import { withContextAsync } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage } from '../store/image.js';
-import { linkImage } from '../store/link-image.js';
+import { contentOf, linkImage } from '../store/link-image.js';
 import { listRefs, tagImage } from '../store/tags.js';
 import { type ErofsOptions, erofsImages, idsOf, requireLinkableFormat } from './erofs-images.js';
 import { WorkerPool } from './pool.js';
@@ -31,12 +31,7 @@ export async function ensureComposefsErofs(
   const image = OciImage.open(repo, manifestDigest, manifestVerity);
   if (image.config === undefined) return undefined;
   requireLinkableFormat(repo.erofsVersion);
-  const content = {
-    manifest: { raw: image.readManifestJson(repo), digest: manifestDigest, value: image.manifest },
-    config: image.readConfigJson(repo),
-    keys: image.layerDiffIds(),
-    layers: image.layerRefs,
-  };
+  const content = contentOf(repo, image);
   return await repo.hold(async () => {
     const pool = new WorkerPool(1);
     try {

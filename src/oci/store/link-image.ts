@@ -7,7 +7,14 @@ import type { OciDigest } from '../model/digest.js';
 import { isContainerImage, type ManifestDocument } from '../model/manifest.js';
 import { type ConfigRefs, configRefsOf, findConfig, type LinkedImages, layerRefsInOrder } from './config-stream.js';
 import { storeExternalStream } from './external-stream.js';
-import { CONFIG_CONTENT_TYPE, configIdentifier, configRefKey, manifestIdentifier } from './identifiers.js';
+import {
+  BOOT_IMAGE_REF_KEY,
+  CONFIG_CONTENT_TYPE,
+  configIdentifier,
+  configRefKey,
+  manifestIdentifier,
+} from './identifiers.js';
+import type { OciImage } from './image.js';
 import { type ManifestLinks, storeManifest } from './manifest-stream.js';
 import { findManifest, manifestsOfConfig, type StoredManifest } from './stored-manifests.js';
 
@@ -20,6 +27,22 @@ export interface ImageContent {
   readonly keys: readonly string[];
   /** The splitstream of each key. */
   readonly layers: ReadonlyMap<string, ObjectId>;
+}
+
+/** The content of a stored image. */
+export function contentOf(repo: Repository, image: OciImage): ImageContent {
+  return {
+    manifest: { raw: image.readManifestJson(repo), digest: image.manifestDigest, value: image.manifest },
+    config: image.readConfigJson(repo),
+    keys: image.layerDiffIds(),
+    layers: image.layerRefs,
+  };
+}
+
+/** EROFS images to link. */
+export interface ImagesToLink extends LinkedImages {
+  /** True: boot images that are linked do not stay. */
+  readonly replacesBootImages?: boolean;
 }
 
 export interface ImageLinks {
@@ -49,12 +72,12 @@ export type FindStream = (identifier: string) => ObjectId | undefined;
  * changes the repository.
  *
  * @param built the EROFS images of the repository's formats; undefined leaves those that are linked as they are. Boot
- *   images stay linked, and so do images of other formats where other manifests have the same config.
+ *   images of other keys stay linked, and so do images of other formats where other manifests have the same config.
  */
 export function linkImage(
   repo: Repository,
   content: ImageContent,
-  built: LinkedImages | undefined,
+  built: ImagesToLink | undefined,
   encode: ZstdEncode,
   find: FindStream = (identifier) => repo.hasStream(identifier),
 ): ImageLinks {
@@ -97,7 +120,7 @@ interface ConfigToLink {
   readonly id?: ObjectId;
   readonly images: LinkedImages;
   readonly namedRefs: readonly (readonly [string, ObjectId])[];
-  /** What the stored stream links and the new one does not. */
+  /** What the stored stream links and the new one does not, but for boot images. */
   readonly replaced: readonly ObjectId[];
 }
 
@@ -108,7 +131,7 @@ interface ConfigToLink {
 function configToLink(
   repo: Repository,
   { manifest, keys, layers }: ImageContent,
-  built: LinkedImages | undefined,
+  built: ImagesToLink | undefined,
   find: FindStream,
 ): ConfigToLink {
   const { digest } = manifest.value.config;
@@ -121,19 +144,21 @@ function configToLink(
   const namedRefs = configRefsOf(wantedLayers, images);
   const isKept = stored !== undefined && (!isContainer || (isSame && hasImages(stored.refs, images)));
   const wanted = new Set(namedRefs.map(([, id]) => id));
-  const before = stored === undefined ? [] : [...stored.namedRefs.values()];
-  const replaced = before.filter((id) => !wanted.has(id));
+  // A boot image may be what a machine boots from: the next garbage collection takes it, as its user knows.
+  const before = [...(stored?.namedRefs ?? [])].filter(([key]) => !key.startsWith(BOOT_IMAGE_REF_KEY));
+  const replaced = before.map(([, id]) => id).filter((id) => !wanted.has(id));
   return { ...(isKept && { id: stored.id }), images, namedRefs, replaced };
 }
 
 function imagesToLink(
   repo: Repository,
   manifest: ManifestDocument,
-  built: LinkedImages | undefined,
+  built: ImagesToLink | undefined,
   linked: ConfigRefs | undefined,
 ): LinkedImages {
   if (built === undefined) return linked ?? {};
-  const bootImages = new Map([...(linked?.bootImages ?? []), ...(built.bootImages ?? [])]);
+  const kept = built.replacesBootImages === true ? [] : (linked?.bootImages ?? []);
+  const bootImages = new Map([...kept, ...(built.bootImages ?? [])]);
   const others: LinkedImages = linked !== undefined && hasSharedConfig(repo, manifest) ? linked : {};
   const image = built.image ?? usable(repo, others.image);
   const imageV1 = built.imageV1 ?? usable(repo, others.imageV1);
