@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { loadZstdEncode } from '../src/compression/zstd-encode.js';
+import { loadZstdEncode } from '../src/compression/zstd/encode.js';
 import type { Descriptor } from '../src/oci/model/descriptor.js';
 import { type OciDigest, sha256ContentDigest } from '../src/oci/model/digest.js';
 import { OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../src/oci/model/media-types.js';

@@ -6,7 +6,7 @@ import { renderUsageError, UsageError } from './context/usage-error.js';
 import { createProgram, VersionRequest } from './program.js';
 import { Output, OutputClosedError } from './terminal/output.js';
 import { renderError } from './terminal/render-error.js';
-import { printToStderr } from './terminal/standard-error.js';
+import { printToStderr } from './terminal/warning.js';
 import { runTool } from './tools/run-tool.js';
 import { toolAfterGlobals } from './tools/tool-after-globals.js';
 import { hoistGlobals } from './verbs/hoist-globals.js';

@@ -1,8 +1,8 @@
-import { CompressionError } from './compression-error.js';
 import { gunzip } from './gunzip.js';
-import { loadLibZstd } from './libzstd.js';
-import { ReadAhead } from './read-ahead.js';
+import { CompressionError } from './stream/compression-error.js';
+import { ReadAhead } from './stream/read-ahead.js';
 import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from './unzstd.js';
+import { loadLibZstd } from './zstd/libzstd.js';
 
 export type CompressionFormat = 'none' | 'gzip' | 'zstd';
 

@@ -1,8 +1,8 @@
 import { createGunzip } from 'node:zlib';
 import { errorCode } from '../errors.js';
-import { invalidData, trailingData, truncatedData } from './compression-error.js';
-import type { ReadAhead } from './read-ahead.js';
-import { pump, ZLIB_CHUNK_SIZE } from './zlib-stream.js';
+import { invalidData, trailingData, truncatedData } from './stream/compression-error.js';
+import type { ReadAhead } from './stream/read-ahead.js';
+import { pump, ZLIB_CHUNK_SIZE } from './stream/zlib-stream.js';
 
 /**
  * Decodes gzip data with all its members (RFC 1952), checking CRC and length of each. Zero padding after the last

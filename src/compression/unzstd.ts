@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import * as zlib from 'node:zlib';
 import { errorCode } from '../errors.js';
-import { invalidData, truncatedData } from './compression-error.js';
-import type { LibZstd } from './libzstd.js';
-import type { ReadAhead } from './read-ahead.js';
-import { pump, ZLIB_CHUNK_SIZE, type ZlibStream } from './zlib-stream.js';
-import { ZstdDecoder } from './zstd-decode.js';
-import { type FramePart, ZstdFrameSplitter } from './zstd-frame.js';
+import { invalidData, truncatedData } from './stream/compression-error.js';
+import type { ReadAhead } from './stream/read-ahead.js';
+import { pump, ZLIB_CHUNK_SIZE, type ZlibStream } from './stream/zlib-stream.js';
+import { ZstdDecoder } from './zstd/decode.js';
+import { type FramePart, ZstdFrameSplitter } from './zstd/frame.js';
+import type { LibZstd } from './zstd/libzstd.js';
 
 const OUTPUT_SIZE = 512 * 1024;
 /** `ZSTD_d_windowLogMax`, and the limit of libzstd itself. */

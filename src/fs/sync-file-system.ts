@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { constants, fsyncSync, openSync } from 'node:fs';
+import { syncfs } from '../linux/file-system.js';
 import { findProgram } from '../linux/find-program.js';
-import { syncfs } from '../linux/sync.js';
 import { isErrno, withFd } from './files.js';
 
 /**

@@ -1,10 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { byteStringToBuffer } from '../bytes/byte-string.js';
-import { withMountContext } from '../composefs/mount/context.js';
 import { fusermountMount, fusermountUnmount } from '../composefs/mount/fusermount.js';
-import { type MountRestrictions, RESTRICTIONS, restrictionAttributes } from '../composefs/mount/restrictions.js';
+import { type MountRestrictions, RESTRICTIONS, restrictionAttributes } from '../composefs/mount/options.js';
 import { withFd } from '../fs/files.js';
-import { hasCapability } from '../linux/capability.js';
 import { AT_FDCWD, O_PATH } from '../linux/constants.js';
 import { isSystemError } from '../linux/errno.js';
 import { openFuseDevice } from '../linux/fuse-device.js';
@@ -13,11 +11,13 @@ import {
   fsconfigFlag,
   fsconfigString,
   fsmount,
+  fsopen,
   MNT_DETACH,
   moveMount,
   UMOUNT_NOFOLLOW,
   umount2,
 } from '../linux/mount-api.js';
+import { hasCapability } from '../linux/process.js';
 import { mountIdOf, readMountInfo, visibleMountAt } from '../system/mount-info.js';
 
 /** What the mount table shows as the source: `isComposefsMount` knows it. */
@@ -50,7 +50,7 @@ export function canMountItself(): boolean {
 export function mountDetachedFuse(allowOther: boolean, restrictions: MountRestrictions = {}): FuseDevice {
   const deviceFd = openFuseDevice();
   try {
-    const mountFd = withMountContext('fuse', (context) => {
+    const mountFd = withFd(fsopen('fuse'), (context) => {
       fsconfigFlag(context, 'ro');
       fsconfigFlag(context, 'default_permissions');
       if (allowOther) fsconfigFlag(context, 'allow_other');

@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import type { ResourceLimits } from 'node:worker_threads';
 import { FLAG_HAS_ACL } from '../composefs/erofs/format/constants.js';
 import { ErofsImage } from '../composefs/erofs/reader/image.js';
-import { hasCapability } from '../linux/capability.js';
 import { cloneFuseDevice } from '../linux/fuse-device.js';
+import { hasCapability } from '../linux/process.js';
 import { inInitialUserNamespace } from '../system/user-namespace.js';
 import { Thread } from '../threads/thread.js';
 import { BackgroundHash } from './background-hash.js';
@@ -12,10 +12,10 @@ import { handshake } from './handshake.js';
 import type { ImageServer } from './image-server.js';
 import { ObjectFiles } from './object-files.js';
 import { ObjectTable } from './object-table.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
 import { answerLater } from './serve-loop.js';
 import type { DeferredRequest } from './serve-thread.js';
 import { imageServer, type ServerData } from './server-data.js';
+import type { OverlayXattrMode } from './xattr-names.js';
 
 const THREAD = new URL('./serve-thread.js', import.meta.url);
 

@@ -12,8 +12,8 @@ import { closeBacking, openBacking } from '../linux/fuse-device.js';
 import { attributesOf, inodeOf, nodeOf } from './nodes.js';
 import type { ExternalContent, ObjectFiles } from './object-files.js';
 import type { ObjectTable } from './object-table.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
 import * as wire from './wire/index.js';
+import type { OverlayXattrMode } from './xattr-names.js';
 import { shownXattrName, storedXattrName } from './xattr-names.js';
 
 /** The result of a request that gets no reply. */

@@ -12,8 +12,8 @@ import {
   mountUserFuse,
 } from './fuse-mount.js';
 import type { ImageSource } from './image-source.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
 import { mountFuseOverlay, usableOverlayXattrs } from './overlay-on-fuse.js';
+import type { OverlayXattrMode } from './xattr-names.js';
 
 /** How to mount an image through FUSE. */
 export interface FuseMountOptions extends MountRestrictions {

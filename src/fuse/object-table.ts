@@ -14,7 +14,7 @@ const EMPTY = 0;
 const KNOWN = 1;
 const VERIFIED = 2;
 
-export const OBJECT_KEY_SIZE = 32;
+const OBJECT_KEY_SIZE = 32;
 
 /** An inode with a digest and a path has at least this many bytes in an image. */
 const LEAST_INODE_SIZE = 96;

@@ -2,14 +2,14 @@ import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { overlayFsmount } from '../composefs/mount/composefs-mount.js';
-import { withMountContext } from '../composefs/mount/context.js';
 import type { MountOptions, MountRestrictions } from '../composefs/mount/index.js';
+import { withFd } from '../fs/files.js';
 import { O_PATH } from '../linux/constants.js';
 import { procPath } from '../linux/link.js';
-import { fsconfigCreate, fsconfigFlag, fsconfigString } from '../linux/mount-api.js';
+import { fsconfigCreate, fsconfigFlag, fsconfigString, fsopen } from '../linux/mount-api.js';
 import { inInitialUserNamespace } from '../system/user-namespace.js';
 import { FUSE_SOURCE } from './fuse-mount.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
+import type { OverlayXattrMode } from './xattr-names.js';
 
 export interface FuseOverlayOptions extends MountRestrictions {
   readonly overlay?: MountOptions['overlay'];
@@ -63,7 +63,7 @@ function probeUserOverlay(): boolean {
       mkdirSync(join(directory, name));
       fds.push(openSync(join(directory, name), O_PATH | constants.O_DIRECTORY));
     }
-    withMountContext('overlay', (context) => {
+    withFd(fsopen('overlay'), (context) => {
       fsconfigFlag(context, 'userxattr');
       fsconfigString(context, 'lowerdir', fds.map(procPath).join('::'));
       fsconfigCreate(context);

@@ -2,7 +2,7 @@ import { ErofsImage } from '../composefs/erofs/reader/image.js';
 import { ImageServer } from './image-server.js';
 import { ObjectFiles } from './object-files.js';
 import { ObjectTable } from './object-table.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
+import type { OverlayXattrMode } from './xattr-names.js';
 
 /** What a thread needs to serve a mount: plain data, and memory that all threads share. */
 export interface ServerData {

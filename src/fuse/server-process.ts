@@ -1,4 +1,4 @@
-import { exitNow } from '../linux/exit.js';
+import { exitNow } from '../linux/process.js';
 import { packError } from '../threads/error-transfer.js';
 import { type AttachedMount, detach } from './fuse-mount.js';
 import { serveDevice } from './fuse-service.js';

@@ -1,7 +1,7 @@
 import type { TransferredError } from '../threads/error-transfer.js';
 import type { AttachedMount } from './fuse-mount.js';
 import type { ImageSource } from './image-source.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
+import type { OverlayXattrMode } from './xattr-names.js';
 
 /** What the mounting process and the server's process tell each other. */
 

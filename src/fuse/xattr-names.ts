@@ -1,6 +1,5 @@
 import { type ByteString, byteStringFromText, concatBytes, sliceBytes } from '../bytes/byte-string.js';
 import { escapeOverlayName, isOverlayName, unescapeOverlayName } from '../composefs/erofs/format/overlay-names.js';
-import type { OverlayXattrMode } from './overlay-mode.js';
 
 const TRUSTED: ByteString = byteStringFromText('trusted.overlay.');
 const USER: ByteString = byteStringFromText('user.overlay.');
@@ -35,3 +34,10 @@ export function storedXattrName(shown: ByteString, mode: OverlayXattrMode | unde
       return shown;
   }
 }
+
+/**
+ * What the mount shows (spec 50 §22): undefined is *direct*, the file system itself, files read from the objects. The
+ * others are the lower layer of an overlay, with its xattrs in the namespace that it looks in; the files' content comes
+ * from the overlay's data layer.
+ */
+export type OverlayXattrMode = 'user' | 'trusted';

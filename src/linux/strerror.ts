@@ -22,7 +22,7 @@ export function errnoMessage(error: unknown): string {
 }
 
 /** The number of the innermost system error of the chain. */
-export function errnoOf(error: unknown): number | undefined {
+function errnoOf(error: unknown): number | undefined {
   let found: number | undefined;
   for (const cause of causes(error)) found = numberOf(errorCode(cause)) ?? found;
   return found;

@@ -42,7 +42,7 @@ export { extractDiffIds, extractLayerIds } from './model/diff-ids.js';
 export { OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
 export type { LayerLimits } from './model/layer-limits.js';
 export { type ImageManifest, isContainerImage, type ManifestDocument } from './model/manifest.js';
-export { isTarMediaType } from './model/media-type.js';
+export { isTarMediaType } from './model/media-types.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
 export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
 export { SkopeoError } from './skopeo/proxy-error.js';

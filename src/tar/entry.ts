@@ -14,8 +14,8 @@ import {
   type TarRules,
 } from './header.js';
 import { type EntryMetadata, readMetadata } from './metadata.js';
-import { ParseFailure } from './parse-failure.js';
 import type { SparseFile } from './sparse.js';
+import { ParseFailure } from './tar-error.js';
 
 /** An entry: its header and the extension headers before it. */
 export interface ParsedEntry {

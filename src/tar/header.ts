@@ -1,6 +1,6 @@
 import { type ByteString, sliceBytes } from '../bytes/byte-string.js';
 import { readNumeric, readOctal } from './numbers.js';
-import { HeaderFailure } from './parse-failure.js';
+import { HeaderFailure } from './tar-error.js';
 
 /**
  * The 512-byte header block of a tar (spec 30 §5.2, §5.3). Offsets of all fields:
@@ -53,7 +53,7 @@ export interface HeaderNumbers {
 }
 
 /** Thrown by {@link readHeaderStart}. */
-export class ChecksumError extends HeaderFailure {
+class ChecksumError extends HeaderFailure {
   constructor(expected: number, computed: number) {
     super(`checksum mismatch: expected ${expected}, computed ${computed}`);
   }
@@ -132,7 +132,7 @@ export function readLinkName(block: Buffer): ByteString {
 const NOTHING = '' as ByteString;
 
 /** The first part of the path; empty in a header that has none. */
-export function readPrefix(block: Buffer, format: TarFormat): ByteString {
+function readPrefix(block: Buffer, format: TarFormat): ByteString {
   if (block[345] === 0 || format === 'v7' || format === 'gnu') return NOTHING;
   return untilNul(block, 345, format === 'star' ? 476 : 500);
 }

@@ -1,7 +1,7 @@
 import { ENTRY_TYPE } from './entry-type.js';
 import { readDevice, readHeaderNumbers, type TarFormat } from './header.js';
-import { ParseFailure } from './parse-failure.js';
 import type { PaxRecords } from './pax.js';
+import { ParseFailure } from './tar-error.js';
 
 /** The metadata of an entry, from its header and its PAX records. */
 export interface EntryMetadata {

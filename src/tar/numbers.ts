@@ -1,5 +1,5 @@
 import { UINT64_MAX } from '../bytes/integer.js';
-import { HeaderFailure } from './parse-failure.js';
+import { HeaderFailure } from './tar-error.js';
 
 /**
  * Numbers in tar headers (spec 30 §5.3).
@@ -9,7 +9,7 @@ import { HeaderFailure } from './parse-failure.js';
  */
 
 /** Thrown by {@link readOctal} and {@link readNumeric}. */
-export class InvalidNumberError extends HeaderFailure {
+class InvalidNumberError extends HeaderFailure {
   constructor(what: string, field: Uint8Array) {
     super(`${what}: [${field.join(', ')}]`);
   }
@@ -82,7 +82,7 @@ function readBase256(block: Uint8Array, start: number, end: number): number | bi
 }
 
 /** A number where that is exact. */
-export function narrow(value: bigint): number | bigint {
+function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

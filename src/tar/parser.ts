@@ -4,7 +4,6 @@ import { ENTRY_TYPE, entryTypeName, hasFileContent } from './entry-type.js';
 import { type Extensions, type ExtensionType, isExtensionType, NO_EXTENSIONS, parseExtensions } from './extensions.js';
 import { readHeaderStart, sumBlock, TAR_BLOCK_SIZE, type TarRules } from './header.js';
 import { readNumeric } from './numbers.js';
-import { HeaderFailure, ParseFailure } from './parse-failure.js';
 import {
   checkSparseFile,
   GnuMapReader,
@@ -13,7 +12,7 @@ import {
   type SparseFile,
   type SparseMapReader,
 } from './sparse.js';
-import { TarError } from './tar-error.js';
+import { HeaderFailure, ParseFailure, TarError } from './tar-error.js';
 
 /**
  * The most bytes that the extension headers of one entry may have together, and each of a global header and the map of

@@ -2,8 +2,8 @@ import { isUtf8 as nodeIsUtf8 } from 'node:buffer';
 import { type ByteString, sliceBytes } from '../bytes/byte-string.js';
 import type { TarDifference, TarRules } from './header.js';
 import { parseDecimal } from './numbers.js';
-import { ParseFailure } from './parse-failure.js';
 import { parseSparseMap, type SparseRegion } from './sparse.js';
+import { ParseFailure } from './tar-error.js';
 
 /**
  * The records of an `x` header that matter (spec 30 §5.4). Of several with the same key the last counts. An empty value

@@ -1,5 +1,5 @@
 import { parseDecimal, readNumeric } from './numbers.js';
-import { ParseFailure } from './parse-failure.js';
+import { ParseFailure } from './tar-error.js';
 
 /** A part of a sparse file that the tar has data for; in bytes. */
 export interface SparseRegion {

@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { CompressionError } from '../../src/compression/compression-error.js';
 import {
   type CompressionFormat,
   decompress,
   detectCompression,
   readableCompression,
 } from '../../src/compression/decompress.js';
-import { loadLibZstd } from '../../src/compression/libzstd.js';
-import { ReadAhead } from '../../src/compression/read-ahead.js';
+import { CompressionError } from '../../src/compression/stream/compression-error.js';
+import { ReadAhead } from '../../src/compression/stream/read-ahead.js';
 import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
-import { loadZstdEncode } from '../../src/compression/zstd-encode.js';
-import { cutAt, rawFrame, releaseCheckInput, repeatFrame, skippableFrame } from './zstd-fixtures.js';
+import { loadZstdEncode } from '../../src/compression/zstd/encode.js';
+import { loadLibZstd } from '../../src/compression/zstd/libzstd.js';
+import { cutAt, rawFrame, releaseCheckInput, repeatFrame, skippableFrame } from './zstd/fixtures.js';
 
 const encode = await loadZstdEncode();
 const frameOf = (data: Uint8Array): Buffer => Buffer.concat([...encode([data])]);

@@ -29,7 +29,7 @@ import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { readFilesystem } from '../../src/composefs/scan/scan.js';
 import { type FuseMountOptions, mountFuse, serveFuse } from '../../src/fuse/index.js';
-import { makeNode } from '../../src/linux/mknod.js';
+import { makeNode } from '../../src/linux/link.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';
 import { setXattr } from '../../src/linux/xattr.js';
 import { directory, inline, leaf } from '../composefs/erofs/support.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { byteStringFrom, byteStringFromText } from '../../src/bytes/byte-string.js';
-import type { OverlayXattrMode } from '../../src/fuse/overlay-mode.js';
+import type { OverlayXattrMode } from '../../src/fuse/xattr-names.js';
 import { shownXattrName, storedXattrName } from '../../src/fuse/xattr-names.js';
 
 const b = byteStringFromText;

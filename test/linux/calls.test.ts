@@ -16,14 +16,13 @@ import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type ByteString, byteStringFrom } from '../../src/bytes/byte-string.js';
 import { waitForFlock } from '../../src/fs/wait-for-flock.js';
-import { hasCapability } from '../../src/linux/capability.js';
-import { ficlone } from '../../src/linux/clone.js';
 import { checkCall, errnoName, isSystemError, SystemError } from '../../src/linux/errno.js';
 import { cString, libcFunction, loadLibc, loadLibrary } from '../../src/linux/ffi.js';
+import { isReadOnlyFileSystem, syncfs } from '../../src/linux/file-system.js';
 import { tryFlock } from '../../src/linux/flock.js';
+import { ficlone } from '../../src/linux/ioctl.js';
 import { linkFd, linkOpenFile, renameNoReplace } from '../../src/linux/link.js';
-import { isReadOnlyFileSystem } from '../../src/linux/statvfs.js';
-import { syncfs } from '../../src/linux/sync.js';
+import { hasCapability } from '../../src/linux/process.js';
 import { enableVerity, measureVerity } from '../../src/linux/verity.js';
 import { readXattrs, setXattr } from '../../src/linux/xattr.js';
 import { withTempDir } from '../support/paths.js';
@@ -89,7 +88,7 @@ test('a path with a NUL byte is refused, not cut', () => {
 });
 
 test('foreign functions work in a worker thread', async () => {
-  const module = new URL('../../src/linux/statvfs.js', import.meta.url).href;
+  const module = new URL('../../src/linux/file-system.js', import.meta.url).href;
   const code = `
     const { parentPort } = require('node:worker_threads');
     const { openSync } = require('node:fs');

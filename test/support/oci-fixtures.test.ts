@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { ZstdDecoder } from '../../src/compression/zstd-decode.js';
+import { ZstdDecoder } from '../../src/compression/zstd/decode.js';
 import { sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { baseImageLayers } from './base-image.js';
 import {

@@ -1,6 +1,6 @@
 import { chmodSync, lchownSync, linkSync, lutimesSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { ByteString } from '../../src/bytes/byte-string.js';
-import { makeNode } from '../../src/linux/mknod.js';
+import { makeNode } from '../../src/linux/link.js';
 import { setXattr } from '../../src/linux/xattr.js';
 
 /** A stream of numbers from 0 to `limit` − 1, the same for the same seed (mulberry32). */

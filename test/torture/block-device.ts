@@ -1,12 +1,12 @@
 import { closeSync, openSync, read, readSync, writeSync, writevSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { decodeUint64, encodeInt64 } from '../../src/bytes/int64.js';
-import { withMountContext } from '../../src/composefs/mount/context.js';
 import { errorCode } from '../../src/errors.js';
+import { withFd } from '../../src/fs/files.js';
 import * as wire from '../../src/fuse/wire/index.js';
 import { AT_FDCWD } from '../../src/linux/constants.js';
 import { openFuseDevice } from '../../src/linux/fuse-device.js';
-import { fsconfigCreate, fsconfigString, fsmount, moveMount } from '../../src/linux/mount-api.js';
+import { fsconfigCreate, fsconfigString, fsmount, fsopen, moveMount } from '../../src/linux/mount-api.js';
 import { encodeRecord, RECORD_FLUSH, RECORD_WRITE } from './block-log.js';
 
 /**
@@ -134,7 +134,7 @@ const readAsync = promisify(read);
 
 function mount(directory: string): number {
   const deviceFd = openFuseDevice();
-  const mountFd = withMountContext('fuse', (context) => {
+  const mountFd = withFd(fsopen('fuse'), (context) => {
     for (const [key, value] of [
       ['source', 'composefs-oci-torture'],
       ['rootmode', '040700'],

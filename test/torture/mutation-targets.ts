@@ -17,7 +17,7 @@ import {
 } from '../../src/composefs/index.js';
 import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata/metadata.js';
 import { decompress } from '../../src/compression/decompress.js';
-import { loadZstdEncode } from '../../src/compression/zstd-encode.js';
+import { loadZstdEncode } from '../../src/compression/zstd/encode.js';
 import { processEntry, readTarEntries } from '../../src/index.js';
 import { readAuthFile } from '../../src/oci/containers-config/auth-file.js';
 import { loadRegistriesConf } from '../../src/oci/containers-config/registries-conf.js';

@@ -8,7 +8,7 @@ import { measureVerityOpt } from '../../src/composefs/fsverity/kernel.js';
 import { ImportContext, inferRepoAlgorithm, ObjectStore, Repository } from '../../src/composefs/repository/index.js';
 import { FlatDigestStore } from '../../src/composefs/scan/index.js';
 import { fullMessage } from '../../src/errors.js';
-import { hasCapability } from '../../src/linux/capability.js';
+import { hasCapability } from '../../src/linux/process.js';
 import { filesBelow, testData, treeOf, writeStream } from '../composefs/repository/temp-repository.js';
 
 /** A directory on a file system with fs-verity: ext4 made with `-O verity`, or btrfs. */

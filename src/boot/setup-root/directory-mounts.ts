@@ -1,9 +1,9 @@
+import { fsopen } from '../../linux/mount-api.js';
 /** The directories of a new root that can be written: bind mounts and overlays (spec 50 §13.4). */
 
 import { constants, fchmodSync, mkdirSync, openSync } from 'node:fs';
-import { withMountContext } from '../../composefs/mount/context.js';
+import { withTemporaryAttachment } from '../../composefs/mount/attach.js';
 import { mayNotKnowFds } from '../../composefs/mount/overlay-layers.js';
-import { withTemporaryAttachment } from '../../composefs/mount/temporary-attachment.js';
 import { withContext } from '../../errors.js';
 import { closeOnError, isErrno, withFd } from '../../fs/files.js';
 import { O_PATH } from '../../linux/constants.js';
@@ -64,7 +64,7 @@ function mountFor(imageFd: number, stateFd: number, name: string, kind: Exclude<
 
 /** An overlay whose changes are on a file system in memory that nothing else sees. */
 function transientOverlay(baseFd: number): number {
-  const tmpfsFd = withMountContext('tmpfs', (context) => {
+  const tmpfsFd = withFd(fsopen('tmpfs'), (context) => {
     fsconfigString(context, 'source', 'transient');
     fsconfigCreate(context);
     return fsmount(context, 0);
@@ -88,7 +88,7 @@ function writableOverlay(baseFd: number, stateFd: number, source: string): numbe
 /** By descriptors, of which the mount table makes paths, or by paths through `/proc` for older kernels. */
 function overlayOf(source: string, layers: { lowerdir: number; upperdir: number; workdir: number }): number {
   const mount = (configure: (context: number) => void): number =>
-    withMountContext('overlay', (context) => {
+    withFd(fsopen('overlay'), (context) => {
       fsconfigString(context, 'source', source);
       configure(context);
       fsconfigCreate(context);

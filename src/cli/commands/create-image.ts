@@ -1,8 +1,13 @@
+import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
 import { formatObjectId } from '../../composefs/fsverity/object-id.js';
+import { computeImageId } from '../../composefs/repository/index.js';
 import type { Context } from '../context/context.js';
-import { withRepository } from '../context/open-repository.js';
+import { settingsWithoutRepository, withRepository } from '../context/open-repository.js';
 import type { FileSystemOptions } from '../context/options.js';
+import { withoutEnds } from '../terminal/output.js';
 import { readTree } from './read-tree.js';
+
+/** Verbs that make something of a directory: an image, its id, a dumpfile. */
 
 export type CreateImageOptions = FileSystemOptions;
 
@@ -21,4 +26,15 @@ export async function createImage(
     repo.sync();
     await context.output.line(formatObjectId(repo.algorithm, id));
   });
+}
+
+export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {
+  const { algorithm, version } = settingsWithoutRepository(context.globals);
+  const root = await readTree(path, options, { kind: 'none', algorithm });
+  await context.output.line(computeImageId(root, version, algorithm));
+}
+
+export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {
+  const { algorithm } = settingsWithoutRepository(context.globals);
+  await context.output.lines(withoutEnds(writeDumpfile(await readTree(path, options, { kind: 'none', algorithm }))));
 }

@@ -5,8 +5,10 @@ import type { ReadableRepository } from '../../composefs/repository/readable-rep
 import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { O_PATH } from '../../linux/constants.js';
 import { inInitialUserNamespace } from '../../system/user-namespace.js';
+import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { type MountOptions, mountFlags } from '../context/mount-options.js';
+import { withReadableRepository } from '../context/open-repository.js';
 
 /** Mounts an image as the MNT options (spec 70 C3) want it: with the kernel, or through FUSE. */
 export async function mountAt(
@@ -102,4 +104,8 @@ function hintFor(cause: unknown, mountpoint: string, { fuse }: MountOptions): st
     return 'mounting with the kernel needs root (CAP_SYS_ADMIN) of the initial user namespace; --fuse yes does not';
   }
   return undefined;
+}
+
+export async function mount(context: Context, name: string, mountpoint: string, options: MountOptions): Promise<void> {
+  await withReadableRepository(context, (repo) => mountAt(repo, name, mountpoint, options));
 }

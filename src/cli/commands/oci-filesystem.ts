@@ -1,12 +1,16 @@
 import { transformForBoot } from '../../boot/transform.js';
+import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
 import { parseObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/index.js';
+import { computeImageId, type Repository } from '../../composefs/repository/index.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { createFilesystem, type FilesystemOptions } from '../../oci/layer/filesystem.js';
 import { OciImage } from '../../oci/store/image.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
 import type { OciFileSystemOptions } from '../context/options.js';
+import { withoutEnds } from '../terminal/output.js';
 import { warningReporter } from '../terminal/warning.js';
-import type { OciReference } from './oci-reference.js';
+import { type OciReference, parseOciReference } from './oci-reference.js';
 
 /**
  * The file system of a stored image.
@@ -38,4 +42,37 @@ function plainFilesystem(
   }
   const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
   return createFilesystem(repo, image.digest, verity, how);
+}
+
+export async function ociComputeId(
+  context: Context,
+  name: string,
+  configVerity: string | undefined,
+  options: OciFileSystemOptions,
+): Promise<void> {
+  await withImageTree(context, name, configVerity, options, (root, repo) =>
+    context.output.line(computeImageId(root, repo.erofsVersion, repo.algorithm)),
+  );
+}
+
+export async function ociDump(
+  context: Context,
+  name: string,
+  configVerity: string | undefined,
+  options: OciFileSystemOptions,
+): Promise<void> {
+  await withImageTree(context, name, configVerity, options, (root) =>
+    context.output.lines(withoutEnds(writeDumpfile(root))),
+  );
+}
+
+async function withImageTree(
+  context: Context,
+  name: string,
+  configVerity: string | undefined,
+  options: OciFileSystemOptions,
+  action: (root: Directory, repo: Repository) => Promise<void>,
+): Promise<void> {
+  const image = parseOciReference('<CONFIG_NAME>', name);
+  await withRepository(context, (repo) => action(imageFilesystem(repo, image, configVerity, options), repo));
 }

@@ -8,7 +8,7 @@ import { withInterrupt } from '../context/interrupt.js';
 import { canPrompt, prompt, readStandardInput } from '../context/prompt.js';
 import { type RegistryOptions, registryConfig } from '../context/registry-options.js';
 import { parseArgumentValue } from '../context/usage-error.js';
-import { printToStderr } from '../terminal/standard-error.js';
+import { printToStderr } from '../terminal/warning.js';
 
 export interface OciLoginOptions extends RegistryOptions {
   readonly username?: string;

@@ -2,7 +2,7 @@ import { logout, parseLoginTarget } from '../../oci/registry/login.js';
 import type { Context } from '../context/context.js';
 import { registryConfig } from '../context/registry-options.js';
 import { parseArgumentValue, UsageError } from '../context/usage-error.js';
-import { printToStderr } from '../terminal/standard-error.js';
+import { printToStderr } from '../terminal/warning.js';
 
 export interface OciLogoutOptions {
   readonly all?: boolean;

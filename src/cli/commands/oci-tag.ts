@@ -1,5 +1,5 @@
 import { parseOciDigest } from '../../oci/model/digest.js';
-import { tagImage } from '../../oci/store/tags.js';
+import { tagImage, untagImage } from '../../oci/store/tags.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';
@@ -9,5 +9,12 @@ export async function ociTag(context: Context, digest: string, name: string): Pr
   await withRepository(context, async (repo) => {
     tagImage(repo, manifest, name);
     await context.output.line(`Tagged ${manifest} as ${name}`);
+  });
+}
+
+export async function ociUntag(context: Context, name: string): Promise<void> {
+  await withRepository(context, async (repo) => {
+    untagImage(repo, name);
+    await context.output.line(`Removed tag ${name}`);
   });
 }

@@ -1,7 +1,7 @@
 import { findCause } from '../../errors.js';
 import { OutputClosedError } from '../terminal/output.js';
 import { renderError } from '../terminal/render-error.js';
-import { printToStderr } from '../terminal/standard-error.js';
+import { printToStderr } from '../terminal/warning.js';
 import type { Context } from './context.js';
 import { ExitStatus } from './exit-status.js';
 import { InterruptedError } from './interrupt.js';

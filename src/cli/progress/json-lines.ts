@@ -1,5 +1,5 @@
 import type { ComponentId, ProgressEvent } from '../../progress.js';
-import { renderJsonLine } from '../terminal/json.js';
+import { renderJsonLine } from '../terminal/output.js';
 import { type Clock, monotonicClock, type ProgressDisplay, type ProgressStream } from './display.js';
 
 /** Milliseconds between two `progress` events of one component; the exact end is in its `done`. */

@@ -25,7 +25,7 @@ function nameOf({ name, target }: ShownFile): string {
 }
 
 /** `drwxr-xr-x` */
-export function modeText(stats: ImageStats): string {
+function modeText(stats: ImageStats): string {
   const { mode } = stats;
   const bits = [...'rwxrwxrwx'].map((letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'));
   const special = [

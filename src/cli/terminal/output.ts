@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { renderJson } from './json.js';
+import { printableJson } from '../../bytes/printable.js';
 import { printLines } from './terminal-text.js';
 
 const BATCH_SIZE = 64 * 1024;
@@ -74,4 +74,14 @@ export function* withoutEnds(lines: Iterable<string>): Generator<string> {
 
 function isClosedPipe(error: Error & { code?: string }): boolean {
   return error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED';
+}
+
+/** JSON as every `--json` option prints it: two spaces, and a newline at the end (spec 70 A6). */
+export function renderJson(value: unknown): string {
+  return `${printableJson(JSON.stringify(value, null, 2))}\n`;
+}
+
+/** JSON on one line. */
+export function renderJsonLine(value: unknown): string {
+  return `${printableJson(JSON.stringify(value))}\n`;
 }

@@ -1,5 +1,5 @@
 import type { ProgressReporter } from '../../progress.js';
-import { printToStderr } from './standard-error.js';
+import { printLines } from './terminal-text.js';
 
 /** Something that does not stop the command, on standard error. */
 export function warn(message: string): void {
@@ -17,3 +17,8 @@ export const warningReporter: ProgressReporter = {
     if (event.type === 'message' && event.level === 'warning') warn(event.text);
   },
 };
+
+/** Writes lines, without their ends, to standard error: {@link Output} is for results. */
+export function printToStderr(...lines: readonly string[]): void {
+  process.stderr.write(printLines(lines));
+}

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
-import { fitCXattrs } from '../../composefs/mkcomposefs/xattr-limits.js';
+import { fitCXattrs } from '../../composefs/mkcomposefs/c-line.js';
 import type { ContentDestination } from '../../composefs/scan/file-contents.js';
 import { FlatStoreError, readDirectory } from '../../composefs/scan/read-directory.js';
 import { FileContentError, ScanError } from '../../composefs/scan/scan-error.js';

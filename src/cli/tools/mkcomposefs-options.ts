@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { OptionScanner } from './getopt.js';
-import { strtol } from './strtol.js';
 import { failuresOf, ToolFailure } from './tool-failure.js';
 
 export interface MkcomposefsOptions {
@@ -127,4 +126,19 @@ Options:
   --max-version=N       Use this maximum format version (default=1)
   --threads=N           Use this to override the default number of threads used to calculate digest and copy files (default=${availableParallelism()})
 `;
+}
+
+const LONG_MAX = 0x7fff_ffff_ffff_ffffn;
+
+/** `strtol(3)` in base 10 over the whole text: too large numbers are the largest. Undefined if it is no number. */
+export function strtol(text: string): bigint | undefined {
+  const match = /^[\t-\r ]*([+-]?)([0-9]+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, sign, digits = ''] = match;
+  const significant = digits.replace(/^0+(?=.)/, '');
+  // A number of millions of digits would take its time.
+  const magnitude = significant.length > 19 ? LONG_MAX + 1n : BigInt(significant);
+  const value = sign === '-' ? -magnitude : magnitude;
+  if (value > LONG_MAX) return LONG_MAX;
+  return value < -LONG_MAX - 1n ? -LONG_MAX - 1n : value;
 }

@@ -165,7 +165,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('untag', 'Remove a tag. The image stays until the next gc')
     .argument('<NAME>', 'The tag')
-    .action(async (name: string) => (await import('../commands/oci-untag.js')).ociUntag(context(), name));
+    .action(async (name: string) => (await import('../commands/oci-tag.js')).ociUntag(context(), name));
 
   oci
     .verb('fsck', 'Check the images, and the repository as fsck does')
@@ -205,7 +205,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
-      (await import('../commands/oci-dump.js')).ociDump(context(), name, configVerity, options),
+      (await import('../commands/oci-filesystem.js')).ociDump(context(), name, configVerity, options),
     );
 
   oci
@@ -214,7 +214,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
-      (await import('../commands/oci-compute-id.js')).ociComputeId(context(), name, configVerity, options),
+      (await import('../commands/oci-filesystem.js')).ociComputeId(context(), name, configVerity, options),
     );
 
   oci

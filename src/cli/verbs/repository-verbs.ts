@@ -43,9 +43,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
   program
     .verb('import-image', 'Store a composefs image from standard input. It is not checked: only for trusted images')
     .argument('<REFERENCE>', 'The name to give to the image')
-    .action(async (reference: string) =>
-      (await import('../commands/import-image.js')).importImage(context(), reference),
-    );
+    .action(async (reference: string) => (await import('../commands/images.js')).importImage(context(), reference));
 
   program
     .verb('images', 'List the named images')
@@ -61,7 +59,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .addOptions(mountOptions())
     .requires(MOUNT_REQUIREMENTS)
     .action(async (name: string, mountpoint: string, options: MountOptions) =>
-      (await import('../commands/mount.js')).mount(context(), name, mountpoint, options),
+      (await import('../commands/mount-at.js')).mount(context(), name, mountpoint, options),
     );
 
   addTreeVerbs(program, context);
@@ -105,7 +103,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .argument('<PATH>', 'The directory')
     .addOptions(fileSystemOptions())
     .action(async (path: string, options: FileSystemOptions) =>
-      (await import('../commands/compute-id.js')).computeId(context(), path, options),
+      (await import('../commands/create-image.js')).computeId(context(), path, options),
     );
 
   program
@@ -121,7 +119,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .argument('<PATH>', 'The directory')
     .addOptions(fileSystemOptions())
     .action(async (path: string, options: FileSystemOptions) =>
-      (await import('../commands/create-dumpfile.js')).createDumpfile(context(), path, options),
+      (await import('../commands/create-image.js')).createDumpfile(context(), path, options),
     );
 }
 
@@ -129,7 +127,7 @@ function addInspectionVerbs(program: CfsctlCommand, context: () => Context): voi
   program
     .verb('image-objects', 'List the objects that an image refers to')
     .argument('<NAME>', IMAGE_NAME)
-    .action(async (name: string) => (await import('../commands/image-objects.js')).imageObjects(context(), name));
+    .action(async (name: string) => (await import('../commands/images.js')).imageObjects(context(), name));
 
   program
     .verb('dump-files', 'Show files and directories of an image in the dumpfile format')

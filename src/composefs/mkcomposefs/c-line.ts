@@ -1,5 +1,3 @@
-/** Parsing single lines as the C tools do (spec 30 §13.2, checked against mkcomposefs 1.0.8). */
-
 import { type ByteString, byteStringFromText, sliceBytes } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
@@ -9,19 +7,19 @@ import { LineFields } from '../dumpfile/lines.js';
 import { XattrCache } from '../dumpfile/xattr-cache.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
 import { low32, parseLenientU64, parseU64, type U64 } from './c-integer.js';
-import {
-  C_XATTR_AREA_HEADER,
-  C_XATTR_AREA_MAX,
-  C_XATTR_ENTRY_OVERHEAD,
-  C_XATTR_NAME_MAX,
-  C_XATTR_VALUE_MAX,
-} from './xattr-limits.js';
 
 /** The longest path, symlink target and payload, in bytes. */
-export const C_PATH_MAX = 4095;
+const C_PATH_MAX = 4095;
 /** The longest content, in bytes. */
 export const C_INLINE_MAX = 5000;
 const XATTR_FIELDS_MAX = 65535;
+/** What the C tools take of the xattrs of one inode (spec 20 §16.16). */
+const C_XATTR_NAME_MAX = 255;
+const C_XATTR_VALUE_MAX = 65535;
+/** Bytes that all of them need, as C counts them. */
+const C_XATTR_AREA_MAX = 32767;
+const C_XATTR_AREA_HEADER = 12;
+const C_XATTR_ENTRY_OVERHEAD = 7;
 
 /** The start of a line: all that is read of it before the node is put in its place. */
 export interface CLineHead {
@@ -205,4 +203,14 @@ function unescapeCString(field: ByteString): ByteString {
   const bytes = unescapeBytesC(field);
   const nul = bytes === field ? -1 : bytes.indexOf('\0');
   return nul < 0 ? bytes : sliceBytes(bytes, 0, nul);
+}
+
+/** Whether the C tools would take these xattrs. */
+export function fitCXattrs(xattrs: Xattrs): boolean {
+  let size = C_XATTR_AREA_HEADER;
+  for (const [name, value] of xattrs) {
+    if (name.length > C_XATTR_NAME_MAX || value.length > C_XATTR_VALUE_MAX) return false;
+    size += C_XATTR_ENTRY_OVERHEAD + name.length + value.length;
+  }
+  return size <= C_XATTR_AREA_MAX;
 }

@@ -1,11 +1,18 @@
 import { withFd } from '../../fs/files.js';
 import { isSystemError } from '../../linux/errno.js';
-import { fsconfigFlag, fsconfigString, fsmount, MOUNT_ATTR_RDONLY, mountSetattrIdmap } from '../../linux/mount-api.js';
-import { withMountContext } from './context.js';
+import {
+  fsconfigFlag,
+  fsconfigString,
+  fsmount,
+  fsopen,
+  MOUNT_ATTR_RDONLY,
+  mountSetattrIdmap,
+} from '../../linux/mount-api.js';
+
 import { erofsMount } from './erofs-mount.js';
 import type { MountOptions, VerityRequirement } from './options.js';
+import { type MountRestrictions, restrictionAttributes } from './options.js';
 import { type LayerMethod, layersByFd, layersByPath, mayNotKnowFds, type OverlayLayers } from './overlay-layers.js';
-import { type MountRestrictions, restrictionAttributes } from './restrictions.js';
 
 /** How to hand the layers to overlayfs, best first. */
 const LAYER_METHODS: readonly LayerMethod[] = [layersByFd, layersByPath];
@@ -61,7 +68,7 @@ export function overlayFsmount(
   methods: readonly LayerMethod[] = LAYER_METHODS,
 ): number {
   return firstThatWorks(methods, (method) =>
-    withMountContext('overlay', (context) => {
+    withFd(fsopen('overlay'), (context) => {
       fsconfigString(context, 'source', options.source);
       if (options.xattrs === 'user') {
         fsconfigFlag(context, 'userxattr');

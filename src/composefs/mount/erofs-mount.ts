@@ -3,10 +3,10 @@ import { withFd } from '../../fs/files.js';
 import { isSystemError } from '../../linux/errno.js';
 import { procPath } from '../../linux/link.js';
 import { loopify } from '../../linux/loop.js';
-import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount } from '../../linux/mount-api.js';
-import { withMountContext } from './context.js';
+import { fsconfigCreate, fsconfigFlag, fsconfigString, fsmount, fsopen } from '../../linux/mount-api.js';
+
 import type { ErofsMountOptions } from './options.js';
-import { restrictionAttributes } from './restrictions.js';
+import { restrictionAttributes } from './options.js';
 
 /**
  * Mounts an EROFS image from an open file (spec 50 §16). Kernels before 6.12 need a loop device for that.
@@ -39,7 +39,7 @@ export function erofsLoopMount(imageFd: number, options: ErofsMountOptions = {})
 }
 
 function mountSource(source: string, options: ErofsMountOptions): number {
-  return withMountContext('erofs', (context) => {
+  return withFd(fsopen('erofs'), (context) => {
     fsconfigFlag(context, 'ro');
     if (options.noAcl === true) fsconfigFlag(context, 'noacl');
     fsconfigString(context, 'source', source);

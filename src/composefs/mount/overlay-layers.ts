@@ -1,8 +1,8 @@
 import { isSystemError } from '../../linux/errno.js';
 import { procPath } from '../../linux/link.js';
 import { fsconfigCreate, fsconfigFd, fsconfigString } from '../../linux/mount-api.js';
+import { withTemporaryAttachment } from './attach.js';
 import type { MountOptions } from './options.js';
-import { withTemporaryAttachment } from './temporary-attachment.js';
 
 export interface OverlayLayers {
   /** The detached EROFS mount with the tree. */

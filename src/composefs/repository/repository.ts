@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
 import type { FormatVersion } from '../erofs/index.js';

@@ -5,7 +5,7 @@ import { IO_BUFFER_SIZE, isErrno, readChunks, readInto, withFd, writeFully } fro
 import { OBJECT_TEMP_PREFIX } from '../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../fs/staged-file.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
-import { ficlone } from '../../linux/clone.js';
+import { ficlone } from '../../linux/ioctl.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { computeVerity, measureFd } from '../fsverity/digest.js';
 import { type ObjectId, objectPathname } from '../fsverity/object-id.js';

@@ -1,5 +1,5 @@
-import { ZstdDecoder } from '../../compression/zstd-decode.js';
-import { SplitStreamError } from './error.js';
+import { ZstdDecoder } from '../../compression/zstd/decode.js';
+import { SplitStreamError } from './format.js';
 import { readSectionPieces, type Section, type SplitStreamSource } from './source.js';
 
 const NOTHING = Buffer.alloc(0);

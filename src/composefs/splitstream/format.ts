@@ -1,6 +1,6 @@
+import { ComposefsError } from '../../errors.js';
 import { type HashAlgorithm, kernelId, LG_BLOCKSIZE } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { SplitStreamError } from './error.js';
 
 /**
  * The fixed structures of a splitstream file (spec 30 §2.1). All integers are little-endian. The sections follow the
@@ -123,4 +123,11 @@ function readRangeField(bytes: Buffer, offset: number): FileRange {
 function writeRangeField(bytes: Buffer, offset: number, range: FileRange): void {
   bytes.writeBigUInt64LE(range.start, offset);
   bytes.writeBigUInt64LE(range.end, offset + 8);
+}
+
+/** A file that is not a well-formed splitstream (code `INVALID_SPLITSTREAM`). */
+export class SplitStreamError extends ComposefsError {
+  constructor(message: string) {
+    super('INVALID_SPLITSTREAM', message);
+  }
 }

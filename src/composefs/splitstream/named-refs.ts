@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { SplitStreamError } from './error.js';
+import { SplitStreamError } from './format.js';
 import type { RefTable } from './ref-table.js';
 
 /**

@@ -3,7 +3,6 @@ import { withContext } from '../../errors.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { BodyCursor, decodeSection } from './body-cursor.js';
-import { SplitStreamError } from './error.js';
 import {
   CHUNK_HEADER_SIZE,
   type DetachedRef,
@@ -12,6 +11,7 @@ import {
   LONG_INFO_SIZE,
   parseHeader,
   parseInfo,
+  SplitStreamError,
 } from './format.js';
 import { parseNamedRefs } from './named-refs.js';
 import { RefTable } from './ref-table.js';

@@ -1,6 +1,6 @@
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
 import { type ObjectId, objectIdFromBytes } from '../fsverity/object-id.js';
-import { SplitStreamError } from './error.js';
+import { SplitStreamError } from './format.js';
 
 /** An array of object ids as it is in the file. Ids are made when asked for. */
 export class RefTable {

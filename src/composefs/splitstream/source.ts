@@ -1,8 +1,8 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { withContext } from '../../errors.js';
 import { readInto } from '../../fs/files.js';
-import { SplitStreamError } from './error.js';
 import type { FileRange } from './format.js';
+import { SplitStreamError } from './format.js';
 
 /** Random access to the bytes of a splitstream file. */
 export interface SplitStreamSource {

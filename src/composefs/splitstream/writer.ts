@@ -1,4 +1,4 @@
-import type { ZstdEncode } from '../../compression/zstd-encode.js';
+import type { ZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { Spool, type SpoolOptions } from '../../fs/spool.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';

@@ -4,8 +4,7 @@ import { closeSync, constants, mkdirSync, openSync, symlinkSync, unlinkSync } fr
 import { type ByteString, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
 import { errorCode, withContext } from '../../errors.js';
 import { writeFully } from '../../fs/files.js';
-import { procPath } from '../../linux/link.js';
-import { makeNode } from '../../linux/mknod.js';
+import { makeNode, procPath } from '../../linux/link.js';
 import { ImageError } from './image-error.js';
 import { Directory, fileTypeBits, type Inode, type Leaf, type RegularFile } from './inode.js';
 import { isDots } from './path.js';

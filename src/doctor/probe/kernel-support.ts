@@ -2,7 +2,7 @@ import { existsSync, openSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { errorCode } from '../../errors.js';
 import { readStart, withFd } from '../../fs/files.js';
-import { hasCapability } from '../../linux/capability.js';
+import { hasCapability } from '../../linux/process.js';
 import { inInitialUserNamespace } from '../../system/user-namespace.js';
 
 const MAX_MODULE_LIST = 16 << 20;

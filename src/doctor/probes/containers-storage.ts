@@ -1,7 +1,7 @@
 import { constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { errorCode, fullMessage } from '../../errors.js';
 import { isErrno, withFd } from '../../fs/files.js';
-import { ficlone } from '../../linux/clone.js';
+import { ficlone } from '../../linux/ioctl.js';
 import { type ContainerStore, storeLocations, tryOpenStores } from '../../storage/index.js';
 import { mountIdOf } from '../../system/mount-info.js';
 import { limited, missing, type Outcome, ok } from '../probe/finding.js';

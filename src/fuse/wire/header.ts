@@ -1,5 +1,5 @@
 import { decodeUint64 } from '../../bytes/int64.js';
-import { checkSize } from './wire-error.js';
+import { ComposefsError } from '../../errors.js';
 
 /** `struct fuse_in_header`. */
 export const REQUEST_HEADER_SIZE = 40;
@@ -43,4 +43,16 @@ export function encodeReplyHeader(target: Buffer, length: number, errno: number,
   target.writeInt32LE(-errno, 4);
   target.writeUInt32LE(request.uniqueLow, 8);
   target.writeUInt32LE(request.uniqueHigh, 12);
+}
+
+/** Code `EINVAL`: a request that is shorter than its structure, or a name without its end. No kernel sends one. */
+export class WireError extends ComposefsError {
+  constructor(what: string, size: number) {
+    super('EINVAL', `malformed FUSE request: ${what} of ${size} bytes`);
+  }
+}
+
+/** @throws WireError unless `body` holds a structure of `size` bytes. */
+export function checkSize(body: Uint8Array, size: number, what: string): void {
+  if (body.length < size) throw new WireError(what, body.length);
 }

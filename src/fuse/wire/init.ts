@@ -1,5 +1,5 @@
 import { INIT_EXT } from './constants.js';
-import { checkSize } from './wire-error.js';
+import { checkSize } from './header.js';
 
 /** What the kernel offers: `struct fuse_init_in`. */
 export interface InitRequest {

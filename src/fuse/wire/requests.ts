@@ -1,5 +1,5 @@
 import { decodeUint64 } from '../../bytes/int64.js';
-import { checkSize, WireError } from './wire-error.js';
+import { checkSize, WireError } from './header.js';
 
 /** READ, READDIR and READDIRPLUS: `struct fuse_read_in`. */
 export interface ReadRequest {

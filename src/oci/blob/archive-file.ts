@@ -6,7 +6,7 @@ import { readInto, writeFully } from '../../fs/files.js';
 import { openUnlinked } from '../../fs/spool.js';
 import { procPath } from '../../linux/link.js';
 import { tarLimits } from '../model/layer-limits.js';
-import { readFileBlob } from './file-blob.js';
+import { readFileBlob } from './blob-file.js';
 import { realPathOf } from './opened-path.js';
 
 /** An open archive whose bytes are those of a tar. */

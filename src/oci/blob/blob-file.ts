@@ -1,4 +1,5 @@
 import { closeSync, lstatSync, readSync, realpathSync, statSync } from 'node:fs';
+import { decompress } from '../../compression/decompress.js';
 import { ComposefsError } from '../../errors.js';
 import { openRegularFile } from '../../fs/open-file.js';
 import type { SparseFile } from '../../tar/sparse.js';
@@ -101,4 +102,15 @@ export function realDirectory(path: string): string {
   const real = realpathSync(path);
   if (!statSync(real).isDirectory()) throw new ComposefsError('ENOTDIR', `${path} is not a directory`);
   return real;
+}
+
+/** The bytes of the blob at a location, in pieces that are the caller's to keep. */
+export function readFileBlob(location: FileLocation): AsyncIterable<Buffer> | Iterable<Buffer> {
+  return location.compression === undefined
+    ? readLocation(location)
+    : decompress(asynchronous(readLocation(location)), location.compression);
+}
+
+async function* asynchronous(chunks: Iterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* chunks;
 }

@@ -1,6 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import type { ProgressReporter } from '../../progress.js';
 import type { BootImagesInput, BuiltImage } from '../import/build-images.js';
 import { WorkerPool } from '../import/pool.js';

@@ -5,7 +5,7 @@ import { environmentValue, homeDirectory } from './config-paths.js';
 import type { RegistryConfigOptions } from './registry-config.js';
 
 /** The file named by the options or `REGISTRY_AUTH_FILE`, which then is the only one. */
-export function namedAuthFile(options: RegistryConfigOptions): string | undefined {
+function namedAuthFile(options: RegistryConfigOptions): string | undefined {
   return options.authFile ?? environmentValue(options, 'REGISTRY_AUTH_FILE');
 }
 

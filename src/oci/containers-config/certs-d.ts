@@ -35,7 +35,7 @@ export function loadTls(host: string, options: RegistryConfigOptions = {}): TlsM
 }
 
 /** In the order in which they are looked for. */
-export function certificateDirectories(host: string, options: RegistryConfigOptions): string[] {
+function certificateDirectories(host: string, options: RegistryConfigOptions): string[] {
   return [
     userConfigPath(options, 'certs.d', host),
     systemConfigPath(options, 'containers', 'certs.d', host),

@@ -7,7 +7,7 @@ import { WorkerPool } from '../import/pool.js';
 import { type VerifyLayerInput, verifyStoredLayer } from '../import/verify-layer.js';
 import { contentDigestLike, type OciDigest, parseOciDigest } from '../model/digest.js';
 import { isContainerImage } from '../model/manifest.js';
-import { isTarLayer } from '../model/media-type.js';
+import { isTarLayer } from '../model/media-types.js';
 import { readExternalStream } from '../store/external-stream.js';
 import {
   BLOB_CONTENT_TYPE,

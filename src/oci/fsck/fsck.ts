@@ -7,7 +7,7 @@ import { errorChain } from '../../errors.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
 import { contentDigestLike, type OciDigest, parseOciDigest, sha256ContentDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
-import { isTarLayer } from '../model/media-type.js';
+import { isTarLayer } from '../model/media-types.js';
 import { sortConfigRefs } from '../store/config-stream.js';
 import { type ExternalStream, readExternalStream } from '../store/external-stream.js';
 import {

@@ -11,7 +11,7 @@ import { BlobVerifier } from '../blob/verified-read.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
-import { isTarLayer, requireTarMediaType } from '../model/media-type.js';
+import { isTarLayer, requireTarMediaType } from '../model/media-types.js';
 import { partialSize } from '../registry/partial-store.js';
 import type { Transfer } from '../registry/use-blob.js';
 import type { BlobLocation } from '../sources/image-source.js';

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
 import { SplitStreamWriter } from '../../composefs/splitstream/index.js';
-import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import type { TarLimits } from '../../tar/limits.js';
 import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/digest.js';

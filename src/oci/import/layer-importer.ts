@@ -1,5 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError, ContextError } from '../../errors.js';
 import type { ProgressEvent } from '../../progress.js';
 import type { Descriptor } from '../model/descriptor.js';

@@ -1,4 +1,4 @@
-import { readFileBlob } from '../blob/file-blob.js';
+import { readFileBlob } from '../blob/blob-file.js';
 import { readPipe } from '../blob/pipe-blob.js';
 import type { Transfer } from '../registry/use-blob.js';
 import type { BlobLocation } from '../sources/image-source.js';

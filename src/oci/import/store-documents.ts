@@ -1,4 +1,4 @@
-import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import type { LinkedImages } from '../store/config-stream.js';
 import { type ImageContent, type ImageLinks, linkImage } from '../store/link-image.js';
 import { idsOf } from './erofs-images.js';

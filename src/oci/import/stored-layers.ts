@@ -6,7 +6,7 @@ import { layerDigest, verifyLayer } from '../layer/layer-content.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { isContainerImage } from '../model/manifest.js';
-import { isTarLayer } from '../model/media-type.js';
+import { isTarLayer } from '../model/media-types.js';
 import { BLOB_CONTENT_TYPE, blobIdentifier, LAYER_CONTENT_TYPE, layerContentId } from '../store/identifiers.js';
 import { findManifest, storedManifests } from '../store/stored-manifests.js';
 import type { StoredLayer } from './import-tar.js';

@@ -1,6 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import { loadZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { withContextAsync } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage } from '../store/image.js';

@@ -27,7 +27,7 @@ export function loadPublicKeys(source: KeySource, origin: string): KeyObject[] {
  *
  * @throws PublicKeyError
  */
-export function parsePublicKey(pem: Buffer, where: string): KeyObject {
+function parsePublicKey(pem: Buffer, where: string): KeyObject {
   const text = pem.toString('latin1').trim();
   // Node.js would take the public half of a private key too, or the key of a certificate without its other claims.
   if (!/^-----BEGIN (RSA )?PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END (RSA )?PUBLIC KEY-----$/.test(text)) {

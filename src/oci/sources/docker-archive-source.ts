@@ -2,9 +2,8 @@ import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/
 import { withContextAsync } from '../../errors.js';
 import { MAX_JSON_BYTES } from '../../json/json.js';
 import { BlobError } from '../blob/blob-error.js';
-import { readLocationStart } from '../blob/blob-file.js';
+import { readFileBlob, readLocationStart } from '../blob/blob-file.js';
 import type { FileLocation } from '../blob/blob-location.js';
-import { readFileBlob } from '../blob/file-blob.js';
 import { invalidArchive } from '../blob/tar-index.js';
 import { checkBlobLimit } from '../blob/verified-read.js';
 import { convertDockerConfig } from '../model/converted-config.js';

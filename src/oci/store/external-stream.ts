@@ -2,7 +2,7 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { storeStream } from '../../composefs/repository/names/streams.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import { loadZstdEncode, type ZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode, type ZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 
 /**

@@ -10,7 +10,7 @@ import { type ImageConfiguration, parseConfig } from '../model/config.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
-import { isTarMediaType } from '../model/media-type.js';
+import { isTarMediaType } from '../model/media-types.js';
 import type { XattrFiltering } from '../tree/transform.js';
 import { type ConfigRefs, sortConfigRefs } from './config-stream.js';
 import { OciErofsNotFound, OciImageNotFound } from './errors.js';

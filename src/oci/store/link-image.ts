@@ -1,7 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { StreamNames } from '../../composefs/repository/names/streams.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import type { ZstdEncode } from '../../compression/zstd-encode.js';
+import type { ZstdEncode } from '../../compression/zstd/encode.js';
 import { extractDiffIds } from '../model/diff-ids.js';
 import type { OciDigest } from '../model/digest.js';
 import { isContainerImage, type ManifestDocument } from '../model/manifest.js';

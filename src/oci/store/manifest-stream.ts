@@ -1,7 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import { loadZstdEncode, type ZstdEncode } from '../../compression/zstd-encode.js';
+import { loadZstdEncode, type ZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { type OciDigest, sha256ContentDigest } from '../model/digest.js';
 import type { ImageManifest } from '../model/manifest.js';

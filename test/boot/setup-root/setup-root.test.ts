@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeCmdlineComposefs } from '../../../src/boot/cmdline/composefs-argument.js';
 import type { HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js';
-import { hasCapability } from '../../../src/linux/capability.js';
+import { hasCapability } from '../../../src/linux/process.js';
 import { cfsctl } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { commandPath, packageRoot } from '../../support/paths.js';

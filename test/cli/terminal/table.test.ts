@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderJson } from '../../../src/cli/terminal/json.js';
+import { renderJson } from '../../../src/cli/terminal/output.js';
 import { renderTable } from '../../../src/cli/terminal/table.js';
 import { displayWidth, padDisplay, printLines, truncateDisplay } from '../../../src/cli/terminal/terminal-text.js';
 

@@ -15,7 +15,7 @@ import { after, before, test } from 'node:test';
 import { composefsDump } from '../../../src/cli/tools/composefs-dump.js';
 import { composefsInfo } from '../../../src/cli/tools/composefs-info.js';
 import { mkcomposefs } from '../../../src/cli/tools/mkcomposefs.js';
-import { makeNode } from '../../../src/linux/mknod.js';
+import { makeNode } from '../../../src/linux/link.js';
 import { runOurTool } from '../../support/c-tools.js';
 import { sharedPath } from '../../support/paths.js';
 import { failureOf } from './tool-support.js';

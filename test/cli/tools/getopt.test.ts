@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OptionScanner, type OptionSyntax } from '../../../src/cli/tools/getopt.js';
-import { strtol } from '../../../src/cli/tools/strtol.js';
+import { strtol } from '../../../src/cli/tools/mkcomposefs-options.js';
 
 const SYNTAX: OptionSyntax = {
   short: 'hvt:o:',

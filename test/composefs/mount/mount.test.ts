@@ -28,10 +28,10 @@ import type { MountOptions, VerityRequirement } from '../../../src/composefs/mou
 import { type LayerMethod, layersByFd, layersByPath } from '../../../src/composefs/mount/overlay-layers.js';
 import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
-import { hasCapability } from '../../../src/linux/capability.js';
 import { AT_FDCWD, O_PATH } from '../../../src/linux/constants.js';
 import { isSystemError } from '../../../src/linux/errno.js';
 import { fsconfigFd, fsconfigString, fsopen, MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
+import { hasCapability } from '../../../src/linux/process.js';
 import { withTempDir } from '../../support/paths.js';
 import { withFd } from '../../support/with-fd.js';
 

@@ -12,7 +12,6 @@ import { erofsMount } from '../../../src/composefs/mount/erofs-mount.js';
 import { unmountImage } from '../../../src/composefs/mount/unmount.js';
 import { Directory } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS } from '../../../src/composefs/tree/stat.js';
-import { hasCapability } from '../../../src/linux/capability.js';
 import {
   fsconfigCreate,
   fsconfigFlag,
@@ -22,6 +21,7 @@ import {
   MNT_DETACH,
   umount2,
 } from '../../../src/linux/mount-api.js';
+import { hasCapability } from '../../../src/linux/process.js';
 import { type MountInfo, parseMountInfo, readMountInfo, visibleMountAt } from '../../../src/system/mount-info.js';
 import { withTempDir } from '../../support/paths.js';
 import { withFd } from '../../support/with-fd.js';

@@ -17,7 +17,7 @@ import { type ObjectSource, readFile } from '../../../src/composefs/tree/read-fi
 import { UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import { writeToPath } from '../../../src/composefs/tree/write-to-path.js';
 import { errorChain, errorCode, findCause, fullMessage } from '../../../src/errors.js';
-import { makeNode } from '../../../src/linux/mknod.js';
+import { makeNode } from '../../../src/linux/link.js';
 import { setXattr } from '../../../src/linux/xattr.js';
 import { readContainerRoot } from '../../../src/oci/tree/transform.js';
 import { withTempDir } from '../../support/paths.js';

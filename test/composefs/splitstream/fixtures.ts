@@ -3,8 +3,8 @@ import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js';
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import type { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
-import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd-encode.js';
-import { rawFrame } from '../../compression/zstd-fixtures.js';
+import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
+import { rawFrame } from '../../compression/zstd/fixtures.js';
 
 export const encode: ZstdEncode = await loadZstdEncode();
 

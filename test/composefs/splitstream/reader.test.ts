@@ -7,7 +7,7 @@ import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js'
 import { bufferSource, fdSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { errorCode, fullMessage } from '../../../src/errors.js';
-import { rawFrame, repeatFrame, skippableFrame } from '../../compression/zstd-fixtures.js';
+import { rawFrame, repeatFrame, skippableFrame } from '../../compression/zstd/fixtures.js';
 import { withTempDir } from '../../support/paths.js';
 import { describe, externalChunk, finished, idOf, inlineChunk, open, rawFile } from './fixtures.js';
 

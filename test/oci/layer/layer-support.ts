@@ -1,7 +1,7 @@
 import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js';
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
-import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd-encode.js';
+import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
 import type { ImportStats } from '../../../src/oci/import/import-stats.js';
 import { directLayerStore } from '../../../src/oci/import/layer-store.js';
 import { splitLayer } from '../../../src/oci/import/split-layer.js';

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { ByteString } from '../../../src/bytes/byte-string.js';
 import { type ObjectId, trustedObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
-import { SplitStreamError } from '../../../src/composefs/splitstream/error.js';
+import { SplitStreamError } from '../../../src/composefs/splitstream/format.js';
 import type { LeafContent } from '../../../src/composefs/tree/inode.js';
 import { formatTarEntry } from '../../../src/oci/layer/format-entry.js';
 import { readLayerInfo } from '../../../src/oci/layer/layer-info.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isDockerTarMediaType, isTarMediaType, requireTarMediaType } from '../../../src/oci/model/media-type.js';
+import { isDockerTarMediaType, isTarMediaType, requireTarMediaType } from '../../../src/oci/model/media-types.js';
 
 test('the six layer types of OCI', () => {
   for (const kind of ['layer', 'layer.nondistributable']) {

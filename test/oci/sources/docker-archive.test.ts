@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { ComposefsError, errorChain, errorCode, findCause } from '../../../src/errors.js';
 import { ImageSourceError } from '../../../src/oci/blob/blob-error.js';
-import { readFileBlob } from '../../../src/oci/blob/file-blob.js';
+import { readFileBlob } from '../../../src/oci/blob/blob-file.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import { sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';

@@ -18,7 +18,7 @@ export const XATTR_COUNT_MAX = 65535;
 export const XATTR_INDEX_ACL_ACCESS = 2;
 export const XATTR_INDEX_ACL_DEFAULT = 3;
 export const XATTR_INDEX_TRUSTED = 4;
-export const XATTR_INDEX_LUSTRE = 5;
+const XATTR_INDEX_LUSTRE = 5;
 
 /** Prefixes by `name_index`. */
 export const XATTR_PREFIXES: readonly ByteString[] = [

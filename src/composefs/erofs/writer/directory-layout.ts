@@ -1,8 +1,8 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
+import { writeBytes } from '../../../bytes/byte-string.js';
 import { BLOCK_SIZE } from '../format/constants.js';
 import { DIRENT_SIZE, encodeDirent } from '../format/dirent.js';
-import { writeBytes } from './write-bytes.js';
 
 /** A last group up to this size follows the inode; a larger one is a block of its own. */
 const TAIL_MAX = 2048;

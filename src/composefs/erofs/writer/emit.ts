@@ -1,4 +1,5 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
+import { writeBytes } from '../../../bytes/byte-string.js';
 import { CHUNK_ADDRESS_SIZE, NULL_CHUNK_ADDRESS } from '../format/chunks.js';
 import { BLOCK_SIZE, type FormatVersion, formatEpoch, LAYOUT_CHUNK_BASED } from '../format/constants.js';
 import { encodeCompactInode, encodeExtendedInode, type InodeHeader } from '../format/inode-header.js';
@@ -11,7 +12,6 @@ import {
 import { writeEntries } from './directory-layout.js';
 import type { ImageInode } from './image-inode.js';
 import { isReferenced } from './share-xattrs.js';
-import { writeBytes } from './write-bytes.js';
 import type { XattrEntry } from './xattr-table.js';
 
 /** Writes a placed inode with its xattrs, its tail and its blocks; returns the offset of its next block. */

@@ -1,9 +1,9 @@
 import { roundUp } from '../../../bytes/integer.js';
 import { CHUNK_ADDRESS_SIZE } from '../format/chunks.js';
 import { BLOCK_SIZE, LAYOUT_CHUNK_BASED, LAYOUT_FLAT_INLINE, SLOT_SIZE } from '../format/constants.js';
-import { planDirectory } from './content-epoch1.js';
 import type { ImageInode } from './image-inode.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
+import { planDirectory } from './layout-epoch1.js';
 
 /** The chunk format of V2, whatever the size. */
 const CHUNK_FORMAT = 31;

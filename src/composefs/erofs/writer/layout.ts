@@ -22,7 +22,7 @@ export interface ImageLayout {
 export type PlaceInode = (inode: ImageInode, position: number, metaSize: number) => number;
 
 /** Bytes of an inode before its tail. */
-export function metaSize(inode: ImageInode): number {
+function metaSize(inode: ImageInode): number {
   return (inode.isCompact ? COMPACT_INODE_SIZE : EXTENDED_INODE_SIZE) + inode.xattrSize;
 }
 

@@ -1,9 +1,8 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
-import { type ByteString, byteStringFromText, concatBytes } from '../../../bytes/byte-string.js';
+import { type ByteString, byteStringFromText, concatBytes, writeBytes } from '../../../bytes/byte-string.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
 import { encodeMetacopy, encodeMetacopyHeader, METACOPY_HEADER_SIZE } from '../format/metacopy.js';
-import { writeBytes } from './write-bytes.js';
 
 const SLASH: ByteString = byteStringFromText('/');
 const SLASH_BYTE = 0x2f;

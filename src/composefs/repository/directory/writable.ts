@@ -1,7 +1,7 @@
 import { accessSync, constants, fstatSync } from 'node:fs';
 import { ComposefsError } from '../../../errors.js';
 import { isErrno } from '../../../fs/files.js';
-import { isReadOnlyFileSystem } from '../../../linux/statvfs.js';
+import { isReadOnlyFileSystem } from '../../../linux/file-system.js';
 import type { RepositoryRoot } from './root.js';
 
 /** A repository that cannot or must not be written: permissions, its owner, a read-only mount, or features that this program does not know. */

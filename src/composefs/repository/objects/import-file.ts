@@ -2,9 +2,9 @@ import { type BigIntStats, fstatSync, renameSync, type Stats, statSync, unlinkSy
 import { ComposefsError, withContext } from '../../../errors.js';
 import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from '../../../fs/files.js';
 import type { StagedFile } from '../../../fs/staged-file.js';
-import { hasCapability } from '../../../linux/capability.js';
-import { ficlone } from '../../../linux/clone.js';
+import { ficlone } from '../../../linux/ioctl.js';
 import { linkFd, linkOpenFile } from '../../../linux/link.js';
+import { hasCapability } from '../../../linux/process.js';
 import { inInitialUserNamespace } from '../../../system/user-namespace.js';
 import { computeVerityOfFd } from '../../fsverity/digest.js';
 import type { ObjectId } from '../../fsverity/object-id.js';

@@ -20,7 +20,7 @@ import { ImportContext, ObjectStore } from '../../../../src/composefs/repository
 import { FlatDigestStore } from '../../../../src/composefs/scan/index.js';
 import { findCause, fullMessage } from '../../../../src/errors.js';
 import { StagingArea } from '../../../../src/fs/staged-file.js';
-import { hasCapability } from '../../../../src/linux/capability.js';
+import { hasCapability } from '../../../../src/linux/process.js';
 import { filesBelow, tempDir, tempRoot, testData } from '../temp-repository.js';
 
 const HELLO = Buffer.from('hello world');

@@ -1,0 +1,248 @@
+import { loadLibrary } from '../../linux/ffi.js';
+import { invalidData } from '../stream/compression-error.js';
+
+/**
+ * libzstd, called natively: the copy inside the Node process (Node 22.15 and later export it) or else the system's
+ * `libzstd.so.1`. Source: zstd.h; the `simpleArgs` forms are those without structures.
+ */
+export interface LibZstd {
+  /** `MAJOR * 10000 + MINOR * 100 + RELEASE`. */
+  readonly versionNumber: number;
+  createDecoder(): LibZstdDecoder;
+  createEncoder(level: number): LibZstdEncoder;
+}
+
+/** What one decoding step did. */
+export interface DecodeStep {
+  /** Position behind the input that was used. */
+  readonly inputEnd: number;
+  /** Position behind the output that was written. */
+  readonly outputEnd: number;
+  /** A frame was completely decoded and its output handed out. */
+  readonly frameDone: boolean;
+}
+
+/** One decoding context. It goes on with the next frame by itself and skips skippable frames. */
+export interface LibZstdDecoder {
+  /** Decodes `input` from `inputStart` into `output` from `outputStart`, as far as both reach. */
+  step(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): DecodeStep;
+  /** {@link step} on another thread. Neither buffer may be touched, nor the decoder freed, before it settles. */
+  stepAsync(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): Promise<DecodeStep>;
+  free(): void;
+}
+
+/** One frame of unknown content size. */
+export interface LibZstdEncoder {
+  push(chunk: Uint8Array): Generator<Buffer>;
+  /** Ends the frame with an end operation that carries no data. */
+  finish(): Generator<Buffer>;
+  free(): void;
+}
+
+/**
+ * The process itself first. Where it exports libzstd a second copy must not be loaded beside it: the linker would bind
+ * the second one's internal calls to the first, and mix two releases.
+ */
+const LIBRARIES = [null, 'libzstd.so.1'];
+const MINIMUM_VERSION = 10400;
+
+const ZSTD_C_COMPRESSION_LEVEL = 100;
+const ZSTD_E_CONTINUE = 0;
+const ZSTD_E_END = 2;
+const OUTPUT_SIZE = 131072;
+
+let loaded: { readonly library: LibZstd | null } | undefined;
+
+/** libzstd, or null where neither the process nor the system has one that can be called. */
+export function loadLibZstd(): LibZstd | null {
+  loaded ??= { library: firstLibZstd() };
+  return loaded.library;
+}
+
+function firstLibZstd(): LibZstd | null {
+  for (const name of LIBRARIES) {
+    const library = bindLibZstd(name);
+    if (library !== null) return library;
+  }
+  return null;
+}
+
+/** Binds the libzstd of a shared library, null for the process itself; null if there is none or it is too old. Never bind two. */
+function bindLibZstd(name: string | null): LibZstd | null {
+  let functions: Functions;
+  try {
+    functions = bindFunctions(name);
+  } catch {
+    return null;
+  }
+  const versionNumber = functions.versionNumber();
+  if (versionNumber < MINIMUM_VERSION) return null;
+  return {
+    versionNumber,
+    createDecoder: () => new NativeDecoder(functions),
+    createEncoder: (level) => new NativeEncoder(functions, level),
+  };
+}
+
+type Context = bigint;
+/** `size_t`; error codes come as bigint, since they are near 2^64. */
+type Size = number | bigint;
+type Positions = BigUint64Array;
+
+interface DecompressStream {
+  (...args: DecompressArguments): Size;
+  async(...args: [...DecompressArguments, (error: unknown, result: Size) => void]): void;
+}
+type DecompressArguments = [
+  context: Context,
+  output: Uint8Array,
+  outputSize: number,
+  outputPosition: Positions,
+  input: Uint8Array,
+  inputSize: number,
+  inputPosition: Positions,
+];
+
+interface Functions {
+  versionNumber(): number;
+  isError(code: Size): number;
+  getErrorName(code: Size): string;
+  createDCtx(): Context | null;
+  freeDCtx(context: Context): Size;
+  decompressStream: DecompressStream;
+  createCCtx(): Context | null;
+  freeCCtx(context: Context): Size;
+  setParameter(context: Context, parameter: number, value: number): Size;
+  compressStream(...args: [...DecompressArguments, endOperation: number]): Size;
+}
+
+function bindFunctions(name: string | null): Functions {
+  const library = loadLibrary([name]);
+  const stream = 'void *, void *, size_t, void *, void *, size_t, void *';
+  return {
+    versionNumber: library.func('uint32_t ZSTD_versionNumber()'),
+    isError: library.func('uint32_t ZSTD_isError(size_t)'),
+    getErrorName: library.func('const char *ZSTD_getErrorName(size_t)'),
+    createDCtx: library.func('void *ZSTD_createDCtx()'),
+    freeDCtx: library.func('size_t ZSTD_freeDCtx(void *)'),
+    decompressStream: library.func(`size_t ZSTD_decompressStream_simpleArgs(${stream})`),
+    createCCtx: library.func('void *ZSTD_createCCtx()'),
+    freeCCtx: library.func('size_t ZSTD_freeCCtx(void *)'),
+    setParameter: library.func('size_t ZSTD_CCtx_setParameter(void *, int, int)'),
+    compressStream: library.func(`size_t ZSTD_compressStream2_simpleArgs(${stream}, int)`),
+  };
+}
+
+function checkResult(functions: Functions, code: Size): Size {
+  if (functions.isError(code) !== 0) throw invalidData('zstd', functions.getErrorName(code));
+  return code;
+}
+
+class NativeDecoder implements LibZstdDecoder {
+  readonly #functions: Functions;
+  #context: Context | null;
+  readonly #outputPosition = new BigUint64Array(1);
+  readonly #inputPosition = new BigUint64Array(1);
+
+  constructor(functions: Functions) {
+    this.#functions = functions;
+    this.#context = functions.createDCtx();
+  }
+
+  step(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): DecodeStep {
+    const code = this.#functions.decompressStream(...this.#arguments(input, inputStart, output, outputStart));
+    return this.#result(code);
+  }
+
+  async stepAsync(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): Promise<DecodeStep> {
+    const args = this.#arguments(input, inputStart, output, outputStart);
+    const code = await new Promise<Size>((resolve, reject) => {
+      this.#functions.decompressStream.async(...args, (error, result) => {
+        if (error === null || error === undefined) resolve(result);
+        else reject(error);
+      });
+    });
+    return this.#result(code);
+  }
+
+  free(): void {
+    if (this.#context !== null) this.#functions.freeDCtx(this.#context);
+    this.#context = null;
+  }
+
+  #arguments(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): DecompressArguments {
+    this.#inputPosition[0] = BigInt(inputStart);
+    this.#outputPosition[0] = BigInt(outputStart);
+    const context = requireContext(this.#context);
+    return [context, output, output.length, this.#outputPosition, input, input.length, this.#inputPosition];
+  }
+
+  #result(code: Size): DecodeStep {
+    return {
+      frameDone: Number(checkResult(this.#functions, code)) === 0,
+      inputEnd: Number(this.#inputPosition[0]),
+      outputEnd: Number(this.#outputPosition[0]),
+    };
+  }
+}
+
+class NativeEncoder implements LibZstdEncoder {
+  readonly #functions: Functions;
+  #context: Context | null;
+  readonly #output = Buffer.allocUnsafe(OUTPUT_SIZE);
+  readonly #outputPosition = new BigUint64Array(1);
+  readonly #inputPosition = new BigUint64Array(1);
+
+  constructor(functions: Functions, level: number) {
+    this.#functions = functions;
+    this.#context = functions.createCCtx();
+    checkResult(functions, functions.setParameter(requireContext(this.#context), ZSTD_C_COMPRESSION_LEVEL, level));
+  }
+
+  *push(chunk: Uint8Array): Generator<Buffer> {
+    for (let position = 0; position < chunk.length; ) {
+      this.#compress(chunk, position, ZSTD_E_CONTINUE);
+      position = Number(this.#inputPosition[0]);
+      yield* this.#takeOutput();
+    }
+  }
+
+  *finish(): Generator<Buffer> {
+    const nothing = new Uint8Array(1).subarray(0, 0);
+    for (let remaining: Size = 1; Number(remaining) !== 0; ) {
+      remaining = this.#compress(nothing, 0, ZSTD_E_END);
+      yield* this.#takeOutput();
+    }
+  }
+
+  free(): void {
+    if (this.#context !== null) this.#functions.freeCCtx(this.#context);
+    this.#context = null;
+  }
+
+  #compress(input: Uint8Array, inputStart: number, endOperation: number): Size {
+    this.#inputPosition[0] = BigInt(inputStart);
+    this.#outputPosition[0] = 0n;
+    const code = this.#functions.compressStream(
+      requireContext(this.#context),
+      this.#output,
+      this.#output.length,
+      this.#outputPosition,
+      input,
+      input.length,
+      this.#inputPosition,
+      endOperation,
+    );
+    return checkResult(this.#functions, code);
+  }
+
+  *#takeOutput(): Generator<Buffer> {
+    const length = Number(this.#outputPosition[0]);
+    if (length > 0) yield Buffer.from(this.#output.subarray(0, length));
+  }
+}
+
+function requireContext(context: Context | null): Context {
+  if (context === null) throw new Error('the Zstandard context was freed or could not be allocated');
+  return context;
+}

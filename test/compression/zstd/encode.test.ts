@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { loadWasmEncode, loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
+import { cutAt, releaseCheckInput, sha256 } from './fixtures.js';
+
+/** Spec 30 §14.2: length, sha256 of the input, length and sha256 of the frame. */
+const VECTORS = [
+  [
+    1024,
+    '2e3a4ec02e766cf7b076d67bfbead3149866465e732f72d9169d811d9e439770',
+    67,
+    '1767b373ebb134a223f8d0ab95cd9b9cc288903333579428a5e45429e6c3a41a',
+  ],
+  [
+    65536,
+    '7bd2845f1d3a924eacf1ef4090b5e6ec9d03b9fd5d871134741d813662e5ad27',
+    1685,
+    '3d7ee4f87b9970b5640afb2caf86fe5dade48c9ca752bd97251bff506a9da683',
+  ],
+  [
+    131072,
+    'ab1b9d8b0cb866a68d057616b85b0f857e7317f45f915a3902bac506cb17e32c',
+    3588,
+    '21c84f614fecf4a7a5a05315bea8eace458f5c74ea5e389e87b9c7d285f5649c',
+  ],
+  [
+    262144,
+    '3db8987c61f7e7d82f5a0799950a217a399dd4bd7b8cdc11dc6f16887202a4a0',
+    7429,
+    'c789c2f7b69a8cae7915dfbe013e1c5ceccbe7fb675c2cb616754a024d1d5a02',
+  ],
+  [
+    1048576,
+    'f672a4a7e2bc15e52b77ad0487eb2c197dc688bcf0addced44c2490348e060bf',
+    31251,
+    'e1b694fb6990015b03f3ebbc320b19f220baed4e30d44f557772a5164dca9c00',
+  ],
+] as const;
+
+/** The encoders of release 1.5.7 that are here: WebAssembly, and the native libzstd if it is of that release. */
+async function encoders(): Promise<Map<string, ZstdEncode>> {
+  return new Map([
+    ['WebAssembly', await loadWasmEncode()],
+    ['the one in use', await loadZstdEncode()],
+  ]);
+}
+
+const run = (encode: ZstdEncode, ...chunks: Uint8Array[]): Buffer => Buffer.concat([...encode(chunks)]);
+
+test('frames are those of libzstd 1.5.7 (spec 30 §14.2)', async () => {
+  for (const [name, encode] of await encoders()) {
+    for (const [length, inputDigest, frameLength, frameDigest] of VECTORS) {
+      const input = releaseCheckInput(length);
+      assert.equal(sha256(input), inputDigest);
+      const frame = run(encode, input);
+      assert.equal(frame.length, frameLength, name);
+      assert.equal(sha256(frame), frameDigest, name);
+    }
+  }
+});
+
+test('nothing becomes the empty frame of 9 bytes', async () => {
+  for (const encode of (await encoders()).values()) {
+    assert.equal(run(encode).toString('hex'), '28b52ffd2000010000');
+    assert.equal(run(encode, Buffer.alloc(0)).toString('hex'), '28b52ffd2000010000');
+  }
+});
+
+test('how the input is cut does not matter', async () => {
+  const all = [...(await encoders()).values()];
+  const source = releaseCheckInput(600_000);
+  fc.assert(
+    fc.property(
+      fc.oneof(fc.nat(source.length), fc.constantFrom(1, 131071, 131072, 131073, 262144, 393216)),
+      fc.array(fc.nat(source.length), { maxLength: 8 }),
+      (length, cuts) => {
+        const input = source.subarray(0, length);
+        const frames = all.map((encode) => run(encode, ...cutAt(input, cuts)).toString('hex'));
+        const [first = encodeMissing()] = all;
+        assert.deepEqual(new Set(frames), new Set([run(first, input).toString('hex')]));
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test('an incompressible input survives, and inputs that end in a repeated block', async () => {
+  const random = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * i * 31 + (i >> 3)) & 0xff));
+  const frames = new Set<string>();
+  for (const encode of (await encoders()).values()) {
+    frames.add(sha256(run(encode, random, Buffer.alloc(300_000, 7))));
+  }
+  assert.equal(frames.size, 1);
+});
+
+test('a frame that was left early does not spoil the next one', async () => {
+  for (const encode of (await encoders()).values()) {
+    const expected = run(encode, releaseCheckInput(300_000));
+    for (const _ of encode([releaseCheckInput(300_000)])) break;
+    assert.ok(run(encode, releaseCheckInput(300_000)).equals(expected));
+  }
+});
+
+test('the WebAssembly encoder refuses to mix two frames', async () => {
+  const encode = await loadWasmEncode();
+  const first = encode([releaseCheckInput(300_000)])[Symbol.iterator]();
+  first.next();
+  assert.throws(() => run(encode, Buffer.of(1)), { code: 'ZSTD_BUSY' });
+  first.return?.();
+  assert.equal(run(encode).length, 9);
+});
+
+function encodeMissing(): never {
+  throw new Error('no encoder');
+}
