@@ -31,7 +31,7 @@ test('the bundled command starts its threads: pull, fsck, gc', () => {
   const pulled = run('oci', 'pull', `oci:${fixtures.oci()}`, 'test-image', '--quiet');
   assert.equal(pulled, `${fxOci().manifest.descriptor.digest}\n`);
   assert.match(run('fsck'), /\nstatus: ok\n$/);
-  assert.equal(run('gc', '--dry-run').split('\n')[1], 'Objects: 2 removed (766 bytes)');
+  assert.equal(run('gc', '--dry-run').split('\n')[1], 'Objects: 0 removed (0 bytes)');
 });
 
 test('what goes into an initramfs is one file, which needs nothing but Node.js and koffi', () => {
