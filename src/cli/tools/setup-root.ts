@@ -6,6 +6,7 @@ import { printable } from '../../bytes/printable.js';
 import { withContext } from '../../errors.js';
 import { renderError } from '../terminal/render-error.js';
 import { OptionScanner } from './getopt.js';
+import { initramfsFiles } from './initramfs-files.js';
 import { STDERR, STDOUT, writeAll } from './stdio.js';
 
 const TOOL = 'composefs-setup-root';
@@ -23,13 +24,23 @@ Options:
       --root-fs <DIR>   Take this directory for the image (testing)
       --cmdline <TEXT>  The kernel command line [default: that of the running kernel]
       --target <DIR>    Accepted and not used
+      --list-files      Print the files that this command needs in an initramfs, besides shared libraries
   -h, --help            Print help
   -V, --version         Print version
 `;
 
 const SYNTAX = {
   short: 'hV',
-  long: { sysroot: true, config: true, 'root-fs': true, cmdline: true, target: true, help: false, version: false },
+  long: {
+    sysroot: true,
+    config: true,
+    'root-fs': true,
+    cmdline: true,
+    target: true,
+    'list-files': false,
+    help: false,
+    version: false,
+  },
 };
 
 /**
@@ -56,6 +67,10 @@ export async function composefsSetupRoot(args: readonly string[], version: () =>
     values.set(found.name, found.value ?? '');
   }
   try {
+    if (values.has('list-files')) {
+      print(STDOUT, `${initramfsFiles().join('\n')}\n`);
+      return 0;
+    }
     linkVolatileRoot();
     await setupRoot(readOptions(values));
     return 0;
