@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ComposefsError } from '../errors.js';
@@ -138,4 +138,10 @@ export function openUnlinked(directory: string): number {
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
   return fd;
+}
+
+/** Where large files without a name are made: not in `/tmp`, which may be memory, unless asked for by `TMPDIR`. */
+export function temporaryDirectory(): string {
+  const isThere = statSync('/var/tmp', { throwIfNoEntry: false })?.isDirectory() === true;
+  return process.env['TMPDIR'] === undefined && isThere ? '/var/tmp' : tmpdir();
 }

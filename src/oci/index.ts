@@ -12,6 +12,9 @@ export {
 export type { BootBuildOptions } from './boot/build.js';
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
+export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
+export { type ExportTarget, type ExportTransport, parseExportTarget } from './export/export-target.js';
+export type { Recompression } from './export/layer-compression.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
 export { type ImportLayerOptions, importLayer } from './import/import-layer.js';

@@ -20,6 +20,7 @@ import {
 } from '../context/options.js';
 import { authFileOption, registryOptions } from '../context/registry-options.js';
 import type { CfsctlCommand } from './command.js';
+import { addOciTransferVerbs } from './oci-transfer-verbs.js';
 
 const PROGRESS_MODES: readonly string[] = ['auto', 'bar', 'plain', 'json', 'none'];
 
@@ -48,6 +49,7 @@ Examples:
 /** The verbs of spec 70 C2. They import modules of the OCI layer rather than its face: a listing needs few of them. */
 export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
   addPull(oci, context);
+  addOciTransferVerbs(oci, context);
   addLogin(oci, context);
   addImageVerbs(oci, context);
   addLayerVerbs(oci, context);

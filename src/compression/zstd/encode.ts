@@ -2,8 +2,8 @@ import { ComposefsError } from '../../errors.js';
 import { type LibZstd, loadLibZstd } from './libzstd.js';
 
 /**
- * Compresses the concatenation of `chunks` into one Zstandard frame: libzstd 1.5.7, level 3, no content size, no
- * checksum, closed by an empty end operation (spec 30 §2.4). How the input is cut into chunks does not matter.
+ * Compresses the concatenation of `chunks` into one Zstandard frame: libzstd 1.5.7, no content size, no checksum, closed
+ * by an empty end operation (spec 30 §2.4). How the input is cut into chunks does not matter.
  *
  * One frame at a time: the output must be read to its end before the next call on the same thread.
  */
@@ -12,35 +12,41 @@ export type ZstdEncode = (chunks: Iterable<Uint8Array>) => Iterable<Buffer>;
 /** The only release whose output is the one that the format's digests were made with. */
 const ENCODER_VERSION = '1.5.7';
 const ENCODER_VERSION_NUMBER = 10507;
-const LEVEL = 3;
-/** libzstd cuts its input into blocks of this size (at the window of level 3). */
+/** That of splitstreams. */
+const STANDARD_LEVEL = 3;
+/** libzstd cuts its input into blocks of this size, whatever the level: the windows of all are larger. */
 const BLOCK_SIZE = 131072;
 const FRAME_HEADER_SIZE = 6;
 /** The empty last block that ends a frame after its data was flushed. */
 const EMPTY_LAST_BLOCK = Buffer.from([0x01, 0x00, 0x00]);
 
-let loaded: Promise<ZstdEncode> | undefined;
+const loaded = new Map<number, Promise<ZstdEncode>>();
 
 /**
  * The encoder of this thread. A libzstd 1.5.7 of the process or the system is about twice as fast as the bundled
  * WebAssembly build; the bytes are the same.
  *
+ * @param level 1 to 22; default: that of splitstreams, 3.
  * @throws ComposefsError `ZSTD_VERSION` if the bundled encoder is of another release.
  */
-export function loadZstdEncode(): Promise<ZstdEncode> {
-  loaded ??= selectEncode();
-  return loaded;
+export function loadZstdEncode(level: number = STANDARD_LEVEL): Promise<ZstdEncode> {
+  let encode = loaded.get(level);
+  if (encode === undefined) {
+    encode = selectEncode(level);
+    loaded.set(level, encode);
+  }
+  return encode;
 }
 
-async function selectEncode(): Promise<ZstdEncode> {
+async function selectEncode(level: number): Promise<ZstdEncode> {
   const library = loadLibZstd();
-  return library?.versionNumber === ENCODER_VERSION_NUMBER ? nativeEncode(library) : loadWasmEncode();
+  return library?.versionNumber === ENCODER_VERSION_NUMBER ? nativeEncode(library, level) : loadWasmEncode(level);
 }
 
 /** Encodes with a native libzstd, which must be release 1.5.7. */
-function nativeEncode(library: LibZstd): ZstdEncode {
+function nativeEncode(library: LibZstd, level: number = STANDARD_LEVEL): ZstdEncode {
   return function* encode(chunks) {
-    const encoder = library.createEncoder(LEVEL);
+    const encoder = library.createEncoder(level);
     try {
       for (const chunk of chunks) yield* encoder.push(chunk);
       yield* encoder.finish();
@@ -59,7 +65,7 @@ interface WasmZstd {
 }
 
 /** Encodes with the bundled WebAssembly build of libzstd. */
-export async function loadWasmEncode(): Promise<ZstdEncode> {
+export async function loadWasmEncode(level: number = STANDARD_LEVEL): Promise<ZstdEncode> {
   const { Zstd } = await import('@hpcc-js/wasm-zstd');
   const zstd = await Zstd.load();
   if (zstd.version() !== ENCODER_VERSION) {
@@ -69,17 +75,19 @@ export async function loadWasmEncode(): Promise<ZstdEncode> {
       { hint: 'install the version of @hpcc-js/wasm-zstd that package.json asks for' },
     );
   }
-  return wasmEncode(zstd);
+  return wasmEncode(zstd, level);
 }
 
-function wasmEncode(zstd: WasmZstd): ZstdEncode {
-  let busy = false;
+/** The module has one stream for all levels. */
+let busy = false;
+
+function wasmEncode(zstd: WasmZstd, level: number): ZstdEncode {
   return function* encode(chunks) {
     if (busy) throw new ComposefsError('ZSTD_BUSY', 'the Zstandard encoder of this thread is still in use');
     busy = true;
     try {
       zstd.reset();
-      zstd.setCompressionLevel(LEVEL);
+      zstd.setCompressionLevel(level);
       yield* encodeBlocks(zstd, chunks);
     } finally {
       busy = false;

@@ -1,9 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
 import { ComposefsError, errorCode } from '../../errors.js';
 import { readInto, writeFully } from '../../fs/files.js';
-import { openUnlinked } from '../../fs/spool.js';
+import { openUnlinked, temporaryDirectory } from '../../fs/spool.js';
 import { procPath } from '../../linux/link.js';
 import { tarLimits } from '../model/layer-limits.js';
 import { readFileBlob } from './blob-file.js';
@@ -76,10 +75,4 @@ async function unpack(
     const message = `there is no room in ${directory} to decompress the archive`;
     throw new ComposefsError(errorCode(error), message, { cause: error, hint: 'TMPDIR names another directory.' });
   }
-}
-
-/** Not `/tmp` unless asked for, which may be memory. */
-function temporaryDirectory(): string {
-  const isThere = statSync('/var/tmp', { throwIfNoEntry: false })?.isDirectory() === true;
-  return process.env['TMPDIR'] === undefined && isThere ? '/var/tmp' : tmpdir();
 }

@@ -1,4 +1,5 @@
 import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
+import type { WriteLayerInput, WrittenBlob } from '../layer/write-layer.js';
 import type { BuildImagesInput, BuiltImages } from './build-images.js';
 import type { HelpStoringInput } from './help-storing.js';
 import type { ImportedLayer, ImportLayerInput } from './import-layer-blob.js';
@@ -11,6 +12,7 @@ export interface Tasks {
   'help-storing': { input: HelpStoringInput; output: undefined };
   'build-images': { input: BuildImagesInput; output: BuiltImages };
   'verify-layer': { input: VerifyLayerInput; output: VerifyLayerOutput };
+  'write-layer': { input: WriteLayerInput; output: WrittenBlob };
 }
 
 export type TaskName = keyof Tasks;
@@ -26,4 +28,6 @@ export const handlers: Handlers = {
   'help-storing': async (input) => void (await (await load(() => import('./help-storing.js'))).helpStoring(input)),
   'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),
   'verify-layer': async (input) => (await load(() => import('./verify-layer.js'))).verifyStoredLayer(input),
+  'write-layer': async (input, context) =>
+    (await load(() => import('../layer/write-layer.js'))).writeLayerBlob(input, context),
 };

@@ -16,6 +16,11 @@ export function openLayerStream(
   return SplitStreamReader.open(fdSource(objects.openIntact(verity)), objects.algorithm, contentType);
 }
 
+/** What a stream is made of, in pieces. */
+export function streamContent(objects: ObjectStore, reader: SplitStreamReader): Generator<Buffer> {
+  return catSplitStream(reader, (id) => objects.readObjectChunks(id));
+}
+
 /**
  * The content of a layer in pieces: the tar, or the blob of an artifact. What differs from `digest` has been handed out
  * when that is found.
@@ -28,7 +33,7 @@ export function* verifiedLayerContent(
   digest: OciDigest,
 ): Generator<Buffer> {
   const hash = hashLike(digest);
-  for (const chunk of catSplitStream(reader, (id) => objects.readObjectChunks(id))) {
+  for (const chunk of streamContent(objects, reader)) {
     hash.update(chunk);
     yield chunk;
   }
@@ -78,7 +83,7 @@ export function layerDigest(objects: ObjectStore, verity: ObjectId): OciDigest {
   const hash = createHash('sha256');
   const reader = openLayerStream(objects, verity);
   try {
-    for (const chunk of catSplitStream(reader, (id) => objects.readObjectChunks(id))) hash.update(chunk);
+    for (const chunk of streamContent(objects, reader)) hash.update(chunk);
   } finally {
     reader.close();
   }

@@ -111,6 +111,20 @@ test('the WebAssembly encoder refuses to mix two frames', async () => {
   assert.equal(run(encode).length, 9);
 });
 
+test('other levels give the frames of libzstd 1.5.7, too', async () => {
+  const frames = [
+    [1, 5835, 'ab2580f850e5de4ffee318e83890c4d42e59a4f219725eee2c46f5cabad4e5b4'],
+    [9, 6261, '47a93500de1390f873f89ee5a2622bfb5b40d60466531475abdaacd6cd63235a'],
+    [19, 5823, '47e2795d15bbc7ab1dc525d3721b365ea4d0c035565e5599639bfebe5c1446b0'],
+  ] as const;
+  for (const [level, length, digest] of frames) {
+    for (const encode of [await loadWasmEncode(level), await loadZstdEncode(level)]) {
+      const frame = run(encode, releaseCheckInput(262_144));
+      assert.deepEqual([frame.length, sha256(frame)], [length, digest]);
+    }
+  }
+});
+
 function encodeMissing(): never {
   throw new Error('no encoder');
 }

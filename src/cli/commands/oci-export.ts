@@ -1,0 +1,77 @@
+import { ComposefsError } from '../../errors.js';
+import { type ExportedDigests, exportImage } from '../../oci/export/export-image.js';
+import { parseExportTarget, STANDARD_OUTPUT } from '../../oci/export/export-target.js';
+import type { Recompression } from '../../oci/export/layer-compression.js';
+import { findImage } from '../../oci/store/find-image.js';
+import type { Context } from '../context/context.js';
+import { withInterrupt } from '../context/interrupt.js';
+import { withReadableRepository } from '../context/open-repository.js';
+import { parseArgumentValue } from '../context/usage-error.js';
+import { createProgressDisplay, type ProgressMode } from '../progress/select.js';
+import { printToStderr } from '../terminal/warning.js';
+
+export interface OciExportOptions {
+  readonly recompress?: Recompression;
+  readonly level?: number;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly progress?: ProgressMode;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+export async function ociExport(context: Context, name: string, to: string, options: OciExportOptions): Promise<void> {
+  const target = parseArgumentValue('<TARGET>', to, parseExportTarget);
+  const toOutput = target.path === STANDARD_OUTPUT && options.dryRun !== true;
+  if (toOutput && context.output.isTerminal) {
+    throw new ComposefsError('IS_A_TERMINAL', 'Refusing to write an archive to the terminal', {
+      hint: 'redirect standard output to a file or a pipe',
+    });
+  }
+  const { recompress, level, force: replace, dryRun } = options;
+  await withReadableRepository(context, async (repo) => {
+    const display = createProgressDisplay(options.quiet ? 'none' : (options.progress ?? 'auto'), process.stderr);
+    let digests: ExportedDigests;
+    try {
+      digests = await withInterrupt(
+        (signal) =>
+          exportImage(repo, findImage(repo, name), target, {
+            recompress,
+            level,
+            replace,
+            dryRun,
+            signal,
+            progress: display,
+            output: (content) => context.output.bytes(content),
+          }),
+        'nothing was written',
+      );
+    } finally {
+      display.finish();
+    }
+    if (options.json && !toOutput) return await context.output.json(jsonResult(digests, to));
+    const lines = options.json ? [JSON.stringify(jsonResult(digests, to))] : renderResult(digests, to, options);
+    if (toOutput) printToStderr(...lines);
+    else await context.output.lines(lines);
+  });
+}
+
+function renderResult(digests: ExportedDigests, to: string, { quiet, dryRun }: OciExportOptions): string[] {
+  const { manifestDigest, configDigest, pulledDigest } = digests;
+  if (quiet) return [manifestDigest ?? configDigest];
+  return [
+    ...(manifestDigest === undefined ? [] : [`manifest ${manifestDigest}`]),
+    ...(manifestDigest === undefined || manifestDigest === pulledDigest ? [] : [`pulled   ${pulledDigest}`]),
+    `config   ${configDigest}`,
+    ...(dryRun ? [] : [`written  ${to}`]),
+  ];
+}
+
+function jsonResult({ manifestDigest, configDigest, pulledDigest }: ExportedDigests, to: string): unknown {
+  return {
+    manifest_digest: manifestDigest ?? null,
+    config_digest: configDigest,
+    pulled_digest: pulledDigest,
+    target: to,
+  };
+}

@@ -1,0 +1,176 @@
+import { byteStringToText } from '../../bytes/byte-string.js';
+import { readErofsTree } from '../../composefs/erofs/index.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { treeTar } from '../../composefs/tree/tree-tar.js';
+import { ComposefsError } from '../../errors.js';
+import { readFully, withFd } from '../../fs/files.js';
+import { openUnlinked, temporaryDirectory } from '../../fs/spool.js';
+import { StagedFile } from '../../fs/staged-file.js';
+import { linkedErofs } from '../files/image-files.js';
+import type { OciDigest } from '../model/digest.js';
+import type { OciImage } from '../store/image.js';
+import { archive } from './archive.js';
+import { dockerArchiveMembers, ociArchiveMembers } from './archive-members.js';
+import { DirectoryWriter } from './directory-writer.js';
+import { type ExportTarget, parseExportTarget, STANDARD_OUTPUT } from './export-target.js';
+import { LayoutWriter } from './layout-writer.js';
+import type { Content } from './outgoing-content.js';
+import { type OutgoingImage, type OutgoingOptions, prepareOutgoing, type Staging } from './outgoing-image.js';
+import { requireFree, stagingBeside, writeWholeFile } from './write-file.js';
+
+export interface ExportOptions extends OutgoingOptions {
+  /** Whether a file that is there is replaced. Layouts get the image added, other directories are left alone. */
+  readonly replace?: boolean | undefined;
+  /** Finds out the digest, and writes nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Takes what goes to standard output: the path `-`. */
+  readonly output?: ((content: Content) => Promise<void>) | undefined;
+  /** Told what will be written, before anything of it is. */
+  readonly onPrepared?: ((digests: ExportedDigests) => void) | undefined;
+}
+
+export interface ExportedDigests {
+  /** That of what is written; undefined where that has no manifest. */
+  readonly manifestDigest: OciDigest | undefined;
+  readonly configDigest: OciDigest;
+  /** That of the stored image. */
+  readonly pulledDigest: OciDigest;
+}
+
+/**
+ * Writes a stored image somewhere else, whole or not at all.
+ *
+ * @param to where, as `parseExportTarget` takes it.
+ * @throws ImageReferenceError; ComposefsError `DIGEST_WOULD_CHANGE`, `EEXIST`, `NOT_A_LAYOUT`, `DIGEST_MISMATCH`, …
+ */
+export async function exportImage(
+  repo: ReadableRepository,
+  image: OciImage,
+  to: string | ExportTarget,
+  options: ExportOptions = {},
+): Promise<ExportedDigests> {
+  const target = typeof to === 'string' ? parseExportTarget(to) : to;
+  return await repo.hold(() => new Export(repo, image, options).to(target));
+}
+
+class Export {
+  readonly #repo: ReadableRepository;
+  readonly #image: OciImage;
+  readonly #options: ExportOptions;
+
+  constructor(repo: ReadableRepository, image: OciImage, options: ExportOptions) {
+    this.#repo = repo;
+    this.#image = image;
+    this.#options = options;
+  }
+
+  async to(target: ExportTarget): Promise<ExportedDigests> {
+    const { path, tag, transport } = target;
+    switch (transport) {
+      case 'oci':
+        return await this.#toDirectory((signal) => LayoutWriter.open(path, signal), tag);
+      case 'dir':
+        return await this.#toDirectory(async () => new DirectoryWriter(path), tag);
+      case 'oci-archive':
+        return await this.#toOciArchive(path, tag);
+      case 'docker-archive':
+        return await this.#toFile(path, () => archive(dockerArchiveMembers(this.#repo, this.#image, tag)));
+      case 'tar':
+        return await this.#toFile(path, () => this.#files());
+    }
+  }
+
+  async #toDirectory(
+    open: (signal: AbortSignal | undefined) => Promise<LayoutWriter | DirectoryWriter>,
+    tag: string | undefined,
+  ): Promise<ExportedDigests> {
+    if (this.#options.dryRun === true) return await this.#tryOut();
+    const writer = await open(this.#options.signal);
+    try {
+      const digests = await this.#withOutgoing({ create: () => writer.createFile(), all: true }, async (outgoing) => {
+        this.#options.signal?.throwIfAborted();
+        writer.add(outgoing, tag);
+      });
+      writer.finish();
+      return digests;
+    } catch (error) {
+      writer.abandon();
+      throw error;
+    }
+  }
+
+  async #toOciArchive(path: string, tag: string | undefined): Promise<ExportedDigests> {
+    if (this.#options.dryRun === true) return await this.#tryOut();
+    if (path !== STANDARD_OUTPUT) requireFree(path, this.#options);
+    const area = stagingBeside(path);
+    const create = path === STANDARD_OUTPUT ? temporaryFile : () => area.create(0o600);
+    return await this.#withOutgoing({ create, all: false }, (outgoing) =>
+      this.#write(path, archive(ociArchiveMembers(this.#repo, outgoing, tag))),
+    );
+  }
+
+  async #toFile(path: string, content: () => Content): Promise<ExportedDigests> {
+    const digests = this.#digests(undefined);
+    this.#options.onPrepared?.(digests);
+    if (this.#options.dryRun !== true) await this.#write(path, content());
+    return digests;
+  }
+
+  /** Of the manifest that would be written. */
+  async #tryOut(): Promise<ExportedDigests> {
+    return await this.#withOutgoing({ create: temporaryFile, all: false }, async () => undefined);
+  }
+
+  async #withOutgoing(
+    staging: Staging,
+    action: (outgoing: OutgoingImage) => Promise<unknown>,
+  ): Promise<ExportedDigests> {
+    const outgoing = await prepareOutgoing(this.#repo, this.#image, staging, this.#options);
+    try {
+      const digests = this.#digests(outgoing.manifest.digest);
+      this.#options.onPrepared?.(digests);
+      await action(outgoing);
+      return digests;
+    } finally {
+      outgoing.dispose();
+    }
+  }
+
+  #digests(manifestDigest: OciDigest | undefined): ExportedDigests {
+    const { configDigest, manifestDigest: pulledDigest } = this.#image;
+    return { manifestDigest, configDigest, pulledDigest };
+  }
+
+  async #write(path: string, content: Content): Promise<void> {
+    const { output, replace, signal } = this.#options;
+    if (path !== STANDARD_OUTPUT) return void (await writeWholeFile(path, content, { replace, signal }));
+    if (output === undefined) throw new ComposefsError('INVALID_ARGUMENT', 'there is no standard output to write to');
+    await output(untilAborted(content, signal));
+  }
+
+  /** The files of the image as it is mounted, every object checked as it is read. */
+  #files(): Generator<Buffer> {
+    const { objects } = this.#repo;
+    const id = linkedErofs(this.#repo, this.#image);
+    const tree = readErofsTree(withFd(objects.openIntact(id), readFully), objects.algorithm);
+    const intact = { algorithm: objects.algorithm, readObjectChunks: objects.readIntactChunks.bind(objects) };
+    return treeTar(tree, intact, {
+      onSkipped: (path) => {
+        const text = `a tar cannot hold the socket /${byteStringToText(path)}`;
+        this.#options.progress?.report({ type: 'message', level: 'warning', text });
+      },
+    });
+  }
+}
+
+/** For what goes nowhere that has a place for files. */
+function temporaryFile(): StagedFile {
+  return new StagedFile(openUnlinked(temporaryDirectory()), undefined);
+}
+
+async function* untilAborted(content: Content, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  for await (const chunk of content) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
+}

@@ -1,0 +1,48 @@
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { ComposefsError } from '../../errors.js';
+import { openLayerStream, streamContent, verifiedLayerContent } from '../layer/layer-content.js';
+import type { StoredContent } from '../layer/write-layer.js';
+import type { OutgoingLayer } from './outgoing-image.js';
+
+const readAsync = promisify(read);
+const CHUNK_SIZE = 1024 * 1024;
+
+/** The bytes of a layer as it goes out. */
+export function outgoingContent(repo: ReadableRepository, { descriptor, content }: OutgoingLayer): Content {
+  const { digest, size } = descriptor;
+  return 'file' in content ? readFile(content.file.fd, digest, size) : storedContent(repo, content.stored);
+}
+
+/** A file that may be longer meanwhile than it was is read as far as it was. */
+async function* readFile(fd: number, name: string, size: number): AsyncGenerator<Buffer> {
+  for (let position = 0; position < size; ) {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_SIZE, size - position));
+    const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, position);
+    if (bytesRead === 0) throw new ComposefsError('FILE_CHANGED', `the file made for ${name} became shorter`);
+    position += bytesRead;
+    yield chunk.subarray(0, bytesRead);
+  }
+}
+
+/**
+ * The bytes of what is stored.
+ *
+ * @throws ComposefsError `DIGEST_MISMATCH` after the last of them.
+ */
+export function* storedContent(
+  repo: ReadableRepository,
+  { verity, contentType, digest }: StoredContent,
+): Generator<Buffer> {
+  const { objects } = repo;
+  const reader = openLayerStream(objects, verity, contentType);
+  try {
+    yield* digest === undefined ? streamContent(objects, reader) : verifiedLayerContent(objects, reader, digest);
+  } finally {
+    reader.close();
+  }
+}
+
+/** Bytes in pieces, each used up when the next is asked for. */
+export type Content = Iterable<Buffer> | AsyncIterable<Buffer>;
