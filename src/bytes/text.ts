@@ -1,10 +1,9 @@
 /** Text as Rust's standard library sees it, where that differs from JavaScript's: white space and lines. */
 
 /** Unicode's `White_Space`. JavaScript's `\s` lacks U+0085 and has U+FEFF. */
-export const UNICODE_SPACE = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const UNICODE_SPACE = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 
 const LEADING = new RegExp(`^[${UNICODE_SPACE}]+`);
-const SPACES = new RegExp(`[${UNICODE_SPACE}]+`);
 const SPACE = new RegExp(`[${UNICODE_SPACE}]`);
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -29,11 +28,6 @@ export function trim(text: string): string {
   // From the end by hand: a regular expression would try at every run of spaces in the text.
   while (end > 0 && SPACE.test(text.charAt(end - 1))) end -= 1;
   return trimStart(text.slice(0, end));
-}
-
-/** The parts between runs of Unicode white space, none of them empty. */
-export function splitFields(text: string): string[] {
-  return text.split(SPACES).filter((field) => field !== '');
 }
 
 /** The lines of a text: ended by LF or CR LF, the last one perhaps by nothing. */

@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { type ByteString, byteStringFrom, byteStringToBuffer, splitBytes } from '../bytes/byte-string.js';
 import { ComposefsError } from '../errors.js';
 import { O_PATH } from '../linux/constants.js';
+import { procPath } from '../linux/link.js';
 import { isErrno } from './files.js';
 
 /** As many links as Linux follows on the way along one path (MAXSYMLINKS, include/linux/namei.h). */
@@ -27,7 +28,7 @@ export function openInRoot(rootFd: number, path: ByteString): number {
         if (left !== undefined) closeSync(left);
         continue;
       }
-      const child = byteStringToBuffer(`/proc/self/fd/${steps.at(-1) ?? rootFd}/${name}` as ByteString);
+      const child = byteStringToBuffer(`${procPath(steps.at(-1) ?? rootFd)}/${name}` as ByteString);
       const target = readLink(child);
       if (target === undefined) {
         steps.push(openSync(child, O_PATH | constants.O_NOFOLLOW));
@@ -40,7 +41,7 @@ export function openInRoot(rootFd: number, path: ByteString): number {
       }
       pending.push(...splitBytes(target, '/').reverse());
     }
-    return openSync(`/proc/self/fd/${steps.at(-1) ?? rootFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    return openSync(procPath(steps.at(-1) ?? rootFd), constants.O_RDONLY | constants.O_NONBLOCK);
   } finally {
     for (const step of steps) closeSync(step);
   }

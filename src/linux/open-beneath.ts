@@ -77,7 +77,7 @@ export function openDirectoryInRoot(dirFd: number, path: Buffer): OpenDirectory 
     if (fd !== undefined) return { fd, close: () => void closeCall(fd) };
   }
   const open = (last: number): OpenDirectory => {
-    const fd = openSync(`/proc/self/fd/${last}/.`, O_DIRECTORY_PATH);
+    const fd = openSync(`${procPath(last)}/.`, O_DIRECTORY_PATH);
     return { fd, close: () => closeSync(fd) };
   };
   return path.length === 0 ? open(dirFd) : stepByStep(dirFd, path, open);

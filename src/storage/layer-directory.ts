@@ -3,6 +3,7 @@ import type { ByteString } from '../bytes/byte-string.js';
 import { byteStringToBuffer } from '../bytes/byte-string.js';
 import { errorCode } from '../errors.js';
 import { O_PATH } from '../linux/constants.js';
+import { procPath } from '../linux/link.js';
 import { type OpenDirectory, openDirectoryInRoot } from '../linux/open-beneath.js';
 import { hasXattr } from '../linux/xattr.js';
 import type { LayerPath } from './layer-path.js';
@@ -32,7 +33,7 @@ export class LayerDirectory {
     try {
       if (!isSafeId(layerId)) throw new StoreError('LAYER_NOT_IN_STORE', `${JSON.stringify(layerId)} is no layer id`);
       this.#root = store.withDriverDirectory(path, (fd) =>
-        openSync(`/proc/self/fd/${fd}/.`, O_PATH | constants.O_DIRECTORY),
+        openSync(`${procPath(fd)}/.`, O_PATH | constants.O_DIRECTORY),
       );
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
@@ -50,7 +51,7 @@ export class LayerDirectory {
     let fd: number;
     try {
       const parent = this.#directory(directory);
-      fd = openSync(Buffer.concat([Buffer.from(`/proc/self/fd/${parent.fd}/`), name]), FILE_ONLY);
+      fd = openSync(Buffer.concat([Buffer.from(`${procPath(parent.fd)}/`), name]), FILE_ONLY);
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
       throw error;
@@ -103,7 +104,7 @@ export function lowerLayers(store: ContainerStore, layerId: string): string[] {
 function resolveLink(store: ContainerStore, link: string): string | undefined {
   if (!isSafeId(link)) return undefined;
   try {
-    const target = store.withDriverDirectory('l', (fd) => readlinkSync(`/proc/self/fd/${fd}/${link}`));
+    const target = store.withDriverDirectory('l', (fd) => readlinkSync(`${procPath(fd)}/${link}`));
     // `../ID/diff`
     const id = target.split('/').at(-2);
     return id !== undefined && isSafeId(id) ? id : undefined;

@@ -3,6 +3,7 @@ import { errorCode } from '../errors.js';
 import { readFully, withFd } from '../fs/files.js';
 import { requireRegularFile } from '../fs/open-file.js';
 import { O_PATH } from '../linux/constants.js';
+import { procPath } from '../linux/link.js';
 import { openBeneath, withDirectoryBeneath } from '../linux/open-beneath.js';
 import {
   type ImageRecord,
@@ -48,7 +49,7 @@ export class ContainerStore implements StorePlace {
       for (const name of directoriesOf(driver)) {
         if (!hasDirectory(this.#fd, name)) throw missing(name);
       }
-      this.#driverFd = openSync(`/proc/self/fd/${this.#fd}/${driver}`, DIRECTORY | constants.O_NOFOLLOW);
+      this.#driverFd = openSync(`${procPath(this.#fd)}/${driver}`, DIRECTORY | constants.O_NOFOLLOW);
     } catch (error) {
       closeSync(this.#fd);
       throw error;
@@ -179,7 +180,7 @@ function openRoot(root: string): number {
 
 function hasDirectory(fd: number, name: string): boolean {
   try {
-    closeSync(openSync(`/proc/self/fd/${fd}/${name}`, DIRECTORY | constants.O_NOFOLLOW));
+    closeSync(openSync(`${procPath(fd)}/${name}`, DIRECTORY | constants.O_NOFOLLOW));
     return true;
   } catch {
     return false;

@@ -17,7 +17,7 @@ import { type OciReference, parseOciReference } from './oci-reference.js';
  *
  * @param configVerity hex; with it the config of a digest reference is trusted, and its layers are not hashed.
  */
-export function imageFilesystem(
+function imageFilesystem(
   repo: Repository,
   image: OciReference,
   configVerity: string | undefined,

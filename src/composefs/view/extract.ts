@@ -18,7 +18,7 @@ import { ComposefsError, withContextAsync } from '../../errors.js';
 import { isErrno, writeFully } from '../../fs/files.js';
 import { randomName } from '../../fs/random-name.js';
 import { S_IFMT } from '../../linux/constants.js';
-import { makeNode, renameNoReplace } from '../../linux/link.js';
+import { makeNode, procPath, renameNoReplace } from '../../linux/link.js';
 import { setModificationTime } from '../../linux/utimens.js';
 import { setXattr } from '../../linux/xattr.js';
 import { depthExceeded } from '../erofs/reader/errors.js';
@@ -115,13 +115,13 @@ class Extraction {
         const next = level.children.next();
         if (next.done === true) {
           this.#levels.pop();
-          this.#finish(Buffer.from(`/proc/self/fd/${level.fd}/.`), level.entry);
+          this.#finish(Buffer.from(`${procPath(level.fd)}/.`), level.entry);
           closeSync(level.fd);
           continue;
         }
         const { parent, name, entry } = next.value;
         // By the descriptor, so that no path is too long.
-        const path = Buffer.concat([Buffer.from(`/proc/self/fd/${level.fd}/`), byteStringToBuffer(name)]);
+        const path = Buffer.concat([Buffer.from(`${procPath(level.fd)}/`), byteStringToBuffer(name)]);
         await this.#add(path, { path: [...parent.path, name], entry }, above);
       }
     } finally {

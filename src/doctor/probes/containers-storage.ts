@@ -2,6 +2,7 @@ import { constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { errorCode, fullMessage } from '../../errors.js';
 import { isErrno, withFd } from '../../fs/files.js';
 import { ficlone } from '../../linux/ioctl.js';
+import { procPath } from '../../linux/link.js';
 import { type ContainerStore, storeLocations, tryOpenStores } from '../../storage/index.js';
 import { mountIdOf } from '../../system/mount-info.js';
 import { limited, missing, type Outcome, ok } from '../probe/finding.js';
@@ -102,10 +103,10 @@ function openSample(store: ContainerStore, layer: string): number | undefined {
     const current = path;
     try {
       const fd = store.withDriverDirectory(current, (directory) => {
-        for (const entry of readdirSync(`/proc/self/fd/${directory}`, { withFileTypes: true })) {
+        for (const entry of readdirSync(procPath(directory), { withFileTypes: true })) {
           seen++;
           if (entry.isDirectory()) directories.push(`${current}/${entry.name}`);
-          const opened = entry.isFile() ? tryOpen(`/proc/self/fd/${directory}/${entry.name}`) : undefined;
+          const opened = entry.isFile() ? tryOpen(`${procPath(directory)}/${entry.name}`) : undefined;
           if (opened !== undefined) return opened;
         }
         return undefined;

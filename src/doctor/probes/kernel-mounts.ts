@@ -20,10 +20,8 @@ export const erofs: Probe = {
   title: 'EROFS',
   needsSystemCalls: true,
   run() {
-    const support = fileSystemSupport('erofs');
-    if (support === 'absent')
-      return missing('the kernel does not have it', 'a kernel with CONFIG_EROFS_FS; or use FUSE');
-    if (!mayMountForReal()) return limited(`the kernel has it (${support}); only root may mount it`, 'use FUSE');
+    const inTheWay = whyNotTried('erofs', 'only root may mount it');
+    if (inTheWay !== undefined) return inTheWay;
     return withScratchDirectory((directory) => {
       const path = join(directory, 'image');
       writeFileSync(path, emptyImage());
@@ -63,10 +61,8 @@ export const overlay: Probe = {
   title: 'overlayfs',
   needsSystemCalls: true,
   run() {
-    const support = fileSystemSupport('overlay');
-    if (support === 'absent')
-      return missing('the kernel does not have it', 'a kernel with CONFIG_OVERLAY_FS; or use FUSE');
-    if (!mayMountForReal()) return limited(`the kernel has it (${support}); images with it need root`, 'use FUSE');
+    const inTheWay = whyNotTried('overlay', 'images with it need root');
+    if (inTheWay !== undefined) return inTheWay;
     const plain = whyNoOverlay({ options: COMPOSEFS });
     if (plain !== undefined) return missing(plain, 'use FUSE');
     const data = whyNoOverlay({ dataLayer: true, options: COMPOSEFS });
@@ -77,3 +73,12 @@ export const overlay: Probe = {
     return ok('data-only layers, metacopy, redirect_dir, verity=require');
   },
 };
+
+/** What is known without a mount; undefined where one can be tried. */
+function whyNotTried(name: 'erofs' | 'overlay', needsRoot: string): Outcome | undefined {
+  const support = fileSystemSupport(name);
+  if (support === 'absent') {
+    return missing('the kernel does not have it', `a kernel with CONFIG_${name.toUpperCase()}_FS; or use FUSE`);
+  }
+  return mayMountForReal() ? undefined : limited(`the kernel has it (${support}); ${needsRoot}`, 'use FUSE');
+}

@@ -95,11 +95,6 @@ export function repositoryName({ host, repository }: Pick<RegistryReference, 'ho
   return `${host}/${repository}`;
 }
 
-/** What names the manifest in a request: the digest, else the tag. */
-export function manifestName(reference: RegistryReference): string {
-  return reference.digest ?? reference.tag ?? DEFAULT_TAG;
-}
-
 /** Whether the text is `host[:port]`. */
 export function isHost(text: string): boolean {
   const match = HOST.exec(text);

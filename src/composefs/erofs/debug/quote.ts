@@ -1,6 +1,6 @@
 import { type ByteString, byteStringToBuffer } from '../../../bytes/byte-string.js';
+import { decodeUtf8 } from '../../../bytes/text.js';
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Control, format, unassigned, private and separator characters but the space; and what joins the one before. */
 const UNPRINTABLE = /["\\]|(?! )[\p{C}\p{Z}]|\p{Grapheme_Extend}/gu;
 
@@ -12,15 +12,6 @@ const SHORT: ReadonlyMap<string, string> = new Map([
   ['"', '\\"'],
   ['\\', '\\\\'],
 ]);
-
-/** Text of UTF-8 bytes; undefined if they are not. */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return UTF8.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
 
 /** Like `{:?}` of a Rust string. */
 export function quoteText(text: string): string {

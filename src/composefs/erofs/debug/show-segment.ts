@@ -1,3 +1,4 @@
+import { decodeUtf8 } from '../../../bytes/text.js';
 import { SLOT_SIZE } from '../format/constants.js';
 import { DIRENT_NAME_OFFSET, DIRENT_SIZE } from '../format/dirent.js';
 import { XATTR_AREA_HEADER_SIZE, XATTR_PREFIXES } from '../format/xattr-area.js';
@@ -15,7 +16,7 @@ import {
   XATTR_AREA_FIELDS,
 } from './fields.js';
 import { hexdump, relativeOffset } from './hexdump.js';
-import { decodeUtf8, quoteOrHex, quoteOrHexBytes, quoteText } from './quote.js';
+import { quoteOrHex, quoteOrHexBytes, quoteText } from './quote.js';
 import { pathText, type Segment } from './segments.js';
 
 const INLINE_TEXT_MAX = 128;

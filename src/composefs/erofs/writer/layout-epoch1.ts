@@ -1,4 +1,5 @@
 import { roundUp, UINT32_MAX } from '../../../bytes/integer.js';
+import type { Stat } from '../../tree/stat.js';
 import { CHUNK_ADDRESS_SIZE, planChunks } from '../format/chunks.js';
 import {
   BLOCK_SIZE,
@@ -11,8 +12,7 @@ import {
 } from '../format/constants.js';
 import { groupEntries } from './directory-layout.js';
 import type { ImageInode } from './image-inode.js';
-import type { Mtime } from './minimum-mtime.js';
-import type { ErofsOptions } from './options.js';
+import type { ErofsDialect, ErofsOptions } from './options.js';
 
 const INLINE_TAIL_MAX = 2048;
 const UINT16_MAX = 0xffff;
@@ -106,4 +106,27 @@ export function placeEpoch1(inode: ImageInode, position: number, metaSize: numbe
   // Of the others only the tail must lie in one block.
   const room = BLOCK_SIZE - ((start + metaSize) % BLOCK_SIZE);
   return room < inode.tailSize ? start + roundUp(room, SLOT_SIZE) : start;
+}
+
+export interface Mtime {
+  readonly sec: number;
+  readonly nsec: number;
+}
+
+/**
+ * The least mtime of some inodes (spec 20 §3.9). composefs-rs compares seconds as unsigned, so that those before 1970
+ * come last; C compares them as signed.
+ */
+export function minimumMtime(inodes: Iterable<{ readonly stat: Stat }>, dialect: ErofsDialect | undefined): Mtime {
+  let minimum: Stat | undefined;
+  for (const { stat } of inodes) {
+    if (minimum === undefined || isLess(stat, minimum, dialect === 'mkcomposefs')) minimum = stat;
+  }
+  return { sec: minimum?.mtimeSec ?? 0, nsec: minimum?.mtimeNsec ?? 0 };
+}
+
+function isLess(a: Stat, b: Stat, isSigned: boolean): boolean {
+  if (a.mtimeSec === b.mtimeSec) return a.mtimeNsec < b.mtimeNsec;
+  if (!isSigned && a.mtimeSec < 0 !== b.mtimeSec < 0) return a.mtimeSec >= 0;
+  return a.mtimeSec < b.mtimeSec;
 }
