@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
+import { libcFunction } from '../src/linux/ffi.js';
 
 // Makes every start of Node read all certificates of the system.
 delete process.env['NODE_EXTRA_CA_CERTS'];
@@ -49,7 +49,7 @@ export function median(measurements: readonly Measurement[]): Measurement {
 function childUsage(): { cpu: number; peakMiB: number } {
   const RUSAGE_CHILDREN = -1;
   const buffer = Buffer.alloc(144);
-  const getrusage = koffi.load('libc.so.6').func('int getrusage(int who, void *usage)');
+  const getrusage = libcFunction<[who: number, usage: Buffer], number>('getrusage', 'int', ['int', 'void *']);
   if (getrusage(RUSAGE_CHILDREN, buffer) !== 0) throw new Error('getrusage failed');
   const seconds = (offset: number): number =>
     Number(buffer.readBigInt64LE(offset)) + Number(buffer.readBigInt64LE(offset + 8)) / 1e6;

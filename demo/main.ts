@@ -22,7 +22,7 @@ import { type SelfImage, writeSelfImage } from './self-image.js';
  */
 
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
-const program = join(packageRoot, 'dist/bin/cfsctl.js');
+const program = join(packageRoot, 'dist/lib/cfsctl.js');
 const isRoot = process.getuid?.() === 0;
 const work = mkdtempSync(join(tmpdir(), 'composefs-oci-demo-'));
 const bold = (text: string): string => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);

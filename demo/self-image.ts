@@ -103,10 +103,9 @@ export async function writeSelfImage(packageRoot: string, layout: string): Promi
 
   const own = new Layer(expected).directory(`${modules}/composefs-oci`).directory(`${modules}/composefs-oci/dist`);
   own.file(`${modules}/composefs-oci/package.json`, readFileSync(join(packageRoot, 'package.json')));
-  for (const folder of ['dist/bin', 'dist/src'])
-    own.tree(`${modules}/composefs-oci/${folder}`, join(packageRoot, folder));
+  own.tree(`${modules}/composefs-oci/dist/lib`, join(packageRoot, 'dist/lib'));
 
-  const top = new Layer(expected).symlink('usr/bin/cfsctl', '../lib/node_modules/composefs-oci/dist/bin/cfsctl.js');
+  const top = new Layer(expected).symlink('usr/bin/cfsctl', '../lib/node_modules/composefs-oci/dist/lib/cfsctl.js');
   top.hardlink('etc/hostname.copy', 'etc/hostname').whiteout('etc', 'motd');
 
   const layers: { description: string; tar: Buffer; compression: Compression }[] = [

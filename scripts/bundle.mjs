@@ -1,35 +1,40 @@
-// Bundles the commands and their worker threads from dist/src into dist/bin. Node takes almost a millisecond to load a
-// module, and every thread loads its own: a pull would spend a tenth of its time on that. CommonJS, since Node's loader
-// of ES modules takes 5 ms to start and twice as long for each file.
+// Makes dist/lib, which is what the package ships, of dist/src: the faces of the library, the commands, and the modules
+// that run as threads or processes, in as few files as serve. Node takes almost a millisecond to load a module, and every
+// thread loads its own: a pull would spend a tenth of its time on that, and an import of the library 300 ms.
+// CommonJS, which both `import` and `require` take: Node's loader of ES modules takes 5 ms to start and twice as long for
+// each file.
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rollup } from '@rollup/wasm-node';
+import { rollup } from 'rollup';
+import { dts } from 'rollup-plugin-dts';
 
-const OUTPUT = 'dist/bin';
-/** Packages of which commands need little: it loads in a tenth of the time. Their licences come along. */
+const OUTPUT = 'dist/lib';
+/** Packages of which little is needed: it loads in a tenth of the time. Their licences come along. */
 const BUNDLED = { valibot: 'LICENSE.md' };
 /** The command that goes into an initramfs: one file, in which all is that it needs but koffi. */
-const SINGLE = 'composefs-setup-root.js';
+const SINGLE = 'composefs-setup-root';
 const IN_SINGLE = { ...BUNDLED, 'smol-toml': 'LICENSE' };
 
-const { name, version, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
-const compiled = (path) => path.replace(`${OUTPUT}/`, 'dist/src/cli/');
-const main = [compiled(bin.cfsctl), ...threads()];
-const tools = Object.values(bin)
-  .map(compiled)
-  .filter((path) => !main.includes(path));
-const entries = [...main, ...tools];
-const names = new Set(entries.map((path) => basename(path)));
-if (names.size < entries.length) throw new Error(`two entry points have the same file name: ${entries.join(', ')}`);
+const { name, version, bin, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+/** By the name of their file, the module in dist/src that it is made of. */
+const faces = Object.fromEntries(
+  Object.values(exports)
+    .filter((target) => typeof target === 'object')
+    .map(({ default: path }) => basename(path, '.js'))
+    .map((face) => [face, face === 'index' ? 'dist/src/index.js' : `dist/src/${face}/index.js`]),
+);
+const commands = Object.keys(bin).map((command) => [command, `dist/src/cli/${command}.js`]);
+const threads = threadModules().map((path) => [basename(path, '.js'), path]);
 
 rmSync(OUTPUT, { recursive: true, force: true });
-// A small tool shares no file with the others: it would load what it does not need.
-for (const tool of tools) {
-  if (basename(tool) === SINGLE) await writeBundle([tool], IN_SINGLE, { inlineDynamicImports: true });
-  else await writeBundle([tool]);
-}
-await writeBundle(main);
+await writeBundle(byName(commands.filter(([command]) => command === SINGLE)), IN_SINGLE, {
+  inlineDynamicImports: true,
+});
+await writeBundle(
+  byName([...commands.filter(([command]) => command !== SINGLE), ...threads, ...Object.entries(faces)]),
+);
+await writeDeclarations();
 
 // Makes the files CommonJS, and is what they find when they ask for the package's version.
 const scope = { name, version, type: 'commonjs', exports: { './package.json': './package.json' } };
@@ -38,14 +43,21 @@ for (const [id, licence] of Object.entries(IN_SINGLE)) {
   copyFileSync(join('node_modules', id, licence), join(OUTPUT, `LICENSE-${id}${extname(licence)}`));
 }
 
-async function writeBundle(paths, bundled = BUNDLED, output = { experimentalMinChunkSize: 50_000 }) {
+function byName(entries) {
+  const input = Object.fromEntries(entries);
+  if (Object.keys(input).length < entries.length)
+    throw new Error(`two entry points have one name: ${entries.join(' ')}`);
+  return input;
+}
+
+async function writeBundle(input, bundled = BUNDLED, output = { experimentalMinChunkSize: 50_000 }) {
   const bundle = await rollup({
     logLevel: 'warn',
     // What a package does inside of itself is its own matter.
     onLog: (level, log, handle) => {
       if (log.code !== 'CIRCULAR_DEPENDENCY' || !log.ids.every((id) => id.includes('node_modules'))) handle(level, log);
     },
-    input: Object.fromEntries(paths.map((path) => [basename(path, '.js'), path])),
+    input,
     external: (id) => !/^(?:[./]|dist\/)/.test(id) && !Object.hasOwn(bundled, id),
     plugins: [
       {
@@ -66,17 +78,47 @@ async function writeBundle(paths, bundled = BUNDLED, output = { experimentalMinC
   await bundle.close();
 }
 
+/** A file of declarations for each face, and one with what they are made of: a class is the same from each of them. */
+async function writeDeclarations() {
+  const input = Object.fromEntries(Object.entries(faces).map(([face, path]) => [face, path.replace(/\.js$/, '.d.ts')]));
+  const entries = new Set(Object.values(input));
+  const bundle = await rollup({
+    input,
+    external: /^node:/,
+    plugins: [
+      {
+        name: 'the namespace of the core is the face of the core',
+        resolveId: (id) => (id === './composefs/index.js' ? { id: './composefs.js', external: true } : null),
+      },
+      dts(),
+    ],
+    onLog: (level, log, handle) => {
+      // Types that a face uses and does not export: test/package/ has an eye on them.
+      if (log.plugin !== 'dts') handle(level, log);
+    },
+  });
+  await bundle.write({
+    dir: OUTPUT,
+    format: 'es',
+    minifyInternalExports: false,
+    manualChunks: (id) => (entries.has(id.slice(id.indexOf('dist/src/'))) ? undefined : 'declarations'),
+    entryFileNames: '[name].d.ts',
+    chunkFileNames: '[name].d.ts',
+  });
+  await bundle.close();
+}
+
 /** Modules that are started by their file name, as threads or processes: they must lie beside the code that does. */
-function threads() {
+function threadModules() {
   const modules = readdirSync('dist/src', { recursive: true })
     .filter((path) => path.endsWith('.js') && !path.startsWith('testing/'))
     // What is compiled of a file that has moved since may linger in dist/.
     .filter((path) => existsSync(join('src', path.replace(/\.js$/, '.ts'))))
     .map((path) => join('dist/src', path));
   const started = modules.flatMap((path) =>
-    [...readFileSync(path, 'utf8').matchAll(/new URL\('(.+?)', import\.meta\.url\)/g)].map(([text, name]) => {
-      if (!/^\.\/[\w-]+\.js$/.test(name)) throw new Error(`${path}: ${text} is not found in the bundle`);
-      return join(dirname(path), name);
+    [...readFileSync(path, 'utf8').matchAll(/new URL\('(.+?)', import\.meta\.url\)/g)].map(([text, module]) => {
+      if (!/^\.\/[\w-]+\.js$/.test(module)) throw new Error(`${path}: ${text} is not found in the bundle`);
+      return join(dirname(path), module);
     }),
   );
   return [...new Set(started)];

@@ -62,11 +62,13 @@ let imports = 0;
 for (const file of files) {
   const level = levelOf(file);
   if (level < 0) violations.push(`${file}: belongs to no level of levels.json`);
-  for (const [, specifier] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+  const text = readFileSync(file, 'utf8');
+  for (const [packages, folders] of Object.entries(onlyIn)) {
+    if (!text.includes(packages) || isBelow(file, folders)) continue;
+    violations.push(`${file}: names ${packages}, which only ${folders.join(', ')} may`);
+  }
+  for (const [, specifier] of text.matchAll(IMPORT)) {
     imports += 1;
-    if (onlyIn[specifier] !== undefined && !isBelow(file, onlyIn[specifier])) {
-      violations.push(`${file}: imports ${specifier}, which only ${onlyIn[specifier].join(', ')} may`);
-    }
     if (!specifier.startsWith('.')) continue;
     const target = normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts');
     if (levelOf(target) < level) violations.push(`${file}: imports ${target}, which is on a level above it`);

@@ -1,7 +1,32 @@
 import { createRequire } from 'node:module';
-import type { LibraryHandle } from 'koffi';
 import { ComposefsError } from '../errors.js';
 import { withoutTermination } from '../threads/thread-side.js';
+
+/**
+ * The package with the compiled code of koffi for this machine. It is a whole koffi by itself; the package `koffi` adds
+ * the choice among them, its source, and a script at install that compiles that where no other is there.
+ */
+export const KOFFI_PACKAGE: string = `@koromix/koffi-linux-${process.arch}`;
+
+/** What is used of koffi (https://koffi.dev). */
+interface Koffi {
+  load(name: string | null): Library;
+  errno(): number;
+  address(buffer: Uint8Array): bigint;
+  readonly os: { readonly errno: Readonly<Record<string, number>> };
+}
+
+interface Library {
+  func(...definition: (string | readonly string[])[]): ForeignFunction;
+}
+
+/** It has the types that its definition says. `async` takes a callback `(error, result)` as its last argument. */
+export interface ForeignFunction {
+  // biome-ignore lint/suspicious/noExplicitAny: see above.
+  (...args: any[]): any;
+  // biome-ignore lint/suspicious/noExplicitAny: see above.
+  readonly async: (...args: any[]) => void;
+}
 
 /**
  * Foreign functions: the only module that knows koffi.
@@ -12,12 +37,8 @@ import { withoutTermination } from '../threads/thread-side.js';
  */
 export interface NativeLibrary {
   /** Binds a function, by its prototype in C or by its name and the types as koffi names them. */
-  func(
-    ...definition: [prototype: string] | [name: string, result: string, parameters: string[]]
-  ): ReturnType<LibraryHandle['func']>;
+  func(...definition: [prototype: string] | [name: string, result: string, parameters: string[]]): ForeignFunction;
 }
-
-type Koffi = typeof import('koffi');
 
 let koffi: Koffi | undefined;
 const libraries = new Map<string | null, NativeLibrary>();
@@ -98,10 +119,9 @@ export function cString(text: string | Uint8Array): Buffer {
   return result;
 }
 
-function bindable(library: LibraryHandle): NativeLibrary {
+function bindable(library: Library): NativeLibrary {
   return {
-    func: (...definition) =>
-      withoutTermination(() => (definition.length === 1 ? library.func(...definition) : library.func(...definition))),
+    func: (...definition) => withoutTermination(() => library.func(...definition)),
   };
 }
 
@@ -121,7 +141,7 @@ function bind<Arguments extends unknown[], Result>(
 function loadKoffi(): Koffi {
   if (koffi !== undefined) return koffi;
   try {
-    const loaded: Koffi = withoutTermination(() => createRequire(import.meta.url)('koffi'));
+    const loaded: Koffi = withoutTermination(() => createRequire(import.meta.url)(KOFFI_PACKAGE));
     koffi = loaded;
     return loaded;
   } catch (cause) {
@@ -138,6 +158,6 @@ function reason(cause: unknown): string {
 function unavailable(why: string, cause: unknown): ComposefsError {
   return new ComposefsError('FFI_UNAVAILABLE', `system calls are not available: ${why}`, {
     cause,
-    hint: `install the optional package @koromix/koffi-linux-${process.arch} of koffi`,
+    hint: `install the optional package ${KOFFI_PACKAGE}`,
   });
 }

@@ -14,7 +14,7 @@ export function sharedPath(...parts: string[]): string | undefined {
 
 /** A command of the package as it is shipped: bundled, by `npm run build`. */
 export function commandPath(name: string): string {
-  return join(packageRoot, 'dist', 'bin', `${name}.js`);
+  return join(packageRoot, 'dist', 'lib', `${name}.js`);
 }
 
 /** Runs `action` in a fresh temporary directory and removes that afterwards. */

@@ -3,6 +3,7 @@ import Module, { syncBuiltinESMExports } from 'node:module';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
+import { KOFFI_PACKAGE } from '../../src/linux/ffi.js';
 import { CALL_KINDS, type CallKind, type FaultPlan, HOOK_VARIABLE } from './fault-plan.js';
 
 /**
@@ -184,7 +185,7 @@ function hookLibc(interceptor: Interceptor): void {
   const wrapped = new WeakMap<object, object>();
   loader._load = (...args: unknown[]): unknown => {
     const loaded = load.apply(Module, args);
-    if (args[0] !== 'koffi' || typeof loaded !== 'object' || loaded === null) return loaded;
+    if (args[0] !== KOFFI_PACKAGE || typeof loaded !== 'object' || loaded === null) return loaded;
     let koffi = wrapped.get(loaded);
     if (koffi === undefined) {
       koffi = wrapKoffi(loaded as Koffi, interceptor);

@@ -29,8 +29,8 @@ function virtualMachine(): string | undefined {
 /** Seconds after which a machine hangs. */
 const PATIENCE = 900;
 /** What the commands need of the checkout. */
-const PARTS = ['package.json', 'dist/src', 'dist/bin', 'dist/test', 'dist/bench'];
-const PACKAGES = ['koffi', '@koromix', 'commander', 'smol-toml', 'valibot', '@hpcc-js'];
+const PARTS = ['package.json', 'dist/src', 'dist/lib', 'dist/test', 'dist/bench'];
+const PACKAGES = ['@koromix', 'commander', 'smol-toml', 'valibot', '@hpcc-js'];
 
 async function run(round: Round): Promise<void> {
   const { folder, seed } = round.options;

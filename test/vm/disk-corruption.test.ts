@@ -25,7 +25,7 @@ const skip =
 
 /** Runs a shell script in the machine; its disk is kept in a file. Returns what it printed and its status. */
 function runInVm(work: string, script: string): { status: number | null; output: string } {
-  writeFileSync(join(work, 'script'), `set -e\nalias cfsctl='node /app/dist/bin/cfsctl.js'\n${script}`);
+  writeFileSync(join(work, 'script'), `set -e\nalias cfsctl='node /app/dist/lib/cfsctl.js'\n${script}`);
   const adds = ['app:/app', 'layout:/layout', 'script:/script'].map((pair) => `--add=${join(work, pair)}`);
   const options = ['--disk', join(work, 'disk'), '--size', '512M', '--timeout', '280'];
   const args = [...adds.flatMap((add) => ['--add', add.slice('--add='.length)]), ...options, '--', 'sh', '/script'];
@@ -55,9 +55,9 @@ describe('fs-verity in the kernel', { skip }, () => {
     test(`a byte changed below is found by the kernel and by fsck (${algorithm})`, () => {
       withTempDir((work) => {
         mkdirSync(join(work, 'app', 'dist'), { recursive: true });
-        cpSync(join(packageRoot, 'dist', 'bin'), join(work, 'app', 'dist', 'bin'), { recursive: true });
+        cpSync(join(packageRoot, 'dist', 'lib'), join(work, 'app', 'dist', 'lib'), { recursive: true });
         cpSync(join(packageRoot, 'package.json'), join(work, 'app', 'package.json'));
-        for (const name of ['koffi', '@koromix', 'commander', '@hpcc-js', 'smol-toml']) {
+        for (const name of ['@koromix', 'commander', '@hpcc-js', 'smol-toml']) {
           cpSync(join(packageRoot, 'node_modules', name), join(work, 'app', 'node_modules', name), { recursive: true });
         }
         const good = xoshiroBytes(20000, 1);

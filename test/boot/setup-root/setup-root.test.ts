@@ -203,11 +203,8 @@ test('in an initramfs: Node.js, its libraries, koffi, and one file', { skip }, (
   const libraries = execFileSync('ldd', [process.execPath], { encoding: 'utf8' }).match(/\/\S+/g) ?? [];
   for (const library of libraries) copy(library, library);
   cpSync(COMMAND, join(initramfs, 'usr/lib/composefs/bin/composefs-setup-root.js'));
-  for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`]) {
-    cpSync(join(packageRoot, 'node_modules', name), join(initramfs, 'usr/lib/composefs/node_modules', name), {
-      recursive: true,
-    });
-  }
+  const koffi = `node_modules/@koromix/koffi-linux-${process.arch}`;
+  cpSync(join(packageRoot, koffi), join(initramfs, 'usr/lib/composefs', koffi), { recursive: true });
   const { sysroot, karg } = machine();
   const { lines } = inNamespace(`
     mount --bind ${initramfs} ${initramfs}

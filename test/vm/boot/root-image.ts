@@ -80,7 +80,7 @@ function installPackage(root: string): void {
   const bin = join(root, 'usr/local/bin');
   cpSync(process.execPath, join(bin, 'node'), { dereference: true });
   const target = join(root, PACKAGE);
-  for (const name of ['package.json', 'dist/bin', 'dist/src'])
+  for (const name of ['package.json', 'dist/lib'])
     cpSync(join(packageRoot, name), join(target, name), { recursive: true });
   const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
