@@ -108,7 +108,9 @@ if (isMainThread) {
   const counter = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL(import.meta.url));
   worker.postMessage(counter);
-  const serving = await new Promise<Serving>((resolve, reject) => worker.once('message', resolve).once('error', reject));
+  const serving = await new Promise<Serving>((resolve, reject) =>
+    worker.once('message', resolve).once('error', reject),
+  );
   await bench(serving, counter);
   await worker.terminate();
 } else {

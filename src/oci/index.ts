@@ -1,5 +1,7 @@
 /** OCI images in a composefs repository. The names are those of the `composefs-oci` crate, in camelCase. */
 
+export type { FileLocation } from './blob/blob-location.js';
+export type { LayerBlob, LayerContent, Transfer, TransferOptions, Transferred } from './blob/layer-blob.js';
 export {
   type BootImageMatch,
   type BootImageOptions,
@@ -35,9 +37,9 @@ export {
 } from './import/upgrade.js';
 export { processEntry } from './layer/apply-layer.js';
 export { createFilesystem, type FilesystemOptions } from './layer/filesystem.js';
+export { layerDumpfile, layerInfo, layerTar } from './layer/inspect-layer.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';
 export { LAYER_RULES, type LayerRules } from './layer/layer-rules.js';
-export { layerDumpfile, layerInfo, layerTar } from './layer/layers.js';
 export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.js';
 export type { ConfigDocument, ImageConfiguration } from './model/config.js';
 export type { Descriptor } from './model/descriptor.js';
@@ -49,7 +51,7 @@ export { isTarMediaType } from './model/media-types.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
 export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
 export { SkopeoError } from './skopeo/proxy-error.js';
-export type { BlobLocation, ImageSource, LentLayer } from './sources/image-source.js';
+export type { ImageSource, SourceContext } from './sources/image-source.js';
 export { openSource } from './sources/open-source.js';
 export { openBlob, writeBlob } from './store/blob.js';
 export {

@@ -1,4 +1,4 @@
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { type ResourceLimits, type TransferListItem, Worker } from 'node:worker_threads';
 import { TerminationLock } from './termination-lock.js';
 import type { ThreadData } from './thread-side.js';
 
@@ -66,8 +66,9 @@ export class Thread {
     return this;
   }
 
-  post(message: unknown): void {
-    this.#worker.postMessage({ message });
+  /** @param transfer what of the message changes hands. */
+  post(message: unknown, transfer: readonly TransferListItem[] = []): void {
+    this.#worker.postMessage({ message }, transfer);
   }
 
   /** The thread keeps the process alive: so it is at the beginning. */

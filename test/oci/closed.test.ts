@@ -10,7 +10,7 @@ import { importLayer } from '../../src/oci/import/import-layer.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { ensureComposefsErofs, upgradeRepo } from '../../src/oci/import/upgrade.js';
 import { createFilesystem } from '../../src/oci/layer/filesystem.js';
-import { layerInfo, layerTar } from '../../src/oci/layer/layers.js';
+import { layerInfo, layerTar } from '../../src/oci/layer/inspect-layer.js';
 import { parseOciDigest } from '../../src/oci/model/digest.js';
 import { OciImage } from '../../src/oci/store/image.js';
 import { inspectImage, listImages } from '../../src/oci/store/listing.js';

@@ -6,7 +6,7 @@ import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { ociFsck, ociFsckImage } from '../../src/oci/fsck/fsck.js';
 import { pull } from '../../src/oci/import/pull.js';
-import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layer/layers.js';
+import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layer/inspect-layer.js';
 import type { OciDigest } from '../../src/oci/model/digest.js';
 import { writeConfigStream } from '../../src/oci/store/config-stream.js';
 import {

@@ -5,7 +5,7 @@ import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { importLayer } from '../../src/oci/import/import-layer.js';
 import { pull } from '../../src/oci/import/pull.js';
-import { layerTar } from '../../src/oci/layer/layers.js';
+import { layerTar } from '../../src/oci/layer/inspect-layer.js';
 import { sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { tagImage, untagImage } from '../../src/oci/store/tags.js';
 import { blob, buildArtifact, buildImage } from '../support/oci-fixtures.js';

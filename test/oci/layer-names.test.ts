@@ -4,9 +4,9 @@ import { gzipSync } from 'node:zlib';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { isOciFsckOk, ociFsck } from '../../src/oci/fsck/fsck.js';
 import { importLayer } from '../../src/oci/import/import-layer.js';
-import { importTar, storeBlob } from '../../src/oci/import/import-tar.js';
 import { pull } from '../../src/oci/import/pull.js';
-import { layerTar } from '../../src/oci/layer/layers.js';
+import { storeBlob, storeTar } from '../../src/oci/import/store-tar.js';
+import { layerTar } from '../../src/oci/layer/inspect-layer.js';
 import { sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { writeConfigStream } from '../../src/oci/store/config-stream.js';
 import { LAYER_CONTENT_TYPE, layerContentId } from '../../src/oci/store/identifiers.js';
@@ -105,7 +105,7 @@ test('a blob with the digest of a tar does not stand in the way of the tar', asy
 test('what another program has put under the name of a layer is not taken for it', async (t) => {
   const repo = await tempRepository(t);
   const digest = sha256ContentDigest(TAR);
-  const evil = await importTar(repo.objects, undefined, chunksOf(EVIL));
+  const evil = await storeTar(repo.objects, undefined, chunksOf(EVIL));
   const foreign = [evil.id, (await storeBlob(repo.objects, chunksOf(TAR))).id];
   for (const id of foreign) {
     repo.registerStream(id, layerContentId(digest));
@@ -125,7 +125,7 @@ test('a layer that is not that of its name is found, and fails at its end when i
   const repo = await tempRepository(t);
   const digest = sha256ContentDigest(TAR);
   await pullInto(repo, t, TAR_IMAGE, 'image');
-  const evil = await importTar(repo.objects, undefined, chunksOf(EVIL));
+  const evil = await storeTar(repo.objects, undefined, chunksOf(EVIL));
   repo.registerStream(evil.id, layerContentId(digest));
   const detail = `Layer has incorrect checksum: expected ${digest}, its content is ${sha256ContentDigest(EVIL)}`;
   const wrongName = { type: 'stream-digest-mismatch', name: layerContentId(digest), detail };

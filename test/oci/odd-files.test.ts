@@ -9,7 +9,7 @@ import { isFsckOk, Repository } from '../../src/composefs/repository/index.js';
 import { errorCode, fullMessage } from '../../src/errors.js';
 import { isOciFsckOk, ociFsck } from '../../src/oci/fsck/fsck.js';
 import { pull } from '../../src/oci/import/pull.js';
-import { layerTar } from '../../src/oci/layer/layers.js';
+import { layerTar } from '../../src/oci/layer/inspect-layer.js';
 import { OciImage } from '../../src/oci/store/image.js';
 import { inspectImage, listImages } from '../../src/oci/store/listing.js';
 import { CfsctlFixtures } from '../support/cfsctl-fixtures.js';

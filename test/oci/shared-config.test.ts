@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { pull } from '../../src/oci/import/pull.js';
-import { layerTar } from '../../src/oci/layer/layers.js';
+import { layerTar } from '../../src/oci/layer/inspect-layer.js';
 import type { OciDigest } from '../../src/oci/model/digest.js';
 import { OCI_IMAGE_CONFIG } from '../../src/oci/model/media-types.js';
 import { writeConfigStream } from '../../src/oci/store/config-stream.js';

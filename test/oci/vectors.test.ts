@@ -8,7 +8,7 @@ import { importLayer } from '../../src/oci/import/import-layer.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { ensureComposefsErofs } from '../../src/oci/import/upgrade.js';
 import { createFilesystem } from '../../src/oci/layer/filesystem.js';
-import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layer/layers.js';
+import { layerDumpfile, layerInfo, layerTar } from '../../src/oci/layer/inspect-layer.js';
 import { sha256ContentDigest, sha256Digest } from '../../src/oci/model/digest.js';
 import { openBlob, writeBlob } from '../../src/oci/store/blob.js';
 import { writeConfig, writeConfigRaw, writeConfigStream } from '../../src/oci/store/config-stream.js';

@@ -2,7 +2,7 @@ import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { ObjectStoreMethod } from '../../src/composefs/repository/objects/stored-object.js';
-import type { DirectStore } from '../../src/oci/import/layer-store.js';
+import type { ObjectSink } from '../../src/oci/import/object-queue.js';
 
 interface Stored {
   readonly id: ObjectId;
@@ -11,7 +11,7 @@ interface Stored {
 }
 
 /** Objects in memory. */
-export class MemoryStore implements DirectStore {
+export class MemoryStore implements ObjectSink {
   readonly algorithm: HashAlgorithm;
   readonly objects: Map<ObjectId, Buffer> = new Map();
   /** Writers that were neither finished nor aborted. */

@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { layerDumpfile, layerInfo, layerTar } from '../../oci/layer/layers.js';
+import { layerDumpfile, layerInfo, layerTar } from '../../oci/layer/inspect-layer.js';
 import { parseOciDigest } from '../../oci/model/digest.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';

@@ -1,3 +1,4 @@
+export type { LongCallOptions } from '../../threads/jobs.js';
 export { commitImages, commitImageVersion, computeImageId } from './commit.js';
 export { RepositoryOpenError, type RepositoryOpenErrorKind } from './directory/open-error.js';
 export { NotWritableError } from './directory/writable.js';
@@ -43,7 +44,6 @@ export { ImportContext, type ImportOptions } from './objects/import-file.js';
 export { ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
 export type { ObjectWriter } from './objects/object-writer.js';
 export type { ObjectStoreMethod, StoredObject } from './objects/stored-object.js';
-export type { LongCallOptions } from './objects/worker-threads.js';
 export type { OpenOptions } from './open.js';
 export { ReadableRepository } from './readable-repository.js';
 export { type EnsureStatus, Repository } from './repository.js';

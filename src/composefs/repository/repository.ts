@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
+import type { LongCallOptions } from '../../threads/jobs.js';
 import type { FormatVersion } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamWriter } from '../splitstream/index.js';
@@ -21,7 +22,6 @@ import { linkStreams, nameStream, registerStreams, type StreamNames, storeStream
 import { createSymlink } from './names/symlink.js';
 import { hasAllObjects } from './names/whole-stream.js';
 import type { SyncingHost } from './objects/host.js';
-import type { LongCallOptions } from './objects/worker-threads.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { ReadableRepository } from './readable-repository.js';
 

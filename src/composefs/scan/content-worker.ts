@@ -1,4 +1,4 @@
-import { serveJobs } from '../repository/objects/worker-threads.js';
+import { serveJobs } from '../../threads/jobs.js';
 import { type ContentJob, finishObjects, openDestination, storeContents } from './file-contents.js';
 
 /** Reads and stores the contents of files in a worker thread. */

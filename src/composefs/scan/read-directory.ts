@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { ContextError } from '../../errors.js';
 import { unpackError } from '../../threads/error-transfer.js';
+import { type JobOptions, runJobs } from '../../threads/jobs.js';
 import type { ObjectId } from '../fsverity/object-id.js';
-import { runInWorkers, type WorkerOptions } from '../repository/objects/worker-threads.js';
 import type { Directory } from '../tree/inode.js';
 import {
   type ContentDestination,
@@ -154,10 +154,10 @@ async function readInThreads(
   files: PendingFiles,
   destination: ContentDestination,
   threads: number,
-  options: Omit<WorkerOptions<ContentResult>, 'threads'>,
+  options: Omit<JobOptions<ContentResult>, 'threads'>,
 ): Promise<ContentResult[]> {
   const worker = new URL('./content-worker.js', import.meta.url);
-  return await runInWorkers<ContentJob, ContentResult>(worker, destination, jobsOf(files), { ...options, threads });
+  return await runJobs<ContentJob, ContentResult>(worker, destination, jobsOf(files), { ...options, threads });
 }
 
 /** The scan goes on while threads are at work: when one of them asks for a job. */

@@ -11,13 +11,3 @@ export interface FileLocation {
   /** Given: the blob is what these bytes decompress to. */
   readonly compression?: 'gzip' | 'zstd';
 }
-
-/**
- * A pipe into which somebody writes a blob of `size` bytes. It can be read once, in any thread. Whoever reads it leaves
- * the descriptor open.
- */
-export interface PipeLocation {
-  readonly kind: 'pipe';
-  readonly fd: number;
-  readonly size: number;
-}

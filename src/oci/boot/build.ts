@@ -3,7 +3,7 @@ import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import type { ProgressReporter } from '../../progress.js';
 import type { BootImagesInput, BuiltImage } from '../import/build-images.js';
-import { WorkerPool } from '../import/pool.js';
+import { importPool } from '../import/import-pool.js';
 import { configLayers } from '../layer/filesystem.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import type { OciDigest } from '../model/digest.js';
@@ -28,7 +28,7 @@ export async function buildBootImages(
 ): Promise<readonly BuiltImage[]> {
   const layers = configLayers(image.layerDiffIds(), image.layerRefs);
   const input = { store: repo.objects.options, layers, trusted: true, layerRules, versions: [], boot };
-  const pool = new WorkerPool(1);
+  const pool = importPool(1);
   try {
     const built = await pool.run('build-images', input, { signal, onProgress: (event) => progress?.report(event) });
     return built.boot;

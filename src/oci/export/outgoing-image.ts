@@ -4,7 +4,7 @@ import { type CompressionChoice, compressionLevel } from '../../compression/comp
 import { ComposefsError } from '../../errors.js';
 import type { StagedFile } from '../../fs/staged-file.js';
 import { nullReporter, type ProgressEvent, type ProgressReporter } from '../../progress.js';
-import { WorkerPool } from '../import/pool.js';
+import { importPool } from '../import/import-pool.js';
 import type { StoredContent, WrittenBlob } from '../layer/write-layer.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
@@ -136,7 +136,7 @@ async function stageLayers(
   jobs.sort((a, b) => b.descriptor.size - a.descriptor.size);
   const staged = new Map<string, StagedLayer>();
   const files: StagedFile[] = [];
-  const pool = new WorkerPool(Math.min(threads, jobs.length));
+  const pool = importPool(Math.min(threads, jobs.length));
   const stop = new AbortController();
   const both = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
   const results = await Promise.allSettled(

@@ -1,9 +1,9 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { listEntries } from '../../composefs/repository/names/category.js';
-import type { LongCallOptions } from '../../composefs/repository/objects/worker-threads.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { tryNameText } from '../../fs/directory-entries.js';
-import { WorkerPool } from '../import/pool.js';
+import type { LongCallOptions } from '../../threads/jobs.js';
+import { importPool } from '../import/import-pool.js';
 import { type VerifyLayerInput, verifyStoredLayer } from '../import/verify-layer.js';
 import { contentDigestLike, type OciDigest, parseOciDigest } from '../model/digest.js';
 import { isContainerImage } from '../model/manifest.js';
@@ -39,7 +39,7 @@ export async function checkLayerContents(
   layers: readonly UncheckedLayer[],
   { threads = repo.writeConcurrency, signal }: LongCallOptions,
 ): Promise<OciFsckError[]> {
-  const pool = threads === 0 || layers.length === 0 ? undefined : new WorkerPool(threads);
+  const pool = threads === 0 || layers.length === 0 ? undefined : importPool(threads);
   try {
     const problems = new Map<string, Promise<{ readonly problem?: string }>>();
     const results = layers.map(async ({ verity, digest, contentType, finding }) => {

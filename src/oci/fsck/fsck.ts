@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { FsckResult } from '../../composefs/repository/fsck/fsck.js';
-import type { LongCallOptions } from '../../composefs/repository/objects/worker-threads.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { errorChain } from '../../errors.js';
+import type { LongCallOptions } from '../../threads/jobs.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
 import { contentDigestLike, type OciDigest, parseOciDigest, sha256ContentDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';

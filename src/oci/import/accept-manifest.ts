@@ -1,9 +1,8 @@
 import type { ManifestDocument } from '../model/manifest.js';
 import { checkPolicy } from '../signatures/check-policy.js';
-import { imageIdentity, referrerIdentity } from '../signatures/image-identity.js';
+import { referrerIdentity } from '../signatures/image-identity.js';
 import type { Policy } from '../signatures/policy.js';
 import type { ImageSource } from '../sources/image-source.js';
-import { parseSourceReference } from '../sources/open-source.js';
 
 /**
  * Throws if the image of a manifest is not to be pulled. A referrer of the image, which nobody has named, is left out for
@@ -14,12 +13,9 @@ export type AcceptManifest = (manifest: ManifestDocument, isReferrer: boolean) =
 export const acceptAll: AcceptManifest = async () => undefined;
 
 /** Accepts what a signature policy accepts. */
-export function acceptByPolicy(policy: Policy, imgref: string, source: ImageSource): AcceptManifest {
-  const reference = parseSourceReference(imgref);
-  // A source in a registry knows the complete name.
-  const complete = reference.transport === 'registry' ? { ...reference, name: source.reference } : reference;
-  const identity = imageIdentity(complete, source.realPath);
-  const fetchSignatures = source.signatures?.bind(source);
+export function acceptByPolicy(policy: Policy, source: ImageSource): AcceptManifest {
+  const { identity } = source;
+  const fetchSignatures = source.signatures.bind(source);
   return async ({ digest }, isReferrer) => {
     const known = isReferrer ? referrerIdentity(identity, digest) : identity;
     await checkPolicy(policy, { identity: known, digest, fetchSignatures });

@@ -5,11 +5,11 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { cloneTree, filterXattrs } from '../../composefs/tree/walk.js';
+import type { TaskContext } from '../../threads/tasks.js';
 import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
 import { buildFilesystem, type LayerRef } from '../layer/filesystem.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import { isAllowedContainerXattr, type XattrFiltering } from '../tree/transform.js';
-import type { TaskContext } from './task-context.js';
 
 /** Builds the file system of an image once, and makes of it EROFS images of each wanted kind and format. */
 export interface BuildImagesInput {

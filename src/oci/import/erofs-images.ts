@@ -10,11 +10,11 @@ import { bootImageRefKey } from '../store/identifiers.js';
 import { hasLayers, type ImageContent, isUsableImage } from '../store/link-image.js';
 import type { XattrFiltering } from '../tree/transform.js';
 import type { BuiltImage } from './build-images.js';
-import type { WorkerPool } from './pool.js';
+import type { ImportPool } from './import-pool.js';
 import type { PulledImage } from './pull-options.js';
 
 export interface ErofsOptions {
-  readonly pool: WorkerPool;
+  readonly pool: ImportPool;
   readonly signal?: AbortSignal | undefined;
   /**
    * Builds the images by these rules, also where some are linked, of which nobody knows by which rules they were built.
@@ -94,6 +94,11 @@ function imagesToLink(
 export function imagesByVersion({ image, imageV1 }: LinkedImages): PulledImage[] {
   const images = [[1, imageV1] as const, [2, image] as const];
   return images.flatMap(([version, id]) => (id === undefined ? [] : [{ version, id }]));
+}
+
+/** The boot image of the mode `allowlist-only`. */
+export function bootImageOf({ bootImages }: LinkedImages, version: FormatVersion): ObjectId | undefined {
+  return bootImages?.get(bootImageRefKey(version, 'allowlist-only'));
 }
 
 /** All ids of a set of images. */

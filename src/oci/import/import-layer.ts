@@ -5,9 +5,9 @@ import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
 import { validateLayerName } from '../model/tag.js';
 import { layerContentId } from '../store/identifiers.js';
+import { findLayer, layerNames } from './find-layer.js';
 import { emptyStats, type ImportStats } from './import-stats.js';
-import { importTar } from './import-tar.js';
-import { findLayer, layerNames } from './stored-layers.js';
+import { storeTar } from './store-tar.js';
 
 export interface ImportLayerOptions {
   readonly signal?: AbortSignal | undefined;
@@ -35,11 +35,11 @@ export async function importLayer(
     let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
     if (stored === undefined) {
       const importOptions = { signal: options.signal, limits: tarLimits(options.layerLimits) };
-      const { result } = await withDeferredNames(repo.objects.options, (objects) =>
-        importTar(objects, diffId, tar, importOptions),
+      const layer = await withDeferredNames(repo.objects.options, (objects) =>
+        storeTar(objects, diffId, tar, importOptions),
       );
-      stored = result;
-      repo.registerStreams(layerNames(repo, result, diffId));
+      repo.registerStreams(layerNames(repo, layer, diffId));
+      stored = layer;
     }
     if (name !== undefined) repo.nameStream(layerContentId(diffId), name);
     repo.syncNames();

@@ -1,57 +1,85 @@
 import { availableParallelism } from 'node:os';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
-import { createObjectBatches, ObjectBatches, type SharedObjectBatches } from './object-batches.js';
-import type { WorkerPool } from './pool.js';
+import type { ImportPool } from './import-pool.js';
 
-/** Each takes up to 32 MiB, of which those are used only that another thread helps with. */
-const MAX_SHARED_LAYERS = 8;
+interface RunningLayer {
+  /** Brings helpers to its thread. */
+  readonly port: MessagePort;
+  helpers: number;
+  readonly ended: AbortController;
+}
 
 /**
- * Lets threads that have no layer of their own help with those that remain: the layers of an image are of very
- * different sizes, and some images have one only.
+ * Lets threads that have no layer of their own help with those that remain: an image may have one layer only, and
+ * decompressing, splitting and hashing it is more than one processor's work. As long as there are as many layers as
+ * processors nobody helps: all processors are at work then, and help would only cost.
  */
 export class LayerHelpers {
-  readonly #pool: WorkerPool;
+  readonly #pool: ImportPool;
   readonly #store: ObjectStoreOptions;
   readonly #signal: AbortSignal;
-  readonly #shared = new Set<SharedObjectBatches>();
-  #running: number;
-  #helpers = 0;
+  readonly #running = new Set<RunningLayer>();
+  /** Layers that have not ended, begun or not. */
+  #left: number;
+  #helping = 0;
 
-  /** @param layers - how many there are. */
-  constructor(layers: number, pool: WorkerPool, store: ObjectStoreOptions, signal: AbortSignal) {
-    this.#running = layers;
+  /** @param layers how many there are. */
+  constructor(layers: number, pool: ImportPool, store: ObjectStoreOptions, signal: AbortSignal) {
+    this.#left = layers;
     this.#pool = pool;
     this.#store = store;
     this.#signal = signal;
   }
 
-  /** Through which a layer, the largest first, can be helped with; undefined where that is not worth its memory. */
-  share(): SharedObjectBatches | undefined {
-    if (this.#shared.size === MAX_SHARED_LAYERS) return undefined;
-    const shared = createObjectBatches(this.#store.algorithm);
-    this.#shared.add(shared);
-    return shared;
+  /**
+   * A layer begins, the largest first.
+   *
+   * @returns the port that its thread gets, over which helpers are offered to it, and what to call when the thread is done.
+   */
+  begin(): { readonly port: MessagePort; readonly end: () => void } {
+    const { port1, port2 } = new MessageChannel();
+    const layer = { port: port1, helpers: 0, ended: new AbortController() };
+    this.#running.add(layer);
+    this.#start();
+    const end = (): void => {
+      this.#running.delete(layer);
+      layer.ended.abort();
+      port1.close();
+      port2.close();
+    };
+    return { port: port2, end };
   }
 
-  /** A layer is done or has failed. */
-  end(shared: SharedObjectBatches | undefined): void {
-    this.#running--;
-    if (shared !== undefined) {
-      new ObjectBatches(shared).close();
-      this.#shared.delete(shared);
-    }
-    this.start();
+  /** A layer is stored, or given up, or was there. */
+  end(): void {
+    this.#left--;
+    this.#start();
   }
 
-  /** Starts helpers, if there are more threads than layers. A helper keeps its thread until the layers are done. */
-  start(): void {
+  #start(): void {
     const threads = Math.min(this.#pool.size, availableParallelism());
-    while (this.#shared.size > 0 && this.#running + this.#helpers < threads && !this.#signal.aborted) {
-      this.#helpers++;
-      const input = { store: this.#store, layers: [...this.#shared] };
-      // Without help it only takes longer: what fails here fails, and is reported, in the layer's own thread.
-      this.#pool.run('help-storing', input, { signal: this.#signal }).catch(() => undefined);
+    while (this.#running.size > 0 && this.#left + this.#helping < threads && !this.#signal.aborted) {
+      // The one with the fewest helpers; of several the largest.
+      const layer = [...this.#running].reduce((best, other) => (other.helpers < best.helpers ? other : best));
+      void this.#help(layer);
+    }
+  }
+
+  async #help(layer: RunningLayer): Promise<void> {
+    const { port1, port2 } = new MessageChannel();
+    layer.helpers++;
+    this.#helping++;
+    try {
+      layer.port.postMessage(port1, [port1]);
+      const signal = AbortSignal.any([this.#signal, layer.ended.signal]);
+      await this.#pool.run('help-layer', { store: this.#store, port: port2 }, { signal, transfer: [port2] });
+    } catch {
+      // The layer's thread reports what it lacks.
+    } finally {
+      layer.helpers--;
+      this.#helping--;
+      this.#start();
     }
   }
 }

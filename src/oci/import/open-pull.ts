@@ -4,7 +4,8 @@ import type { RetryObserver } from '../http/retry.js';
 import { partialStoreOptions } from '../registry/partial-store.js';
 import { loadPolicy } from '../signatures/load-policy.js';
 import type { ImageSource } from '../sources/image-source.js';
-import { importContext, openSource, parseSourceReference } from '../sources/open-source.js';
+import { type OpenSourceOptions, openReference, parseSourceReference } from '../sources/open-source.js';
+import { imageContext } from '../sources/source-context.js';
 import { type AcceptManifest, acceptAll, acceptByPolicy } from './accept-manifest.js';
 import type { PullOptions } from './pull-options.js';
 
@@ -14,7 +15,7 @@ export async function openPull(
   imgref: string,
   options: PullOptions,
 ): Promise<{ source: ImageSource; accept: AcceptManifest }> {
-  const { platform, signal, timeouts, retry, registry: config, signaturePolicy: file, via } = options;
+  const { platform, signal, timeouts, retry, registry: config, signaturePolicy: file, via, downloads } = options;
   const policy = loadPolicy(file, config);
   // skopeo does not work without a policy, and finds ours only if it is the user's or the system's.
   const skopeoPolicy = policy === undefined ? 'none' : file === undefined ? undefined : { file };
@@ -23,13 +24,11 @@ export async function openPull(
     options.progress?.report({ type: 'message', text });
   };
   const registry = { config, timeouts, retry, partial: partialStoreOptions(repo.root), signal, observe };
-  parseSourceReference(imgref);
-  const source = await inImport(imgref, signal, () =>
-    openSource(imgref, { platform, signal, registry, via, skopeoPolicy }),
-  );
-  if (policy === undefined) return { source, accept: acceptAll };
+  const reference = parseSourceReference(imgref);
+  const sourceOptions: OpenSourceOptions = { platform, signal, registry, via, skopeoPolicy, downloads };
+  const source = await inImport(imageContext(reference), signal, () => openReference(reference, sourceOptions));
   try {
-    return { source, accept: acceptByPolicy(policy, imgref, source) };
+    return { source, accept: policy === undefined ? acceptAll : acceptByPolicy(policy, source) };
   } catch (error) {
     await source.close();
     throw error;
@@ -38,11 +37,11 @@ export async function openPull(
 
 /** Runs a part of a pull; its errors get the context of the whole, but that of the signal. */
 export async function inImport<T>(
-  imgref: string,
+  context: string,
   signal: AbortSignal | undefined,
   action: () => Promise<T>,
 ): Promise<T> {
-  return await withContextAsync(importContext(imgref), action).catch((error: unknown) => {
+  return await withContextAsync(context, action).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw error;
   });

@@ -1,16 +1,16 @@
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError, withContext, withContextAsync } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
+import type { Transfer } from '../blob/layer-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { extractDiffIds } from '../model/diff-ids.js';
 import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } from '../model/manifest.js';
-import type { Transfer } from '../registry/use-blob.js';
 import type { ImageSource } from '../sources/image-source.js';
 import { findConfig } from '../store/config-stream.js';
 import type { ImageContent } from '../store/link-image.js';
 import type { ImportStats } from './import-stats.js';
-import { importLayers, pairLayers } from './layer-importer.js';
 import type { PullContext } from './pull-context.js';
+import { pairLayers, pullLayers } from './pull-layers.js';
 import type { PulledLayer } from './pull-options.js';
 
 export interface PulledContent extends ImageContent {
@@ -28,13 +28,13 @@ export async function pullContent(manifest: ManifestDocument, context: PullConte
   refuseDelta(value);
   const isContainer = isContainerImage(value);
   const layerContext = { ...context, isContainer, manifest: digest };
-  const what = `Failed to ${source.isRemote ? 'pull' : 'import'} image content for manifest ${digest}`;
+  const what = `${source.context.content} ${digest}`;
   const { config, keys, refs, stats, layers } = await withContextAsync(what, async () => {
     const config = await readConfig(repo, source, value.config, progress);
     const keys = withContext(`Failed to parse config ${value.config.digest}`, () =>
       extractDiffIds(value.config.mediaType, config, value.layers),
     );
-    return { config, keys, ...(await importLayers(pairLayers(keys, value.layers), layerContext)) };
+    return { config, keys, ...(await pullLayers(pairLayers(keys, value.layers), layerContext)) };
   });
   signal?.throwIfAborted();
   const transfer = sumOf(layers);
@@ -70,6 +70,6 @@ async function readConfig(
     return stored.data;
   }
   progress.report({ type: 'message', text: `Fetching config ${descriptor.digest}` });
-  const context = `Failed to ${source.isRemote ? 'fetch' : 'read'} config ${descriptor.digest}`;
+  const context = `${source.context.config} ${descriptor.digest}`;
   return await withContextAsync(context, () => source.readBlob(descriptor));
 }

@@ -1,12 +1,10 @@
-import { availableParallelism } from 'node:os';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { OciDigest } from '../model/digest.js';
 import type { LayerLimits } from '../model/layer-limits.js';
-import { DownloadSlots } from '../registry/download-slots.js';
 import type { ImageSource } from '../sources/image-source.js';
+import { type ImportPool, importPool } from './import-pool.js';
 import { OneAtATime } from './one-at-a-time.js';
-import { WorkerPool } from './pool.js';
 import { PullNames } from './pull-names.js';
 import type { PullOptions } from './pull-options.js';
 
@@ -14,17 +12,18 @@ import type { PullOptions } from './pull-options.js';
 export interface PullContext {
   readonly repo: Repository;
   readonly source: ImageSource;
-  readonly pool: WorkerPool;
+  readonly pool: ImportPool;
   readonly names: PullNames;
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal | undefined;
-  /** Bounds the transfers from registries. */
-  readonly downloads: DownloadSlots;
   /** How large each layer may be. */
   readonly limits: LayerLimits | undefined;
   /** Called when the pull has given its names. */
   readonly releases: (() => void)[];
 }
+
+/** Threads start when there is work for them: how many layers are read at once is the source's business. */
+const MAX_THREADS = 64;
 
 /** Images that are being pulled. */
 const pulls = new OneAtATime<unknown>();
@@ -46,13 +45,12 @@ export async function withPullContext<T>(
   stages: (context: PullContext) => Promise<T>,
 ): Promise<T> {
   const { signal, progress = nullReporter, layerLimits: limits } = options;
-  const downloads = options.downloads ?? new DownloadSlots();
   const names = new PullNames(repo);
   const result = await repo.hold(async () => {
-    const pool = new WorkerPool(options.concurrency ?? threadsFor(source, downloads));
+    const pool = importPool(options.concurrency ?? MAX_THREADS);
     const releases: (() => void)[] = [];
     try {
-      return await stages({ repo, source, pool, names, progress, signal, downloads, limits, releases });
+      return await stages({ repo, source, pool, names, progress, signal, limits, releases });
     } finally {
       await pool.close();
       names.giveLayers();
@@ -61,9 +59,4 @@ export async function withPullContext<T>(
   });
   if (names.superseded.length > 0) await repo.removeSuperseded(names.superseded);
   return result;
-}
-
-function threadsFor(source: ImageSource, { limits }: DownloadSlots): number {
-  const transfers = source.isRemote === true ? Math.min(limits.total, limits.perHost) : 1;
-  return Math.max(availableParallelism(), transfers);
 }

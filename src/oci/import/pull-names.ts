@@ -1,13 +1,13 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { StreamNames } from '../../composefs/repository/names/streams.js';
-import type { NamingTimes } from '../../composefs/repository/objects/object-store.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import type { OciDigest } from '../model/digest.js';
 import type { ImageLinks } from '../store/link-image.js';
 import { addReferrer } from '../store/referrers.js';
 import { tagImage } from '../store/tags.js';
-import type { StoredLayer } from './import-tar.js';
-import { layerNames } from './stored-layers.js';
+import { layerNames } from './find-layer.js';
+import type { NamingTimes } from './store-layer.js';
+import type { StoredLayer } from './store-tar.js';
 
 interface NewLayer {
   readonly layer: StoredLayer;
@@ -44,10 +44,18 @@ export class PullNames {
     return [...this.#superseded];
   }
 
-  /** @param whenNamed called when the layer is sure to be found by its name, whatever happens to this process. */
-  addLayer(layer: StoredLayer, key: OciDigest, { namedAt, syncedAt }: NamingTimes, whenNamed: () => void): void {
-    this.#layers.push({ layer, key, namedAt, whenNamed });
-    if (syncedAt !== undefined) this.#giveLayers(syncedAt);
+  /**
+   * @param times by default those of a layer that somebody else has stored just now.
+   * @param whenNamed called when the layer has its name.
+   */
+  addLayer(
+    layer: StoredLayer,
+    key: OciDigest,
+    times: NamingTimes | undefined = undefined,
+    whenNamed: () => void = () => undefined,
+  ): void {
+    this.#layers.push({ layer, key, namedAt: times?.namedAt ?? process.hrtime.bigint(), whenNamed });
+    if (times !== undefined) this.#giveLayers(times.syncedAt);
   }
 
   /** Config and manifest streams, and EROFS images, of which some may have their names. */

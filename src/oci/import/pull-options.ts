@@ -1,5 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ProgressReporter } from '../../progress.js';
+import type { DownloadSlots } from '../blob/download-slots.js';
+import type { Transfer } from '../blob/layer-blob.js';
 import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
 import type { RetryPolicy } from '../http/retry.js';
 import type { HttpTimeouts } from '../http/timeouts.js';
@@ -8,8 +10,6 @@ import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import type { LayerLimits } from '../model/layer-limits.js';
 import type { Platform } from '../model/platform.js';
-import type { DownloadSlots } from '../registry/download-slots.js';
-import type { Transfer } from '../registry/use-blob.js';
 import type { ImportStats } from './import-stats.js';
 
 export interface PullOptions {
@@ -19,7 +19,10 @@ export interface PullOptions {
   readonly platform?: Platform | undefined;
   /** Stops the pull; layers that are complete by then stay. */
   readonly signal?: AbortSignal | undefined;
-  /** Worker threads; by default one a CPU, or for a registry as many as `downloads` lets work. */
+  /**
+   * At most so many worker threads; by default as many as are of use: one a processor, or for what comes over a network one a
+   * transfer.
+   */
   readonly concurrency?: number | undefined;
   /** Where the configuration and the credentials of registries are; by default where podman has them. */
   readonly registry?: RegistryConfigOptions | undefined;

@@ -1,10 +1,9 @@
 import type { Repository } from '../../composefs/repository/repository.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import type { ImageSource } from '../sources/image-source.js';
-import { bootImageRefKey } from '../store/identifiers.js';
 import { validateTag } from '../store/tags.js';
 import { type AcceptManifest, acceptAll } from './accept-manifest.js';
-import { erofsImages, imagesByVersion, requireLinkableFormat } from './erofs-images.js';
+import { bootImageOf, erofsImages, imagesByVersion, requireLinkableFormat } from './erofs-images.js';
 import { inImport, openPull } from './open-pull.js';
 import { pullContent } from './pull-content.js';
 import { inTurn, type PullContext, withPullContext } from './pull-context.js';
@@ -54,7 +53,7 @@ export async function pullFrom(
   accept: AcceptManifest = acceptAll,
 ): Promise<PullResult> {
   return await withPullContext(repo, source, options, async (context) => {
-    const manifest = await inImport(source.reference, context.signal, async () => {
+    const manifest = await inImport(source.context.image, context.signal, async () => {
       const document = await source.manifest();
       await accept(document, false);
       return document;
@@ -72,7 +71,7 @@ async function pullImage(
   accept: AcceptManifest,
 ): Promise<PullResult> {
   const { repo, source, names, signal } = context;
-  const content = await inImport(source.reference, signal, () => pullContent(manifest, context));
+  const content = await inImport(source.context.image, signal, () => pullContent(manifest, context));
   const boot = bootable ? ({ xattrs: 'allowlist-only' } as const) : undefined;
   const built = content.isContainer ? await erofsImages(repo, content, { ...context, layerRules, boot }) : undefined;
   const { configVerity, manifestVerity, images } = await storeDocuments(content, built, context);
@@ -81,6 +80,6 @@ async function pullImage(
   const { stats, transfer, pulledLayers: layers } = content;
   const [manifestDigest, configDigest] = [manifest.digest, manifest.value.config.digest];
   const ids = { manifestDigest, manifestVerity, configDigest, configVerity };
-  const bootImage = built?.bootImages?.get(bootImageRefKey(repo.erofsVersion, 'allowlist-only'));
+  const bootImage = built === undefined ? undefined : bootImageOf(built, repo.erofsVersion);
   return { ...ids, stats, transfer, layers, images: imagesByVersion(images), bootImage, referrers };
 }

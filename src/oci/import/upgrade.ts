@@ -7,7 +7,7 @@ import { OciImage } from '../store/image.js';
 import { contentOf, linkImage } from '../store/link-image.js';
 import { listRefs, tagImage } from '../store/tags.js';
 import { type ErofsOptions, erofsImages, idsOf, requireLinkableFormat } from './erofs-images.js';
-import { WorkerPool } from './pool.js';
+import { importPool } from './import-pool.js';
 
 export interface EnsureImagesOptions extends Omit<ErofsOptions, 'pool'> {
   /** The tag to point at the manifest in the end. */
@@ -33,7 +33,7 @@ export async function ensureComposefsErofs(
   requireLinkableFormat(repo.erofsVersion);
   const content = contentOf(repo, image);
   return await repo.hold(async () => {
-    const pool = new WorkerPool(1);
+    const pool = importPool(1);
     try {
       const built = await erofsImages(repo, content, { ...options, pool });
       const links = linkImage(repo, content, built, await loadZstdEncode());

@@ -5,8 +5,8 @@ import { RegistryError } from '../model/registry-error.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import { type BearerToken, basicAuthorization, fetchToken, type TokenService } from './token.js';
 
-/** What a registry wants to see. Plain data, to be passed on to a worker thread with a token that is still good. */
-export type AuthState =
+/** What a registry wants to see. */
+type AuthState =
   | { readonly kind: 'none' }
   | { readonly kind: 'basic' }
   | { readonly kind: 'bearer'; readonly service: TokenService; readonly token?: BearerToken };
@@ -22,25 +22,19 @@ export interface AuthorizerOptions {
   readonly insecure: boolean;
   /** Nor need other hosts, as those of token services. */
   readonly insecureElsewhere: boolean;
-  readonly state: AuthState | undefined;
 }
 
 /**
- * The `Authorization` of the requests to one repository at one host. It begins with what is known, learns from the
- * challenge of a 401, and renews tokens before they expire.
+ * The `Authorization` of the requests to one repository at one host. It begins without, learns from the challenge of a 401,
+ * and renews tokens before they expire.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  #state: AuthState;
+  #state: AuthState = { kind: 'none' };
   #renewal: Promise<BearerToken> | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
-    this.#state = options.state ?? { kind: 'none' };
-  }
-
-  get state(): AuthState {
-    return this.#state;
   }
 
   /** @param isPlain - whether the registry itself is reached without TLS. */

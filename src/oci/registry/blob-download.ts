@@ -3,13 +3,13 @@ import { errorCode } from '../../errors.js';
 import { BlobError } from '../blob/blob-error.js';
 import type { HttpResponse } from '../http/http-response.js';
 import { pause, type RetryObserver, type RetryPolicy, retryDelay } from '../http/retry.js';
+import type { Descriptor } from '../model/descriptor.js';
 import { displayUrl, RegistryError } from '../model/registry-error.js';
-import { EndpointClient } from './endpoint-client.js';
+import type { EndpointClient } from './endpoint-client.js';
 import { EndpointFailures } from './endpoint-failures.js';
-import { foreignClient, foreignUrls } from './foreign-urls.js';
+import type { ForeignUrls } from './foreign-urls.js';
 import type { PartialBlob } from './partial-blob.js';
-import { openPartial } from './partial-store.js';
-import type { RegistryLocation } from './registry-location.js';
+import { openPartial, type PartialStoreOptions } from './partial-store.js';
 import { answerer, statusError } from './status-error.js';
 
 /** Below this size a blob is sooner fetched again than kept in a file. */
@@ -35,6 +35,18 @@ interface BlobServer {
   readonly get: GetBlob;
 }
 
+/** A blob in a registry, and the ways to it. */
+export interface RegistryBlob extends Pick<Descriptor, 'digest' | 'size'> {
+  readonly urls: Descriptor['urls'] | undefined;
+  /** In the order in which they are tried. */
+  readonly endpoints: readonly EndpointClient[];
+  /** Where else the blob may be. */
+  readonly foreign: ForeignUrls;
+  readonly retry: RetryPolicy;
+  /** Where to keep what was received until the blob is complete and used. */
+  readonly partial: PartialStoreOptions | undefined;
+}
+
 export interface BlobDownloadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly observe?: RetryObserver;
@@ -50,15 +62,15 @@ export interface BlobDownloadOptions {
  * Neither size nor digest is sure until the reader has checked both; no more than `size` bytes come.
  */
 export class BlobDownload {
-  readonly #location: RegistryLocation;
+  readonly #blob: RegistryBlob;
   readonly #options: BlobDownloadOptions;
   #partial: PartialBlob | undefined;
   #offset = 0;
   #resumed = 0;
   readonly #servedBy: string[] = [];
 
-  constructor(location: RegistryLocation, options: BlobDownloadOptions = {}) {
-    this.#location = location;
+  constructor(blob: RegistryBlob, options: BlobDownloadOptions = {}) {
+    this.#blob = blob;
     this.#options = options;
   }
 
@@ -79,7 +91,7 @@ export class BlobDownload {
 
   /** To be called once. Leaving the iteration early ends the transfer; what was received is kept. */
   async *chunks(): AsyncGenerator<Buffer> {
-    const { partial: store, digest, size } = this.#location;
+    const { partial: store, digest, size } = this.#blob;
     if (store !== undefined && size >= MIN_PARTIAL_BYTES) this.#partial = openPartial(store, digest, size);
     try {
       for (const chunk of this.#partial?.chunks() ?? []) {
@@ -95,14 +107,12 @@ export class BlobDownload {
   }
 
   async *#fetchRest(): AsyncGenerator<Buffer> {
-    const { endpoints, settings, digest } = this.#location;
+    const { endpoints, retry, digest } = this.#blob;
     const failures = new EndpointFailures();
     for (const [index, endpoint] of endpoints.entries()) {
-      const { retry } = settings;
       const isLast = index === endpoints.length - 1;
       const policy = isLast ? retry : { ...retry, attempts: Math.min(retry.attempts, ATTEMPTS_BEFORE_NEXT) };
-      const client = new EndpointClient(endpoint, settings);
-      const get: GetBlob = (headers, signal) => client.get(`blobs/${digest}`, headers, signal);
+      const get: GetBlob = (headers, signal) => endpoint.get(`blobs/${digest}`, headers, signal);
       try {
         yield* this.#fetchFrom({ host: endpoint.host, get }, policy);
         return;
@@ -110,8 +120,6 @@ export class BlobDownload {
         this.#options.signal?.throwIfAborted();
         if (!isFailure(error)) throw error;
         failures.add(endpoint.host, error);
-      } finally {
-        client.close();
       }
     }
     yield* this.#fetchForeign(failures.error());
@@ -119,12 +127,11 @@ export class BlobDownload {
 
   /** From the descriptor's own URLs. @param error - why not from the registry. */
   async *#fetchForeign(error: unknown): AsyncGenerator<Buffer> {
-    const { settings } = this.#location;
-    const policy = { ...settings.retry, attempts: Math.min(settings.retry.attempts, ATTEMPTS_BEFORE_NEXT) };
+    const { retry, foreign, urls } = this.#blob;
+    const policy = { ...retry, attempts: Math.min(retry.attempts, ATTEMPTS_BEFORE_NEXT) };
     const failures: string[] = [];
-    for (const url of foreignUrls(this.#location)) {
-      const client = foreignClient(this.#location);
-      const get: GetBlob = (headers, signal) => client.request({ url, headers, signal });
+    for (const url of foreign.usable(urls)) {
+      const get: GetBlob = (headers, signal) => foreign.client.request({ url, headers, signal });
       try {
         yield* this.#fetchFrom({ host: url.host, get }, policy);
         return;
@@ -132,8 +139,6 @@ export class BlobDownload {
         this.#options.signal?.throwIfAborted();
         if (!isFailure(failure)) throw failure;
         failures.push(failure.message);
-      } finally {
-        client.close();
       }
     }
     if (failures.length === 0 || !isFailure(error)) throw error;
@@ -185,7 +190,7 @@ export class BlobDownload {
 
   /** Whether a 206 has exactly the bytes that are missing. */
   #isRest(response: HttpResponse): boolean {
-    const { size } = this.#location;
+    const { size } = this.#blob;
     const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(response.headers['content-range']?.trim() ?? '');
     if (range === null) return false;
     const [, first, last, total] = range;
@@ -197,7 +202,7 @@ export class BlobDownload {
 
   /** Keeps and hands on the body, but for its first `skip` bytes. */
   async *#pass(response: HttpResponse, skip: number, host: string): AsyncGenerator<Buffer> {
-    const { digest, size } = this.#location;
+    const { digest, size } = this.#blob;
     const bodySize = size - this.#offset + skip;
     const isOther = response.contentLength !== undefined && response.contentLength !== bodySize;
     // Of another size and said to be gzip: here the header means what it says.

@@ -7,9 +7,9 @@ import { type RetryObserver, withRetries } from '../http/retry.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { EndpointClient } from './endpoint-client.js';
+import type { EndpointData, TransportSettings } from './endpoint-data.js';
 import { EndpointFailures } from './endpoint-failures.js';
 import { checkManifest, type FetchedManifest, MANIFEST_ACCEPT } from './manifest-response.js';
-import type { EndpointData, TransportSettings } from './registry-location.js';
 import { answerer, statusError } from './status-error.js';
 
 export interface RegistryClientOptions {
@@ -33,9 +33,9 @@ export class RegistryClient {
     this.#clients = options.endpoints.map((endpoint) => new EndpointClient(endpoint, options.settings));
   }
 
-  /** The endpoints with what has been learnt about them, the one that answered last first: for other threads. */
-  snapshot(): EndpointData[] {
-    return this.#clients.map((client) => client.snapshot());
+  /** The one that answered last comes first. */
+  get endpoints(): readonly EndpointClient[] {
+    return [...this.#clients];
   }
 
   /**

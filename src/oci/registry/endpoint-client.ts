@@ -2,7 +2,7 @@ import { HttpClient } from '../http/http.js';
 import type { HttpResponse } from '../http/http-response.js';
 import { RegistryError } from '../model/registry-error.js';
 import { Authorizer } from './authorizer.js';
-import type { EndpointData, TransportSettings } from './registry-location.js';
+import type { EndpointData, TransportSettings } from './endpoint-data.js';
 import { answerer, readReason, statusError } from './status-error.js';
 
 /** Docker's registry has another name than its images. */
@@ -29,29 +29,20 @@ export class EndpointClient {
     this.#data = data;
     this.#settings = settings;
     const { proxies, timeouts } = settings;
-    const { host, repository, credentials, auth, insecure, insecureElsewhere = false, tls } = data;
+    const { host, repository, credentials, insecure, insecureElsewhere = false, tls } = data;
     this.#http = new HttpClient({ host: this.#apiHost, tls, verify: !insecure, proxies, timeouts });
     const http = this.#http;
-    this.#authorizer = new Authorizer({
-      http,
-      host,
-      repository,
-      credentials,
-      insecure,
-      insecureElsewhere,
-      state: auth,
-    });
-    this.#scheme = insecure ? data.scheme : 'https';
+    this.#authorizer = new Authorizer({ http, host, repository, credentials, insecure, insecureElsewhere });
+    this.#scheme = insecure ? undefined : 'https';
   }
 
   get host(): string {
     return this.#data.host;
   }
 
-  /** What a client in another thread needs to go on as this one would. */
-  snapshot(): EndpointData {
-    const scheme = this.#scheme === undefined ? {} : { scheme: this.#scheme };
-    return { ...this.#data, ...scheme, auth: this.#authorizer.state };
+  /** TLS certificates need not be valid, and there need be no TLS. */
+  get insecure(): boolean {
+    return this.#data.insecure;
   }
 
   /**

@@ -5,7 +5,7 @@ import type { HttpResponse } from '../http/http-response.js';
 import { displayText, displayUrl, RegistryError } from '../model/registry-error.js';
 import { statusError } from './status-error.js';
 
-/** A token service and what to ask it for, from a registry's challenge. Plain data. */
+/** A token service and what to ask it for, from a registry's challenge. */
 export interface TokenService {
   readonly realm: string;
   readonly service?: string;
@@ -13,7 +13,6 @@ export interface TokenService {
   readonly scope: string;
 }
 
-/** Plain data. */
 export interface BearerToken {
   readonly value: string;
   /** When to get a new one: milliseconds since 1970, some time before it expires. */

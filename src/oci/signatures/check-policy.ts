@@ -23,8 +23,7 @@ export interface PolicySubject {
   readonly identity: PolicyIdentity;
   /** Of the bytes of the manifest that is pulled. */
   readonly digest: OciDigest;
-  /** Undefined where the source cannot have signatures. */
-  readonly fetchSignatures: FetchSignatures | undefined;
+  readonly fetchSignatures: FetchSignatures;
 }
 
 /** The policy does not accept an image. Code `POLICY_REJECTED`. */
@@ -44,8 +43,8 @@ const OTHER_POLICY = 'Change the policy, or name another one with --signature-po
  */
 export async function checkPolicy(policy: Policy, subject: PolicySubject): Promise<void> {
   let fetched: Promise<readonly AttachedSignature[]> | undefined;
-  const signatures = (fetch: FetchSignatures): Promise<readonly AttachedSignature[]> => {
-    fetched ??= fetch(subject.digest);
+  const signatures = (): Promise<readonly AttachedSignature[]> => {
+    fetched ??= subject.fetchSignatures(subject.digest);
     return fetched;
   };
   for (const requirement of requirementsFor(policy, subject)) {
@@ -78,7 +77,7 @@ async function checkRequirement(
   requirement: Requirement,
   policy: Policy,
   subject: PolicySubject,
-  signatures: (fetch: FetchSignatures) => Promise<readonly AttachedSignature[]>,
+  signatures: () => Promise<readonly AttachedSignature[]>,
 ): Promise<void> {
   const refuse = (reason: string, hint?: string): never => {
     throw new PolicyRejection(subject, policy, reason, hint);
@@ -91,9 +90,8 @@ async function checkRequirement(
     case 'unsupported':
       return refuse(`it requires ${requirement.what}, which cannot be checked`, OTHER_POLICY);
     case 'sigstoreSigned': {
-      if (subject.fetchSignatures === undefined) return refuse('a signature is required, and this source has none');
       const keys = loadPublicKeys(requirement.keys, policy.origin);
-      const candidates = await signatures(subject.fetchSignatures);
+      const candidates = await signatures();
       if (candidates.length === 0) return refuse('a signature is required, and there is none');
       const reasons = candidates.map((candidate) => fault(candidate, keys, requirement, subject));
       if (reasons.includes(undefined)) return;

@@ -2,7 +2,6 @@ import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fullMessage } from '../../errors.js';
 import { growPipe } from '../../linux/pipe.js';
-import type { PipeLocation } from '../blob/blob-location.js';
 import { readPipe } from '../blob/pipe-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { ProxyClient } from './proxy-client.js';
@@ -17,17 +16,8 @@ const PIPE_BYTES = 1 << 20;
 const MAX_ERROR_BYTES = 16_384;
 const ERROR_PATIENCE_MS = 500;
 
-/** A blob for as long as the proxy writes it. */
-export interface LentPipe {
-  readonly location: PipeLocation;
-  /** What is lent: it may have another digest, size and type than the layer of the manifest. */
-  readonly descriptor: Descriptor;
-  /** To be told whenever something of it was read. */
-  readonly progressed: () => void;
-}
-
-/** Runs what reads the blob. It settles soon after the signal. */
-type UseBlob<T> = (layer: LentPipe) => Promise<T>;
+/** Reads the blob as the proxy writes it. Settles soon after the signal. */
+type UseBlob<T> = (chunks: AsyncGenerator<Buffer>) => Promise<T>;
 
 /**
  * Lets the proxy write a blob into a pipe while `use` reads that.
@@ -61,7 +51,7 @@ async function withRawBlob<T>(
     open = false;
   };
   try {
-    return await use({ descriptor, location: pipeLocation(dataFd, descriptor), progressed: () => undefined });
+    return await use(readBlobPipe(dataFd, descriptor));
   } catch (error) {
     closeData();
     signal.throwIfAborted();
@@ -113,8 +103,7 @@ async function withCheckedBlob<T>(
   const stalled = setTimeout(() => void finish(), STALL_MS);
   let outcome: { result: T } | { error: unknown };
   try {
-    const location = pipeLocation(fd, descriptor);
-    outcome = { result: await use({ descriptor, location, progressed: () => void stalled.refresh() }) };
+    outcome = { result: await use(readBlobPipe(fd, descriptor, () => void stalled.refresh())) };
   } catch (error) {
     outcome = { error };
   } finally {
@@ -130,9 +119,16 @@ async function withCheckedBlob<T>(
   return outcome.result;
 }
 
-function pipeLocation(fd: number, { size }: Descriptor): PipeLocation {
+async function* readBlobPipe(
+  fd: number,
+  { size }: Descriptor,
+  onChunk: () => void = () => undefined,
+): AsyncGenerator<Buffer> {
   growPipe(fd, PIPE_BYTES);
-  return { kind: 'pipe', fd, size };
+  for await (const chunk of readPipe(fd, size)) {
+    onChunk();
+    yield chunk;
+  }
 }
 
 /** The answer where we were first to give up. */

@@ -24,13 +24,14 @@ export class DirectorySource extends FileSource {
   readonly #platform: Platform | undefined;
 
   /**
+   * @param path the directory.
    * @param platform which image of an index: the host's, if undefined. An image that is in no index is checked only if
    *   this is given.
    * @throws ContextError `Opening image directory …`
    */
-  constructor(reference: string, path: string, platform: Platform | undefined) {
+  constructor(path: string, platform: Platform | undefined) {
     const directory = withContext(`Opening image directory ${path}`, () => new OpenedDirectory(path));
-    super(reference, directory.realPath);
+    super({ transport: 'dir', name: path }, directory.realPath);
     this.#directory = directory;
     this.#platform = platform;
   }

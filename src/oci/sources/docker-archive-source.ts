@@ -4,19 +4,27 @@ import { MAX_JSON_BYTES } from '../../json/json.js';
 import { BlobError } from '../blob/blob-error.js';
 import { readFileBlob, readLocationStart } from '../blob/blob-file.js';
 import type { FileLocation } from '../blob/blob-location.js';
+import { FileLayers } from '../blob/file-layer.js';
+import type { LayerBlob } from '../blob/layer-blob.js';
 import { invalidArchive } from '../blob/tar-index.js';
 import { checkBlobLimit } from '../blob/verified-read.js';
 import { convertDockerConfig } from '../model/converted-config.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { parseDiffIds } from '../model/diff-ids.js';
 import type { OciDigest } from '../model/digest.js';
+import { formatImageReference } from '../model/image-reference.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
 import { OCI_IMAGE_CONFIG, OCI_MANIFEST } from '../model/media-types.js';
 import type { Platform } from '../model/platform.js';
 import { serialiseManifest } from '../model/serialise.js';
+import type { AttachedSignature } from '../signatures/check-policy.js';
+import { imageIdentity } from '../signatures/image-identity.js';
+import type { PolicyIdentity } from '../signatures/policy-scope.js';
 import type { ArchivedImage, DockerArchive } from './docker-archive.js';
-import type { ImageSource } from './image-source.js';
+import type { ImageSource, SourceContext } from './image-source.js';
+import { listNoReferrers } from './read-referrers.js';
 import { requirePlatform } from './resolve.js';
+import { importingContext } from './source-context.js';
 
 /** What skopeo announces the layers as, which it hands out uncompressed. */
 const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip';
@@ -40,13 +48,20 @@ interface ConvertedImage {
  */
 export class DockerArchiveSource implements ImageSource {
   readonly reference: string;
+  readonly context: SourceContext;
+  readonly identity: PolicyIdentity;
+  readonly #layers = new FileLayers();
   readonly #archive: DockerArchive;
   readonly #image: ArchivedImage;
   readonly #options: DockerArchiveOptions;
   #converted: Promise<ConvertedImage> | undefined;
 
-  constructor(reference: string, archive: DockerArchive, image: ArchivedImage, options: DockerArchiveOptions = {}) {
-    this.reference = reference;
+  /** @param name what the reference names: file and image. */
+  constructor(name: string, archive: DockerArchive, image: ArchivedImage, options: DockerArchiveOptions = {}) {
+    const reference = { transport: 'docker-archive', name } as const;
+    this.reference = formatImageReference(reference);
+    this.context = importingContext(reference);
+    this.identity = imageIdentity(reference);
     this.#archive = archive;
     this.#image = image;
     this.#options = options;
@@ -67,11 +82,21 @@ export class DockerArchiveSource implements ImageSource {
     throw this.#notFound(digest);
   }
 
-  async locateBlob({ digest }: Descriptor): Promise<FileLocation> {
-    const { layers } = await this.#convert();
-    const location = layers.get(digest);
-    if (location === undefined) throw this.#notFound(digest);
-    return location;
+  layer(descriptor: Descriptor): LayerBlob {
+    return this.#layers.layer(descriptor, async () => {
+      const { layers } = await this.#convert();
+      const location = layers.get(descriptor.digest);
+      if (location === undefined) throw this.#notFound(descriptor.digest);
+      return location;
+    });
+  }
+
+  referrers(): Promise<never> {
+    return listNoReferrers(this);
+  }
+
+  async signatures(): Promise<readonly AttachedSignature[]> {
+    return [];
   }
 
   async close(): Promise<void> {

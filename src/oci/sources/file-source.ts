@@ -1,21 +1,39 @@
-import { withContext, withContextAsync } from '../../errors.js';
+import { withContextAsync } from '../../errors.js';
 import { MAX_JSON_BYTES } from '../../json/json.js';
 import { BlobError } from '../blob/blob-error.js';
 import type { FileLocation } from '../blob/blob-location.js';
+import { FileLayers } from '../blob/file-layer.js';
+import type { LayerBlob } from '../blob/layer-blob.js';
 import { checkBlobLimit, isVerifiable, readBlob } from '../blob/verified-read.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
+import { formatImageReference, type ImageReference } from '../model/image-reference.js';
 import type { ManifestDocument } from '../model/manifest.js';
-import type { ImageSource } from './image-source.js';
+import type { AttachedSignature } from '../signatures/check-policy.js';
+import { imageIdentity } from '../signatures/image-identity.js';
+import type { PolicyIdentity } from '../signatures/policy-scope.js';
+import type { ImageSource, SourceContext } from './image-source.js';
+import { listNoReferrers } from './read-referrers.js';
+import { importingContext } from './source-context.js';
 
 /** An image whose blobs are files, or parts of one, found by their digests. */
 export abstract class FileSource implements ImageSource {
   readonly reference: string;
+  readonly context: SourceContext;
+  /** Where the files are, without links, found after they were opened. */
   readonly realPath: string;
+  readonly #reference: ImageReference;
+  readonly #layers = new FileLayers();
 
-  constructor(reference: string, realPath: string) {
-    this.reference = reference;
+  constructor(reference: ImageReference, realPath: string) {
+    this.reference = formatImageReference(reference);
+    this.context = importingContext(reference);
     this.realPath = realPath;
+    this.#reference = reference;
+  }
+
+  get identity(): PolicyIdentity {
+    return imageIdentity(this.#reference, this.realPath);
   }
 
   abstract manifest(): Promise<ManifestDocument>;
@@ -30,8 +48,16 @@ export abstract class FileSource implements ImageSource {
     );
   }
 
-  async locateBlob(descriptor: Descriptor): Promise<FileLocation> {
-    return withContext(`Opening layer blob ${descriptor.digest}`, () => this.#locate(descriptor));
+  layer(descriptor: Descriptor): LayerBlob {
+    return this.#layers.layer(descriptor, () => this.#locate(descriptor));
+  }
+
+  referrers(): Promise<never> {
+    return listNoReferrers(this);
+  }
+
+  async signatures(): Promise<readonly AttachedSignature[]> {
+    return [];
   }
 
   abstract close(): Promise<void>;

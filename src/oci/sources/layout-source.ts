@@ -1,6 +1,7 @@
 import { withContextAsync } from '../../errors.js';
 import type { FileLocation } from '../blob/blob-location.js';
 import type { OciDigest } from '../model/digest.js';
+import type { ImageReference } from '../model/image-reference.js';
 import { parseIndex } from '../model/index-document.js';
 import type { ManifestDocument } from '../model/manifest.js';
 import { FileSource } from './file-source.js';
@@ -22,7 +23,7 @@ export class LayoutSource extends FileSource {
   readonly #files: LayoutFiles;
   readonly #options: ResolveOptions;
 
-  constructor(reference: string, files: LayoutFiles, options: ResolveOptions) {
+  constructor(reference: ImageReference, files: LayoutFiles, options: ResolveOptions) {
     super(reference, files.realPath);
     this.#files = files;
     this.#options = options;

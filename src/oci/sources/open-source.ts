@@ -1,7 +1,7 @@
 import { ComposefsError, fullMessage, withContext } from '../../errors.js';
 import { ImageSourceError } from '../blob/blob-error.js';
+import type { DownloadSlots } from '../blob/download-slots.js';
 import {
-  formatImageReference,
   type ImageReference,
   ImageReferenceError,
   parseDockerArchiveRef,
@@ -20,6 +20,12 @@ import { OciArchive } from './oci-archive.js';
 import { OciLayout } from './oci-layout.js';
 import type { RegistrySourceOptions } from './registry-source.js';
 
+/** What {@link openSource} takes, parsed. */
+export interface SourceReference extends ImageReference {
+  /** Without a transport: what is meant depends on registries.conf. */
+  readonly isBare: boolean;
+}
+
 export interface OpenSourceOptions {
   /** Which image of an index. Default: the host's. */
   readonly platform?: Platform | undefined;
@@ -28,6 +34,8 @@ export interface OpenSourceOptions {
   readonly registry?: Omit<RegistrySourceOptions, 'platform'> | undefined;
   /** Read the image with skopeo, whatever its transport is. Without this, only where there is no other way. */
   readonly via?: 'skopeo' | undefined;
+  /** Bounds the transfers over the network; one object may serve several images. */
+  readonly downloads?: DownloadSlots | undefined;
   /** What skopeo checks itself; undefined for the policy that it finds. */
   readonly skopeoPolicy?: ProxyOptions['policy'];
 }
@@ -39,20 +47,23 @@ export interface OpenSourceOptions {
  * @throws ContextError `Parsing image reference transport` around an ImageReferenceError; SkopeoError
  */
 export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
-  const reference = parseSourceReference(text);
-  const isBare = reference.transport === 'registry' && !/^(?:docker|registry):/.test(text);
-  if (isBare) return await openBareName(text, options);
+  return await openReference(parseSourceReference(text), options);
+}
+
+/** {@link openSource} of a reference that is parsed. */
+export async function openReference(reference: SourceReference, options: OpenSourceOptions): Promise<ImageSource> {
+  if (reference.isBare) return await openBareName(reference.name, options);
   if (options.via === 'skopeo') return await openWithSkopeo(reference, options);
   const { signal } = options;
   const platform = options.platform ?? hostPlatform();
   switch (reference.transport) {
     case 'oci': {
       const { path, ...tag } = splitLayoutReference('oci', reference.name);
-      return new LayoutSource(text, new OciLayout(path), { ...tag, platform });
+      return new LayoutSource(reference, new OciLayout(path), { ...tag, platform });
     }
     case 'oci-archive': {
       const { path, ...tag } = splitLayoutReference('oci-archive', reference.name);
-      return new LayoutSource(text, await OciArchive.open(path, signal), { ...tag, platform });
+      return new LayoutSource(reference, await OciArchive.open(path, signal), { ...tag, platform });
     }
     case 'docker-archive': {
       const split = splitLayoutReference('docker-archive', reference.name);
@@ -60,14 +71,14 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
       const archive = await DockerArchive.open(path, signal);
       try {
         const image = withContext(`Opening Docker archive ${path}`, () => archive.select(selection));
-        return new DockerArchiveSource(text, archive, image, { platform: options.platform, signal });
+        return new DockerArchiveSource(reference.name, archive, image, { platform: options.platform, signal });
       } catch (error) {
         archive.close();
         throw error;
       }
     }
     case 'dir':
-      return new DirectorySource(text, reference.name, options.platform);
+      return new DirectorySource(reference.name, options.platform);
     case 'registry':
       return await openRegistry(reference.name, options);
     default:
@@ -75,10 +86,10 @@ export async function openSource(text: string, options: OpenSourceOptions = {}):
   }
 }
 
-async function openRegistry(name: string, { registry, platform }: OpenSourceOptions): Promise<ImageSource> {
+async function openRegistry(name: string, { registry, platform, downloads }: OpenSourceOptions): Promise<ImageSource> {
   // Start-up is quicker without the network.
   const { RegistrySource } = await import('./registry-source.js');
-  return await RegistrySource.open(name, { ...registry, platform });
+  return await RegistrySource.open(name, { ...registry, platform, downloads });
 }
 
 async function openWithSkopeo(reference: ImageReference, options: OpenSourceOptions): Promise<ImageSource> {
@@ -87,8 +98,8 @@ async function openWithSkopeo(reference: ImageReference, options: OpenSourceOpti
     splitForSkopeo(transport, name);
   }
   const { SkopeoSource } = await import('./skopeo-source.js');
-  const { platform, signal, skopeoPolicy: policy, registry } = options;
-  return await SkopeoSource.open(reference, { platform, signal, policy, config: registry?.config });
+  const { platform, signal, skopeoPolicy: policy, registry, downloads } = options;
+  return await SkopeoSource.open(reference, { platform, signal, policy, config: registry?.config, downloads });
 }
 
 /**
@@ -141,33 +152,17 @@ const BARE_REFERENCE = /^[A-Za-z0-9][A-Za-z0-9._-]*(?::\d+\/|\/|@|$)(?!\/)[A-Za-
  *
  * @throws ContextError `Parsing image reference transport` around an ImageReferenceError
  */
-export function parseSourceReference(text: string): ImageReference {
+export function parseSourceReference(text: string): SourceReference {
   return withContext('Parsing image reference transport', () => parseWithOrWithoutTransport(text));
 }
 
-function parseWithOrWithoutTransport(text: string): ImageReference {
+function parseWithOrWithoutTransport(text: string): SourceReference {
   try {
-    return parseImageReference(text);
+    return { ...parseImageReference(text), isBare: false };
   } catch (error) {
     const isOther = text.startsWith('docker:') || !(error instanceof ImageReferenceError);
-    if (!isOther && BARE_REFERENCE.test(text)) return { transport: 'registry', name: text };
+    if (!isOther && BARE_REFERENCE.test(text)) return { transport: 'registry', name: text, isBare: true };
     const hasTag = !isOther && /^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(text);
     throw hasTag ? new ImageReferenceError(error.message, `An image in a registry is docker://${text}.`) : error;
   }
-}
-
-/** What failed, for the errors of importing an image (spec 40 §4.2, §4.5). */
-export function importContext(text: string): string {
-  let reference: ImageReference;
-  try {
-    reference = parseSourceReference(text);
-  } catch {
-    return `Unable to pull container image ${text}`;
-  }
-  const { transport, name } = reference;
-  if (transport === 'oci' || transport === 'oci-archive') {
-    return `Importing OCI layout from ${splitLayoutReference(transport, name).path}`;
-  }
-  // What is before the `@` may be a password, which messages do not show.
-  return `Unable to pull container image ${formatImageReference(reference).replace(/(?<=^docker:\/\/).*@(?=.*\/)/, '…@')}`;
 }

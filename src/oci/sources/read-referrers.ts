@@ -17,10 +17,6 @@ export async function* readReferrers(
   subject: OciDigest,
   progress: ProgressReporter,
 ): AsyncGenerator<ManifestDocument> {
-  if (source.referrers === undefined) {
-    const message = `${source.reference} is in a place that does not list referrers`;
-    throw new ComposefsError('REFERRERS_UNSUPPORTED', message, { hint: 'Only registries do: docker://HOST/NAME.' });
-  }
   for (const descriptor of await source.referrers(subject)) {
     const skip = (why: string): void => {
       progress.report({ type: 'message', text: `Ignoring referrer ${descriptor.digest}: ${why}` });
@@ -33,4 +29,10 @@ export async function* readReferrers(
     if (document.value.subject?.digest === subject) yield document;
     else skip(`its subject is ${document.value.subject?.digest ?? 'not given'}`);
   }
+}
+
+/** The referrers of an image in a place that cannot tell. */
+export async function listNoReferrers({ reference }: Pick<ImageSource, 'reference'>): Promise<never> {
+  const message = `${reference} is in a place that does not list referrers`;
+  throw new ComposefsError('REFERRERS_UNSUPPORTED', message, { hint: 'Only registries do: docker://HOST/NAME.' });
 }

@@ -1,6 +1,8 @@
 import { errorCode, withContextAsync } from '../../errors.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../../json/json.js';
 import { BlobError } from '../blob/blob-error.js';
+import { DownloadSlots } from '../blob/download-slots.js';
+import type { LayerBlob } from '../blob/layer-blob.js';
 import { checkBlobLimit } from '../blob/verified-read.js';
 import { loadTls } from '../containers-config/certs-d.js';
 import type { MissingHelperError } from '../containers-config/credential-helper.js';
@@ -22,14 +24,18 @@ import {
 } from '../model/registry-reference.js';
 import { RegistryClient } from '../registry/client.js';
 import { type RegistryEndpoint, resolveEndpoints } from '../registry/endpoint.js';
+import type { EndpointData, TransportSettings } from '../registry/endpoint-data.js';
+import { ForeignUrls } from '../registry/foreign-urls.js';
 import { explainMissing } from '../registry/missing-manifest.js';
 import type { PartialStoreOptions } from '../registry/partial-store.js';
 import { fetchReferrers } from '../registry/referrers-api.js';
-import type { EndpointData, RegistryLocation, TransportSettings } from '../registry/registry-location.js';
+import { RegistryLayer, type RegistryLayerPlace } from '../registry/registry-layer.js';
 import { fetchSignatures } from '../registry/signature-tag.js';
 import type { AttachedSignature } from '../signatures/check-policy.js';
-import type { ImageSource } from './image-source.js';
+import { type PolicyIdentity, registryIdentity } from '../signatures/policy-scope.js';
+import type { ImageSource, SourceContext } from './image-source.js';
 import { requirePlatform, resolveManifest } from './resolve.js';
+import { pullingContext } from './source-context.js';
 
 export interface RegistrySourceOptions {
   /** Which image of an index: the host's, if undefined. An image that is in no index is checked only if this is given. */
@@ -42,16 +48,21 @@ export interface RegistrySourceOptions {
   readonly partial?: PartialStoreOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly observe?: RetryObserver;
+  /** Bounds the transfers; one object may serve several images. */
+  readonly downloads?: DownloadSlots | undefined;
 }
 
 /** An image in a registry: `docker://HOST[:PORT]/NAME[:TAG][@DIGEST]`. A digest counts more than a tag beside it. */
 export class RegistrySource implements ImageSource {
   readonly reference: string;
-  readonly isRemote = true;
+  readonly context: SourceContext;
+  readonly identity: PolicyIdentity;
   readonly #reference: RegistryReference;
   readonly #options: RegistrySourceOptions;
   readonly #settings: TransportSettings;
   readonly #client: RegistryClient;
+  readonly #foreign: ForeignUrls;
+  readonly #downloads: DownloadSlots;
   /** That it would have credentials matters only if the registry wants some. */
   readonly #missingHelper: MissingHelperError | undefined;
 
@@ -64,11 +75,15 @@ export class RegistrySource implements ImageSource {
   ) {
     this.#missingHelper = missingHelper;
     this.reference = formatRegistryReference(reference);
+    this.context = pullingContext({ transport: 'registry', name: this.reference });
+    this.identity = registryIdentity(reference);
     this.#reference = reference;
     this.#options = options;
     this.#settings = settings;
     const { signal, observe } = options;
     this.#client = new RegistryClient({ endpoints, settings, signal, ...(observe !== undefined && { observe }) });
+    this.#foreign = new ForeignUrls(this.#client.endpoints, settings);
+    this.#downloads = options.downloads ?? new DownloadSlots();
   }
 
   /** Reads the configuration and the credentials; the registry is not asked yet. */
@@ -119,18 +134,14 @@ export class RegistrySource implements ImageSource {
     });
   }
 
-  /** The registry is not asked whether it has the layer: that would be one more request for each. */
-  async locateBlob(descriptor: Descriptor): Promise<RegistryLocation> {
-    const { partial } = this.#options;
-    return {
-      kind: 'registry',
-      digest: descriptor.digest,
-      size: descriptor.size,
-      endpoints: this.#client.snapshot(),
-      settings: this.#settings,
-      ...(descriptor.urls !== undefined && { urls: descriptor.urls }),
-      ...(partial !== undefined && { partial }),
-    };
+  layer(descriptor: Descriptor): LayerBlob {
+    const place = (): RegistryLayerPlace => ({
+      endpoints: this.#client.endpoints,
+      foreign: this.#foreign,
+      retry: this.#settings.retry,
+      partial: this.#options.partial,
+    });
+    return new RegistryLayer(descriptor, place, this.#downloads);
   }
 
   async referrers(subject: OciDigest): Promise<readonly Descriptor[]> {
@@ -143,6 +154,7 @@ export class RegistrySource implements ImageSource {
 
   async close(): Promise<void> {
     this.#client.close();
+    this.#foreign.close();
   }
 }
 

@@ -2,22 +2,30 @@ import { closeSync } from 'node:fs';
 import { withContextAsync } from '../../errors.js';
 import { MAX_JSON_BYTES, MAX_MANIFEST_BYTES } from '../../json/json.js';
 import { BlobError } from '../blob/blob-error.js';
-import type { FileLocation } from '../blob/blob-location.js';
+import { DownloadSlots } from '../blob/download-slots.js';
+import { type LayerBlob, NO_TRANSFER } from '../blob/layer-blob.js';
 import { BlobVerifier, checkBlobLimit } from '../blob/verified-read.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { formatImageReference, type ImageReference } from '../model/image-reference.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';
+import type { AttachedSignature } from '../signatures/check-policy.js';
+import { imageIdentity } from '../signatures/image-identity.js';
+import type { PolicyIdentity } from '../signatures/policy-scope.js';
 import { parseLayerInfo } from '../skopeo/layer-info.js';
 import { withProxyBlob } from '../skopeo/proxy-blob.js';
 import { ProxyClient } from '../skopeo/proxy-client.js';
 import { openAuthFile, type ProxyOptions, proxyCommand } from '../skopeo/proxy-command.js';
 import { SkopeoError } from '../skopeo/proxy-error.js';
-import type { ImageSource, LentLayer } from './image-source.js';
+import type { ImageSource, SourceContext } from './image-source.js';
+import { listNoReferrers } from './read-referrers.js';
 import { requirePlatform } from './resolve.js';
+import { pullingContext } from './source-context.js';
 
 export interface SkopeoSourceOptions extends ProxyOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Bounds the transfers; one object may serve several images. */
+  readonly downloads?: DownloadSlots | undefined;
 }
 
 /** What the protocol's 0.2.x gives: the layers of containers-storage as they are stored. */
@@ -36,7 +44,9 @@ interface OpenedManifest {
  */
 export class SkopeoSource implements ImageSource {
   readonly reference: string;
-  readonly isRemote = true;
+  readonly context: SourceContext;
+  readonly #imageReference: ImageReference;
+  readonly #downloads: DownloadSlots;
   readonly #client: ProxyClient;
   readonly #image: unknown;
   readonly #transport: ImageReference['transport'];
@@ -46,6 +56,9 @@ export class SkopeoSource implements ImageSource {
 
   private constructor(reference: ImageReference, client: ProxyClient, image: unknown, options: SkopeoSourceOptions) {
     this.reference = formatImageReference(reference);
+    this.context = pullingContext(reference);
+    this.#imageReference = reference;
+    this.#downloads = options.downloads ?? new DownloadSlots();
     this.#transport = reference.transport;
     this.#client = client;
     this.#image = image;
@@ -72,6 +85,10 @@ export class SkopeoSource implements ImageSource {
     }
   }
 
+  get identity(): PolicyIdentity {
+    return imageIdentity(this.#imageReference);
+  }
+
   async manifest(): Promise<ManifestDocument> {
     const { document } = await this.#openManifest();
     return await requirePlatform(document, this.#options.platform, (blob, maxBytes) => this.readBlob(blob, maxBytes));
@@ -93,14 +110,26 @@ export class SkopeoSource implements ImageSource {
     });
   }
 
-  async locateBlob({ digest }: Descriptor): Promise<FileLocation> {
-    throw new BlobError('BLOB_NOT_LOCATABLE', digest, `Blob ${digest} of ${this.reference} is only lent by skopeo`);
+  layer(descriptor: Descriptor): LayerBlob {
+    const transfer: LayerBlob['transfer'] = async (use, { signal }) => {
+      const read = async (): ReturnType<typeof use> => {
+        const isStored = this.#transport === 'containers-storage';
+        const blob = isStored ? await this.#storedLayer(descriptor) : descriptor;
+        return await withProxyBlob(this.#client, this.#image, blob, signal, (chunks) =>
+          use({ kind: 'chunks', descriptor: blob, chunks }),
+        );
+      };
+      return { result: await this.#downloads.run(this.reference, read, signal), transfer: NO_TRANSFER };
+    };
+    return { keptBytes: () => 0, transfer, stored: () => undefined };
   }
 
-  async lendLayer<T>(descriptor: Descriptor, signal: AbortSignal, use: (layer: LentLayer) => Promise<T>): Promise<T> {
-    const isStored = this.#transport === 'containers-storage';
-    const blob = isStored ? await this.#storedLayer(descriptor) : descriptor;
-    return await withProxyBlob(this.#client, this.#image, blob, signal, use);
+  referrers(): Promise<never> {
+    return listNoReferrers(this);
+  }
+
+  async signatures(): Promise<readonly AttachedSignature[]> {
+    return [];
   }
 
   async close(): Promise<void> {

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { BlobError } from '../../../src/oci/blob/blob-error.js';
 import { readLocation } from '../../../src/oci/blob/blob-file.js';
+import type { FileLocation } from '../../../src/oci/blob/blob-location.js';
 import { BlobVerifier, readBlob } from '../../../src/oci/blob/verified-read.js';
 import { type OciDigest, parseOciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
-import type { BlobLocation } from '../../../src/oci/sources/image-source.js';
 import { withTempDir } from '../../support/paths.js';
 
 const data = Buffer.from('hello world');
@@ -69,7 +69,7 @@ test('a part of a file is read exactly', () => {
   withTempDir((directory) => {
     const path = join(directory, 'file');
     writeFileSync(path, Buffer.concat([Buffer.from('<<'), data, Buffer.from('>>')]));
-    const location: BlobLocation = { kind: 'file', path, offset: 2, size: data.length };
+    const location: FileLocation = { kind: 'file', path, offset: 2, size: data.length };
     const descriptor = { mediaType: 'x', digest, size: data.length };
     assert.deepEqual(readBlob(location, descriptor), data);
     assert.deepEqual(

@@ -6,7 +6,7 @@ import { Repository } from '../../../src/composefs/repository/index.js';
 import { errorChain } from '../../../src/errors.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import type { PullResult } from '../../../src/oci/import/pull-options.js';
-import { layerTar } from '../../../src/oci/layer/layers.js';
+import { layerTar } from '../../../src/oci/layer/inspect-layer.js';
 import { type OciDigest, sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import { DOCKER_IMAGE_CONFIG } from '../../../src/oci/model/media-types.js';
 import { layerContentId, manifestIdentifier } from '../../../src/oci/store/identifiers.js';

@@ -3,8 +3,8 @@ import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
 import type { ImportStats } from '../../../src/oci/import/import-stats.js';
-import { directLayerStore } from '../../../src/oci/import/layer-store.js';
-import { splitLayer } from '../../../src/oci/import/split-layer.js';
+import { directQueue } from '../../../src/oci/import/object-queue.js';
+import { splitTar } from '../../../src/oci/import/split-tar.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
 import type { TarRules } from '../../../src/tar/header.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../../src/tar/limits.js';
@@ -28,7 +28,7 @@ export function importTar(
   chunkSize = 65536,
   limits: TarLimits = NO_TAR_LIMITS,
 ): ImportedTar {
-  const splitter = splitLayer(store.algorithm, directLayerStore(store), CONTENT_TYPE, limits);
+  const splitter = splitTar(store.algorithm, directQueue(store), CONTENT_TYPE, limits);
   try {
     for (let start = 0; start < tar.length; start += chunkSize) splitter.push(tar.subarray(start, start + chunkSize));
     const { writer, stats } = splitter.finish();

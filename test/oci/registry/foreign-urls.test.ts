@@ -5,8 +5,8 @@ import { DEFAULT_RETRY } from '../../../src/oci/http/retry.js';
 import { DEFAULT_TIMEOUTS } from '../../../src/oci/http/timeouts.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import type { PullOptions } from '../../../src/oci/import/pull-options.js';
-import { foreignUrls } from '../../../src/oci/registry/foreign-urls.js';
-import type { RegistryLocation } from '../../../src/oci/registry/registry-location.js';
+import { EndpointClient } from '../../../src/oci/registry/endpoint-client.js';
+import { ForeignUrls } from '../../../src/oci/registry/foreign-urls.js';
 import type { TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
 import { pullOptions, sizedImage, startRegistry } from './registry-support.js';
@@ -102,15 +102,11 @@ test('another host cannot ask for the credentials', async (context) => {
   assert.equal(store.requests.length, 1);
 });
 
-function location(urls: readonly string[], insecure: boolean): RegistryLocation {
-  return {
-    kind: 'registry',
-    digest: LAYER.digest,
-    size: 1,
-    endpoints: [{ host: 'reg.example', repository: 'a', insecure }],
-    settings: { timeouts: DEFAULT_TIMEOUTS, retry: DEFAULT_RETRY, proxies: {} },
-    urls,
-  };
+function usable(urls: readonly string[], insecure: boolean | undefined): string[] {
+  const settings = { timeouts: DEFAULT_TIMEOUTS, retry: DEFAULT_RETRY, proxies: {} };
+  const data = { host: 'reg.example', repository: 'a', insecure: insecure === true };
+  const endpoints = insecure === undefined ? [] : [new EndpointClient(data, settings)];
+  return new ForeignUrls(endpoints, settings).usable(urls).map(({ href }) => href);
 }
 
 test('which URLs are asked', () => {
@@ -124,10 +120,9 @@ test('which URLs are asked', () => {
     '',
     'https://user:pass@d.example/',
   ];
-  const texts = (insecure: boolean): string[] => foreignUrls(location(urls, insecure)).map(({ href }) => href);
-  assert.deepEqual(texts(false), ['https://a.example/x?y', 'https://d.example/']);
-  assert.deepEqual(texts(true), ['https://a.example/x?y', 'http://b.example/', 'https://d.example/']);
+  assert.deepEqual(usable(urls, false), ['https://a.example/x?y', 'https://d.example/']);
+  assert.deepEqual(usable(urls, true), ['https://a.example/x?y', 'http://b.example/', 'https://d.example/']);
   const many = Array.from({ length: 1000 }, (_, index) => `https://a.example/${index}`);
-  assert.equal(foreignUrls(location(many, false)).length, 8);
-  assert.deepEqual(foreignUrls({ ...location(['http://b.example/'], true), endpoints: [] }), []);
+  assert.equal(usable(many, false).length, 8);
+  assert.deepEqual(usable(['http://b.example/'], undefined), []);
 });

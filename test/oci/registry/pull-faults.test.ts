@@ -6,17 +6,17 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Repository } from '../../../src/composefs/repository/index.js';
 import { ComposefsError, findCause, fullMessage } from '../../../src/errors.js';
-import { BlobVerifier } from '../../../src/oci/blob/verified-read.js';
+import type { Transfer } from '../../../src/oci/blob/layer-blob.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import type { PullOptions, PullResult } from '../../../src/oci/import/pull-options.js';
 import type { Descriptor } from '../../../src/oci/model/descriptor.js';
 import { type PartialStoreOptions, partialStoreOptions } from '../../../src/oci/registry/partial-store.js';
-import { type Transfer, useBlob } from '../../../src/oci/registry/use-blob.js';
 import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import { resolveRef } from '../../../src/oci/store/tags.js';
 import { type ProgressEvent, RecordingReporter } from '../../../src/progress.js';
 import type { Fault, FaultCondition, TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
+import { fetchLayer } from '../../support/layer-blobs.js';
 import type { TestImage } from '../../support/oci-fixtures.js';
 import { blobRequests, pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 
@@ -54,7 +54,7 @@ async function setup(context: TestContext): Promise<Setup> {
     layerPath,
     pull: (more = {}) => pull(repo, registry.reference('my/image'), 'tag', { ...options, ...more }),
     fetch: (more = {}) =>
-      fetchLayer(
+      fetchAlone(
         registry.reference('my/image'),
         layer.descriptor,
         { ...options, ...more },
@@ -66,7 +66,7 @@ async function setup(context: TestContext): Promise<Setup> {
   };
 }
 
-async function fetchLayer(
+async function fetchAlone(
   reference: string,
   descriptor: Descriptor,
   { registry: config, timeouts, retry }: PullOptions,
@@ -74,11 +74,7 @@ async function fetchLayer(
 ): Promise<{ transfer: Transfer }> {
   const source = await RegistrySource.open(reference, { config, timeouts, retry, partial });
   try {
-    return await useBlob(await source.locateBlob(descriptor), {}, async (chunks) => {
-      const verifier = new BlobVerifier(descriptor);
-      for await (const chunk of chunks) verifier.update(chunk);
-      verifier.finish();
-    });
+    return { transfer: await fetchLayer(source, descriptor) };
   } finally {
     await source.close();
   }

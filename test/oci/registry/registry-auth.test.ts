@@ -3,12 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, errorCode, fullMessage } from '../../../src/errors.js';
-import { BlobVerifier } from '../../../src/oci/blob/verified-read.js';
 import type { PullOptions } from '../../../src/oci/import/pull-options.js';
-import { useBlob } from '../../../src/oci/registry/use-blob.js';
 import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
 import type { RegistryAuth, TestRegistry } from '../../../src/testing/index.js';
 import { tempDir } from '../../composefs/repository/temp-repository.js';
+import { fetchLayer } from '../../support/layer-blobs.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 
 const IMAGE = sizedImage([300_000, 100_000]);
@@ -31,14 +30,8 @@ async function fetchImage(
     const { value } = await source.manifest();
     await source.readBlob(value.config);
     for (const layer of value.layers) {
-      const location = await source.locateBlob(layer);
       await between?.();
-      // As through a message port.
-      await useBlob(structuredClone(location), {}, async (chunks) => {
-        const verifier = new BlobVerifier(layer);
-        for await (const chunk of chunks) verifier.update(chunk);
-        verifier.finish();
-      });
+      await fetchLayer(source, layer);
     }
   } finally {
     await source.close();
@@ -74,7 +67,7 @@ function tokenRequests(registry: TestRegistry): TestRegistry['requests'] {
 test('basic authentication', async (context) => {
   const registry = await serve(context, { type: 'basic', users: USERS });
   await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, basicEntry('secret')));
-  // Asked for once; the threads that fetch layers know.
+  // Asked for once.
   assert.equal(registry.requests.filter(({ status }) => status === 401).length, 1);
 });
 

@@ -9,6 +9,7 @@ import { pull } from '../../../src/oci/import/pull.js';
 import { digestEncoded } from '../../../src/oci/model/digest.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
+import { locateLayer } from '../../support/layer-blobs.js';
 import { fxBoot, fxOci, indexJson, LayoutBuilder, spdxArtifact, type TestImage } from '../../support/oci-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
 import { isSound, PULL, tempRepository } from '../oci-support.js';
@@ -44,7 +45,7 @@ async function refuses(reference: string, code: string, message: RegExp): Promis
   try {
     const source = await openSource(reference, { platform: AMD64 });
     const { value } = await source.manifest();
-    for (const layer of value.layers) await source.locateBlob(layer);
+    for (const layer of value.layers) await locateLayer(source, layer);
   } catch (error) {
     assert.equal(errorCode(error), code, errorChain(error).join(': '));
     assert.match(errorChain(error).join(': '), message);
@@ -62,8 +63,7 @@ test('an image is read from a directory: manifest, config and layers', async () 
     assert.deepEqual(await source.readBlob(value.config), image.config.bytes);
     const [layer] = value.layers;
     assert.ok(layer !== undefined);
-    const location = await source.locateBlob(layer);
-    assert.ok(location.kind === 'file');
+    const location = await locateLayer(source, layer);
     assert.deepEqual(location, {
       kind: 'file',
       path: join(directory, digestEncoded(layer.digest)),

@@ -13,6 +13,7 @@ import { parsePlatform } from '../../../src/oci/model/platform.js';
 import type { ImageSource } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
 import { convertedConfig, dockerArchive, dockerConfig, manifestJson } from '../../support/docker-archives.js';
+import { locateLayer } from '../../support/layer-blobs.js';
 import { dataLayerTar, fxOci, LayoutBuilder, zstdRawFrame } from '../../support/oci-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
 import {
@@ -40,8 +41,7 @@ async function openArchive(archive: Buffer, selection = ''): Promise<ImageSource
     // Reads everything while the file is there.
     const { value } = await source.manifest();
     for (const layer of value.layers) {
-      const location = await source.locateBlob(layer);
-      assert.ok(location.kind === 'file');
+      const location = await locateLayer(source, layer);
       const chunks: Buffer[] = [];
       for await (const chunk of readFileBlob(location)) chunks.push(chunk);
       const bytes = Buffer.concat(chunks);

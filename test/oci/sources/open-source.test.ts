@@ -30,6 +30,7 @@ import { parsePlatform } from '../../../src/oci/model/platform.js';
 import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
 import type { ImageSource } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
+import { locateLayer } from '../../support/layer-blobs.js';
 import {
   blob,
   buildArtifact,
@@ -87,7 +88,7 @@ test('an image is read from a layout: manifest, config and the places of its lay
     assert.deepEqual(await source.readBlob(value.config), image.config.bytes);
     const [layer] = value.layers;
     assert.ok(layer !== undefined);
-    const location = await source.locateBlob(layer);
+    const location = await locateLayer(source, layer);
     const file = join(path, 'blobs', 'sha256', digestEncoded(layer.digest));
     assert.deepEqual(location, { kind: 'file', path: file, offset: 0, size: layer.size });
     assert.deepEqual(structuredClone(location), location);
@@ -107,8 +108,7 @@ test('an image is read from an archive without unpacking it', async () => {
     assert.deepEqual(await source.readBlob(value.config), image.config.bytes);
     const [layer] = value.layers;
     assert.ok(layer !== undefined);
-    const location = await source.locateBlob(layer);
-    assert.ok(location.kind === 'file');
+    const location = await locateLayer(source, layer);
     assert.match(location.path, /^\/proc\/self\/fd\/\d+$/);
     assert.equal(realpathSync(location.path), file);
     assert.ok(location.offset > 0);
@@ -130,8 +130,8 @@ test('the members of an archive may be sparse, and the archive end in many ways'
         assert.equal(digest, image.manifest.descriptor.digest);
         const [layer] = value.layers;
         assert.ok(layer !== undefined);
-        const location = await source.locateBlob(layer);
-        assert.ok(location.kind === 'file' && location.sparse !== undefined);
+        const location = await locateLayer(source, layer);
+        assert.ok(location.sparse !== undefined);
         assert.deepEqual(structuredClone(location), location);
         assert.deepEqual(readBlob(location, layer), image.layers[0]?.bytes);
         await source.close();
@@ -310,7 +310,7 @@ test('damaged blobs are refused, and the error names the digest', async () => {
     const { value } = await source.manifest();
     await assert.rejects(source.readBlob(value.config), { code: 'BLOB_DIGEST_MISMATCH' });
     const wrongSize = { ...image.config.descriptor, size: 1 };
-    await assert.rejects(source.locateBlob(wrongSize), (error) => {
+    await assert.rejects(locateLayer(source, wrongSize), (error) => {
       const expected = `Expected size 1 but found ${image.config.bytes.length}`;
       assert.deepEqual(errorChain(error), [`Opening layer blob ${wrongSize.digest}`, expected]);
       return true;
@@ -403,8 +403,7 @@ test('a blob may be a link to a file, which must have the content of its digest'
     const source = await open(`oci:${layout}`);
     const [layer] = image.layers;
     assert.ok(layer !== undefined);
-    const location = await source.locateBlob(layer.descriptor);
-    assert.ok(location.kind === 'file');
+    const location = await locateLayer(source, layer.descriptor);
     assert.equal(location.path, join(path, digestEncoded(layer.descriptor.digest)));
     assert.deepEqual(readBlob(location, layer.descriptor), layer.bytes);
     await source.close();

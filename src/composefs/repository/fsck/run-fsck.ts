@@ -1,6 +1,6 @@
 import { nullReporter } from '../../../progress.js';
+import { type LongCallOptions, runJobs } from '../../../threads/jobs.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { type LongCallOptions, runInWorkers } from '../objects/worker-threads.js';
 import { concludeFsck, type FsckRequest, type FsckResult, planFsck, runFsckJob } from './fsck.js';
 import type { FsckPart } from './fsck-result.js';
 
@@ -24,7 +24,7 @@ export async function runFsck(
     });
   } else {
     const worker = new URL('./fsck-worker.js', import.meta.url);
-    parts = await runInWorkers(worker, repository.objects.options, jobs, { threads, signal, onDone });
+    parts = await runJobs(worker, repository.objects.options, jobs, { threads, signal, onDone });
   }
   progress.report({ type: 'done', id, transferred: fetched });
   return concludeFsck(repository, parts);

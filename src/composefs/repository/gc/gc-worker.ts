@@ -1,4 +1,5 @@
-import { hostFrom, serveJobs } from '../objects/worker-threads.js';
+import { serveJobs } from '../../../threads/jobs.js';
+import { hostFrom } from '../objects/host.js';
 import { collectGarbage, type GcRequest } from './gc.js';
 
 /** Collects garbage in a worker thread. */

@@ -52,7 +52,6 @@ export class ObjectStore implements ObjectDestination {
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
-  #syncedAt: bigint | undefined;
 
   /** @param root default: from the options, as another thread has to do it. */
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
@@ -345,12 +344,18 @@ export class ObjectStore implements ObjectDestination {
     this.#unnamed = new UnnamedObjects(limit);
   }
 
-  /** Names what {@link deferNames} has put off. */
-  nameObjects(): void {
+  /**
+   * Names what {@link deferNames} has put off.
+   *
+   * @param options.areSynced the caller has brought it to disk.
+   * @returns whether there was anything.
+   */
+  nameObjects({ areSynced = false }: { readonly areSynced?: boolean } = {}): boolean {
     const objects = this.#unnamed?.take() ?? [];
     try {
-      if (objects.length > 0) this.sync();
+      if (objects.length > 0 && !areSynced) this.sync();
       for (const [id, { file, size }] of objects) this.#giveName(file, id, size);
+      return objects.length > 0;
     } finally {
       for (const [, { file }] of objects) file.discard();
     }
@@ -358,13 +363,7 @@ export class ObjectStore implements ObjectDestination {
 
   /** Brings everything stored so far to disk (spec 10 §15). */
   sync(): void {
-    this.#syncedAt = process.hrtime.bigint();
     syncFileSystem(this.root.fd, this.root.path);
-  }
-
-  /** When the last {@link sync} of this store began, by `process.hrtime.bigint()`. */
-  get syncedAt(): bigint | undefined {
-    return this.#syncedAt;
   }
 
   /** Drops what {@link deferNames} has put off. */
@@ -435,14 +434,6 @@ export class ObjectStore implements ObjectDestination {
   }
 }
 
-/** When objects got their names: moments of `process.hrtime.bigint()`, which is one clock for all threads. */
-export interface NamingTimes {
-  /** All objects had their names by then. A sync that begins later makes these last. */
-  readonly namedAt: bigint;
-  /** When the last sync before the names began; undefined if there was none. It makes last what was named before. */
-  readonly syncedAt: bigint | undefined;
-}
-
 /**
  * Runs something that stores many objects with a store of its own, which names them when they are on disk: all of them
  * when this returns, those of a failure in part.
@@ -450,13 +441,13 @@ export interface NamingTimes {
 export async function withDeferredNames<T>(
   options: ObjectStoreOptions,
   action: (objects: ObjectStore) => Promise<T> | T,
-): Promise<{ result: T; times: NamingTimes }> {
+): Promise<T> {
   const objects = new ObjectStore(options);
   objects.deferNames();
   try {
     const result = await action(objects);
     objects.nameObjects();
-    return { result, times: { namedAt: process.hrtime.bigint(), syncedAt: objects.syncedAt } };
+    return result;
   } finally {
     objects.dropUnnamed();
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { DownloadSlots } from '../../../src/oci/registry/download-slots.js';
+import { DownloadSlots } from '../../../src/oci/blob/download-slots.js';
 
 test('no more transfers run than in all and to one host, and a busy host holds up no other', async () => {
   const slots = new DownloadSlots({ total: 3, perHost: 2 });

@@ -2,8 +2,8 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ObjectStoreMethod } from '../../composefs/repository/objects/stored-object.js';
 
 /**
- * Files up to this many bytes are handed over in one piece: the store then hashes and looks before it writes, and may
- * leave that to another thread.
+ * Files up to this many bytes are handed over in one piece: who stores them then hashes and looks before anything is
+ * written, and may leave that to another thread.
  */
 export const MAX_QUEUED_OBJECT: number = 8 * 1048576;
 
@@ -20,36 +20,33 @@ export interface ContentWriter {
   abort(): void;
 }
 
-/** Told of a stored object, during the call that queued it or a later one. */
-export type WhenStored = (content: StoredContent) => void;
-
-/** What storing a layer needs. Callbacks come in the order in which the objects were queued. */
-export interface LayerStore {
-  /** Stores an object of at most {@link MAX_QUEUED_OBJECT} bytes. The caller may reuse `data` afterwards. */
-  queueObject(data: Buffer, stored: WhenStored): void;
-  /** Takes its turn with an object that is stored already. */
-  queueStored(content: StoredContent, stored: WhenStored): void;
-  /** Returns when everything queued is stored. */
-  drain(): void;
-  /** No more objects come. */
-  close(): void;
+/** The part of an object store that objects of a layer go to. */
+export interface ObjectSink {
+  storeObject(data: Buffer): StoredContent;
   /** For objects of any size. */
   createWriter(): ContentWriter;
 }
 
-/** The part of an object store that a {@link LayerStore} is made of. */
-export interface DirectStore {
-  storeObject(data: Buffer): StoredContent;
+/** Told of a stored object, during the call that queued it or later. */
+export type WhenStored = (content: StoredContent) => void;
+
+/** The objects of one layer on their way into the repository. Callbacks come in the order in which they were queued. */
+export interface ObjectQueue {
+  /** Stores an object of at most {@link MAX_QUEUED_OBJECT} bytes. The caller may reuse `data` afterwards. */
+  queueObject(data: Buffer, stored: WhenStored): void;
+  /** Takes its turn with an object that is stored already. */
+  queueStored(content: StoredContent, stored: WhenStored): void;
   createWriter(): ContentWriter;
+  /** Resolves when everything queued is stored. */
+  drain(): Promise<void>;
 }
 
 /** Stores every object at once, on the calling thread. */
-export function directLayerStore(store: DirectStore): LayerStore {
+export function directQueue(sink: ObjectSink): ObjectQueue {
   return {
-    queueObject: (data, stored) => stored(store.storeObject(data)),
+    queueObject: (data, stored) => stored(sink.storeObject(data)),
     queueStored: (content, stored) => stored(content),
-    drain: () => undefined,
-    close: () => undefined,
-    createWriter: () => store.createWriter(),
+    createWriter: () => sink.createWriter(),
+    drain: async () => undefined,
   };
 }

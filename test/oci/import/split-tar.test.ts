@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
 import { emptyStats } from '../../../src/oci/import/import-stats.js';
-import { directLayerStore, MAX_QUEUED_OBJECT } from '../../../src/oci/import/layer-store.js';
-import { splitLayer } from '../../../src/oci/import/split-layer.js';
+import { directQueue, MAX_QUEUED_OBJECT } from '../../../src/oci/import/object-queue.js';
+import { splitTar } from '../../../src/oci/import/split-tar.js';
 import { baseImageLayers, boundaryFilesLayer, type FixtureLayer, zeroFileLayers } from '../../support/base-image.js';
 import { MemoryStore } from '../../support/memory-store.js';
 import { END_OF_ARCHIVE, paxHeader, tarArchive, tarDirectory, tarFile, tarSymlink } from '../../support/tar-builder.js';
@@ -108,7 +108,7 @@ describe('round trips', () => {
 
 test('giving up drops the object that is being written', () => {
   const store = new MemoryStore();
-  const splitter = splitLayer('sha256', directLayerStore(store), CONTENT_TYPE);
+  const splitter = splitTar('sha256', directQueue(store), CONTENT_TYPE);
   const size = 2 * MAX_QUEUED_OBJECT;
   splitter.push(tarFile('f', Buffer.alloc(size)).subarray(0, size - 500_000));
   assert.equal(store.openWriters, 1);

@@ -9,7 +9,7 @@ import { isContainerImage } from '../model/manifest.js';
 import { isTarLayer } from '../model/media-types.js';
 import { BLOB_CONTENT_TYPE, blobIdentifier, LAYER_CONTENT_TYPE, layerContentId } from '../store/identifiers.js';
 import { findManifest, storedManifests } from '../store/stored-manifests.js';
-import type { StoredLayer } from './import-tar.js';
+import type { StoredLayer } from './store-tar.js';
 
 /**
  * What is stored of layers, and under which names.

@@ -9,10 +9,8 @@ import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/dig
 import { tarLimits } from '../model/layer-limits.js';
 import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../store/identifiers.js';
 import { type ImportStats, objectStats } from './import-stats.js';
-import { directLayerStore } from './layer-store.js';
-import type { SharedObjectBatches } from './object-batches.js';
-import { SharedLayerStore } from './shared-layer-store.js';
-import { splitLayer } from './split-layer.js';
+import { directQueue, type ObjectQueue } from './object-queue.js';
+import { splitTar } from './split-tar.js';
 
 /** A layer that is stored, but has no name yet. */
 export interface StoredLayer {
@@ -23,10 +21,10 @@ export interface StoredLayer {
   readonly diffId?: OciDigest;
 }
 
-export interface ImportTarOptions {
+export interface StoreTarOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Through which other threads can help. */
-  readonly shared?: SharedObjectBatches | undefined;
+  /** Where the objects go, by default to the store at once. The splitstream goes to the store. */
+  readonly queue?: ObjectQueue | undefined;
   /** By default those of any tar that does not come from a blob. */
   readonly limits?: TarLimits | undefined;
 }
@@ -38,27 +36,26 @@ export interface ImportTarOptions {
  * @param diffId - undefined for tars in artifacts, which declare none.
  * @throws TarError, TarLimitError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
  */
-export async function importTar(
+export async function storeTar(
   objects: ObjectStore,
   diffId: OciDigest | undefined,
   tar: AsyncIterable<Buffer>,
-  { signal, shared, limits = tarLimits() }: ImportTarOptions = {},
+  { signal, queue = directQueue(objects), limits = tarLimits() }: StoreTarOptions = {},
 ): Promise<StoredLayer> {
   const digest = new TarDigest(diffId);
-  const store = shared === undefined ? directLayerStore(objects) : new SharedLayerStore(objects, shared);
-  const splitter = splitLayer(objects.algorithm, store, LAYER_CONTENT_TYPE, limits);
+  const splitter = splitTar(objects.algorithm, queue, LAYER_CONTENT_TYPE, limits);
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted();
       digest.update(chunk);
       splitter.push(chunk);
     }
-    const { writer, stats } = splitter.finish();
+    const split = splitter.finish();
     const found = digest.finish();
-    return { id: await storeSplitStream(objects, writer), stats, diffId: found };
+    await queue.drain();
+    return { id: await storeSplitStream(objects, split.writer), stats: split.stats, diffId: found };
   } finally {
     splitter.abort();
-    store.close();
   }
 }
 

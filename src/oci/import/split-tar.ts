@@ -5,11 +5,12 @@ import { NO_TAR_LIMITS, type TarLimits } from '../../tar/limits.js';
 import type { SparseFile } from '../../tar/sparse.js';
 import { type TarSink, TarSplitter } from '../../tar/splitter.js';
 import { addStats, emptyStats, type ImportStats, objectStats } from './import-stats.js';
-import { type ContentWriter, type LayerStore, MAX_QUEUED_OBJECT, type StoredContent } from './layer-store.js';
+import { type ContentWriter, MAX_QUEUED_OBJECT, type ObjectQueue, type StoredContent } from './object-queue.js';
 
-/** A layer whose objects are stored and whose splitstream is written, but not finished. */
-export interface SplitLayer {
+/** A tar whose splitstream is written, but not finished: that is possible when the queue is drained. */
+export interface SplitTar {
   readonly writer: SplitStreamWriter;
+  /** Of the objects that are stored by now. */
   readonly stats: ImportStats;
 }
 
@@ -17,26 +18,26 @@ export interface SplitLayer {
 export interface LayerSplitter {
   /** The caller may reuse the chunk afterwards. */
   push(chunk: Buffer): void;
-  /** @throws TarError if the tar is cut short. */
-  finish(): SplitLayer;
+  /** No more chunks come. @throws TarError if the tar is cut short. */
+  finish(): SplitTar;
   /** Gives up: drops the splitstream, and an object that is being written. After the writer has finished, harmless. */
   abort(): void;
 }
 
 /**
- * Splits the tar of a layer (spec 30 §5.1): the contents of large files become objects in `store`, everything else goes
+ * Splits the tar of a layer (spec 30 §5.1): the contents of large files become objects in `queue`, everything else goes
  * into a splitstream. A sparse file becomes two objects, its data as the tar has them and the file with its holes; the
  * second is listed as detached from the stream, in the order of the sparse files (docs/open-points.md).
  *
  * @param contentType - of the splitstream, normally `LAYER_CONTENT_TYPE`
  */
-export function splitLayer(
+export function splitTar(
   algorithm: HashAlgorithm,
-  store: LayerStore,
+  queue: ObjectQueue,
   contentType: bigint,
   limits: TarLimits = NO_TAR_LIMITS,
 ): LayerSplitter {
-  const sink = new LayerSink(store, new SplitStreamWriter(algorithm, contentType));
+  const sink = new LayerSink(queue, new SplitStreamWriter(algorithm, contentType));
   const splitter = new TarSplitter(sink, limits);
   return {
     push(chunk) {
@@ -44,8 +45,7 @@ export function splitLayer(
     },
     finish() {
       splitter.finish();
-      store.drain();
-      return { writer: sink.writer, stats: sink.stats };
+      return sink;
     },
     abort() {
       sink.abort();
@@ -53,9 +53,9 @@ export function splitLayer(
   };
 }
 
-class LayerSink implements TarSink {
+class LayerSink implements TarSink, SplitTar {
   readonly writer: SplitStreamWriter;
-  readonly #store: LayerStore;
+  readonly #queue: ObjectQueue;
   #stats: ImportStats = emptyStats();
   #bytesInlined = 0;
   #fileSize = 0;
@@ -68,8 +68,8 @@ class LayerSink implements TarSink {
   #gathered = 0;
   #expanded: ExpandedFile | undefined;
 
-  constructor(store: LayerStore, writer: SplitStreamWriter) {
-    this.#store = store;
+  constructor(queue: ObjectQueue, writer: SplitStreamWriter) {
+    this.#queue = queue;
     this.writer = writer;
   }
 
@@ -84,8 +84,8 @@ class LayerSink implements TarSink {
 
   beginFile(size: number, sparse: SparseFile | undefined): void {
     this.#fileSize = size;
-    if (sparse !== undefined) this.#expanded = new ExpandedFile(sparse, this.#store.createWriter());
-    if (size > MAX_QUEUED_OBJECT) this.#object = this.#store.createWriter();
+    if (sparse !== undefined) this.#expanded = new ExpandedFile(sparse, this.#queue.createWriter());
+    if (size > MAX_QUEUED_OBJECT) this.#object = this.#queue.createWriter();
   }
 
   fileData(chunk: Buffer): void {
@@ -111,8 +111,8 @@ class LayerSink implements TarSink {
       this.writer.fillReference(reference, id);
       this.#stats = addStats(this.#stats, objectStats(method, size));
     };
-    if (this.#object !== undefined) this.#store.queueStored(this.#object.finish(), stored);
-    else this.#store.queueObject(this.#whole ?? this.#gatheredFile(), stored);
+    if (this.#object !== undefined) this.#queue.queueStored(this.#object.finish(), stored);
+    else this.#queue.queueObject(this.#whole ?? this.#gatheredFile(), stored);
     this.#object = undefined;
     this.#whole = undefined;
     this.#gathered = 0;
@@ -120,7 +120,7 @@ class LayerSink implements TarSink {
 
   #endExpanded({ file, expander, object }: ExpandedFile): void {
     expander.finish();
-    this.#store.queueStored(object.finish(), ({ id, method }) => {
+    this.#queue.queueStored(object.finish(), ({ id, method }) => {
       this.writer.addDetachedRef({ id, size: file.size });
       this.#stats = addStats(this.#stats, objectStats(method, file.size));
     });

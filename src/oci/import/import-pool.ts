@@ -1,0 +1,17 @@
+import { availableParallelism } from 'node:os';
+import { ThreadPool } from '../../threads/pool.js';
+import type { ImportTasks } from './tasks.js';
+
+export type ImportPool = ThreadPool<ImportTasks>;
+
+/**
+ * A small young generation: what passes through are buffers, which live shortly and count as external memory. Collected
+ * early they cost no collections of the whole heap, and a quarter of the memory.
+ */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 3 };
+
+/** Threads for {@link ImportTasks}: they start when there is work for them. */
+export function importPool(size: number = availableParallelism()): ImportPool {
+  const module = new URL('./import-thread.js', import.meta.url);
+  return new ThreadPool<ImportTasks>(module, size, { resourceLimits: RESOURCE_LIMITS });
+}

@@ -1,0 +1,14 @@
+import { serveTasks } from '../../threads/tasks.js';
+import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
+import type { ImportTasks } from './tasks.js';
+
+/** A thread of an import. What a task needs is loaded when it is called: most threads do one kind only. */
+serveTasks<ImportTasks>({
+  'store-layer': async (input, context) => (await load(() => import('./store-layer.js'))).storeLayer(input, context),
+  'help-layer': async (input, context) =>
+    void (await (await load(() => import('./help-layer.js'))).helpLayer(input, context)),
+  'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),
+  'write-layer': async (input, context) =>
+    (await load(() => import('../layer/write-layer.js'))).writeLayerBlob(input, context),
+  'verify-layer': async (input) => (await load(() => import('./verify-layer.js'))).verifyStoredLayer(input),
+});

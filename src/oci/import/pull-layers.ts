@@ -1,0 +1,220 @@
+import { MessageChannel } from 'node:worker_threads';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { loadZstdEncode } from '../../compression/zstd/encode.js';
+import { ComposefsError, ContextError } from '../../errors.js';
+import { sendChunks } from '../../threads/chunk-channel.js';
+import { type LayerContent, NO_TRANSFER, type Transfer, type Transferred } from '../blob/layer-blob.js';
+import type { Descriptor } from '../model/descriptor.js';
+import type { OciDigest } from '../model/digest.js';
+import { findArtifactLayer, findLayer } from './find-layer.js';
+import { addStats, emptyStats, type ImportStats } from './import-stats.js';
+import { LayerHelpers } from './layer-helpers.js';
+import { OneAtATime } from './one-at-a-time.js';
+import type { PullContext } from './pull-context.js';
+import type { PulledLayer } from './pull-options.js';
+import type { NewLayer, StoreLayerInput } from './store-layer.js';
+
+/** One layer to have: `key` is its diff_id, or the blob's digest in an artifact. */
+export interface WantedLayer {
+  readonly key: OciDigest;
+  readonly descriptor: Descriptor;
+}
+
+export interface LayersContext extends PullContext {
+  /** The image or artifact whose layers they are. */
+  readonly manifest: OciDigest;
+  /** Whether the layers are those of a container image, with diff_ids. */
+  readonly isContainer: boolean;
+}
+
+export interface PulledLayers {
+  /** Each wanted key to its splitstream. */
+  readonly refs: ReadonlyMap<string, ObjectId>;
+  readonly stats: ImportStats;
+  /** As the manifest has them. */
+  readonly layers: readonly PulledLayer[];
+}
+
+/**
+ * Pairs diff_ids with the manifest's layers.
+ *
+ * @throws ComposefsError `LAYER_COUNT_MISMATCH` if there are not as many of one as of the other.
+ */
+export function pairLayers(diffIds: readonly OciDigest[], descriptors: readonly Descriptor[]): WantedLayer[] {
+  if (diffIds.length !== descriptors.length) {
+    throw new ComposefsError(
+      'LAYER_COUNT_MISMATCH',
+      `expected ${descriptors.length} layer refs but got ${diffIds.length}: ` +
+        "the manifest's layers and the config's diff_ids differ in number",
+    );
+  }
+  return descriptors.map((descriptor, index) => ({ key: diffIds[index] as OciDigest, descriptor }));
+}
+
+/**
+ * Stores the layers that the repository lacks, the largest first, each in a thread of its own. The first failure stops
+ * the others; layers that were complete stay.
+ */
+export async function pullLayers(wanted: readonly WantedLayer[], context: LayersContext): Promise<PulledLayers> {
+  const { source, progress } = context;
+  const refs = new Map<string, ObjectId>();
+  const missing: WantedLayer[] = [];
+  let present = 0;
+  let total = 0;
+  // An image may list a layer twice; it is stored once.
+  for (const layer of new Map(wanted.map((each) => [each.key, each])).values()) {
+    const existing = storedLayer(layer, context);
+    total += layer.descriptor.size;
+    if (existing === undefined) missing.push(layer);
+    else {
+      refs.set(layer.key, existing);
+      present += layer.descriptor.size;
+      // A crash just after the layer got its name leaves what was kept of it.
+      source.layer(layer.descriptor).stored();
+    }
+  }
+  progress.report({ type: 'plan', total, present, unit: 'bytes' });
+  for (const key of refs.keys()) progress.report({ type: 'skipped', id: key });
+
+  // This thread needs it for config and manifest, and is idle meanwhile. What fails here fails there again.
+  if (missing.length > 0) loadZstdEncode().catch(() => undefined);
+  missing.sort((a, b) => b.descriptor.size - a.descriptor.size);
+  let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };
+  const transfers = new Map<string, Transfer>();
+  for (const { key, id, isNew, layer } of await pullAll(missing, context)) {
+    refs.set(key, id);
+    stats = addStats(stats, isNew ? layer.result.stats : { ...emptyStats(), layersAlreadyPresent: 1 });
+    if (isNew) transfers.set(key, layer.transfer);
+  }
+  const layers = wanted.map(({ key, descriptor }): PulledLayer => {
+    const transfer = transfers.get(key);
+    // A second occurrence costs nothing.
+    transfers.set(key, NO_TRANSFER);
+    return { key, blob: descriptor, wasPresent: transfer === undefined, transfer: transfer ?? NO_TRANSFER };
+  });
+  return { refs, stats, layers };
+}
+
+/** The layer's splitstream, if it is stored and whole. */
+function storedLayer(layer: WantedLayer, { repo, isContainer, manifest }: LayersContext): ObjectId | undefined {
+  return isContainer ? findLayer(repo, layer.key, manifest) : findArtifactLayer(repo, layer.descriptor, manifest);
+}
+
+interface Outcome {
+  readonly key: OciDigest;
+  readonly id: ObjectId;
+  /** False: another pull of this process has stored it meanwhile. */
+  readonly isNew: boolean;
+  readonly layer: Transferred<NewLayer>;
+}
+
+/** Layers that are being stored, or are and have no name yet. */
+const running = new OneAtATime<Transferred<NewLayer>>();
+
+async function pullAll(layers: readonly WantedLayer[], context: LayersContext): Promise<Outcome[]> {
+  const { repo, pool, progress, names, releases } = context;
+  const stop = new AbortController();
+  const signal = context.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, context.signal]);
+  const helpers = new LayerHelpers(layers.length, pool, repo.objects.options, signal);
+  let failure: { error: unknown } | undefined;
+  const pulls = layers.map(async (wanted): Promise<Outcome | undefined> => {
+    const { key } = wanted;
+    try {
+      const action = (): Promise<Transferred<NewLayer>> => pullLayer(wanted, helpers, context, signal);
+      const { result: layer, release } = await running.run(repo, nameOf(wanted, context), signal, action);
+      const isNew = release !== undefined;
+      if (isNew) releases.push(release);
+      else {
+        progress.report({ type: 'skipped', id: key });
+        // Who has stored it may not have given it its name yet.
+        names.addLayer(layer.result, key);
+      }
+      return { key, id: layer.result.id, isNew, layer };
+    } catch (error) {
+      // The first failure is the cause; those that it stops are not.
+      failure ??= { error };
+      stop.abort(error);
+      return undefined;
+    } finally {
+      helpers.end();
+    }
+  });
+  const outcomes = await Promise.all(pulls);
+  if (failure !== undefined) throw failure.error;
+  return outcomes.filter((outcome) => outcome !== undefined);
+}
+
+/** The same layer has one name in every image, and another in an artifact. */
+function nameOf({ key }: WantedLayer, { isContainer }: LayersContext): string {
+  return `${isContainer ? 'layer' : 'blob'} ${key}`;
+}
+
+async function pullLayer(
+  { key, descriptor }: WantedLayer,
+  helpers: LayerHelpers,
+  context: LayersContext,
+  signal: AbortSignal,
+): Promise<Transferred<NewLayer>> {
+  const { source, progress, names } = context;
+  try {
+    const blob = source.layer(descriptor);
+    const message = (text: string): void => progress.report({ type: 'message', text });
+    const keptBytes = blob.keptBytes();
+    const layer = await blob.transfer(
+      (content) => storeInThread(content, { key, keptBytes }, helpers, context, signal),
+      { signal, message },
+    );
+    names.addLayer(layer.result, key, layer.result.times, () => blob.stored());
+    progress.report({ type: 'done', id: key, transferred: descriptor.size });
+    return layer;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) throw error;
+    throw new ContextError(`Failed to import layer ${descriptor.digest}`, error);
+  }
+}
+
+/** Has a thread make a layer of the content; what comes here goes there in chunks. */
+async function storeInThread(
+  content: LayerContent,
+  layer: Pick<StoreLayerInput, 'key' | 'keptBytes'>,
+  helpers: LayerHelpers,
+  { repo, pool, progress, isContainer, limits }: LayersContext,
+  signal: AbortSignal,
+): Promise<NewLayer> {
+  const { descriptor } = content;
+  const helped = helpers.begin();
+  const store = repo.objects.options;
+  const input = { ...layer, store, descriptor, isContainer, limits, helpers: helped.port };
+  const options = { signal, onProgress: progress.report.bind(progress) };
+  try {
+    if (content.kind === 'file') {
+      return await pool.run('store-layer', { ...input, content }, { ...options, transfer: [helped.port] });
+    }
+    const { port1, port2 } = new MessageChannel();
+    const sending = settled(sendChunks(port1, content.chunks));
+    const fromPort = { ...input, content: { kind: 'port', port: port2 } } as const;
+    try {
+      return await pool.run('store-layer', fromPort, { ...options, transfer: [helped.port, port2] });
+    } catch (error) {
+      port1.close();
+      // What the thread has to say then is only that nothing came any more.
+      throw (await sending)?.error ?? error;
+    } finally {
+      port1.close();
+      port2.close();
+      await sending;
+    }
+  } finally {
+    helped.end();
+  }
+}
+
+/** Undefined if it was fulfilled. */
+async function settled(promise: Promise<void>): Promise<{ readonly error: unknown } | undefined> {
+  try {
+    await promise;
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
+}
