@@ -1,3 +1,4 @@
+import { bootCuts } from './boot-cuts.js';
 import { concurrency } from './concurrency.js';
 import { fullDisks } from './full-disks.js';
 import { growth } from './growth.js';
@@ -12,6 +13,7 @@ import { secureCuts } from './secure-cuts.js';
 export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   kills,
   'power-cuts': powerCuts,
+  'boot-cuts': bootCuts,
   'secure-cuts': secureCuts,
   'full-disks': fullDisks,
   'injected-errors': injectedErrors,

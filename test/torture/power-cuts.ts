@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { reasonsAfterCut, runStep, startSyncing, workload } from './after-cut.js';
-import { BlockLog, CACHE_LOSSES, type CacheLoss, writeMark } from './block-log.js';
+import { type BlockLog, CACHE_LOSSES, type CacheLoss } from './block-log.js';
 import type { Command } from './command.js';
 import {
   availableFileSystems,
@@ -14,10 +12,10 @@ import {
   type FileSystem,
   makeDisk,
   mountDisk,
-  runTool,
   unmount,
 } from './file-systems.js';
 import { Random } from './random.js';
+import { copySparse, recordWrites } from './recorded-disk.js';
 import { readReferences } from './repository-state.js';
 import type { Campaign, Round, Trial } from './round.js';
 import { Verbs } from './verbs.js';
@@ -141,37 +139,25 @@ class Cutter {
   async #record(number: number): Promise<Recording> {
     const base = await this.#makeBase();
     const random = new Random(this.#seed * 1009 + number);
-    const [disk, logFile, device] = ['disk.img', 'log', 'device'].map((name) => join(this.#folder, name));
-    if (disk === undefined || logFile === undefined || device === undefined) throw new Error('no paths');
-    for (const path of [disk, logFile]) rmSync(path, { force: true });
-    mkdirSync(device, { recursive: true });
-    copySparse(base, disk);
-    const server = await startServer(disk, logFile, device);
     const steps = workload(this.#verbs, STEPS, random);
     const references: ReadonlyMap<string, string>[] = [];
-    try {
-      mountDisk(join(device, 'disk'), this.#mountPoint);
+    const log = await recordWrites(base, this.#folder, this.#mountPoint, async (mark) => {
       const syncing = startSyncing(join(this.#mountPoint, 'other'));
       try {
         for (const [index, command] of steps.entries()) {
           references.push(readReferences(this.#repository));
-          writeMark(logFile, index);
+          mark(index);
           await runStep(this.#repository, command);
         }
         references.push(readReferences(this.#repository));
-        writeMark(logFile, steps.length);
+        mark(steps.length);
         await sleep(random.below(300));
       } finally {
         syncing.kill('SIGKILL');
         await once(syncing, 'close');
-        unmount(this.#mountPoint);
       }
-    } finally {
-      unmount(device);
-      await once(server, 'close');
-    }
-    rmSync(disk);
-    return { number, base, log: new BlockLog(logFile), steps, references };
+    });
+    return { number, base, log, steps, references };
   }
 
   async #makeBase(): Promise<string> {
@@ -186,21 +172,6 @@ class Cutter {
     }
     return base;
   }
-}
-
-async function startServer(disk: string, log: string, directory: string): Promise<ChildProcess> {
-  const program = fileURLToPath(new URL('./block-device.js', import.meta.url));
-  const args = [program, disk, log, directory, String(statSync(disk).size)];
-  const server = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  await Promise.race([
-    once(server.stdout, 'data'),
-    once(server, 'close').then(([status]) => Promise.reject(new Error(`the block device ended: ${status}`))),
-  ]);
-  return server;
-}
-
-function copySparse(from: string, to: string): void {
-  runTool('cp', ['--sparse=always', '--reflink=auto', from, to]);
 }
 
 /** What a file system makes of a file of which it kept the name, but not the content: nothing, or zeros. */

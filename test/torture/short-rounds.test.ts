@@ -12,6 +12,7 @@ const TIME = 15;
 const ROUNDS: Readonly<Record<string, readonly string[]>> = {
   kills: ['--count', '6'],
   'power-cuts': ['--count', '3', '--only', 'ext4'],
+  'boot-cuts': ['--count', '20', '--only', 'ext4'],
   'full-disks': ['--count', '3'],
   'injected-errors': ['--count', '6'],
   concurrency: ['--count', '25'],

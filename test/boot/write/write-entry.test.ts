@@ -1,30 +1,17 @@
 import assert from 'node:assert/strict';
-import fs, { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ComposefsCmdline } from '../../../src/boot/cmdline/composefs-argument.js';
 import { getBootResources } from '../../../src/boot/entries/find.js';
-import { BootLoaderEntryFile } from '../../../src/boot/formats/bls.js';
-import { type BootWriteOptions, planBootEntry } from '../../../src/boot/write/plan.js';
+import { planBootEntry } from '../../../src/boot/write/plan.js';
 import { removeStaleBootEntries } from '../../../src/boot/write/stale-entries.js';
-import { resolveBootPlan, writeBootSimple } from '../../../src/boot/write/write-entry.js';
-import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
+import { resolveBootPlan } from '../../../src/boot/write/write-entry.js';
 import { errorCode } from '../../../src/errors.js';
 import { withTempDir } from '../../support/paths.js';
 import { buildUki } from '../../support/pe-builder.js';
-import { TestObjects, treeOf } from '../tree-support.js';
-
-const objects = new TestObjects();
-type Contents = Parameters<typeof treeOf>[0];
-
-const karg = (digit: string) => new ComposefsCmdline(1, 'sha256', parseObjectId('sha256', digit.repeat(64)));
-
-/** Image `digit`: a kernel and an initramfs of its own, and a kernel version. */
-const image = (digit: string, kver = '6.1'): Contents => ({
-  [`usr/lib/modules/${kver}/vmlinuz`]: objects.add(`kernel ${digit} `.repeat(500)),
-  [`usr/lib/modules/${kver}/initramfs.img`]: objects.add(`initramfs ${digit} `.repeat(700)),
-});
+import { treeOf } from '../tree-support.js';
+import { boots, type Contents, image, karg, objects, write } from './entry-support.js';
 
 const uki = (digit: string, addon?: string): Contents => ({
   'boot/EFI/Linux/os.efi': objects.add(buildUki(`quiet ${karg(digit).toCmdlineArg()}`)),
@@ -33,11 +20,6 @@ const uki = (digit: string, addon?: string): Contents => ({
     'boot/loader/addons/all.addon.efi': objects.add(`${addon} for all`),
   }),
 });
-
-function write(partition: string, digit: string, contents: Contents, options: Omit<BootWriteOptions, 'karg'> = {}) {
-  const entries = getBootResources(treeOf(contents), objects);
-  return writeBootSimple(objects, entries, partition, { karg: karg(digit), ...options });
-}
 
 /** What is on the partition: files with the beginning of their content, directories only where empty. */
 function listing(partition: string): Record<string, string> {
@@ -48,18 +30,6 @@ function listing(partition: string): Record<string, string> {
     else if (lstatSync(path).isDirectory() && readdirSync(path).length === 0) result[`${name}/`] = '';
   }
   return result;
-}
-
-/** The image that an entry boots, if the kernel and the initramfs that it names are those of that image, and whole. */
-function boots(partition: string, entry: string): string | undefined {
-  const path = join(partition, 'loader/entries', `${entry}.conf`);
-  if (!existsSync(path)) return undefined;
-  const file = new BootLoaderEntryFile(readFileSync(path, 'utf8'));
-  const digit = /composefs.digest=v1-sha256-12:(.)/.exec(file.getValue('options') ?? '')?.[1] ?? 'none';
-  const content = (key: string) => readFileSync(join(partition, file.getValue(key) ?? ''), 'utf8');
-  assert.equal(content('linux'), `kernel ${digit} `.repeat(500));
-  assert.equal(content('initrd'), `initramfs ${digit} `.repeat(700));
-  return digit;
 }
 
 test('an entry is written with its files, and once more without writing anything', () =>
