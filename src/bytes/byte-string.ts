@@ -11,8 +11,12 @@ export type ByteString = string & { readonly [brand]: 'ByteString' };
 
 /** The byte string of some bytes. */
 export function byteStringFrom(bytes: Uint8Array): ByteString {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.toString('latin1') as ByteString;
+  return asBuffer(bytes).toString('latin1') as ByteString;
+}
+
+/** The same bytes, not a copy of them, with the methods of a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The byte string of a text's UTF-8 bytes. For an ASCII literal this is the literal itself. */

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { fullMessage } from '../errors.js';
-import { loadLibc } from '../linux/ffi.js';
+import { hasSystemCalls } from '../linux/ffi.js';
 import { limited, missing, type Outcome } from './probe/finding.js';
 import type { Probe, ProbeContext } from './probe/probe.js';
 import { PROBES } from './probes/index.js';
@@ -12,20 +12,11 @@ export interface ProbeReport {
 }
 
 function run(probe: Probe, context: ProbeContext): Outcome {
-  if (probe.needsSystemCalls === true && !canCall()) return missing('cannot do without system calls, see there');
+  if (probe.needsSystemCalls === true && !hasSystemCalls()) return missing('cannot do without system calls, see there');
   try {
     return probe.run(context);
   } catch (error) {
     return limited(`could not be tried: ${fullMessage(error)}`);
-  }
-}
-
-function canCall(): boolean {
-  try {
-    loadLibc();
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, fchmodSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { ComposefsError } from '../errors.js';
 import { O_TMPFILE } from '../linux/constants.js';
-import { loadLibc } from '../linux/ffi.js';
+import { hasSystemCalls } from '../linux/ffi.js';
 import { linkFd, procPath, renameNoReplace } from '../linux/link.js';
 import { closeOnError, isErrno } from './files.js';
 import { randomName, TEMP_NAME_ATTEMPTS } from './random-name.js';
@@ -32,7 +32,7 @@ export class StagingArea {
 
   /** A new empty file, open for reading and writing, with exactly this mode. */
   create(mode: number): StagedFile {
-    this.#anonymous ??= canLinkFd();
+    this.#anonymous ??= hasSystemCalls();
     if (this.#anonymous) {
       try {
         const flags = O_TMPFILE | constants.O_RDWR;
@@ -186,15 +186,5 @@ function ignoreTaken(action: () => void): boolean {
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;
     throw error;
-  }
-}
-
-/** Node can open anonymous files but not give them a name. */
-function canLinkFd(): boolean {
-  try {
-    loadLibc();
-    return true;
-  } catch {
-    return false;
   }
 }

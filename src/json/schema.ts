@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { isJsonObject, type JsonObject, type JsonValue } from './json.js';
+import { isJsonObject, type JsonObject } from './json.js';
 
 /**
  * The pieces that schemas of documents are made of. Input is what {@link parseJson} gives, with integers as bigints, or a
@@ -62,7 +62,7 @@ export function listOrNull<T>(item: v.GenericSchema<unknown, T>): v.GenericSchem
 
 /** An object with any fields. */
 export const object: v.GenericSchema<unknown, JsonObject> = v.custom<JsonObject>(
-  (value) => isJsonObject(value as JsonValue),
+  (value) => isJsonObject(value),
   NOT_AN_OBJECT,
 );
 

@@ -48,6 +48,16 @@ export function loadLibc(): NativeLibrary {
   return loadLibrary([null]);
 }
 
+/** Whether there are system calls at all. Without them Node can open anonymous files, say, but not give them a name. */
+export function hasSystemCalls(): boolean {
+  try {
+    loadLibc();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The first library that can be loaded. `null` stands for the process itself with all that is linked into it.
  *

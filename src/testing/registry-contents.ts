@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { isJsonObject } from '../json/json.js';
 import type { Descriptor } from '../oci/model/descriptor.js';
 import { type OciDigest, sha256ContentDigest } from '../oci/model/digest.js';
 import { OCI_INDEX, OCI_MANIFEST } from '../oci/model/media-types.js';
@@ -128,23 +129,19 @@ interface LooseManifest {
 function parseLoosely(raw: Buffer): LooseManifest {
   try {
     const value: unknown = JSON.parse(raw.toString('utf8'));
-    return isObject(value) ? value : {};
+    return isJsonObject(value) ? value : {};
   } catch {
     return {};
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function stringAt(value: unknown, key: string): string | undefined {
-  const field = isObject(value) ? value[key] : undefined;
+  const field = isJsonObject(value) ? value[key] : undefined;
   return typeof field === 'string' ? field : undefined;
 }
 
 function textMap(value: unknown): Record<string, string> | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   return Object.fromEntries(
     Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );

@@ -3,7 +3,7 @@ import { type ByteString, byteStringToBuffer, byteStringToText } from '../../byt
 import { formatSize } from '../../bytes/format-size.js';
 import type { Aspect, Difference, DifferenceSummary, EntryState } from '../../composefs/compare/index.js';
 import type { Xattrs } from '../../composefs/tree/stat.js';
-import { deviceNumbers } from './file-lines.js';
+import { deviceText } from './file-lines.js';
 
 /**
  * A line for people: a letter (A added, D removed, C changed, R renamed) and the path, with a slash after that of a
@@ -76,7 +76,7 @@ function detail(aspect: Aspect, before: EntryState, after: EntryState): string {
     case 'target':
       return change(({ target }) => JSON.stringify(byteStringToText(target ?? ('' as ByteString))));
     case 'device':
-      return change(({ rdev }) => deviceNumbers(rdev));
+      return change(({ rdev }) => deviceText(rdev));
     case 'links':
       return 'links';
     case 'mode':

@@ -1,3 +1,4 @@
+import { deviceNumbers } from '../../composefs/tree/inode.js';
 import type { ImageStats } from '../../composefs/view/index.js';
 
 /** A file of an image, to be shown. */
@@ -16,7 +17,7 @@ export function longLines(files: readonly ShownFile[]): string[] {
 }
 
 function columnsOf(stats: ImageStats): string[] {
-  const size = stats.isBlockDevice() || stats.isCharacterDevice() ? deviceNumbers(stats.rdev) : String(stats.size);
+  const size = stats.isBlockDevice() || stats.isCharacterDevice() ? deviceText(stats.rdev) : String(stats.size);
   return [modeText(stats), String(stats.nlink), String(stats.uid), String(stats.gid), size, timeText(stats)];
 }
 
@@ -54,8 +55,9 @@ function timeText({ mtime, mtimeSec }: ImageStats): string {
 }
 
 /** Major and minor number of an encoding of 32 bits (`new_decode_dev` of linux/kdev_t.h). */
-export function deviceNumbers(rdev: number): string {
-  return `${(rdev >>> 8) & 0xfff},${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
+export function deviceText(rdev: number): string {
+  const { major, minor } = deviceNumbers(rdev);
+  return `${major},${minor}`;
 }
 
 /** What `--json` prints of a file. */

@@ -1,3 +1,4 @@
+import { UINT64_MAX } from '../../bytes/integer.js';
 /** Parsing single lines of the RS dumpfile form (spec 30 §12.2, §12.3). */
 
 import { type ByteString, sliceBytes } from '../../bytes/byte-string.js';
@@ -255,7 +256,7 @@ function largeU64(digits: string): bigint {
   // Leading zeros apart, 20 digits are the most; a BigInt of millions of digits takes its time.
   const significant = digits.replace(/^0+/, '') || '0';
   const value = significant.length > 20 ? undefined : BigInt(significant);
-  if (value === undefined || value > 0xffff_ffff_ffff_ffffn) throw tooLarge();
+  if (value === undefined || value > UINT64_MAX) throw tooLarge();
   return value;
 }
 

@@ -63,6 +63,11 @@ const TYPE_BITS: Readonly<Record<LeafContent['type'], number>> = {
   socket: S_IFSOCK,
 };
 
+/** Major and minor number, as Linux packs them in 32 bits (`new_decode_dev` of linux/kdev_t.h). */
+export function deviceNumbers(rdev: number): { major: number; minor: number } {
+  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
+}
+
 /** The `S_IFMT` bits of a leaf's type. */
 export function fileTypeBits(content: LeafContent): number {
   return TYPE_BITS[content.type];

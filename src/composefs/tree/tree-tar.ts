@@ -1,6 +1,6 @@
 import { type ByteString, concatBytes } from '../../bytes/byte-string.js';
 import { TAR_END, type TarMember, tarMemberHeader, tarPadding } from '../../tar/tar-writer.js';
-import { Directory, fileSize, type Inode, type Leaf, type RegularFile } from './inode.js';
+import { Directory, deviceNumbers, fileSize, type Inode, type Leaf, type RegularFile } from './inode.js';
 import { type ObjectSource, readFileChunks } from './read-file.js';
 
 export interface TreeTarOptions {
@@ -85,9 +85,4 @@ function* fileContent(file: RegularFile, objects: ObjectSource): Generator<Buffe
   yield* readFileChunks(file, objects);
   if (file.storage !== 'sparse') return;
   for (let rest = file.size; rest > 0; rest -= ZEROS.length) yield ZEROS.subarray(0, Math.min(rest, ZEROS.length));
-}
-
-/** As Linux encodes them in 32 bits (`new_encode_dev`). */
-function deviceNumbers(rdev: number): { major: number; minor: number } {
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 import { type LibZstd, loadLibZstd } from './libzstd.js';
 
@@ -103,17 +104,17 @@ function wasmEncode(zstd: WasmZstd, level: number): ZstdEncode {
 function* encodeBlocks(zstd: WasmZstd, chunks: Iterable<Uint8Array>): Generator<Buffer> {
   let first = true;
   for (const block of inBlocks(chunks)) {
-    const output = toBuffer(zstd.compressChunk(block));
+    const output = asBuffer(zstd.compressChunk(block));
     if (block.length < BLOCK_SIZE) {
       markLastBlock(output, first ? FRAME_HEADER_SIZE : 0);
-      if (!toBuffer(zstd.compressEnd()).equals(EMPTY_LAST_BLOCK)) throw unexpectedOutput();
+      if (!asBuffer(zstd.compressEnd()).equals(EMPTY_LAST_BLOCK)) throw unexpectedOutput();
       yield output;
       return;
     }
     first = false;
     yield output;
   }
-  yield toBuffer(zstd.compressEnd());
+  yield asBuffer(zstd.compressEnd());
 }
 
 /** The input in pieces of exactly `BLOCK_SIZE` bytes and, if there is a rest, a shorter last one. */
@@ -156,8 +157,4 @@ function markLastBlock(output: Buffer, offset: number): void {
 
 function unexpectedOutput(): ComposefsError {
   return new ComposefsError('ZSTD_VERSION', 'the bundled Zstandard encoder does not frame its output as expected');
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

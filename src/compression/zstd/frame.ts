@@ -1,3 +1,4 @@
+import { asBuffer } from '../../bytes/byte-string.js';
 import { invalidData, trailingData, truncatedData } from '../stream/compression-error.js';
 
 /** Frames that need a larger window are refused, as libzstd does by default. */
@@ -51,7 +52,7 @@ export class ZstdFrameSplitter {
   #frames = 0;
 
   *push(chunk: Uint8Array): Generator<FramePart> {
-    this.#pending = this.#pending.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#pending, chunk]);
+    this.#pending = this.#pending.length === 0 ? asBuffer(chunk) : Buffer.concat([this.#pending, chunk]);
     for (;;) {
       const skipped = Math.min(this.#skip, this.#pending.length);
       this.#skip -= skipped;
@@ -165,8 +166,4 @@ function isMagicPrefix(data: Buffer): boolean {
   const length = Math.min(4, data.length);
   if (data.subarray(0, length).equals(frame.subarray(0, length))) return true;
   return (skippable.readUInt8(0) & 0xf0) === 0x50 && data.subarray(0, length).equals(skippable.subarray(0, length));
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { type JsonObject, type JsonValue, parseJson } from '../../json/json.js';
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '../../json/json.js';
 import { writeJson } from '../../json/write-json.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { parseIndex } from '../model/index-document.js';
@@ -30,8 +30,8 @@ export function checkRefName(tag: string): void {
 export function addToIndex(raw: Buffer, manifest: Descriptor, tag: string | undefined): Buffer {
   parseIndex(raw);
   const index = parseJson(raw);
-  if (!isObject(index)) throw new ComposefsError('INVALID_DOCUMENT', 'index.json is no object');
-  const listed = Array.isArray(index['manifests']) ? index['manifests'].filter(isObject) : [];
+  if (!isJsonObject(index)) throw new ComposefsError('INVALID_DOCUMENT', 'index.json is no object');
+  const listed = Array.isArray(index['manifests']) ? index['manifests'].filter(isJsonObject) : [];
   const others = tag === undefined ? listed : listed.map((entry) => withoutTag(entry, tag));
   const isThere = others.some((entry) => entry['digest'] === manifest.digest && tagOf(entry) === undefined);
   // An image without a tag is listed once; one that gets a tag takes the place of its entry without.
@@ -54,21 +54,17 @@ function indexEntry({ mediaType, digest, size, artifactType }: Descriptor, tag: 
 
 function tagOf(entry: JsonObject): JsonValue | undefined {
   const { annotations } = entry;
-  return isObject(annotations) ? annotations[REF_NAME_ANNOTATION] : undefined;
+  return isJsonObject(annotations) ? annotations[REF_NAME_ANNOTATION] : undefined;
 }
 
 function withoutTag(entry: JsonObject, tag: string): JsonObject {
   if (tagOf(entry) !== tag) return entry;
   const { annotations, ...rest } = entry;
-  const { [REF_NAME_ANNOTATION]: _, ...others } = isObject(annotations) ? annotations : {};
+  const { [REF_NAME_ANNOTATION]: _, ...others } = isJsonObject(annotations) ? annotations : {};
   return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };
 }
 
 /** Whether an entry says nothing but what the manifest is. */
 function isBare(entry: JsonObject): boolean {
   return Object.keys(entry).every((key) => key === 'mediaType' || key === 'digest' || key === 'size');
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import { type JsonObject, type JsonValue, parseJson } from '../../json/json.js';
+import { isJsonObject, type JsonValue, parseJson } from '../../json/json.js';
 import { type ConfigDocument, type ImageConfiguration, parseConfig } from './config.js';
 
 /**
@@ -20,8 +20,7 @@ function containerConfig({ config = {} }: ImageConfiguration, raw: Buffer): obje
 }
 
 function member(value: JsonValue | undefined, key: string): JsonValue | undefined {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? (value as JsonObject)[key] : undefined;
+  return isJsonObject(value) ? value[key] : undefined;
 }
 
 /** How a field is written; undefined leaves it out. */
