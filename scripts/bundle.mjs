@@ -3,7 +3,7 @@
 // thread loads its own: a pull would spend a tenth of its time on that, and an import of the library 300 ms.
 // CommonJS, which both `import` and `require` take: Node's loader of ES modules takes 5 ms to start and twice as long for
 // each file.
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from 'rollup';
@@ -24,7 +24,11 @@ const faces = Object.fromEntries(
     .map(({ default: path }) => basename(path, '.js'))
     .map((face) => [face, face === 'index' ? 'dist/src/index.js' : `dist/src/${face}/index.js`]),
 );
-const commands = Object.keys(bin).map((command) => [command, `dist/src/cli/${command}.js`]);
+/** `composefs-oci` is `cfsctl` for those who know the package only: `npx composefs-oci`. */
+const commands = [...new Set(Object.values(bin))].map((path) => [
+  basename(path, '.js'),
+  `dist/src/cli/${basename(path)}`,
+]);
 const threads = threadModules().map((path) => [basename(path, '.js'), path]);
 
 rmSync(OUTPUT, { recursive: true, force: true });
@@ -42,6 +46,9 @@ writeFileSync(join(OUTPUT, 'package.json'), `${JSON.stringify(scope, null, 2)}\n
 for (const [id, licence] of Object.entries(IN_SINGLE)) {
   copyFileSync(join('node_modules', id, licence), join(OUTPUT, `LICENSE-${id}${extname(licence)}`));
 }
+
+// As npm does when it installs them: `npx cfsctl` works in a checkout.
+for (const path of Object.values(bin)) chmodSync(path, 0o755);
 
 function byName(entries) {
   const input = Object.fromEntries(entries);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { cfsctl } from '../support/cfsctl.js';
@@ -16,8 +16,9 @@ test('every command of the package is bundled, and can be started by its name', 
   };
   for (const path of Object.values(bin)) {
     assert.match(readFileSync(join(packageRoot, path), 'utf8'), /^#!\/usr\/bin\/env node\n/, path);
+    accessSync(join(packageRoot, path), constants.X_OK);
   }
-  assert.equal(Object.keys(bin).length, 6);
+  assert.equal(Object.keys(bin).length, 7);
 });
 
 test('the bundled command starts its threads: pull, fsck, gc', () => {
