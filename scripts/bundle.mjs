@@ -11,7 +11,7 @@ import { dts } from 'rollup-plugin-dts';
 
 const OUTPUT = 'dist/lib';
 /** Packages of which little is needed: it loads in a tenth of the time. Their licences come along. */
-const BUNDLED = { valibot: 'LICENSE.md' };
+const BUNDLED = { valibot: 'LICENSE.md', 'get-east-asian-width': 'license' };
 /** The command that goes into an initramfs: one file, in which all is that it needs but koffi. */
 const SINGLE = 'composefs-setup-root';
 const IN_SINGLE = { ...BUNDLED, 'smol-toml': 'LICENSE' };
