@@ -1,7 +1,7 @@
 /** Text as Rust's standard library sees it, where that differs from JavaScript's: white space and lines. */
 
 /** Unicode's `White_Space`. JavaScript's `\s` lacks U+0085 and has U+FEFF. */
-const UNICODE_SPACE = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+export const UNICODE_SPACE = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 
 const LEADING = new RegExp(`^[${UNICODE_SPACE}]+`);
 const SPACE = new RegExp(`[${UNICODE_SPACE}]`);

@@ -27,8 +27,9 @@ const TYPE_CODES: Readonly<Record<LeafContent['type'], TypeCode>> = {
  *
  * @param objects where the content of the policy's files is.
  * @returns whether there is a policy.
- * @throws ComposefsError `INVALID_SELINUX_POLICY`, `SELINUX_POLICY_TOO_LARGE`, `SELINUX_POLICY_TOO_COMPLEX`, `FILE_TOO_LARGE`; ImageError
- *   where something else is than a directory or file of the policy.
+ * @throws ComposefsError `INVALID_SELINUX_POLICY`, `UNSUPPORTED_SELINUX_PATTERN`, `SELINUX_POLICY_TOO_LARGE`,
+ *   `SELINUX_POLICY_TOO_COMPLEX`, `FILE_TOO_LARGE`; ImageError where something else is than a directory or file of the
+ *   policy.
  */
 export function selabel(root: Directory, objects: ObjectSource): boolean {
   return withContext('Applying SELinux labels to filesystem', () => applyPolicy(root, policyOfTree(root, objects)));

@@ -11,8 +11,8 @@ import { isErrno, readFully, withFd } from '../../fs/files.js';
 import { requireRegularFile } from '../../fs/open-file.js';
 import { openInRoot } from '../../fs/open-in-root.js';
 
-/** A hundred times what the largest known policy has. */
-const FILE_SIZE_MAX = 32 * 1024 * 1024;
+/** Thirty times what the largest known policy has. */
+const FILE_SIZE_MAX = 16 * 1024 * 1024;
 
 const ETC_SELINUX = byteStringFromText('etc/selinux');
 const CONFIG = byteStringFromText('config');

@@ -1,6 +1,8 @@
 /** The text files of an SELinux policy (spec 50 §3.2, §3.4, §3.5). */
 
-import { ComposefsError, withContext } from '../../errors.js';
+import { isUtf8 } from 'node:buffer';
+import { trim, UNICODE_SPACE } from '../../bytes/text.js';
+import { ComposefsError } from '../../errors.js';
 
 /** A line of a `file_contexts` file. */
 export interface ContextSpec {
@@ -15,12 +17,7 @@ export interface ContextSpec {
 
 const TYPE_CODES = 'bcdpls-';
 
-/**
- * White space of Unicode: neither more nor less than what JavaScript takes for it, but for U+0085 and U+FEFF.
- */
-const WHITE_SPACE = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
-const FIELD = new RegExp(`[^${WHITE_SPACE}]+`, 'g');
-const TRIM = new RegExp(`^[${WHITE_SPACE}]+|[${WHITE_SPACE}]+$`, 'g');
+const FIELD = new RegExp(`[^${UNICODE_SPACE}]+`, 'g');
 
 /** The name of the policy that `/etc/selinux/config` says, if any. Whether SELinux is disabled does not matter. */
 export function parseSelinuxConfig(bytes: Buffer): string | undefined {
@@ -62,10 +59,6 @@ export function* parseSubstitutions(bytes: Buffer): Generator<readonly [alias: s
   }
 }
 
-function trim(text: string): string {
-  return text.replace(TRIM, '');
-}
-
 /** As many as a line may have, and one more. */
 function firstFields(text: string): string[] {
   const fields: string[] = [];
@@ -76,17 +69,17 @@ function firstFields(text: string): string[] {
   return fields;
 }
 
-/** Lines of UTF-8 without their ends; what is behind the last line feed is a line if there is anything. */
+/** Lines of UTF-8, but for empty ones; what is behind the last line feed is a line, too. CR is white space in all of them. */
 function* textLines(bytes: Buffer): Generator<{ text: string; index: number }> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const isValid = isUtf8(bytes);
   for (let start = 0, index = 0; start < bytes.length; index++) {
     const lineFeed = bytes.indexOf(0x0a, start);
     const end = lineFeed < 0 ? bytes.length : lineFeed;
-    const hasReturn = lineFeed >= 0 && end > start && bytes[end - 1] === 0x0d;
-    const line = bytes.subarray(start, hasReturn ? end - 1 : end);
-    const text = withContext(`${index}: not UTF-8`, () => decoder.decode(line));
-    yield { text, index };
+    const line = bytes.subarray(start, end);
     start = end + 1;
+    if (line.length === 0) continue;
+    if (!isValid && !isUtf8(line)) throw invalidLine(index, 'not UTF-8');
+    yield { text: line.toString('utf8'), index };
   }
 }
 

@@ -5,6 +5,7 @@ import { ComposefsError, withContext } from '../../errors.js';
 import { compilePattern } from './pattern/compile-pattern.js';
 import type { PatternNode } from './pattern/pattern-node.js';
 import { type Beginning, PatternSet } from './pattern/pattern-set.js';
+import { PatternSyntaxError, UntranslatableError } from './pattern/syntax-error.js';
 import type { PolicySource } from './policy-source.js';
 import { type ContextSpec, parseContextSpecs, parseSelinuxConfig, parseSubstitutions } from './policy-text.js';
 
@@ -20,6 +21,12 @@ const SUBSTITUTION_FILES = ['file_contexts.subs', 'file_contexts.subs_dist'];
 
 /** Real policies have 6,000. */
 const SPECS_MAX = 500_000;
+/** Paths are not longer than 4096 bytes. */
+const PATTERN_LENGTH_MAX = 65_536;
+
+const UNSUPPORTED_HINT =
+  'Patterns may have everything that regular expressions have, and lookarounds, but no back references, recursion, ' +
+  'atomic groups or possessive quantifiers.';
 
 /** The policy that an image is configured for; undefined if there is none. */
 export function readPolicy(source: PolicySource): Policy | undefined {
@@ -37,7 +44,8 @@ export class Policy {
 
   /**
    * @param read gives the content of a file of the policy, undefined if it is not there.
-   * @throws ComposefsError `INVALID_SELINUX_POLICY`, `SELINUX_POLICY_TOO_LARGE`, in contexts that name file and line.
+   * @throws ComposefsError `INVALID_SELINUX_POLICY`, `UNSUPPORTED_SELINUX_PATTERN`, `SELINUX_POLICY_TOO_LARGE`, with the file
+   *   and the line.
    */
   constructor(read: (file: string) => Buffer | undefined) {
     const specs: ContextSpec[] = [];
@@ -101,8 +109,28 @@ function addSpecs(specs: ContextSpec[], bytes: Buffer, file: string): void {
 
 /** One after the other, since their trees are large. */
 function* compileSpecs(specs: readonly ContextSpec[]): Generator<PatternNode> {
-  for (const { file, line, pattern } of specs) {
-    yield withContext(`${file}, line ${line}`, () => compilePattern(pattern));
+  for (const spec of specs) yield compileSpec(spec);
+}
+
+function compileSpec({ file, line, pattern }: ContextSpec): PatternNode {
+  const place = `${file}, line ${line}`;
+  if (pattern.length > PATTERN_LENGTH_MAX) {
+    const message = `${place}: a pattern of ${pattern.length} characters is longer than ${PATTERN_LENGTH_MAX}`;
+    throw new ComposefsError('SELINUX_POLICY_TOO_LARGE', message);
+  }
+  try {
+    return compilePattern(pattern);
+  } catch (error) {
+    const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern;
+    if (error instanceof PatternSyntaxError) {
+      const message = `${place}: Compiling PCRE2 regex: ${shown}: ${error.message}`;
+      throw new ComposefsError('INVALID_SELINUX_POLICY', message);
+    }
+    if (error instanceof UntranslatableError) {
+      const message = `${place}: no automaton can do what the pattern ${shown} asks for: ${error.message}`;
+      throw new ComposefsError('UNSUPPORTED_SELINUX_PATTERN', message, { hint: UNSUPPORTED_HINT });
+    }
+    throw error;
   }
 }
 

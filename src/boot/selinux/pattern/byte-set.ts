@@ -55,7 +55,7 @@ const WORD = LOWER | UPPER | DIGIT | bytesOf('_');
 const SPACE = byteRange(0x09, 0x0d) | bytesOf(' ');
 
 /** `\d`, `\s` and `\w`. */
-export const PERL_CLASSES: Readonly<Record<string, ByteSet>> = { d: DIGIT, s: SPACE, w: WORD };
+export const PERL_CLASSES: Readonly<Record<'d' | 's' | 'w', ByteSet>> = { d: DIGIT, s: SPACE, w: WORD };
 
 /** `[:alpha:]` and its like, in ASCII. */
 export const POSIX_CLASSES: ReadonlyMap<string, ByteSet> = new Map([

@@ -3,13 +3,10 @@
 import { ASSERTIONS, OP_ASSERT, OP_BRANCH, OP_MATCH, OP_SET, OP_SPLIT, type Program } from './program.js';
 import type { WorkBudget } from './work-budget.js';
 
-/** No pattern. */
-export const NO_PATTERN = -1;
-
 const ASSERT_START = ASSERTIONS.indexOf('start');
 const ASSERT_END = ASSERTIONS.indexOf('end');
 
-/** What states that are remembered may take together, in elements of arrays: about 64 MiB. */
+/** About 64 MiB. */
 const MEMORY_MAX = 8_000_000;
 
 /** Where some bytes lead: the states of the program in which it can be behind them. */
@@ -19,8 +16,8 @@ export interface DfaState {
   next: (DfaState | undefined)[];
   /** In which era of the automaton `next` was begun. */
   era: number;
-  /** The pattern that wins if nothing follows; undefined before it was asked for. */
-  winner: number | undefined;
+  /** Undefined before it was asked for. */
+  candidates: readonly number[] | undefined;
 }
 
 /**
@@ -30,7 +27,9 @@ export interface DfaState {
 export class LazyDfa {
   readonly start: DfaState;
   readonly #program: Program;
+  readonly #isConditional: (pattern: number) => boolean;
   readonly #budget: WorkBudget;
+  readonly #memoryMax: number;
   #known = new Map<number, DfaState[]>();
   #memory = 0;
   #era = 0;
@@ -40,9 +39,21 @@ export class LazyDfa {
   readonly #found: Int32Array;
   readonly #pending: number[] = [];
 
-  /** @param start the state of the program in which it begins. */
-  constructor(program: Program, start: number, budget: WorkBudget) {
+  /**
+   * @param start the state of the program in which it begins.
+   * @param isConditional whether more than the program says has to hold for a pattern to match.
+   * @param memoryMax what states that are remembered may take together, in elements of arrays.
+   */
+  constructor(
+    program: Program,
+    start: number,
+    isConditional: (pattern: number) => boolean,
+    budget: WorkBudget,
+    memoryMax: number = MEMORY_MAX,
+  ) {
     this.#program = program;
+    this.#memoryMax = memoryMax;
+    this.#isConditional = isConditional;
     this.#budget = budget;
     this.#seen = new Uint32Array(program.ops.length);
     this.#found = new Int32Array(program.ops.length);
@@ -66,10 +77,13 @@ export class LazyDfa {
     return state;
   }
 
-  /** The highest pattern that matches what has led to the state, or a beginning of it; {@link NO_PATTERN} if none does. */
-  winner(state: DfaState): number {
-    state.winner ??= this.#findWinner(state);
-    return state.winner;
+  /**
+   * The patterns that match what has led to the state, or a beginning of it: the highest first, and nothing below the
+   * highest that is not conditional.
+   */
+  candidates(state: DfaState): readonly number[] {
+    state.candidates ??= this.#findCandidates(state);
+    return state.candidates;
   }
 
   #step(state: DfaState, byteClass: number): DfaState {
@@ -92,19 +106,28 @@ export class LazyDfa {
     return reached;
   }
 
-  #findWinner(state: DfaState): number {
+  #findCandidates(state: DfaState): number[] {
     const { ops, next, argument } = this.#program;
     this.#round += 1;
+    const atStart = state === this.start;
     let count = 0;
     for (const from of state.states) {
-      if (ops[from] === OP_ASSERT) count = this.#follow(next[from] ?? 0, count, false, true);
-      else if (ops[from] === OP_MATCH) count = this.#follow(from, count, false, true);
+      if (ops[from] === OP_ASSERT) count = this.#follow(next[from] ?? 0, count, atStart, true);
+      else if (ops[from] === OP_MATCH) count = this.#follow(from, count, atStart, true);
     }
-    let winner = NO_PATTERN;
+    const conditional: number[] = [];
+    let certain: number | undefined;
     for (const found of this.#found.subarray(0, count)) {
-      if (ops[found] === OP_MATCH) winner = Math.max(winner, argument[found] ?? NO_PATTERN);
+      const pattern = argument[found] ?? 0;
+      if (ops[found] !== OP_MATCH) continue;
+      if (this.#isConditional(pattern)) conditional.push(pattern);
+      else if (certain === undefined || certain < pattern) certain = pattern;
     }
-    return winner;
+    const candidates = conditional.filter((pattern) => certain === undefined || pattern > certain);
+    candidates.sort((a, b) => b - a);
+    if (certain !== undefined) candidates.push(certain);
+    this.#remember(candidates.length);
+    return candidates;
   }
 
   /**
@@ -129,8 +152,8 @@ export class LazyDfa {
           for (const target of branches[argument[at] ?? 0] ?? []) pending.push(target);
           break;
         case OP_ASSERT:
-          if (argument[at] === (atEnd ? ASSERT_END : ASSERT_START)) {
-            if (atEnd || atStart) pending.push(next[at] ?? 0);
+          if (argument[at] === ASSERT_START ? atStart : atEnd) {
+            pending.push(next[at] ?? 0);
           } else if (argument[at] === ASSERT_END) {
             this.#found[count] = at;
             count += 1;
@@ -153,22 +176,23 @@ export class LazyDfa {
     const alike = this.#known.get(hash);
     const known = alike?.find((candidate) => isEqual(candidate.states, states));
     if (known !== undefined) return known;
-    this.#memory += states.length + this.#program.classCount + 32;
-    if (this.#memory > MEMORY_MAX) this.#forget();
-    const state: DfaState = { states, next: [], era: this.#era, winner: undefined };
+    this.#remember(states.length + this.#program.classCount + 32);
+    const state: DfaState = { states, next: [], era: this.#era, candidates: undefined };
     const bucket = this.#known.get(hash);
     if (bucket === undefined) this.#known.set(hash, [state]);
     else bucket.push(state);
     return state;
   }
 
-  /** States that someone is in stay good; they have to find their way again. */
-  #forget(): void {
+  /** Makes room, if need be. States that someone is in stay good; they have to find their way again. */
+  #remember(elements: number): void {
+    this.#memory += elements;
+    if (this.#memory <= this.#memoryMax) return;
     for (const bucket of this.#known.values()) {
       for (const state of bucket) state.next = [];
     }
     this.#known = new Map();
-    this.#memory = 0;
+    this.#memory = elements;
     this.#era += 1;
   }
 }

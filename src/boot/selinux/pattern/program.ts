@@ -180,9 +180,14 @@ export class ProgramBuilder {
 
   #repeat(node: PatternNode, min: number, max: number, next: number): number {
     let state = next;
+    let copies = min;
     if (max === Number.POSITIVE_INFINITY) {
-      state = this.#add(OP_SPLIT, next, next);
-      this.#argument[state] = this.#compile(node, state);
+      const again = this.#add(OP_SPLIT, next, next);
+      const body = this.#compile(node, again);
+      this.#argument[again] = body;
+      // The body that is repeated is the last copy of those that must be there.
+      state = min === 0 ? again : body;
+      copies -= 1;
     } else {
       for (let i = min; i < max; i++) {
         const end = state;
@@ -191,7 +196,7 @@ export class ProgramBuilder {
         if (this.#argument[state] === end) break;
       }
     }
-    for (let i = 0; i < min; i++) {
+    for (let i = 0; i < copies; i++) {
       const end = state;
       state = this.#compile(node, end);
       if (state === end) break;

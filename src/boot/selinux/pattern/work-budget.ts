@@ -11,6 +11,11 @@ export class WorkBudget {
     this.#left = steps;
   }
 
+  /** More work is allowed. */
+  grant(steps: number): void {
+    this.#left += steps;
+  }
+
   /** @throws ComposefsError `SELINUX_POLICY_TOO_COMPLEX` */
   spend(steps: number): void {
     this.#left -= steps;
