@@ -1,5 +1,6 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { readChunks, withFd } from '../fs/files.js';
+import { TAR_BLOCK_SIZE } from '../tar/header.js';
 import { Crc64 } from './crc64.js';
 import { isMetacopyStub, LayerDirectory, lowerLayers } from './layer-directory.js';
 import { layerPath } from './layer-path.js';
@@ -26,7 +27,6 @@ type FileItem = Extract<TarSplitItem, { type: 'file' }>;
 const FIRST_WITHOUT_CONTENT = 0x31;
 const LAST_WITHOUT_CONTENT = 0x36;
 const TYPE_OFFSET = 156;
-const BLOCK_SIZE = 512;
 const SLASH = 0x2f;
 
 /** containers/storage makes no more layers of one image; `lower` may say anything. */
@@ -191,12 +191,14 @@ class LayerFiles {
 
 /** The last block of what was there and of what follows it. */
 function lastBlock(before: Buffer, next: Buffer): Buffer {
-  return next.length >= BLOCK_SIZE ? next.subarray(-BLOCK_SIZE) : Buffer.concat([before, next]).subarray(-BLOCK_SIZE);
+  return next.length >= TAR_BLOCK_SIZE
+    ? next.subarray(-TAR_BLOCK_SIZE)
+    : Buffer.concat([before, next]).subarray(-TAR_BLOCK_SIZE);
 }
 
 /** Whether the entry of a header is of a kind that has content: for others the tar has none, whatever the size says. */
 function hasContent(header: Buffer, name: Buffer): boolean {
-  if (header.length < BLOCK_SIZE) return true;
+  if (header.length < TAR_BLOCK_SIZE) return true;
   const type = header[TYPE_OFFSET] ?? 0;
   if (type >= FIRST_WITHOUT_CONTENT && type <= LAST_WITHOUT_CONTENT) return false;
   return !(type === 0 && name.at(-1) === SLASH);
