@@ -2,9 +2,17 @@
 # Puts composefs-setup-root of the npm package composefs-oci into an initramfs, with Node.js and all that it needs.
 # Install the folder as /usr/lib/dracut/modules.d/90composefs; see docs/boot.md of the package.
 
+# Dracut does not look where npm installs.
+find_setup_root() {
+	PATH=$PATH:/usr/local/bin:/usr/local/sbin type -P composefs-setup-root
+}
+
 # called by dracut
 check() {
-	require_binaries composefs-setup-root || return 1
+	if ! find_setup_root >/dev/null; then
+		dinfo "composefs-setup-root is not installed: npm install -g composefs-oci"
+		return 1
+	fi
 	return 0
 }
 
@@ -23,8 +31,8 @@ installkernel() {
 # called by dracut
 install() {
 	local command list files file
-	command=$(find_binary composefs-setup-root)
-	list=$("$command" --list-files) || {
+	command=$(find_setup_root)
+	list=$(PATH=$PATH:/usr/local/bin "$command" --list-files) || {
 		dfatal "composefs: $command --list-files failed"
 		return 1
 	}
