@@ -12,6 +12,13 @@ export {
   removeBootImage,
 } from './boot/boot-images.js';
 export type { BootBuildOptions } from './boot/build.js';
+export {
+  type BootCheck,
+  type BootProblem,
+  type CheckBootOptions,
+  checkBoot,
+} from './boot/check-boot.js';
+export { type PrepareBootOptions, type PreparedBoot, prepareBoot } from './boot/prepare-boot.js';
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
@@ -19,6 +26,7 @@ export { type ExportTarget, type ExportTransport, parseExportTarget } from './ex
 export type { Recompression } from './export/layer-compression.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
+export type { DigestExplanation, MtimeRule } from './import/explain-digest.js';
 export { type ImportLayerOptions, importLayer } from './import/import-layer.js';
 export {
   formatStats,

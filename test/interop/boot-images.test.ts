@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type BootTreeOptions, bootableImage } from '../support/boot-images.js';
 import { CFSCTL } from '../support/cfsctl.js';
+import { describeDirectory } from '../support/describe-directory.js';
 import { LayoutBuilder } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
+import { buildUki } from '../support/pe-builder.js';
 import { referenceCfsctl, runProgram } from '../support/programs.js';
 
 /** Boot images of ours and of the reference: equal ids, links and texts, each in repositories of both. */
@@ -102,6 +104,53 @@ for (const [name, tree] of Object.entries(TREES)) {
     });
   }
 }
+
+test('both write the same entries, and make the same directories', { skip }, () => {
+  const uki = (tree: BootTreeOptions, argument: string): BootTreeOptions => ({
+    ...tree,
+    kernel: false,
+    boot: { 'EFI/Linux/a.efi': buildUki(`quiet ${argument} rw`) },
+  });
+  withTempDir((directory) => {
+    let count = 0;
+    /** What prepare-boot makes: every file with its content, and the directories of the state. */
+    const prepared = (cfsctl: Cfsctl, tree: BootTreeOptions, formats: string[], args: string[]): unknown => {
+      count += 1;
+      const parent = join(directory, `${count}`);
+      mkdirSync(join(parent, 'boot'), { recursive: true });
+      const repo = join(parent, 'repo');
+      const layout = new LayoutBuilder().addImage(bootableImage(tree)).write(join(parent, 'layout'));
+      cfsctl('init', '--insecure', ...formats, repo);
+      cfsctl('--repo', repo, 'oci', 'pull', `oci:${layout}`, 'app');
+      cfsctl('--repo', repo, 'oci', 'prepare-boot', 'app', '--bootdir', join(parent, 'boot'), ...args);
+      return ['boot', 'state'].flatMap((name) =>
+        [...describeDirectory(join(parent, name))].map(([path, { content }]) => [name, path, content]),
+      );
+    };
+    for (const formats of [
+      ['--algorithm', 'fsverity-sha256-12', '--erofs-version', '1'],
+      ['--algorithm', 'fsverity-sha512-12', '--erofs-version', '2'],
+    ]) {
+      const repo = join(directory, `ids-${formats[3]}`);
+      const layout = new LayoutBuilder()
+        .addImage(bootableImage({ policy: true, kernel: false }))
+        .write(`${repo}-layout`);
+      ours('init', '--insecure', ...formats, repo);
+      ours('--repo', repo, 'oci', 'pull', `oci:${layout}`, 'app');
+      const id = ours('--repo', repo, 'oci', 'compute-id', '--bootable', 'app').trim();
+      const argument = formats[3] === '1' ? `composefs.digest=?v1-sha256-12:${id}` : `composefs=?${id}`;
+      const trees = [...Object.values(TREES), uki({ policy: true }, argument)];
+      for (const [index, tree] of trees.entries()) {
+        const extra = index === 3 ? [] : ['--cmdline', 'quiet', '--cmdline', 'a=b c'];
+        for (const args of [[], ['--entry-id', 'named', ...extra]]) {
+          const expected = prepared(theirs, tree, formats, args);
+          assert.ok(Array.isArray(expected) && expected.length > 5);
+          assert.deepEqual(prepared(ours, tree, formats, args), expected);
+        }
+      }
+    }
+  });
+});
 
 const COMPUTE_KEPT = ['oci', 'compute-id', '--bootable', '--xattrs', 'keep-user-xattrs'];
 

@@ -106,7 +106,9 @@ export class ComposefsCmdline {
     const is = formatObjectId(this.algorithm, this.digest);
     const expected = acceptable.map((id) => formatObjectId(this.algorithm, id)).join(', ');
     const message = `The UKI has the wrong composefs digest (is '${is}', should be one of [${expected}])`;
-    throw new ComposefsError('WRONG_UKI_DIGEST', message);
+    throw new ComposefsError('WRONG_UKI_DIGEST', message, {
+      hint: '`cfsctl boot check` of the image looks for what differs',
+    });
   }
 }
 

@@ -57,7 +57,7 @@ export function planBootEntry(
   options: BootWriteOptions,
 ): BootPlan {
   checkOptions(options);
-  const entry = entries.find((candidate) => candidate.type !== 'type2' || candidate.peType === 'uki') ?? entries[0];
+  const entry = entryToWrite(entries);
   switch (entry?.type) {
     case undefined:
       throw new ComposefsError('NO_BOOT_ENTRIES', 'No boot entries!', {
@@ -73,6 +73,11 @@ export function planBootEntry(
     case 'aboot':
       throw new ComposefsError('ABOOT_UNSUPPORTED', 'writing aboot payloads is not supported');
   }
+}
+
+/** The first that boots by itself, as addons do not. */
+export function entryToWrite(entries: readonly BootEntry[]): BootEntry | undefined {
+  return entries.find((entry) => entry.type !== 'type2' || entry.peType === 'uki') ?? entries[0];
 }
 
 /** Spec 50 §10.2. */

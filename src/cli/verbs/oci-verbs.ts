@@ -19,6 +19,7 @@ import {
   wholeNumber,
 } from '../context/options.js';
 import { authFileOption, registryOptions } from '../context/registry-options.js';
+import { addPrepareBoot } from './boot-verbs.js';
 import type { CfsctlCommand } from './command.js';
 import { addOciTransferVerbs } from './oci-transfer-verbs.js';
 
@@ -54,6 +55,7 @@ export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
   addImageVerbs(oci, context);
   addLayerVerbs(oci, context);
   addRootfsVerbs(oci, context);
+  addPrepareBoot(oci, context);
 }
 
 function addPull(oci: CfsctlCommand, context: () => Context): void {

@@ -1,4 +1,4 @@
-import { formatVersions } from '../../composefs/erofs/format/constants.js';
+import { type FormatVersion, formatVersions } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
@@ -44,18 +44,37 @@ export async function generateBootImage(
 ): Promise<ObjectId> {
   const { xattrs = 'allowlist-only' } = options;
   const image = openContainer(repo, manifestDigest);
-  const linked = image.bootImageRef(repo.erofsVersion, xattrs);
-  if (linked !== undefined && options.layerRules === undefined && isUsableImage(repo, linked)) return linked;
+  const images = await ensureBootImages(repo, image, xattrs, [repo.erofsVersion], options);
+  return images.get(repo.erofsVersion) as ObjectId;
+}
+
+/**
+ * The boot images of some formats: those that are linked if they are there and intact, else new ones of all formats of the
+ * repository.
+ */
+export async function ensureBootImages(
+  repo: Repository,
+  image: OciImage,
+  xattrs: XattrFiltering,
+  wanted: readonly FormatVersion[],
+  options: BootBuildOptions,
+): Promise<ReadonlyMap<FormatVersion, ObjectId>> {
+  const linked = new Map<FormatVersion, ObjectId>();
+  for (const version of wanted) {
+    const id = image.bootImageRef(version, xattrs);
+    if (id !== undefined && options.layerRules === undefined && isUsableImage(repo, id)) linked.set(version, id);
+  }
+  if (linked.size === wanted.length) return linked;
   requireLinkableFormat(repo.erofsVersion);
   repo.ensureWritable();
   const versions = formatVersions(repo.formatConfig()).filter((version) => version !== 0);
   const { built, superseded } = await repo.hold(async () => {
     const built = await buildBootImages(repo, image, { xattrs, versions }, options);
     const links = new Map(built.map(({ version, id }) => [bootImageRefKey(version, xattrs), id]));
-    return { built, superseded: await linkBootImages(repo, manifestDigest, links) };
+    return { built, superseded: await linkBootImages(repo, image.manifestDigest, links) };
   });
   await repo.removeSuperseded(superseded);
-  return built.find(({ version }) => version === repo.erofsVersion)?.id as ObjectId;
+  return new Map(built.map(({ version, id }) => [version, id]));
 }
 
 /**
@@ -117,10 +136,14 @@ export async function findMatchingBootImage(
 }
 
 function openContainer(repo: Repository, manifestDigest: OciDigest): OciImage {
-  const image = OciImage.open(repo, manifestDigest);
+  return requireContainer(OciImage.open(repo, manifestDigest));
+}
+
+/** @throws ComposefsError `NOT_A_CONTAINER_IMAGE` */
+export function requireContainer(image: OciImage): OciImage {
   if (!image.isContainerImage()) {
     throw new ComposefsError('NOT_A_CONTAINER_IMAGE', 'not a container image', {
-      hint: `${manifestDigest} is an artifact, which has no file system`,
+      hint: `${image.manifestDigest} is an artifact, which has no file system`,
     });
   }
   return image;

@@ -1,5 +1,6 @@
 import type { WriteLayerInput, WrittenBlob } from '../layer/write-layer.js';
 import type { BuildImagesInput, BuiltImages } from './build-images.js';
+import type { ExplainDigestInput, ExplainDigestOutput } from './explain-digest.js';
 import type { HelpLayerInput } from './help-layer.js';
 import type { NewLayer, StoreLayerInput } from './store-layer.js';
 import type { VerifyLayerInput, VerifyLayerOutput } from './verify-layer.js';
@@ -10,5 +11,6 @@ export interface ImportTasks {
   readonly 'help-layer': { readonly input: HelpLayerInput; readonly output: undefined };
   readonly 'build-images': { readonly input: BuildImagesInput; readonly output: BuiltImages };
   readonly 'write-layer': { readonly input: WriteLayerInput; readonly output: WrittenBlob };
+  readonly 'explain-digest': { readonly input: ExplainDigestInput; readonly output: ExplainDigestOutput };
   readonly 'verify-layer': { readonly input: VerifyLayerInput; readonly output: VerifyLayerOutput };
 }

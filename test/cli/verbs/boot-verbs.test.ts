@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Repository } from '../../../src/composefs/repository/index.js';
 import { umount2 } from '../../../src/linux/mount-api.js';
 import { generateBootImage } from '../../../src/oci/boot/boot-images.js';
 import { parseOciDigest } from '../../../src/oci/model/digest.js';
-import { bootableImage } from '../../support/boot-images.js';
-import { cfsctl, type TestRepository } from '../../support/cfsctl.js';
+import { bootableImage, KVER } from '../../support/boot-images.js';
+import { cfsctl, TestRepository } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { LayoutBuilder, spdxArtifact, type TestImage } from '../../support/oci-fixtures.js';
 
@@ -200,4 +200,174 @@ test('oci pull --bootable of what cannot be booted prints nothing and leaves no 
   assert.match(artifact.stdout, /^tagged {3}sbom$/m);
   assert.match(artifact.stderr, /^Error: no boot image was linked: not a container image\n/);
   assert.match(repository.ok('oci', 'images'), /sbom/);
+});
+
+/** A repository in a directory of its own, beside which the state goes, and a boot partition. */
+function machine(image: TestImage = IMAGE): { repository: TestRepository; boot: string; state: string } {
+  const parent = fixtures.emptyDirectory();
+  const repository = TestRepository.create(parent, ...SHA256);
+  repository.ok('oci', 'pull', layout(image), 'app');
+  const boot = join(parent, 'boot');
+  mkdirSync(boot);
+  return { repository, boot, state: join(parent, 'state') };
+}
+
+function filesIn(directory: string): string[] {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .sort();
+}
+
+test('oci prepare-boot prints nothing; --dry-run and --json say what', () => {
+  const { repository, boot, state } = machine();
+  const prepare = ['oci', 'prepare-boot', 'app', '--bootdir', boot];
+  const id = repository.ok('oci', 'compute-id', '--bootable', 'app');
+  const argument = `composefs.digest=?v1-sha256-12:${id}`;
+  const deploy = join(state, 'deploy', id);
+  assert.equal(
+    repository.ok(...prepare, '--dry-run', '--entry-id', 'x', '--cmdline', 'quiet'),
+    `argument ${argument}
+make     ${deploy}/var
+make     ${deploy}/etc/upper
+make     ${deploy}/etc/work
+write    ${boot}/x/vmlinuz (5000 bytes)
+write    ${boot}/x/initramfs.img (7000 bytes)
+write    ${boot}/loader/entries/x.conf (207 bytes)
+         # File created by composefs
+         title todoOS
+         version 0-todo
+         linux /x/vmlinuz
+         initrd /x/initramfs.img
+         options ${argument} quiet`,
+  );
+  assert.deepEqual([filesIn(boot), existsSync(state)], [[], false]);
+  assert.equal(repository.ok(...prepare), '');
+  assert.deepEqual(filesIn(boot), [`${KVER}/initramfs.img`, `${KVER}/vmlinuz`, `loader/entries/${KVER}.conf`]);
+  assert.deepEqual(readdirSync(deploy).sort(), ['etc', 'var']);
+  const json = repository.json(...prepare, '--json') as Record<string, unknown>;
+  assert.deepEqual([json['image'], json['argument'], json['entry']], [id, argument, `loader/entries/${KVER}.conf`]);
+  // The image stays: it is linked now.
+  repository.ok('gc');
+  assert.equal((repository.json('oci', 'inspect', 'app') as Record<string, unknown>)['composefs_boot_erofs'], id);
+});
+
+test('oci prepare-boot takes the digest of a config, with and without its verity', () => {
+  const { repository, boot } = machine();
+  const config = IMAGE.config.descriptor.digest;
+  const verityOf = (): string => {
+    const target = readlinkSync(join(repository.path, 'streams', `oci-config-${config}`));
+    return target.split('/').slice(-2).join('');
+  };
+  const before = verityOf();
+  repository.ok('oci', 'prepare-boot', `@${config}`, '--bootdir', boot);
+  // The config's stream links the boot image now.
+  const verity = verityOf();
+  repository.ok('oci', 'prepare-boot', `@${config}`, verity, '--bootdir', boot);
+  const stale = repository.run('oci', 'prepare-boot', `@${config}`, before, '--bootdir', boot);
+  assert.equal(stale.status, 1);
+  assert.match(stale.stderr, new RegExp(`^hint: the stream of the config is ${verity} now`, 'm'));
+  assert.equal(filesIn(boot).length, 3);
+  const manifest = repository.run('oci', 'prepare-boot', `@${IMAGE.manifest.descriptor.digest}`, '--bootdir', boot);
+  assert.equal(manifest.status, 1);
+  const wrong = repository.run('oci', 'prepare-boot', `@${config}`, '0'.repeat(64), '--bootdir', boot);
+  assert.equal(wrong.status, 1);
+  assert.equal(
+    repository.run('oci', 'prepare-boot', 'none', '--bootdir', boot).stderr.split('\n')[0],
+    'Error: OCI reference not found: none',
+  );
+});
+
+test('boot prune removes entries of images that are gone, and no others', () => {
+  const { repository, boot } = machine();
+  const prune = ['boot', 'prune', '--bootdir', boot];
+  repository.ok('oci', 'prepare-boot', 'app', '--bootdir', boot, '--entry-id', 'one');
+  assert.equal(repository.ok(...prune), '');
+  mkdirSync(join(boot, 'loader/entries'), { recursive: true });
+  writeFileSync(join(boot, 'loader/entries/other.conf'), 'title other\nlinux /other\n');
+  // Another image takes the place of the first one.
+  repository.ok('oci', 'pull', layout(bootableImage()), 'app');
+  repository.ok('gc');
+  const refused = repository.run(...prune);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /^Error: none of the images of the 1 boot entries on .* is in the repository /);
+  const removed = ['loader/entries/one.conf', 'one/vmlinuz', 'one/initramfs.img'].map(
+    (name) => `remove   ${boot}/${name}`,
+  );
+  const dry = repository.ok(
+    'oci',
+    'prepare-boot',
+    'app',
+    '--bootdir',
+    boot,
+    '--entry-id',
+    'two',
+    '--dry-run',
+    '--prune',
+  );
+  assert.equal(dry.split('\n').at(-1), removed[0]);
+  repository.ok('oci', 'prepare-boot', 'app', '--bootdir', boot, '--entry-id', 'two');
+  assert.deepEqual(
+    repository
+      .ok(...prune, '--dry-run')
+      .split('\n')
+      .sort(),
+    removed.sort(),
+  );
+  assert.equal(filesIn(boot).length, 7);
+  assert.deepEqual(
+    repository
+      .ok(...prune)
+      .split('\n')
+      .sort(),
+    removed.sort(),
+  );
+  assert.deepEqual(filesIn(boot), [
+    'loader/entries/other.conf',
+    'loader/entries/two.conf',
+    'two/initramfs.img',
+    'two/vmlinuz',
+  ]);
+
+  repository.ok('oci', 'untag', 'app');
+  repository.ok('gc');
+  assert.match(repository.ok(...prune, '--force'), /^remove {3}.*two\.conf$/m);
+  assert.deepEqual(filesIn(boot), ['loader/entries/other.conf']);
+});
+
+test('boot check says whether an image can boot', () => {
+  const { repository } = machine();
+  const id = repository.ok('oci', 'compute-id', '--bootable', 'app');
+  const argument = `composefs.digest=?v1-sha256-12:${id}`;
+  assert.equal(
+    repository.ok('boot', 'check', 'app'),
+    `boots    kernel "${KVER}"\nimage    ${id} (not made yet)\nargument ${argument}\nstatus: can boot`,
+  );
+  const kept = repository.ok('oci', 'compute-id', '--bootable', '--xattrs', 'keep-user-xattrs', 'app');
+  const other = repository.run('boot', 'check', `@${IMAGE.manifest.descriptor.digest}`, '--expected-digest', kept);
+  assert.equal(other.status, 1);
+  assert.match(
+    other.stdout,
+    new RegExp(`\nproblem: expected is the image ${kept}, and the boot image is ${id}
+what differs:
+  xattr mode: that image is of the mode keep-user-xattrs
+status: 1 problem\n$`),
+  );
+  assert.match(other.stderr, /^Error: a machine cannot boot from the image\n/);
+  assert.deepEqual(repository.json('boot', 'check', 'app', '--expected-digest', kept, '--json'), {
+    can_boot: false,
+    problems: [
+      { code: 'WRONG_DIGEST', message: `expected is the image ${kept}, and the boot image is ${id}`, hint: null },
+    ],
+    entry: `kernel "${KVER}"`,
+    entries: [`kernel "${KVER}"`],
+    image: id,
+    is_linked: false,
+    argument,
+    expected: kept,
+    what_differs: ['xattr mode: that image is of the mode keep-user-xattrs'],
+  });
+  const bare = machine(bootableImage({ without: ['sysroot'] })).repository.run('boot', 'check', 'app');
+  assert.match(bare.stdout, /^problem: there is no \/sysroot\n {2}hint: make a directory \/sysroot in the image: /m);
 });

@@ -1,0 +1,60 @@
+import type { BootCheckOptions } from '../commands/boot-check.js';
+import type { BootPruneOptions } from '../commands/boot-prune.js';
+import type { OciPrepareBootOptions } from '../commands/oci-prepare-boot.js';
+import type { Context } from '../context/context.js';
+import { type CfsctlOption, flag, layerRulesOption, list, value } from '../context/options.js';
+import type { CfsctlCommand } from './command.js';
+
+function bootdirOption(): CfsctlOption {
+  const option = value('--bootdir <BOOTDIR>', 'Where the boot partition is mounted');
+  option.default('/boot');
+  return option;
+}
+
+const PREPARE_BOOT_EXAMPLES = `
+Examples:
+  cfsctl oci prepare-boot app                        Boot entry for the image with the tag app, on /boot
+  cfsctl oci prepare-boot app --dry-run              What would be written
+  cfsctl oci prepare-boot app --entry-id app-2 --cmdline quiet --prune`;
+
+/** `oci prepare-boot` of spec 70 C2. */
+export function addPrepareBoot(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('prepare-boot', 'Make the boot image of an image, the directories of its state, and the boot entry for it')
+    .argument('<CONFIG_NAME>', 'Tag, or @ and the digest of the config: @sha256:…')
+    .argument('[CONFIG_VERITY]', 'With @: digest (fs-verity) that the stored config must have, in hex')
+    .addOption(bootdirOption())
+    .addOption(value('--entry-id <ENTRY_ID>', 'Name of the entry; by default that in the image, or the kernel version'))
+    .addOption(list('--cmdline <CMDLINE>', 'A further kernel argument; may be repeated'))
+    .addOption(flag('--addons', 'Write the addons of a UKI as well'))
+    .addOption(flag('-n, --dry-run', 'Only show what would be written'))
+    .addOption(flag('--prune', 'Then remove entries whose images are gone, as `boot prune` does'))
+    .addOption(flag('--json', 'Print what was written as JSON'))
+    .addOption(layerRulesOption())
+    .addHelpText('after', PREPARE_BOOT_EXAMPLES)
+    .action(async (name: string, verity: string | undefined, options: OciPrepareBootOptions) =>
+      (await import('../commands/oci-prepare-boot.js')).ociPrepareBoot(context(), name, verity, options),
+    );
+}
+
+/** What the reference does not have. */
+export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void {
+  boot
+    .verb('check', 'Say whether a machine can boot from an image, and why not; nothing is stored')
+    .argument('<IMAGE>', 'Tag, or @ and the digest of the manifest: @sha256:…')
+    .addOption(value('--expected-digest <HEX>', 'Say what differs if the boot image has not this digest (fs-verity)'))
+    .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
+    .addOption(layerRulesOption())
+    .action(async (name: string, options: BootCheckOptions) =>
+      (await import('../commands/boot-check.js')).bootCheck(context(), name, options),
+    );
+
+  boot
+    .verb('prune', 'Remove the boot entries and UKIs whose images are not in the repository any more')
+    .addOption(bootdirOption())
+    .addOption(flag('-n, --dry-run', 'Only show what would be removed'))
+    .addOption(flag('--force', 'Also if nothing is left that boots an image of this repository'))
+    .action(async (options: BootPruneOptions) =>
+      (await import('../commands/boot-prune.js')).bootPrune(context(), options),
+    );
+}
