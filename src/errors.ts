@@ -12,17 +12,55 @@ export interface ErrorDetails {
   readonly hint?: string;
 }
 
+/** Where an error says of which classes it is, where its prototype does not. */
+const LINEAGE = Symbol.for('composefs-oci.error-lineage');
+
+/**
+ * Base of all errors that are thrown on purpose.
+ *
+ * `instanceof` goes by the names of classes: an error keeps its class and its fields on the way from a worker thread,
+ * and between two copies of this package.
+ */
 export class ComposefsError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a subclass asks for itself.
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    // biome-ignore lint/complexity/noThisInStatic: a subclass asks for itself.
+    return value instanceof Error && LINEAGE in value && lineageOf(value).includes(this.name);
+  }
+
   /** Stable, for programs: `EOPNOTSUPP`, `INVALID_IMAGE`, `REF_NOT_FOUND`, … Never localised, never reused. */
   readonly code: string;
+  /** What the user can do about it: its own, or that of its cause. */
   readonly hint: string | undefined;
 
   constructor(code: string, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.name = new.target.name;
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint ?? (details.cause instanceof ComposefsError ? details.cause.hint : undefined);
   }
+}
+
+/** The names of the classes of an error, its own first, up to `ComposefsError`; none of other errors. */
+export function lineageOf(error: Error): readonly string[] {
+  const kept: unknown = Reflect.get(error, LINEAGE);
+  if (Array.isArray(kept)) return kept.map(String);
+  const names: string[] = [];
+  for (let type: unknown = error.constructor; isClass(type) && type !== Error; type = Object.getPrototypeOf(type)) {
+    names.push(type.name);
+  }
+  return names.includes(ComposefsError.name) ? names : [];
+}
+
+function isClass(value: unknown): value is { readonly name: string } {
+  return typeof value === 'function' && value !== Function.prototype;
+}
+
+/** Makes an error count as one of classes that this thread need not know. */
+export function withLineage<T extends ComposefsError>(error: T, lineage: readonly string[]): T {
+  Object.defineProperty(error, LINEAGE, { value: lineage });
+  return error;
 }
 
 /** Adds an outer context message to an error; the code stays that of the innermost typed error. */
@@ -58,8 +96,15 @@ export async function withContextAsync<T>(message: string, action: () => Promise
   }
 }
 
-/** The stable code of any thrown value: the typed code, the errno name of a system error, else `INTERNAL`. */
+/** The codes of what a signal is aborted with unless it is told otherwise: the names that DOMException has for them. */
+const ABORT_CODES: Readonly<Record<string, string>> = { AbortError: 'ABORT_ERR', TimeoutError: 'TIMEOUT_ERR' };
+
+/**
+ * The stable code of any thrown value: the typed code, the errno name of a system error, `ABORT_ERR` and `TIMEOUT_ERR` of
+ * a signal, else `INTERNAL`.
+ */
 export function errorCode(error: unknown): string {
+  if (error instanceof DOMException) return ABORT_CODES[error.name] ?? 'INTERNAL';
   if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string') {
     return error.code;
   }
