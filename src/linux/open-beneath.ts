@@ -1,5 +1,6 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { ComposefsError, errorCode } from '../errors.js';
+import { closeForeign } from './close.js';
 import { O_CLOEXEC, O_PATH } from './constants.js';
 import { isSystemError, SystemError } from './errno.js';
 import { cString, lastErrno, libcFunction } from './ffi.js';
@@ -26,7 +27,6 @@ const openat2 = libcFunction<[number: number, dirFd: number, path: Buffer, how: 
   'long',
   ['long', 'int', 'const void *', 'const void *', 'long'],
 );
-const closeCall = libcFunction<[fd: number], number>('close', 'int', ['int']);
 
 /** Linux 5.6, a C library that can be called, and no sandbox that knows nothing of the call. */
 let hasOpenat2 = true;
@@ -52,8 +52,7 @@ export function withDirectoryBeneath<T>(
   try {
     return action(fd);
   } finally {
-    // Not by Node's own function: in a worker thread it complains of descriptors that it has not opened.
-    closeCall(fd);
+    closeForeign(fd);
   }
 }
 
@@ -73,8 +72,7 @@ export interface OpenDirectory {
 export function openDirectoryInRoot(dirFd: number, path: Buffer): OpenDirectory {
   if (path.length > 0 && hasOpenat2) {
     const fd = openWithKernel(dirFd, path, path, OPEN_HOW_IN_ROOT);
-    // By the call that belongs to how it was opened: a worker thread of Node keeps a list of what it has opened.
-    if (fd !== undefined) return { fd, close: () => void closeCall(fd) };
+    if (fd !== undefined) return { fd, close: () => closeForeign(fd) };
   }
   const open = (last: number): OpenDirectory => {
     const fd = openSync(`${procPath(last)}/.`, O_DIRECTORY_PATH);

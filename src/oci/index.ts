@@ -1,5 +1,6 @@
 /** OCI images in a composefs repository. The names are those of the `composefs-oci` crate, in camelCase. */
 
+export type { StoreChoice } from '../storage/index.js';
 export type { FileLocation } from './blob/blob-location.js';
 export type { LayerBlob, LayerContent, Transfer, TransferOptions, Transferred } from './blob/layer-blob.js';
 export {
@@ -59,7 +60,8 @@ export { isTarMediaType } from './model/media-types.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
 export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
 export { SkopeoError } from './skopeo/proxy-error.js';
-export type { ImageSource, SourceContext } from './sources/image-source.js';
+export type { ImageSource, ReadVia, SourceContext } from './sources/image-source.js';
+export type { LocalFetchOpt } from './sources/open-source.js';
 export { openSource } from './sources/open-source.js';
 export { openBlob, writeBlob } from './store/blob.js';
 export {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import type { ByteString } from '../bytes/byte-string.js';
 import { byteStringToBuffer } from '../bytes/byte-string.js';
 import { errorCode } from '../errors.js';
@@ -15,6 +15,12 @@ const FILE_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
 
 /** Directories that are kept open: entries of a tar come directory by directory, mostly. */
 const KEPT_OPEN = 32;
+
+/** A file that its owner closes, as it was when it was opened. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly stat: BigIntStats;
+}
 
 /** What overlayfs marks a file with that has the metadata of one and the content of a lower layer. */
 const METACOPY_XATTRS = ['trusted.overlay.metacopy', 'user.overlay.metacopy'];
@@ -42,12 +48,12 @@ export class LayerDirectory {
   }
 
   /**
-   * Opens a file for reading. The caller closes it.
+   * Opens a regular file for reading. The caller closes it.
    *
    * @returns undefined if there is none of that name.
-   * @throws StoreError `LAYER_FILE_CHANGED` if it is no regular file; system errors as they are.
+   * @throws ELOOP for a symlink; system errors as they are.
    */
-  openFile({ directory, name }: LayerPath): number | undefined {
+  openFile({ directory, name }: LayerPath): OpenFile | undefined {
     let fd: number;
     try {
       const parent = this.#directory(directory);
@@ -56,7 +62,8 @@ export class LayerDirectory {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
       throw error;
     }
-    if (fstatSync(fd).isFile()) return fd;
+    const stat = fstatSync(fd, { bigint: true });
+    if (stat.isFile()) return { fd, stat };
     closeSync(fd);
     return undefined;
   }

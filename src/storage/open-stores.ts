@@ -1,4 +1,4 @@
-import { fullMessage } from '../errors.js';
+import { errorCode, fullMessage } from '../errors.js';
 import { type StorageEnvironment, storageEnvironment } from './storage-environment.js';
 import { ContainerStore, driversOf, STORE_DRIVERS, type StoreDriver } from './store.js';
 import { StoreError } from './store-error.js';
@@ -21,7 +21,8 @@ export interface StoreFailure {
  * Opens all stores that there are (spec 60 §3). A root with stores of several drivers gives one of each, that of the
  * configured driver first.
  *
- * @throws StoreError `STORE_NOT_FOUND` if none can be read, with what was wrong with each; `INVALID_STORAGE_CONF`
+ * @throws StoreError `STORE_NOT_FOUND` if there is none, `INVALID_STORE` if none can be read, with what is wrong with each;
+ *   `INVALID_STORAGE_CONF`
  */
 export function openStores(
   choice: StoreChoice = {},
@@ -30,7 +31,10 @@ export function openStores(
   const opened = tryOpenStores(storeLocations(choice, environment));
   if (opened.stores.length > 0) return opened;
   const reasons = opened.failures.map(({ location, error }) => `${location.root}: ${fullMessage(error)}`);
-  throw new StoreError('STORE_NOT_FOUND', `Could not open any containers-storage root: ${reasons.join('; ')}`, {
+  const code = opened.failures.every(({ error }) => errorCode(error) === 'STORE_NOT_FOUND')
+    ? 'STORE_NOT_FOUND'
+    : 'INVALID_STORE';
+  throw new StoreError(code, `Could not open any containers-storage root: ${reasons.join('; ')}`, {
     hint: 'name the store in brackets: containers-storage:[overlay@/path/to/storage]NAME, or set CONTAINERS_STORAGE_CONF',
   });
 }

@@ -1,8 +1,8 @@
-import { closeSync, fstatSync } from 'node:fs';
+import { type BigIntStats, closeSync } from 'node:fs';
 import { readChunks, withFd } from '../fs/files.js';
 import { TAR_BLOCK_SIZE } from '../tar/header.js';
 import { Crc64 } from './crc64.js';
-import { isMetacopyStub, LayerDirectory, lowerLayers } from './layer-directory.js';
+import { isMetacopyStub, LayerDirectory, lowerLayers, type OpenFile } from './layer-directory.js';
 import { layerPath } from './layer-path.js';
 import type { ContainerStore } from './store.js';
 import { StoreError } from './store-error.js';
@@ -15,7 +15,8 @@ export type RebuiltPart =
       readonly type: 'file';
       /** Closed when the next part is asked for. */
       readonly fd: number;
-      /** Never 0; what the file had when it was opened. */
+      /** The file as it was when it was opened; its size is that of the content, and never 0. */
+      readonly stat: BigIntStats;
       readonly size: number;
       /** The name of the tar entry, for messages. */
       readonly name: string;
@@ -55,9 +56,9 @@ export async function* rebuildTar(store: ContainerStore, layerId: string): Async
         continue;
       }
       if (item.size === 0 || !hasContent(before, item.name)) continue;
-      const fd = files.open(item);
+      const { fd, stat } = files.open(item);
       try {
-        yield { type: 'file', fd, size: item.size, name: nameOf(item) };
+        yield { type: 'file', fd, stat, size: item.size, name: nameOf(item) };
       } finally {
         closeSync(fd);
       }
@@ -105,7 +106,7 @@ const CHANGED_HINT = 'pull the image with podman again, after `podman rmi`';
 
 function problemOf(files: LayerFiles, item: FileItem, buffer: Buffer): string | undefined {
   try {
-    return withFd(files.open(item), (fd) => {
+    return withFd(files.open(item).fd, (fd) => {
       const crc = new Crc64();
       for (const chunk of readChunks(fd, buffer)) crc.update(chunk);
       if (item.crc === undefined || crc.digest().equals(item.crc)) return undefined;
@@ -146,23 +147,23 @@ class LayerFiles {
   }
 
   /** @throws StoreError `LAYER_FILE_CHANGED` */
-  open(item: FileItem): number {
+  open(item: FileItem): OpenFile {
     const path = layerPath(item.name);
     if (path === undefined) throw this.#changed(item, 'has a name that no file can have');
     for (let depth = 0; depth <= MAX_CHAIN; depth++) {
       const directory = this.#directory(depth);
       if (directory === undefined) break;
-      const fd = directory.openFile(path);
-      if (fd === undefined) continue;
+      const file = directory.openFile(path);
+      if (file === undefined) continue;
+      const { fd, stat } = file;
       // Only overlayfs makes stubs, where a container has changed what a lower layer has.
       if (this.#store.driver === 'overlay' && isMetacopyStub(fd)) {
         closeSync(fd);
         continue;
       }
-      const { size } = fstatSync(fd);
-      if (size === item.size) return fd;
+      if (stat.size === BigInt(item.size)) return file;
       closeSync(fd);
-      throw this.#changed(item, `has ${size} bytes instead of ${item.size}`);
+      throw this.#changed(item, `has ${stat.size} bytes instead of ${item.size}`);
     }
     throw this.#changed(item, 'is missing');
   }

@@ -10,6 +10,8 @@ export interface ImageRecord {
   readonly names: readonly string[];
   /** The digest of the manifest, as text; not checked. */
   readonly digest: string | undefined;
+  /** The id of the layer that is on top of the others; undefined of an image without layers. */
+  readonly topLayer: string | undefined;
   /** The keys of the big data. */
   readonly bigDataNames: readonly string[];
   /** RFC 3339, as the config has it. */
@@ -48,6 +50,7 @@ const imageRecord = struct({
   id,
   names: v.nullish(list(text)),
   digest: v.nullish(text),
+  layer: v.nullish(text),
   'big-data-names': v.nullish(list(text)),
   created: v.nullish(text),
 });
@@ -66,6 +69,7 @@ export function parseImageRecords(bytes: Buffer, name: string): ImageRecord[] {
     id: record.id,
     names: record.names ?? [],
     digest: record.digest,
+    topLayer: record.layer || undefined,
     bigDataNames: record['big-data-names'] ?? [],
     created: record.created,
   }));

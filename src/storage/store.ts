@@ -5,6 +5,7 @@ import { requireRegularFile } from '../fs/open-file.js';
 import { O_PATH } from '../linux/constants.js';
 import { procPath } from '../linux/link.js';
 import { openBeneath, withDirectoryBeneath } from '../linux/open-beneath.js';
+import { mountIdOf } from '../system/mount-info.js';
 import {
   type ImageRecord,
   isSafeId,
@@ -40,11 +41,14 @@ export class ContainerStore implements StorePlace {
   /** The directory of the driver: podman mounts it on itself while containers run, so it may be another mount. */
   readonly #driverFd: number;
 
-  /** @throws StoreError `STORE_NOT_FOUND`, `INVALID_STORE`; system errors as they are. */
-  constructor({ root, driver }: StorePlace) {
+  /**
+   * @param path by which the root is reached, if not by its name.
+   * @throws StoreError `STORE_NOT_FOUND`, `INVALID_STORE`; system errors as they are.
+   */
+  constructor({ root, driver }: StorePlace, path: string = root) {
     this.root = root;
     this.driver = driver;
-    this.#fd = openRoot(root);
+    this.#fd = openRoot(path);
     try {
       for (const name of directoriesOf(driver)) {
         if (!hasDirectory(this.#fd, name)) throw missing(name);
@@ -54,6 +58,16 @@ export class ContainerStore implements StorePlace {
       closeSync(this.#fd);
       throw error;
     }
+  }
+
+  /** Of the root; stays the store's. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Whether something is mounted over the directory of the driver, so that no links lead out of it. */
+  get isMountedOver(): boolean {
+    return mountIdOf(this.#fd) !== mountIdOf(this.#driverFd);
   }
 
   close(): void {

@@ -20,8 +20,10 @@ export interface UserNamespaceLauncher {
    * Which ids there are inside, besides that the user is root: no others, those of `/etc/subuid` and `/etc/subgid`, or
    * whatever podman has set up.
    */
-  readonly ids: 'own' | 'subordinate' | 'podman';
+  readonly ids: NamespaceIds;
 }
+
+export type NamespaceIds = 'own' | 'subordinate' | 'podman';
 
 const PROBE_TIMEOUT_MS = 10_000;
 const UNSHARE = ['unshare', '--user', '--map-root-user', '--mount'];
@@ -38,11 +40,15 @@ export function inInitialUserNamespace(): boolean {
  * The first way that works here: `unshare` of util-linux with the subordinate ids of the user, without them, or
  * `podman unshare`, which some systems allow where they forbid the first.
  *
+ * @param order which ids are wanted, the best first.
  * @throws ComposefsError `USERNS_UNAVAILABLE` with the reasons of all, and what would help.
  */
-export function userNamespaceLauncher(): UserNamespaceLauncher {
+export function userNamespaceLauncher(
+  order: readonly NamespaceIds[] = ['subordinate', 'own', 'podman'],
+): UserNamespaceLauncher {
   const reasons: string[] = [];
-  for (const { command, ids } of candidates()) {
+  const known = candidates();
+  for (const { command, ids } of order.flatMap((wanted) => known.filter((each) => each.ids === wanted))) {
     const [name = '', ...args] = command;
     const program = findProgram(name);
     const launcher = program === undefined ? undefined : { command: [program, ...args], ids };

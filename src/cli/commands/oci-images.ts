@@ -7,9 +7,14 @@ import { warn } from '../terminal/warning.js';
 
 export interface OciImagesOptions {
   readonly json?: boolean;
+  readonly store?: 'containers-storage';
 }
 
 export async function ociImages(context: Context, options: OciImagesOptions): Promise<void> {
+  if (options.store !== undefined) {
+    const { storedImages } = await import('./stored-images.js');
+    return await storedImages(context, options.json === true);
+  }
   await withRepository(context, async (repo) => {
     const images = listImages(repo, { onWarning: warn });
     if (options.json) {

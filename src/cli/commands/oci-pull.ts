@@ -21,12 +21,16 @@ import { JsonLinesProgress } from '../progress/json-lines.js';
 import { combineDisplays, createProgressDisplay, type ProgressMode } from '../progress/select.js';
 import { warningReporter } from '../terminal/warning.js';
 
+/** The values of `--local-fetch` as the library calls them. */
+const LOCAL_FETCH = { disabled: 'disabled', auto: 'if-possible', zerocopy: 'zero-copy' } as const;
+
 export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
   readonly platform?: string;
   readonly creds?: string;
   readonly signaturePolicy?: string;
   readonly referrers?: boolean;
   readonly via?: 'skopeo';
+  readonly localFetch?: keyof typeof LOCAL_FETCH;
   readonly layerRules?: LayerRules;
   readonly bootable?: boolean;
   /** Hex; needs `bootable`. */
@@ -106,7 +110,7 @@ function renderBootImage({ id, match }: PulledBootImage): string {
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
-  const { platform, creds, signaturePolicy, referrers, via, layerRules, retry, timeout, minRate } = options;
+  const { platform, creds, signaturePolicy, referrers, via, localFetch, layerRules, retry, timeout, minRate } = options;
   const milliseconds = timeout === undefined ? undefined : timeout * 1000;
   return {
     ...(platform !== undefined && {
@@ -124,6 +128,7 @@ async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
     signaturePolicy,
     referrers,
     via,
+    localFetch: localFetch === undefined ? undefined : LOCAL_FETCH[localFetch],
     layerRules,
     layerLimits: layerLimits(options),
   };
@@ -191,6 +196,7 @@ function jsonResult(result: PullResult, tag: string, boot: PulledBootImage | und
     config_digest: result.configDigest,
     config_verity: result.configVerity,
     tag,
+    via: result.via,
     images: result.images.map(({ version, id }) => ({ format_version: `V${version}`, id })),
     ...(boot !== undefined && { boot_image: boot.id ?? null }),
     ...(boot?.match !== undefined && {

@@ -61,6 +61,12 @@ export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
 function addPull(oci: CfsctlCommand, context: () => Context): void {
   const progress = choice('--progress <PROGRESS>', 'How to show progress, on standard error', PROGRESS_MODES);
   progress.default(undefined, 'auto');
+  const localFetch = choice(
+    '--local-fetch <MODE>',
+    "How layers in podman's store become objects: by skopeo, by reflink, link or else copy, or without any copy",
+    ['disabled', 'auto', 'zerocopy'],
+  );
+  localFetch.default(undefined, 'auto');
   const retry = wholeNumber('--retry <COUNT>', 'Further attempts after a request that failed', 0, 1000);
   retry.default(undefined, '4');
   const timeout = wholeNumber('--timeout <SECONDS>', 'How long a registry may be silent', 1, 86_400);
@@ -92,6 +98,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .requires({ expectedDigest: ['bootable'] })
     .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
     .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
+    .addOption(localFetch)
     .addOption(layerRulesOption())
     .addOptions(layerLimitOptions())
     .addOption(retry)
@@ -137,6 +144,7 @@ function addLogin(oci: CfsctlCommand, context: () => Context): void {
 function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('images', 'List the tagged images')
+    .addOption(choice('--store <STORE>', 'List what podman, buildah and CRI-O have instead', ['containers-storage']))
     .addOption(flag('--json', 'Print JSON'))
     .action(async (options: OciImagesOptions) =>
       (await import('../commands/oci-images.js')).ociImages(context(), options),

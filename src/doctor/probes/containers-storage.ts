@@ -6,6 +6,7 @@ import { procPath } from '../../linux/link.js';
 import { type ContainerStore, storeLocations, tryOpenStores } from '../../storage/index.js';
 import { mountIdOf } from '../../system/mount-info.js';
 import { limited, missing, type Outcome, ok } from '../probe/finding.js';
+import { mayMountForReal } from '../probe/kernel-support.js';
 import type { Probe } from '../probe/probe.js';
 import { withScratch } from '../probe/scratch.js';
 
@@ -58,7 +59,7 @@ function waysFrom(store: ContainerStore, directory: string): StoreFinding {
   return withSample(store, (fd, isFile) => {
     const noReflink = isFile ? whyNoReflink(fd, directory) : 'nothing of it can be tried';
     if (noReflink === undefined) return { text: 'imported by reflink', isFast: true };
-    const noLink = whyNoLink(fd, directory);
+    const noLink = whyNoLink(fd, store, directory);
     if (noLink === undefined) return { text: `imported by hard link (no reflink: ${noReflink})`, isFast: true };
     return { text: `imported as copies (no reflink: ${noReflink}; no hard link: ${noLink})`, isFast: false };
   });
@@ -76,10 +77,12 @@ function whyNoReflink(fd: number, directory: string): string | undefined {
   }
 }
 
-function whyNoLink(fd: number, directory: string): string | undefined {
+function whyNoLink(fd: number, store: ContainerStore, directory: string): string | undefined {
   return withFd(openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY), (destination) => {
     if (fstatSync(fd).dev !== fstatSync(destination).dev) return 'another file system';
     if (mountIdOf(fd) === mountIdOf(destination)) return undefined;
+    // Then the import takes a copy of the mount.
+    if (store.isMountedOver && mountIdOf(store.fd) === mountIdOf(destination) && mayMountForReal()) return undefined;
     return 'another mount; podman mounts the directory of its layers on itself while containers run';
   });
 }

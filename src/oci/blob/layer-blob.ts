@@ -1,5 +1,6 @@
 import type { Descriptor } from '../model/descriptor.js';
 import type { FileLocation } from './blob-location.js';
+import type { StoreLocation } from './store-location.js';
 
 /**
  * One layer of an image in its source: all in which sources differ. Where the bytes are, when it is this layer's turn, how
@@ -39,6 +40,13 @@ export type LayerContent =
       readonly descriptor: Descriptor;
       /** They come in the main thread, which hands them on. Read once; leaving early ends the transfer. */
       readonly chunks: AsyncIterable<Buffer>;
+    }
+  | {
+      readonly kind: 'store';
+      /** The layer of the manifest: the bytes of its blob are nowhere. */
+      readonly descriptor: Descriptor;
+      /** Plain data: the thread rebuilds the tar of the files, and makes objects of them. */
+      readonly location: StoreLocation;
     };
 
 export interface TransferOptions {

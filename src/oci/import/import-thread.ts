@@ -5,6 +5,7 @@ import type { ImportTasks } from './tasks.js';
 /** A thread of an import. What a task needs is loaded when it is called: most threads do one kind only. */
 serveTasks<ImportTasks>({
   'store-layer': async (input, context) => (await load(() => import('./store-layer.js'))).storeLayer(input, context),
+  'store-files': async (input, context) => (await load(() => import('./store-files.js'))).storeFiles(input, context),
   'help-layer': async (input, context) =>
     void (await (await load(() => import('./help-layer.js'))).helpLayer(input, context)),
   'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),

@@ -15,17 +15,27 @@ export async function openPull(
   imgref: string,
   options: PullOptions,
 ): Promise<{ source: ImageSource; accept: AcceptManifest }> {
-  const { platform, signal, timeouts, retry, registry: config, signaturePolicy: file, via, downloads } = options;
+  const { platform, signal, via, downloads, localFetch, stores, registry: config, signaturePolicy: file } = options;
+  const { timeouts, retry } = options;
   const policy = loadPolicy(file, config);
   // skopeo does not work without a policy, and finds ours only if it is the user's or the system's.
   const skopeoPolicy = policy === undefined ? 'none' : file === undefined ? undefined : { file };
-  const observe: RetryObserver = (error, delayMs) => {
-    const text = `${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`;
-    options.progress?.report({ type: 'message', text });
-  };
+  const message = (text: string): void => options.progress?.report({ type: 'message', text });
+  const observe: RetryObserver = (error, delayMs) =>
+    message(`${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
   const registry = { config, timeouts, retry, partial: partialStoreOptions(repo.root), signal, observe };
   const reference = parseSourceReference(imgref);
-  const sourceOptions: OpenSourceOptions = { platform, signal, registry, via, skopeoPolicy, downloads };
+  const sourceOptions: OpenSourceOptions = {
+    platform,
+    signal,
+    registry,
+    via,
+    localFetch,
+    stores,
+    message,
+    skopeoPolicy,
+    downloads,
+  };
   const source = await inImport(imageContext(reference), signal, () => openReference(reference, sourceOptions));
   try {
     return { source, accept: policy === undefined ? acceptAll : acceptByPolicy(policy, source) };

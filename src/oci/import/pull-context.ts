@@ -4,6 +4,7 @@ import type { OciDigest } from '../model/digest.js';
 import type { LayerLimits } from '../model/layer-limits.js';
 import type { ImageSource } from '../sources/image-source.js';
 import { type ImportPool, importPool } from './import-pool.js';
+import { NamespacePool } from './namespace-pool.js';
 import { OneAtATime } from './one-at-a-time.js';
 import { PullNames } from './pull-names.js';
 import type { PullOptions } from './pull-options.js';
@@ -13,6 +14,8 @@ export interface PullContext {
   readonly repo: Repository;
   readonly source: ImageSource;
   readonly pool: ImportPool;
+  /** For files that belong to other ids than the user's. */
+  readonly namespace: NamespacePool;
   readonly names: PullNames;
   readonly progress: ProgressReporter;
   readonly signal: AbortSignal | undefined;
@@ -48,11 +51,12 @@ export async function withPullContext<T>(
   const names = new PullNames(repo);
   const result = await repo.hold(async () => {
     const pool = importPool(options.concurrency ?? MAX_THREADS);
+    const namespace = new NamespacePool();
     const releases: (() => void)[] = [];
     try {
-      return await stages({ repo, source, pool, names, progress, signal, limits, releases });
+      return await stages({ repo, source, pool, namespace, names, progress, signal, limits, releases });
     } finally {
-      await pool.close();
+      await Promise.all([pool.close(), namespace.close()]);
       names.giveLayers();
       for (const release of releases) release();
     }

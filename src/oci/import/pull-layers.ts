@@ -178,12 +178,18 @@ async function storeInThread(
   content: LayerContent,
   layer: Pick<StoreLayerInput, 'key' | 'keptBytes'>,
   helpers: LayerHelpers,
-  { repo, pool, progress, isContainer, limits }: LayersContext,
+  { repo, pool, namespace, progress, isContainer, limits }: LayersContext,
   signal: AbortSignal,
 ): Promise<NewLayer> {
   const { descriptor } = content;
-  const helped = helpers.begin();
   const store = repo.objects.options;
+  if (content.kind === 'store') {
+    const files = { store, location: content.location, diffId: layer.key, blobSize: descriptor.size, limits };
+    const options = { signal, onProgress: progress.report.bind(progress) };
+    if (content.location.inNamespace) return await namespace.storeFiles(files, options);
+    return await pool.run('store-files', files, options);
+  }
+  const helped = helpers.begin();
   const input = { ...layer, store, descriptor, isContainer, limits, helpers: helped.port };
   const options = { signal, onProgress: progress.report.bind(progress) };
   try {

@@ -1,5 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ProgressReporter } from '../../progress.js';
+import type { StoreChoice } from '../../storage/index.js';
 import type { DownloadSlots } from '../blob/download-slots.js';
 import type { Transfer } from '../blob/layer-blob.js';
 import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
@@ -10,6 +11,8 @@ import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import type { LayerLimits } from '../model/layer-limits.js';
 import type { Platform } from '../model/platform.js';
+import type { ReadVia } from '../sources/image-source.js';
+import type { LocalFetchOpt } from '../sources/open-source.js';
 import type { ImportStats } from './import-stats.js';
 
 export interface PullOptions {
@@ -34,6 +37,10 @@ export interface PullOptions {
   readonly downloads?: DownloadSlots | undefined;
   /** Read the image with skopeo, whatever its transport is. By default skopeo is used only where it has to be. */
   readonly via?: 'skopeo' | undefined;
+  /** How the layers of an image in a store of podman become objects; `if-possible` by default. */
+  readonly localFetch?: LocalFetchOpt | undefined;
+  /** The only store of podman to look into, and further ones; by default where podman has them. */
+  readonly stores?: StoreChoice | undefined;
   /** A policy.json that decides which images are accepted; by default the user's or the system's, if there is one. */
   readonly signaturePolicy?: string | undefined;
   /** Bring the artifacts that refer to the image, too: signatures, SBOMs. */
@@ -53,6 +60,8 @@ export interface PullResult {
   readonly configDigest: OciDigest;
   readonly configVerity: ObjectId;
   readonly stats: ImportStats;
+  /** By which way the image was read. */
+  readonly via: ReadVia;
   /** What came from a registry, and what an earlier pull had kept of the same layers. */
   readonly transfer: Transfer;
   /** The image's layers, in order; a layer that is in it twice is there twice. */

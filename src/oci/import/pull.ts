@@ -81,5 +81,5 @@ async function pullImage(
   const [manifestDigest, configDigest] = [manifest.digest, manifest.value.config.digest];
   const ids = { manifestDigest, manifestVerity, configDigest, configVerity };
   const bootImage = built === undefined ? undefined : bootImageOf(built, repo.erofsVersion);
-  return { ...ids, stats, transfer, layers, images: imagesByVersion(images), bootImage, referrers };
+  return { ...ids, via: source.via, stats, transfer, layers, images: imagesByVersion(images), bootImage, referrers };
 }

@@ -2,12 +2,14 @@ import type { WriteLayerInput, WrittenBlob } from '../layer/write-layer.js';
 import type { BuildImagesInput, BuiltImages } from './build-images.js';
 import type { ExplainDigestInput, ExplainDigestOutput } from './explain-digest.js';
 import type { HelpLayerInput } from './help-layer.js';
+import type { StoreFilesInput } from './store-files.js';
 import type { NewLayer, StoreLayerInput } from './store-layer.js';
 import type { VerifyLayerInput, VerifyLayerOutput } from './verify-layer.js';
 
 /** The work that runs in threads. Inputs and outputs cross threads: plain data, and ports that change hands. */
 export interface ImportTasks {
   readonly 'store-layer': { readonly input: StoreLayerInput; readonly output: NewLayer };
+  readonly 'store-files': { readonly input: StoreFilesInput; readonly output: NewLayer };
   readonly 'help-layer': { readonly input: HelpLayerInput; readonly output: undefined };
   readonly 'build-images': { readonly input: BuildImagesInput; readonly output: BuiltImages };
   readonly 'write-layer': { readonly input: WriteLayerInput; readonly output: WrittenBlob };

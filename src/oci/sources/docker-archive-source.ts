@@ -48,6 +48,7 @@ interface ConvertedImage {
  */
 export class DockerArchiveSource implements ImageSource {
   readonly reference: string;
+  readonly via = 'files';
   readonly context: SourceContext;
   readonly identity: PolicyIdentity;
   readonly #layers = new FileLayers();

@@ -19,6 +19,7 @@ import { importingContext } from './source-context.js';
 /** An image whose blobs are files, or parts of one, found by their digests. */
 export abstract class FileSource implements ImageSource {
   readonly reference: string;
+  readonly via = 'files';
   readonly context: SourceContext;
   /** Where the files are, without links, found after they were opened. */
   readonly realPath: string;

@@ -10,6 +10,9 @@ export interface ImageSource {
   /** The reference that the source was opened by, for messages. */
   readonly reference: string;
 
+  /** By which way it is read, for results and people. */
+  readonly via: ReadVia;
+
   /** What errors say that happen while the image is read. */
   readonly context: SourceContext;
 
@@ -46,6 +49,12 @@ export interface ImageSource {
   /** Releases what the source holds. */
   close(): Promise<void>;
 }
+
+/**
+ * Where bytes come from: files as they are, the network, skopeo; the files of a store of containers/storage, where they
+ * need one in a user namespace.
+ */
+export type ReadVia = 'files' | 'registry' | 'skopeo' | 'store' | 'store-in-user-namespace';
 
 /** What the errors of a pull say first, in the words of the reference. */
 export interface SourceContext {

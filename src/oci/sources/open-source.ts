@@ -1,4 +1,6 @@
-import { ComposefsError, fullMessage, withContext } from '../../errors.js';
+import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
+import { findProgram } from '../../linux/find-program.js';
+import type { StoreChoice } from '../../storage/index.js';
 import { ImageSourceError } from '../blob/blob-error.js';
 import type { DownloadSlots } from '../blob/download-slots.js';
 import {
@@ -26,6 +28,12 @@ export interface SourceReference extends ImageReference {
   readonly isBare: boolean;
 }
 
+/**
+ * How the layers of an image in a store of containers/storage become objects: `disabled` reads them with skopeo, as
+ * tars; `if-possible` makes reflinks or hard links of the files, or else copies; `zero-copy` fails rather than copies.
+ */
+export type LocalFetchOpt = 'disabled' | 'if-possible' | 'zero-copy';
+
 export interface OpenSourceOptions {
   /** Which image of an index. Default: the host's. */
   readonly platform?: Platform | undefined;
@@ -36,6 +44,12 @@ export interface OpenSourceOptions {
   readonly via?: 'skopeo' | undefined;
   /** Bounds the transfers over the network; one object may serve several images. */
   readonly downloads?: DownloadSlots | undefined;
+  /** How layers in a store of containers/storage become objects; `if-possible` by default. */
+  readonly localFetch?: LocalFetchOpt | undefined;
+  /** Where stores of containers/storage are; by default where podman has them. */
+  readonly stores?: StoreChoice | undefined;
+  /** Told what the user should know: why there is a pause, what is fetched from elsewhere. */
+  readonly message?: ((text: string) => void) | undefined;
   /** What skopeo checks itself; undefined for the policy that it finds. */
   readonly skopeoPolicy?: ProxyOptions['policy'];
 }
@@ -77,6 +91,9 @@ export async function openReference(reference: SourceReference, options: OpenSou
         throw error;
       }
     }
+    case 'containers-storage':
+      if (options.localFetch === 'disabled') return await openWithSkopeo(reference, options);
+      return await openStorage(reference, options);
     case 'dir':
       return new DirectorySource(reference.name, options.platform);
     case 'registry':
@@ -100,6 +117,23 @@ async function openWithSkopeo(reference: ImageReference, options: OpenSourceOpti
   const { SkopeoSource } = await import('./skopeo-source.js');
   const { platform, signal, skopeoPolicy: policy, registry, downloads } = options;
   return await SkopeoSource.open(reference, { platform, signal, policy, config: registry?.config, downloads });
+}
+
+async function openStorage(reference: ImageReference, options: OpenSourceOptions): Promise<ImageSource> {
+  const { StorageSource } = await import('./storage-source.js');
+  const { platform, signal, registry, downloads, message, localFetch, stores } = options;
+  const zeroCopy = localFetch === 'zero-copy';
+  const config = registry?.config;
+  const openBySkopeo = (): Promise<ImageSource> => openWithSkopeo(reference, options);
+  const own = { platform, signal, registry, downloads, config, message, stores, zeroCopy, openBySkopeo };
+  try {
+    return await StorageSource.open(reference, own);
+  } catch (error) {
+    // Of another driver, perhaps. Where there is no store at all skopeo would make one.
+    if (errorCode(error) !== 'INVALID_STORE' || zeroCopy || findProgram('skopeo') === undefined) throw error;
+    message?.(`${fullMessage(error)}; reading the image with skopeo`);
+    return await openBySkopeo();
+  }
 }
 
 /**

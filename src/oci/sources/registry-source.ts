@@ -55,6 +55,7 @@ export interface RegistrySourceOptions {
 /** An image in a registry: `docker://HOST[:PORT]/NAME[:TAG][@DIGEST]`. A digest counts more than a tag beside it. */
 export class RegistrySource implements ImageSource {
   readonly reference: string;
+  readonly via = 'registry';
   readonly context: SourceContext;
   readonly identity: PolicyIdentity;
   readonly #reference: RegistryReference;

@@ -44,6 +44,7 @@ interface OpenedManifest {
  */
 export class SkopeoSource implements ImageSource {
   readonly reference: string;
+  readonly via = 'skopeo';
   readonly context: SourceContext;
   readonly #imageReference: ImageReference;
   readonly #downloads: DownloadSlots;

@@ -1,7 +1,8 @@
-import { type BigIntStats, fstatSync, renameSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { type BigIntStats, fstatSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../../errors.js';
 import { IO_BUFFER_SIZE, isErrno, readChunks, writeFully } from '../../../fs/files.js';
 import type { StagedFile } from '../../../fs/staged-file.js';
+import { syncFileSystem } from '../../../fs/sync-file-system.js';
 import { ficlone } from '../../../linux/ioctl.js';
 import { linkFd, linkOpenFile } from '../../../linux/link.js';
 import { hasCapability } from '../../../linux/process.js';
@@ -29,6 +30,7 @@ export class ImportContext {
   readonly #withoutReflink = new Set<string>();
   readonly #links = new Map<string, LinkPossibility>();
   #linker: Linker | undefined;
+  #link: ((fd: number, path: string) => void) | undefined;
   #isPrivate: boolean | undefined;
 
   constructor(options: ImportOptions = {}) {
@@ -78,6 +80,12 @@ export class ImportContext {
     return this.#linker;
   }
 
+  /** Gives an open file one more name. Who has the capability needs neither `/proc` nor a right to the file. */
+  get link(): (fd: number, path: string) => void {
+    this.#link ??= this.linker.isRoot && hasCapability('CAP_DAC_READ_SEARCH') ? linkOpenFile : linkFd;
+    return this.#link;
+  }
+
   isPrivate(store: ObjectDestination): boolean {
     this.#isPrivate ??= store.within((directory) => isPrivateDirectory(directory, this.linker.uid));
     return this.#isPrivate;
@@ -122,11 +130,12 @@ export function importFile(
   if (content !== undefined && store.hasSize(content.id, size)) {
     return { id: content.id, size, method: 'already-present' };
   }
-  const devices = `${fstatSync(fd).dev}:${context.deviceOf(store)}`;
+  const stat = content?.before ?? fstatSync(fd, { bigint: true });
+  const devices = `${stat.dev}:${context.deviceOf(store)}`;
   const reflinked = tryReflink(store, fd, size, devices, context, content);
   if (reflinked !== undefined) return reflinked;
   try {
-    return hardlink(store, fd, size, devices, context, content);
+    return hardlink(store, fd, stat, devices, context, content);
   } catch (cause) {
     if (context.zeroCopy) {
       throw new ComposefsError(
@@ -188,15 +197,19 @@ function isUnchanged(fd: number, context: ImportContext, content: KnownContent |
 function hardlink(
   store: ObjectDestination,
   fd: number,
-  size: number,
+  stat: BigIntStats,
   devices: string,
   context: ImportContext,
   content: KnownContent | undefined,
 ): StoredObject {
-  const link = hasCapability('CAP_DAC_READ_SEARCH') && inInitialUserNamespace() ? linkOpenFile : linkFd;
-  // Mounts of one file system have the same device, but no links lead from one to the other.
-  context.requireLinks(devices, () => store.staging.nameFile(fd, link)(unlinkSync));
-  const stat = fstatSync(fd);
+  const size = Number(stat.size);
+  const { link } = context;
+  context.requireLinks(devices, () => {
+    // Mounts of one file system have the same device, but no links lead from one to the other.
+    store.staging.nameFile(fd, link)(unlinkSync);
+    // What gets the name of an object is on disk before it: who has written the files may not have seen to that.
+    syncFileSystem(fd, 'the file system of the source');
+  });
   const require = (isImmutable: boolean): void =>
     requireLinkable(fd, stat, context, context.isPrivate(store), isImmutable);
   require(true);
@@ -205,12 +218,12 @@ function hardlink(
   require(isImmutable);
   const id = isImmutable ? store.verity.measure(fd) : (content?.id ?? computeVerityOfFd(store.algorithm, fd));
   requireContent(id, content);
-  if (store.hasSize(id, stat.size)) return { id, size, method: 'already-present' };
+  if (store.hasSize(id, size)) return { id, size, method: 'already-present' };
   try {
     store.nameObject(id, (path) => link(fd, path));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
-    if (store.hasSize(id, stat.size)) return { id, size, method: 'already-present' };
+    if (store.hasSize(id, size)) return { id, size, method: 'already-present' };
     const temporary = store.staging.nameFile(fd, link);
     store.nameObject(id, (path) => temporary((from) => renameSync(from, path)));
   }
@@ -220,7 +233,7 @@ function hardlink(
 /** Fails unless the file itself may become an object. */
 function requireLinkable(
   fd: number,
-  stat: Stats,
+  { uid, mode }: BigIntStats,
   context: ImportContext,
   isPrivate: boolean,
   isImmutable: boolean,
@@ -229,7 +242,7 @@ function requireLinkable(
   const refusal =
     mayChange && !isImmutable
       ? 'others may be able to change it'
-      : linkRefusal({ fd, stat, linker, isPrivate, isImmutable });
+      : linkRefusal({ fd, stat: { uid: Number(uid), mode: Number(mode) }, linker, isPrivate, isImmutable });
   if (refusal !== undefined) throw new ComposefsError('EPERM', `a hard link is refused: ${refusal}`);
 }
 

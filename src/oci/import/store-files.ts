@@ -1,0 +1,172 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ImportContext } from '../../composefs/repository/objects/import-file.js';
+import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
+import { errorCode } from '../../errors.js';
+import { ContainerStore, rebuildTar, requireUnchangedFiles, StoreError } from '../../storage/index.js';
+import { MountCopy } from '../../system/mount-copy.js';
+import { mountIdOf } from '../../system/mount-info.js';
+import type { TaskContext } from '../../threads/tasks.js';
+import type { StoreLocation } from '../blob/store-location.js';
+import type { OciDigest } from '../model/digest.js';
+import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
+import { FileQueue } from './file-queue.js';
+import type { NewLayer } from './store-layer.js';
+import { storeTar } from './store-tar.js';
+
+/** One layer to store of the files that it was unpacked to. */
+export interface StoreFilesInput {
+  readonly store: ObjectStoreOptions;
+  readonly location: StoreLocation;
+  readonly diffId: OciDigest;
+  /** Bytes of the blob in the manifest, which progress is told in. */
+  readonly blobSize: number;
+  readonly limits: LayerLimits | undefined;
+}
+
+/** Files up to this size become known in one piece. */
+const BUFFER_SIZE = 8 << 20;
+/** How many bytes are read before others get their turn. */
+const TURN_BYTES = 16 << 20;
+
+/**
+ * Stores a layer that a store of containers/storage has unpacked (spec 60 §11.3, §12): its large files become objects by
+ * the cheapest way there is, and the splitstream is that of its tar, whose digest is checked. The layer itself gets no
+ * name.
+ *
+ * @throws StoreError `LAYER_FILE_CHANGED` with the names of files that are not those of the layer; what storeTar throws.
+ */
+export async function storeFiles(input: StoreFilesInput, context: TaskContext): Promise<NewLayer> {
+  const { diffId, blobSize, limits } = input;
+  const { layerId, zeroCopy, mayChange, tarSize = blobSize } = input.location;
+  const { signal, report } = context;
+  report({ type: 'started', id: diffId, total: blobSize, unit: 'bytes' });
+  // As if the blob were read at an even pace.
+  const onRead = (bytes: number): void => {
+    const fetched = tarSize === 0 ? blobSize : Math.min(blobSize, Math.floor((bytes / tarSize) * blobSize));
+    report({ type: 'progress', id: diffId, fetched, total: blobSize });
+  };
+  return await withLinkableView(input, async (store, options) => {
+    const objects = new ObjectStore(options);
+    objects.deferNames();
+    try {
+      const queue = new FileQueue(objects, new ImportContext({ zeroCopy, mayChange }));
+      const tar = readTar(store, layerId, queue, signal, onRead);
+      const layer = await storeTar(objects, diffId, tar, { signal, queue, limits: tarLimits(limits) });
+      const storedAt = process.hrtime.bigint();
+      const syncedAt = process.hrtime.bigint();
+      objects.sync();
+      const hasNamed = objects.nameObjects({ areSynced: true });
+      return { ...layer, times: { namedAt: hasNamed ? process.hrtime.bigint() : storedAt, syncedAt } };
+    } catch (error) {
+      // It takes a second pass to tell which files are to blame.
+      if (errorCode(error) === 'DIFF_ID_MISMATCH') await requireUnchangedFiles(store, layerId, signal);
+      throw error;
+    } finally {
+      objects.dropUnnamed();
+    }
+  });
+}
+
+/**
+ * Runs `action` with the store, and with the repository. podman mounts the directory of the layers on itself while
+ * containers run; then both are reached by a copy of the mount on which they lie, in which that is not so, if this process
+ * may make one: else no file could be linked.
+ */
+async function withLinkableView<T>(
+  { location, store: options }: Pick<StoreFilesInput, 'location' | 'store'>,
+  action: (store: ContainerStore, options: ObjectStoreOptions) => Promise<T>,
+): Promise<T> {
+  const store = new ContainerStore(location);
+  try {
+    const { fd } = options.root;
+    const copy = store.isMountedOver && mountIdOf(store.fd) === mountIdOf(fd) ? tryMountCopy(fd) : undefined;
+    if (copy === undefined) return await action(store, options);
+    try {
+      return await inMountCopy(copy, store, location, options, action);
+    } finally {
+      copy.close();
+    }
+  } finally {
+    store.close();
+  }
+}
+
+async function inMountCopy<T>(
+  copy: MountCopy,
+  store: ContainerStore,
+  location: StoreLocation,
+  options: ObjectStoreOptions,
+  action: (store: ContainerStore, options: ObjectStoreOptions) => Promise<T>,
+): Promise<T> {
+  const storePath = copy.pathOf(store.fd);
+  const repositoryPath = copy.pathOf(options.root.fd);
+  if (storePath === undefined || repositoryPath === undefined) return await action(store, options);
+  const copied = new ContainerStore(location, storePath);
+  try {
+    const fd = openSync(repositoryPath, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      return await action(copied, { ...options, root: { ...options.root, fd } });
+    } finally {
+      closeSync(fd);
+    }
+  } finally {
+    copied.close();
+  }
+}
+
+function tryMountCopy(fd: number): MountCopy | undefined {
+  try {
+    return MountCopy.of(fd);
+  } catch {
+    // Who may not make one does without: the files are copied.
+    return undefined;
+  }
+}
+
+/** The tar in pieces. Before the content of a file comes, `files` is told of the file. */
+async function* readTar(
+  store: ContainerStore,
+  layerId: string,
+  files: FileQueue,
+  signal: AbortSignal,
+  onRead: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  let read = 0;
+  let turn = 0;
+  for await (const part of rebuildTar(store, layerId)) {
+    if (part.type === 'bytes') {
+      read += part.bytes.length;
+      yield part.bytes;
+    } else {
+      files.beginFile(part);
+      for (let position = 0; position < part.size; ) {
+        const count = readSync(part.fd, buffer, 0, Math.min(buffer.length, part.size - position), position);
+        if (count === 0)
+          throw new StoreError('LAYER_FILE_CHANGED', `file ${part.name} of layer ${layerId} was cut short`);
+        position += count;
+        read += count;
+        yield buffer.subarray(0, count);
+        if (position < part.size) turn = await takeTurn(read, turn, signal, onRead);
+      }
+      files.endFile();
+    }
+    turn = await takeTurn(read, turn, signal, onRead);
+  }
+  onRead(read);
+}
+
+/** Lets a message that asks to stop be heard now and then. Returns when the next turn is. */
+async function takeTurn(
+  read: number,
+  turn: number,
+  signal: AbortSignal,
+  onRead: (bytes: number) => void,
+): Promise<number> {
+  if (read < turn) return turn;
+  await nextTurn();
+  signal.throwIfAborted();
+  onRead(read);
+  return read + TURN_BYTES;
+}
