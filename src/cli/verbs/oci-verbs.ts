@@ -35,10 +35,11 @@ Examples:
   cfsctl oci pull oci-archive:./app.tar app                  An image in an archive
   cfsctl oci pull docker-archive:./saved.tar:app:v1 app      Of what \`docker save\` or \`podman save\` wrote
   cfsctl oci pull dir:./copied app                           Of what \`skopeo copy … dir:\` wrote
+  cfsctl oci pull containers-storage:localhost/app:v1 app    What podman, buildah or CRI-O have, where it can be without a copy
   cfsctl oci pull docker-daemon:app:v1 app                   Of the Docker daemon; needs skopeo
   cfsctl oci pull --platform linux/arm64 oci:./layout app    The image for another machine
 
-Whatever else skopeo knows (containers-storage:, sif:, …) is read with it, if it is installed.
+Whatever else skopeo knows (sif:, …) is read with it, if it is installed.
 A pull that was interrupted goes on where it stopped. \`cfsctl oci login\` stores credentials.`;
 
 const LOGIN_EXAMPLES = `

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { computeVerity, FsVerityHasher } from '../../composefs/fsverity/index.js';
 import type { ImportContext } from '../../composefs/repository/objects/import-file.js';
 import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
-import { ComposefsError } from '../../errors.js';
+import { ComposefsError, withContext } from '../../errors.js';
 import type { ContentWriter, ObjectQueue, StoredContent, WhenStored } from './object-queue.js';
 
 /** A file whose content is on its way through the splitter. */
@@ -10,6 +10,8 @@ interface SourceFile {
   readonly fd: number;
   readonly size: number;
   readonly stat: BigIntStats;
+  /** For messages. */
+  readonly name: string;
 }
 
 /**
@@ -66,7 +68,10 @@ export class FileQueue implements ObjectQueue {
     const source = this.#source;
     if (source !== undefined && source.size === size) {
       const content = { id, data, before: source.stat };
-      return this.#objects.ensureObjectFromFile(source.fd, size, this.#context, content);
+      return withContext(
+        () => `Failed to store object for ${source.name}`,
+        () => this.#objects.ensureObjectFromFile(source.fd, size, this.#context, content),
+      );
     }
     // Only a tar that is not that of its tar-split has content that is no file.
     if (data === undefined) throw new ComposefsError('LAYER_NOT_REBUILDABLE', 'content that is no file of the layer');

@@ -17,7 +17,7 @@ import { storeDocuments } from './store-documents.js';
  * all tags it as `tag`. A pull that fails leaves no tag; the layers that were complete stay for the next try.
  *
  * @param imgref `docker://HOST/NAME[:TAG][@DIGEST]` or without the transport, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`,
- *   `docker-archive:FILE[:TAG]`, `dir:DIR`; with skopeo installed, whatever it knows.
+ *   `docker-archive:FILE[:TAG]`, `dir:DIR`, `containers-storage:NAME`; with skopeo installed, whatever it knows.
  */
 export async function pull(
   repo: Repository,

@@ -69,7 +69,7 @@ export function parseImageReference(text: string): ImageReference {
 
 const TRANSPORT_HINT =
   'Name the transport of the image: docker://HOST/NAME:TAG, oci:DIRECTORY:TAG, oci-archive:FILE, docker-archive:FILE, ' +
-  'dir:DIRECTORY; with skopeo also docker-daemon:NAME:TAG, containers-storage:NAME and sif:FILE.';
+  'dir:DIRECTORY, containers-storage:NAME; with skopeo also docker-daemon:NAME:TAG and sif:FILE.';
 
 /** The text form, as skopeo takes it. */
 export function formatImageReference(reference: ImageReference): string {
