@@ -48,7 +48,12 @@ export { selabel, selabelFromDir, XATTR_SECURITY_SELINUX } from './selinux/label
 export { openTreeFile } from './selinux/policy-source.js';
 export { transformForBoot, transformForBootFromDir } from './transform.js';
 export { type InstalledEntry, listInstalledEntries } from './write/boot-partition.js';
-export { keepBootImage, releaseBootImages } from './write/image-refs.js';
+export { keepBootImage, releaseBootImage, releaseBootImages } from './write/image-refs.js';
 export { type BootFile, type BootPlan, type BootWriteOptions, planBootEntry } from './write/plan.js';
-export { type RemovedEntry, removeStaleBootEntries, type StaleEntriesOptions } from './write/stale-entries.js';
+export {
+  type RemovedEntry,
+  removeBootEntry,
+  removeStaleBootEntries,
+  type StaleEntriesOptions,
+} from './write/stale-entries.js';
 export { resolveBootPlan, type WrittenBootEntry, writeBootEntry, writeBootSimple } from './write/write-entry.js';

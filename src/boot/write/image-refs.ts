@@ -32,6 +32,12 @@ export function keepBootImage<T>(repo: Repository, entry: ByteString, id: Object
   }
 }
 
+/** Removes the reference of an entry that was removed, if it has one. */
+export function releaseBootImage(repo: Repository, entry: ByteString): void {
+  const ref = refOf(entry);
+  if (repo.root.lstat(`images/refs/${ref}`) !== undefined) removeRef(repo, ref);
+}
+
 /**
  * Removes the references of entries that are not on the boot partition any more, or in a dry run only finds them.
  *

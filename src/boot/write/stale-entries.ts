@@ -1,7 +1,9 @@
 import { unlinkSync } from 'node:fs';
-import type { ByteString } from '../../bytes/byte-string.js';
+import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
+import { ComposefsError } from '../../errors.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
 import type { ImageArgument } from '../cmdline/composefs-argument.js';
+import { EFI_EXT } from '../entries/boot-entry.js';
 import { type InstalledEntry, listInstalledEntries, onPartition } from './boot-partition.js';
 import { filesOfEntry, removeUnused, withBootPartition } from './write-entry.js';
 
@@ -35,18 +37,46 @@ export function removeStaleBootEntries(
     const installed = listInstalledEntries(bootPartition, bootSubdir);
     const stale = installed.filter(({ images }) => images.length > 0 && !images.some(isThere));
     if (dryRun) return stale.map((entry) => describe(installed, stale, entry));
-    const removed = stale.map((entry) => {
-      unlinkSync(onPartition(bootPartition, entry.path));
-      return entry;
-    });
-    // An entry without its files would be half an entry.
-    if (removed.length > 0) syncFileSystem(fd, bootPartition);
-    return removed.map(({ path, images }) => ({
-      entry: path,
-      images,
-      files: removeUnused(bootPartition, filesOfEntry(installed, path), bootSubdir),
-    }));
+    return removeEntries(bootPartition, fd, stale, bootSubdir);
   });
+}
+
+/**
+ * Removes one entry or UKI, and the files that only it named.
+ *
+ * @param name of the entry, with or without `.conf` or `.efi`.
+ * @throws ComposefsError `BOOT_ENTRY_NOT_FOUND`, also for an entry that names no image: it is somebody else's.
+ */
+export function removeBootEntry(bootPartition: string, name: string, bootSubdir?: string): RemovedEntry {
+  return withBootPartition(bootPartition, (fd) => {
+    const installed = listInstalledEntries(bootPartition, bootSubdir);
+    const nameOf = ({ path }: InstalledEntry) => byteStringToText(path.slice(path.lastIndexOf('/') + 1) as ByteString);
+    const ours = installed.filter(({ images }) => images.length > 0);
+    const found = ours.find((entry) => [name, `${name}.conf`, `${name}${EFI_EXT}`].includes(nameOf(entry)));
+    const [removed] = found === undefined ? [] : removeEntries(bootPartition, fd, [found], bootSubdir);
+    if (removed !== undefined) return removed;
+    const names = ours.map(nameOf).join(', ');
+    throw new ComposefsError('BOOT_ENTRY_NOT_FOUND', `no boot entry ${JSON.stringify(name)} on ${bootPartition}`, {
+      hint: names === '' ? 'none of the entries there names an image' : `there are: ${names}`,
+    });
+  });
+}
+
+function removeEntries(
+  bootPartition: string,
+  fd: number,
+  entries: readonly InstalledEntry[],
+  bootSubdir: string | undefined,
+): RemovedEntry[] {
+  const files = entries.map((entry) => filesOfEntry(entries, entry.path));
+  for (const { path } of entries) unlinkSync(onPartition(bootPartition, path));
+  // An entry without its files would be half an entry.
+  if (entries.length > 0) syncFileSystem(fd, bootPartition);
+  return entries.map(({ path, images }, index) => ({
+    entry: path,
+    images,
+    files: removeUnused(bootPartition, files[index] ?? [], bootSubdir),
+  }));
 }
 
 function describe(

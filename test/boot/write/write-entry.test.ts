@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { getBootResources } from '../../../src/boot/entries/find.js';
 import { planBootEntry } from '../../../src/boot/write/plan.js';
-import { removeStaleBootEntries } from '../../../src/boot/write/stale-entries.js';
+import { removeBootEntry, removeStaleBootEntries } from '../../../src/boot/write/stale-entries.js';
 import { resolveBootPlan } from '../../../src/boot/write/write-entry.js';
 import { errorCode } from '../../../src/errors.js';
 import { withTempDir } from '../../support/paths.js';
@@ -262,6 +262,30 @@ test('entries whose image is gone are removed on request, with what only they ne
       'loader/entries/foreign.conf',
       'loader/entries/odd.conf',
       'shared/vmlinuz',
+    ]);
+  }));
+
+test('one entry is removed by its name', () =>
+  withTempDir((partition) => {
+    write(partition, 'a', image('a'), { entryId: 'a' });
+    write(partition, 'b', image('b'), { entryId: 'b' });
+    write(partition, 'c', uki('c'));
+    writeFileSync(join(partition, 'loader/entries/foreign.conf'), 'linux /x\n');
+    assert.deepEqual(removeBootEntry(partition, 'a').files, ['a/vmlinuz', 'a/initramfs.img']);
+    assert.equal(removeBootEntry(partition, 'os.efi').entry, 'EFI/Linux/os.efi');
+    for (const name of ['a', 'foreign', '', '../b']) {
+      assert.throws(() => removeBootEntry(partition, name), {
+        code: 'BOOT_ENTRY_NOT_FOUND',
+        hint: 'there are: b.conf',
+      });
+    }
+    assert.equal(boots(partition, 'b'), 'b');
+    assert.deepEqual(Object.keys(listing(partition)), [
+      'EFI/Linux/',
+      'b/initramfs.img',
+      'b/vmlinuz',
+      'loader/entries/b.conf',
+      'loader/entries/foreign.conf',
     ]);
   }));
 
