@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type ImageArgument, imageArguments } from '../../boot/cmdline/composefs-argument.js';
 import { listInstalledEntries } from '../../boot/write/boot-partition.js';
+import { releaseBootImages } from '../../boot/write/image-refs.js';
 import { type RemovedEntry, removeStaleBootEntries } from '../../boot/write/stale-entries.js';
 import { byteStringToText } from '../../bytes/byte-string.js';
 import type { Repository } from '../../composefs/repository/index.js';
@@ -20,7 +21,11 @@ export async function bootPrune(context: Context, options: BootPruneOptions): Pr
     if (!force) refuseLast(repo, bootdir);
     const removed = pruneBootEntries(repo, bootdir, dryRun);
     const lines = removed.flatMap(({ entry, files }) => [entry, ...files]);
-    await context.output.lines(lines.map((path) => `remove   ${bootdir}/${byteStringToText(path)}`));
+    const released = releaseBootImages(repo, bootdir, { dryRun });
+    await context.output.lines([
+      ...lines.map((path) => `remove   ${bootdir}/${byteStringToText(path)}`),
+      ...released.map((name) => `release  images/refs/boot/${name}`),
+    ]);
   });
 }
 
@@ -39,7 +44,8 @@ function isNeeded(repo: Repository, running: readonly ImageArgument[], { algorit
   return repo.hasImage(digest) && repo.objects.has(digest);
 }
 
-function runningImages(): ImageArgument[] {
+/** The images that the command line of this machine names. */
+export function runningImages(): ImageArgument[] {
   try {
     return imageArguments(readFileSync('/proc/cmdline', 'utf8').trimEnd());
   } catch {
@@ -48,9 +54,19 @@ function runningImages(): ImageArgument[] {
   }
 }
 
-/** A repository in which no image of any entry is found is more often the wrong one than an empty one. */
+/**
+ * A repository in which no image of any entry is found is more often the wrong one than an empty one, and a partition
+ * without entries, where there have been some, one that is not mounted.
+ */
 function refuseLast(repo: Repository, bootPartition: string): void {
   const entries = listInstalledEntries(bootPartition).filter(({ images }) => images.length > 0);
+  const kept = repo.listImageRefs('boot').length;
+  if (entries.length === 0 && kept > 0) {
+    const message = `no boot entry on ${bootPartition} names an image, and the repository keeps ${kept} for entries`;
+    throw new ComposefsError('NO_BOOT_ENTRY_LEFT', message, {
+      hint: 'name the boot partition with --bootdir; to forget all entries: --force',
+    });
+  }
   const stale = pruneBootEntries(repo, bootPartition, true);
   if (stale.length === 0 || stale.length < entries.length) return;
   const message = `none of the images of the ${stale.length} boot entries on ${bootPartition} is in the repository ${repo.path}`;

@@ -1,5 +1,6 @@
 import type { BootCheckOptions } from '../commands/boot-check.js';
 import type { BootPruneOptions } from '../commands/boot-prune.js';
+import type { BootRemoveOptions } from '../commands/boot-remove.js';
 import type { OciPrepareBootOptions } from '../commands/oci-prepare-boot.js';
 import type { Context } from '../context/context.js';
 import { type CfsctlOption, flag, layerRulesOption, list, value } from '../context/options.js';
@@ -56,5 +57,14 @@ export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void 
     .addOption(flag('--force', 'Also if nothing is left that boots an image of this repository'))
     .action(async (options: BootPruneOptions) =>
       (await import('../commands/boot-prune.js')).bootPrune(context(), options),
+    );
+
+  boot
+    .verb('remove', 'Remove a boot entry, and what only it needs on the boot partition; the next gc takes its image')
+    .argument('<ENTRY>', 'Its name, with or without .conf or .efi')
+    .addOption(bootdirOption())
+    .addOption(flag('--force', 'Also if it is the last one by which this machine starts'))
+    .action(async (name: string, options: BootRemoveOptions) =>
+      (await import('../commands/boot-remove.js')).bootRemove(context(), name, options),
     );
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ComposefsCmdline } from '../../boot/cmdline/composefs-argument.js';
 import type { BootEntry } from '../../boot/entries/boot-entry.js';
 import { getBootResources } from '../../boot/entries/find.js';
+import { keepBootImage } from '../../boot/write/image-refs.js';
 import { type BootPlan, planBootEntry } from '../../boot/write/plan.js';
 import { resolveBootPlan, type WrittenBootEntry, writeBootEntry } from '../../boot/write/write-entry.js';
 import { formatVersions } from '../../composefs/erofs/format/constants.js';
@@ -80,7 +81,8 @@ export async function prepareBoot(
   for (const directory of stateDirectories) mkdirSync(directory, { recursive: true });
   withFd(openSync(state, constants.O_RDONLY | constants.O_DIRECTORY), (fd) => syncFileSystem(fd, state));
   mkdirSync(bootPartition, { recursive: true });
-  return { ...prepared, plan, written: writeBootEntry(repo.objects, plan, bootPartition) };
+  const written = keepBootImage(repo, plan.entry.path, id, () => writeBootEntry(repo.objects, plan, bootPartition));
+  return { ...prepared, plan, written };
 }
 
 /** The format of the boot image that a machine is told of: V1 if the repository makes images of it, whatever its default. */
