@@ -78,7 +78,7 @@ class TreeLabeller {
 
   /** In byte order of names, a directory's entries before what comes after it: which links are split depends on it. */
   label(root: Directory): void {
-    this.#enter(root, this.#policy.path(SLASH));
+    this.#enter(root, this.#policy.path(SLASH), true);
     for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
       const name = top.names[top.next];
       if (name === undefined) {
@@ -88,22 +88,24 @@ class TreeLabeller {
       if (top.next === 1 && top.laterPrefix !== undefined) top.prefix = this.#policy.path(top.laterPrefix);
       top.next += 1;
       const path = this.#policy.extend(top.prefix, name);
-      const effective = this.#policy.aliased(path) ?? path;
+      const original = this.#policy.aliased(path);
       const inode = top.directory.lookup(name);
-      if (inode instanceof Directory) this.#enter(inode, effective);
-      else if (inode !== undefined) this.#labelLeaf(top.directory, name, inode, effective);
+      if (inode instanceof Directory) this.#enter(inode, original ?? path, original !== undefined);
+      else if (inode !== undefined) this.#labelLeaf(top.directory, name, inode, original ?? path);
     }
   }
 
-  #enter(directory: Directory, path: PolicyPath): void {
+  /** @param isGiven whether the path is not that of a parent and a name, so that it may end in a slash. */
+  #enter(directory: Directory, path: PolicyPath, isGiven: boolean): void {
     directory.stat = withLabel(directory.stat, this.#policy.label(path, 'd'), this.#shared);
-    const needsSlash = !path.text.endsWith('/');
+    // No path is looked at that need not be: trees can be so deep that all their paths together are gigabytes.
+    const hasSlash = isGiven && path.text.endsWith(SLASH);
     this.#open.push({
       directory,
       names: directory.names(),
       next: 0,
-      prefix: needsSlash ? this.#policy.extend(path, SLASH) : path,
-      laterPrefix: laterPrefix(path.text),
+      prefix: hasSlash ? path : this.#policy.extend(path, SLASH),
+      laterPrefix: isGiven ? laterPrefix(path.text) : undefined,
     });
   }
 

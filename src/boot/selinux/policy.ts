@@ -24,6 +24,9 @@ const SPECS_MAX = 500_000;
 /** Paths are not longer than 4096 bytes. */
 const PATTERN_LENGTH_MAX = 65_536;
 
+/** PATH_MAX. */
+const ALIAS_LENGTH_MAX = 4096;
+
 const UNSUPPORTED_HINT =
   'Patterns may have everything that regular expressions have, and lookarounds, but no back references, recursion, ' +
   'atomic groups or possessive quantifiers.';
@@ -41,6 +44,8 @@ export class Policy {
   /** By pattern. */
   readonly #labels: (ByteString | undefined)[] = [];
   readonly #aliases = new Map<ByteString, ByteString>();
+  /** Paths that are longer need not be looked up. */
+  #aliasLengthMax = 0;
 
   /**
    * @param read gives the content of a file of the policy, undefined if it is not there.
@@ -76,7 +81,7 @@ export class Policy {
 
   /** What a path is an alias of. */
   aliased(path: PolicyPath): PolicyPath | undefined {
-    if (this.#aliases.size === 0) return undefined;
+    if (path.text.length > this.#aliasLengthMax) return undefined;
     const original = this.#aliases.get(path.text);
     return original === undefined ? undefined : this.path(original);
   }
@@ -93,7 +98,12 @@ export class Policy {
 
   #addAliases(bytes: Buffer): void {
     for (const [alias, original] of parseSubstitutions(bytes)) {
-      this.#aliases.set(byteStringFromText(alias), byteStringFromText(original));
+      if (alias.length > ALIAS_LENGTH_MAX || original.length > ALIAS_LENGTH_MAX) {
+        throw new ComposefsError('SELINUX_POLICY_TOO_LARGE', `an alias is longer than ${ALIAS_LENGTH_MAX} characters`);
+      }
+      const path = byteStringFromText(alias);
+      this.#aliases.set(path, byteStringFromText(original));
+      this.#aliasLengthMax = Math.max(this.#aliasLengthMax, path.length);
     }
   }
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { selabel } from '../../../src/boot/selinux/label-tree.js';
+import { selabel, XATTR_SECURITY_SELINUX } from '../../../src/boot/selinux/label-tree.js';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
-import type { Directory } from '../../../src/composefs/tree/inode.js';
+import { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory } from '../../../src/composefs/tree/lookup.js';
+import { cpuTime } from '../../support/cpu-time.js';
 import { addPolicy, labelsOf, linesOf, NO_OBJECTS, specs, treeOf, writeFile } from '../../support/selinux-trees.js';
 
 const dir = (path: string) => `${path} 0 40755 2 0 0 0 0.0 - - -`;
@@ -175,6 +176,31 @@ test('each later link with another label than the first becomes an inode of its 
     '/none 1 100644 1 0 0 0 0.0 - x - user.x=1',
     '/z 0 @120000 - - - - 0.0 /a/first - -',
   ]);
+});
+
+test('trees that are deeper than any path are labelled in time', () => {
+  const root = treeOf([]);
+  addPolicy(root, {
+    file_contexts: specs('/d(/d)*/x deep', '/d/d two', '/(?=d/d/d$)d/d/d three', '/.*/e e'),
+    'file_contexts.subs': '/d/d/d/d /e/d/d/d\n',
+  });
+  const depth = 50_000;
+  const levels: Directory[] = [root];
+  for (let level = 0; level < depth; level++) {
+    const directory = new Directory(root.stat);
+    levels.at(-1)?.insert(byteStringFromText('d'), directory);
+    levels.push(directory);
+  }
+  writeFile(levels[3] ?? root, 'x', '');
+  writeFile(levels.at(-1) ?? root, 'e', '');
+  const start = cpuTime();
+  assert.equal(selabel(root, NO_OBJECTS), true);
+  assert.ok(cpuTime() - start < 5000, `${cpuTime() - start} ms`);
+  const labelOf = (level: number, name: string) =>
+    levels[level]?.lookup(byteStringFromText(name))?.stat.xattrs.get(XATTR_SECURITY_SELINUX);
+  assert.equal(labelOf(1, 'd'), 'system_u:object_r:two_t:s0');
+  assert.equal(labelOf(3, 'x'), 'system_u:object_r:deep_t:s0');
+  assert.equal(labelOf(depth, 'e'), 'system_u:object_r:e_t:s0');
 });
 
 test('without a policy all labels go', () => {

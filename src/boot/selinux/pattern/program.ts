@@ -56,7 +56,6 @@ export interface CompiledLookaround extends Pick<Lookaround, 'negative' | 'behin
 
 /** A literal prefix that several patterns share. */
 export interface PrefixNode {
-  readonly children: Map<number, PrefixNode>;
   /** The state, a branch, and what it leads to. */
   readonly state: number;
   readonly targets: number[];
@@ -70,6 +69,8 @@ export class ProgramBuilder {
   #size = 0;
   readonly #branches: number[][] = [];
   readonly #lookarounds: CompiledLookaround[] = [];
+  /** By the state of a prefix times 256, plus the byte that follows. */
+  readonly #longerPrefixes = new Map<number, PrefixNode>();
   readonly #sets = new Map<ByteSet, number>();
   readonly #byteSets = new Array<number | undefined>(256);
 
@@ -77,7 +78,7 @@ export class ProgramBuilder {
   newPrefix(): PrefixNode {
     const targets: number[] = [];
     this.#branches.push(targets);
-    return { children: new Map(), state: this.#add(OP_BRANCH, 0, this.#branches.length - 1), targets };
+    return { state: this.#add(OP_BRANCH, 0, this.#branches.length - 1), targets };
   }
 
   /**
@@ -134,11 +135,12 @@ export class ProgramBuilder {
     let prefix = start;
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes.charCodeAt(i);
-      let child = prefix.children.get(byte);
+      const key = prefix.state * 256 + byte;
+      let child = this.#longerPrefixes.get(key);
       if (child === undefined) {
         child = this.newPrefix();
         prefix.targets.push(this.#add(OP_SET, child.state, this.#byteSet(byte)));
-        prefix.children.set(byte, child);
+        this.#longerPrefixes.set(key, child);
       }
       prefix = child;
     }
