@@ -40,8 +40,12 @@ export class PatternSet {
     const start = builder.newPrefix();
     let pattern = 0;
     for (const node of patterns) {
-      if (looksAround(node)) this.#lookingAround.set(pattern, builder.addNode(node, pattern));
-      builder.addPattern(start, withoutLookingAround(node), pattern);
+      if (looksAround(node)) {
+        this.#lookingAround.set(pattern, builder.addNode(node, pattern));
+        builder.addPattern(start, withoutLookingAround(node), pattern);
+      } else {
+        builder.addPattern(start, node, pattern);
+      }
       pattern += 1;
     }
     const program = builder.finish();

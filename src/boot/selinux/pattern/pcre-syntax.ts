@@ -5,12 +5,11 @@
 
 import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
 import { ALL_BYTES, complement, singleByte } from './byte-set.js';
-import { type Assertion, alternatives, literal, type PatternNode, sequence } from './pattern-node.js';
+import { type Assertion, alternatives, literal, type PatternNode, sequence, widthOf } from './pattern-node.js';
 import { PatternScanner } from './pattern-scanner.js';
 import { isPosixClass, parsePcreClass } from './pcre-class.js';
 import { PCRE_CLASSES, refuseEscape, takeByteEscape } from './pcre-escape.js';
 import { PatternSyntaxError, UntranslatableError } from './syntax-error.js';
-import { widthOf } from './width.js';
 
 /** Of parentheses. */
 const NESTING_MAX = 250;
