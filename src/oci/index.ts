@@ -58,6 +58,7 @@ export type { LayerLimits } from './model/layer-limits.js';
 export { type ImageManifest, isContainerImage, type ManifestDocument } from './model/manifest.js';
 export { isTarMediaType } from './model/media-types.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
+export { type PushOptions, type PushResult, pushImage } from './push/push-image.js';
 export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
 export { SkopeoError } from './skopeo/proxy-error.js';
 export type { ImageSource, ReadVia, SourceContext } from './sources/image-source.js';

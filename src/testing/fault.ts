@@ -6,6 +6,7 @@
  * - `redirect`: to `location`; a function gets path and query of the request. Status 307 unless given.
  * - `disconnect`: the connection is closed before any reply.
  * - `cut`: the connection is closed after so many bytes of the body, in an orderly way or (`reset`) by RST.
+ * - `cut-upload`: the connection is closed when so many bytes of the request's body have come; those count as received.
  * - `stall`: nothing comes after so many bytes of the body, but the connection stays open.
  * - `slow`: the reply begins after `delayMs`, and its body comes at `bytesPerSecond`.
  * - `corrupt`: the byte at `offset` of the resource (default: its middle) is another one; the size stays.
@@ -29,6 +30,7 @@ export type Fault =
     }
   | { readonly type: 'disconnect' }
   | { readonly type: 'cut'; readonly afterBytes: number; readonly reset?: boolean }
+  | { readonly type: 'cut-upload'; readonly afterBytes: number }
   | { readonly type: 'stall'; readonly afterBytes: number }
   | { readonly type: 'slow'; readonly bytesPerSecond?: number; readonly delayMs?: number }
   | { readonly type: 'corrupt'; readonly offset?: number }

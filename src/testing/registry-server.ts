@@ -52,7 +52,7 @@ export async function serveRequest(
     path,
     query: searchParams,
     headers: faults.some(({ type }) => type === 'ignore-range') ? { ...headers, range: undefined } : headers,
-    readBody: (maxBytes) => readBody(incoming, maxBytes),
+    readBody: (maxBytes) => readBody(incoming, maxBytes, cutAfter(faults)),
   };
   try {
     const reply = faultReply(faults, url) ?? (await makeReply(request, registry.context));
@@ -102,13 +102,22 @@ function statusReply(fault: Extract<Fault, { type: 'status' }>): RegistryReply {
     : { status, headers, body: bufferBody(Buffer.from(body)) };
 }
 
-async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function cutAfter(faults: readonly Fault[]): number {
+  const cuts = faults.map((fault) => (fault.type === 'cut-upload' ? fault.afterBytes : Number.POSITIVE_INFINITY));
+  return Math.min(Number.POSITIVE_INFINITY, ...cuts);
+}
+
+/** @param cutAt - the client is let down when so many bytes have come. */
+async function readBody(incoming: IncomingMessage, maxBytes: number, cutAt: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of incoming) {
     size += chunk.length;
     if (size > maxBytes) throw new ReplyError(errorReply(413, 'SIZE_INVALID', `more than ${maxBytes} bytes`));
     chunks.push(chunk);
+    if (size < cutAt) continue;
+    incoming.socket.destroy();
+    return Buffer.concat(chunks).subarray(0, cutAt);
   }
   return Buffer.concat(chunks);
 }

@@ -4,19 +4,16 @@ import { parseExportTarget, STANDARD_OUTPUT } from '../../oci/export/export-targ
 import type { Recompression } from '../../oci/export/layer-compression.js';
 import { findImage } from '../../oci/store/find-image.js';
 import type { Context } from '../context/context.js';
-import { withInterrupt } from '../context/interrupt.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';
-import { createProgressDisplay, type ProgressMode } from '../progress/select.js';
+import { type ProgressOptions, withProgress } from '../progress/with-progress.js';
 import { printToStderr } from '../terminal/warning.js';
 
-export interface OciExportOptions {
+export interface OciExportOptions extends ProgressOptions {
   readonly recompress?: Recompression;
   readonly level?: number;
   readonly force?: boolean;
   readonly dryRun?: boolean;
-  readonly progress?: ProgressMode;
-  readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
@@ -30,25 +27,19 @@ export async function ociExport(context: Context, name: string, to: string, opti
   }
   const { recompress, level, force: replace, dryRun } = options;
   await withReadableRepository(context, async (repo) => {
-    const display = createProgressDisplay(options.quiet ? 'none' : (options.progress ?? 'auto'), process.stderr);
-    let digests: ExportedDigests;
-    try {
-      digests = await withInterrupt(
-        (signal) =>
-          exportImage(repo, findImage(repo, name), target, {
-            recompress,
-            level,
-            replace,
-            dryRun,
-            signal,
-            progress: display,
-            output: (content) => context.output.bytes(content),
-          }),
-        'nothing was written',
-      );
-    } finally {
-      display.finish();
-    }
+    const digests = await withProgress(
+      options,
+      (running) =>
+        exportImage(repo, findImage(repo, name), target, {
+          recompress,
+          level,
+          replace,
+          dryRun,
+          output: (content) => context.output.bytes(content),
+          ...running,
+        }),
+      'nothing was written',
+    );
     if (options.json && !toOutput) return await context.output.json(jsonResult(digests, to));
     const lines = options.json ? [JSON.stringify(jsonResult(digests, to))] : renderResult(digests, to, options);
     if (toOutput) printToStderr(...lines);

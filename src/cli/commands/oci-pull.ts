@@ -2,7 +2,6 @@ import { type ObjectId, parseObjectId } from '../../composefs/fsverity/object-id
 import type { Repository } from '../../composefs/repository/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type BootImageMatch, findMatchingBootImage } from '../../oci/boot/boot-images.js';
-import type { GivenCredentials } from '../../oci/containers-config/registry-config.js';
 import { formatStats, newBytes } from '../../oci/import/import-stats.js';
 import { pull } from '../../oci/import/pull.js';
 import type { PullOptions, PullResult } from '../../oci/import/pull-options.js';
@@ -12,21 +11,16 @@ import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';
 import { type LayerLimitOptions, layerLimits } from '../context/options.js';
-import { canPrompt, prompt } from '../context/prompt.js';
-import { type RegistryOptions, registryConfig } from '../context/registry-options.js';
-import { parseArgumentValue, UsageError } from '../context/usage-error.js';
-import { openDescriptor } from '../progress/descriptor.js';
-import type { ProgressDisplay } from '../progress/display.js';
-import { JsonLinesProgress } from '../progress/json-lines.js';
-import { combineDisplays, createProgressDisplay, type ProgressMode } from '../progress/select.js';
+import { type TransferOptions, transferSettings } from '../context/transfer-options.js';
+import { parseArgumentValue } from '../context/usage-error.js';
+import { type ProgressOptions, withProgress } from '../progress/with-progress.js';
 import { warningReporter } from '../terminal/warning.js';
 
 /** The values of `--local-fetch` as the library calls them. */
 const LOCAL_FETCH = { disabled: 'disabled', auto: 'if-possible', zerocopy: 'zero-copy' } as const;
 
-export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
+export interface OciPullOptions extends TransferOptions, ProgressOptions, LayerLimitOptions {
   readonly platform?: string;
-  readonly creds?: string;
   readonly signaturePolicy?: string;
   readonly referrers?: boolean;
   readonly via?: 'skopeo';
@@ -35,14 +29,7 @@ export interface OciPullOptions extends RegistryOptions, LayerLimitOptions {
   readonly bootable?: boolean;
   /** Hex; needs `bootable`. */
   readonly expectedDigest?: string;
-  /** Further attempts after a failed request. */
-  readonly retry?: number;
-  /** Seconds. */
-  readonly timeout?: number;
   readonly minRate?: number;
-  readonly progress?: ProgressMode;
-  readonly progressFd?: number;
-  readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
@@ -63,7 +50,11 @@ export async function ociPull(
         : withContext('Parsing --expected-digest', () => parseObjectId(repo.algorithm, expectedDigest));
     // What is expected may be of another mode or format: it is looked for afterwards.
     const bootable = options.bootable === true && expected === undefined;
-    const result = await pullWithProgress(repo, image, tag, { ...settings, bootable }, options);
+    const result = await withProgress(
+      options,
+      (running) => pull(repo, image, tag, { ...settings, bootable, ...running }),
+      'what was received is kept, and the same command goes on from there',
+    );
     if (quiet) await context.output.line(result.manifestDigest);
     else if (!json) await context.output.lines(renderResult(result, tag));
     const boot = options.bootable ? await bootImageOf(repo, result, expected, tag).catch(failed) : undefined;
@@ -110,21 +101,14 @@ function renderBootImage({ id, match }: PulledBootImage): string {
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
-  const { platform, creds, signaturePolicy, referrers, via, localFetch, layerRules, retry, timeout, minRate } = options;
-  const milliseconds = timeout === undefined ? undefined : timeout * 1000;
+  const { platform, signaturePolicy, referrers, via, localFetch, layerRules, minRate } = options;
+  const { timeouts, ...settings } = await transferSettings(options);
   return {
+    ...settings,
     ...(platform !== undefined && {
       platform: parseArgumentValue('--platform <PLATFORM>', platform, parsePlatform),
     }),
-    ...(retry !== undefined && { retry: { attempts: retry + 1 } }),
-    timeouts: {
-      ...(milliseconds !== undefined && { connectMs: milliseconds, headersMs: milliseconds, idleMs: milliseconds }),
-      ...(minRate !== undefined && { minBytesPerSecond: minRate }),
-    },
-    registry: {
-      ...registryConfig(options),
-      ...(creds !== undefined && { credentials: await parseCredentials(creds) }),
-    },
+    timeouts: minRate === undefined ? timeouts : { ...timeouts, minBytesPerSecond: minRate },
     signaturePolicy,
     referrers,
     via,
@@ -132,49 +116,6 @@ async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
     layerRules,
     layerLimits: layerLimits(options),
   };
-}
-
-/** `USER[:PASSWORD]`; a password that is left out is asked for, as by podman. */
-async function parseCredentials(text: string): Promise<GivenCredentials> {
-  const colon = text.indexOf(':');
-  const username = colon < 0 ? text : text.slice(0, colon);
-  if (username === '') {
-    throw new UsageError(`invalid value for '--creds <USER[:PASSWORD]>': the user name is empty`);
-  }
-  if (colon >= 0) return { username, password: text.slice(colon + 1) };
-  if (!canPrompt()) {
-    throw new ComposefsError('NO_TERMINAL', `There is no terminal to ask for the password of '${username}'`, {
-      hint: 'give --creds USER:PASSWORD, or log in first with `cfsctl oci login`',
-    });
-  }
-  return { username, password: await prompt('Password: ', { secret: true }) };
-}
-
-async function pullWithProgress(
-  repo: Repository,
-  image: string,
-  tag: string,
-  settings: PullOptions,
-  options: OciPullOptions,
-): Promise<PullResult> {
-  const display = createDisplay(options);
-  try {
-    return await withInterrupt(async (signal) => {
-      const onAbort = (): void => display.report({ type: 'message', text: 'Stopping; Ctrl-C again stops at once' });
-      signal.addEventListener('abort', onAbort, { once: true });
-      return await pull(repo, image, tag, { ...settings, progress: display, signal });
-    }, 'what was received is kept, and the same command goes on from there');
-  } finally {
-    display.finish();
-  }
-}
-
-/** A program that reads the descriptor shows progress itself; standard error is then for what else is to be said. */
-function createDisplay({ progress, progressFd, quiet }: OciPullOptions): ProgressDisplay {
-  const fallback = progressFd === undefined ? 'auto' : 'none';
-  const display = createProgressDisplay(quiet ? 'none' : (progress ?? fallback), process.stderr);
-  if (progressFd === undefined) return display;
-  return combineDisplays([display, new JsonLinesProgress(openDescriptor(progressFd))]);
 }
 
 function renderResult(result: PullResult, tag: string): string[] {

@@ -1,6 +1,7 @@
 import { Command, type Help, type HelpContext, type Option, type ParseOptionsResult } from 'commander';
 import { CfsctlOption } from '../context/options.js';
 import { UsageError } from '../context/usage-error.js';
+import { verbElsewhere, verbsOf } from './elsewhere.js';
 import { CfsctlHelp, usageLine } from './help.js';
 import { similarNames } from './similar-names.js';
 
@@ -122,26 +123,21 @@ export class CfsctlCommand extends Command {
 
   unknownCommand(): never {
     const name = this.args[0] ?? '';
-    const similar = similarNames(
-      name,
-      this.createHelp()
-        .visibleCommands(this)
-        .map((child) => child.name()),
-    );
-    const [first] = similar;
-    throw this.#usageError(
-      `unrecognized subcommand '${name}'`,
-      first === undefined
-        ? undefined
-        : similar.length === 1
-          ? `a similar subcommand exists: '${first}'`
-          : `some similar subcommands exist: ${similar.map((other) => `'${other}'`).join(', ')}`,
-    );
+    throw this.#usageError(`unrecognized subcommand '${name}'`, this.#tipFor(name));
   }
 
   _conflictingOption(...pair: readonly [CfsctlOption, CfsctlOption]): never {
     const [first, second] = [...pair].sort((a, b) => this.#given.indexOf(a) - this.#given.indexOf(b));
     throw this.#usageError(`the argument '${first?.display}' cannot be used with '${second?.display}'`);
+  }
+
+  #tipFor(name: string): string | undefined {
+    const elsewhere = verbElsewhere(this, name);
+    if (elsewhere !== undefined) return `did you mean '${elsewhere}'?`;
+    const similar = similarNames(name, verbsOf(this));
+    if (similar.length === 0) return undefined;
+    if (similar.length === 1) return `a similar subcommand exists: '${similar[0]}'`;
+    return `some similar subcommands exist: ${similar.map((other) => `'${other}'`).join(', ')}`;
   }
 
   #take(option: CfsctlOption, text: string | undefined): void {

@@ -1,9 +1,10 @@
 import type { OciExportOptions } from '../commands/oci-export.js';
+import type { OciPushOptions } from '../commands/oci-push.js';
 import type { Context } from '../context/context.js';
-import { choice, flag, wholeNumber } from '../context/options.js';
+import { type CfsctlOption, choice, flag, wholeNumber } from '../context/options.js';
+import { registryOptions } from '../context/registry-options.js';
+import { credsOption, progressFdOption, progressOption, retryOptions } from '../context/transfer-options.js';
 import type { CfsctlCommand } from './command.js';
-
-const PROGRESS_MODES: readonly string[] = ['auto', 'bar', 'plain', 'json', 'none'];
 
 const EXPORT_EXAMPLES = `
 Examples:
@@ -18,16 +19,56 @@ Examples:
 An image keeps its digest if its layers were not compressed. Otherwise only the content of its layers is stored:
 --recompress says that another digest is fine. A Docker archive and a tar have no manifest, and no such digest.`;
 
+const PUSH_EXAMPLES = `
+Examples:
+  cfsctl oci push app docker://quay.io/team/app:1                 Under the digest that it was pulled with
+  cfsctl oci push --recompress app docker://quay.io/team/app:1    Under another one, if it takes that
+  cfsctl oci push --referrers app docker://localhost:5000/app     With signatures and SBOMs
+
+What the registry has is not sent; what another repository of it has, as tags like quay.io/team/base:1 tell, is mounted.
+The digest is known before a byte is sent; --dry-run prints it. \`cfsctl oci login\` stores credentials.`;
+
 /** The verbs that bring images out of the repository. */
 export function addOciTransferVerbs(oci: CfsctlCommand, context: () => Context): void {
-  const recompress = choice(
-    '--recompress <FORMAT>',
-    'Compress layers anew: in the format that they had, or in another',
-    ['same', 'gzip', 'zstd', 'none'],
-  );
+  addExport(oci, context);
+  addPush(oci, context);
+}
+
+function recompressOptions(): CfsctlOption[] {
+  const formats = ['same', 'gzip', 'zstd', 'none'];
+  const description = 'Compress layers anew: in the format that they had, or in another';
+  const recompress = choice('--recompress <FORMAT>', description, formats);
   recompress.impliedValue = 'same';
-  const progress = choice('--progress <PROGRESS>', 'How to show progress, on standard error', PROGRESS_MODES);
-  progress.default(undefined, 'auto');
+  return [
+    recompress,
+    wholeNumber('--level <LEVEL>', 'Level of the compression: 1 to 9 of gzip, 1 to 22 of zstd', 1, 22),
+  ];
+}
+
+function addPush(oci: CfsctlCommand, context: () => Context): void {
+  oci
+    .verb('push', 'Send an image to a registry')
+    .argument('<IMAGE>', 'Tag, or digest: sha256:…')
+    .argument('<TARGET>', 'docker://HOST[:PORT]/NAME[:TAG]')
+    .addOptions(recompressOptions())
+    .addOption(flag('--referrers', 'Send what refers to the image as well: signatures, SBOMs'))
+    .addOption(flag('--dry-run', 'Print the digest that the image would have, and send nothing'))
+    .addOption(credsOption())
+    .addOptions(registryOptions())
+    .addOptions(retryOptions())
+    .addOption(wholeNumber('--chunk-size <MIB>', 'Send at most so much of a layer in one request', 1, 1 << 20))
+    .addOption(progressOption())
+    .addOption(progressFdOption())
+    .addOption(flag('--quiet', 'Show no progress, and print only the digest').conflicts(['json']))
+    .addOption(flag('--json', 'Print the result as JSON'))
+    .requires({ level: ['recompress'] })
+    .addHelpText('after', PUSH_EXAMPLES)
+    .action(async (image: string, target: string, options: OciPushOptions) =>
+      (await import('../commands/oci-push.js')).ociPush(context(), image, target, options),
+    );
+}
+
+function addExport(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('export', 'Write an image to a layout, an archive, a directory or a tar')
     .argument('<IMAGE>', 'Tag, or digest: sha256:…')
@@ -35,11 +76,11 @@ export function addOciTransferVerbs(oci: CfsctlCommand, context: () => Context):
       '<TARGET>',
       'oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], dir:DIR or tar:FILE; - as FILE is standard output',
     )
-    .addOption(recompress)
-    .addOption(wholeNumber('--level <LEVEL>', 'Level of the compression: 1 to 9 of gzip, 1 to 22 of zstd', 1, 22))
+    .addOptions(recompressOptions())
     .addOption(flag('--force', 'Replace a file that is there'))
     .addOption(flag('--dry-run', 'Print the digest that the image would have, and write nothing'))
-    .addOption(progress)
+    .addOption(progressOption())
+    .addOption(progressFdOption())
     .addOption(flag('--quiet', 'Show no progress, and print only the digest').conflicts(['json']))
     .addOption(flag('--json', 'Print the result as JSON'))
     .requires({ level: ['recompress'] })

@@ -19,11 +19,10 @@ import {
   wholeNumber,
 } from '../context/options.js';
 import { authFileOption, registryOptions } from '../context/registry-options.js';
+import { credsOption, progressFdOption, progressOption, retryOptions } from '../context/transfer-options.js';
 import { addPrepareBoot } from './boot-verbs.js';
 import type { CfsctlCommand } from './command.js';
 import { addOciTransferVerbs } from './oci-transfer-verbs.js';
-
-const PROGRESS_MODES: readonly string[] = ['auto', 'bar', 'plain', 'json', 'none'];
 
 const PULL_EXAMPLES = `
 Examples:
@@ -60,18 +59,12 @@ export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
 }
 
 function addPull(oci: CfsctlCommand, context: () => Context): void {
-  const progress = choice('--progress <PROGRESS>', 'How to show progress, on standard error', PROGRESS_MODES);
-  progress.default(undefined, 'auto');
   const localFetch = choice(
     '--local-fetch <MODE>',
     "How layers in podman's store become objects: by skopeo, by reflink, link or else copy, or without any copy",
     ['disabled', 'auto', 'zerocopy'],
   );
   localFetch.default(undefined, 'auto');
-  const retry = wholeNumber('--retry <COUNT>', 'Further attempts after a request that failed', 0, 1000);
-  retry.default(undefined, '4');
-  const timeout = wholeNumber('--timeout <SECONDS>', 'How long a registry may be silent', 1, 86_400);
-  timeout.default(undefined, '60');
   const minRate = wholeNumber(
     '--min-rate <BYTES>',
     'Give up on a layer that comes slower than this a second',
@@ -84,9 +77,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .argument('<IMAGE>', 'The image: docker://HOST/NAME[:TAG][@DIGEST], oci:DIRECTORY[:TAG], or of another transport')
     .argument('[NAME]', 'Tag for the pulled image; by default the text of IMAGE')
     .addOption(value('--platform <PLATFORM>', 'OS/ARCH[/VARIANT] to take of a multi-platform image'))
-    .addOption(
-      value('--creds <USER[:PASSWORD]>', 'Credentials for the registry; a password that is left out is asked for'),
-    )
+    .addOption(credsOption())
     .addOptions(registryOptions())
     .addOption(value('--signature-policy <FILE>', "policy.json in place of the user's or the system's"))
     .addOption(flag('--bootable', 'Make the boot image as well: with SELinux labels, and empty /boot and /sysroot'))
@@ -102,11 +93,10 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .addOption(localFetch)
     .addOption(layerRulesOption())
     .addOptions(layerLimitOptions())
-    .addOption(retry)
-    .addOption(timeout)
+    .addOptions(retryOptions())
     .addOption(minRate)
-    .addOption(progress)
-    .addOption(wholeNumber('--progress-fd <FD>', 'Write progress to this descriptor, as lines of JSON', 2, 65_535))
+    .addOption(progressOption())
+    .addOption(progressFdOption())
     .addOption(flag('--quiet', 'Show no progress, and print only the digest of the manifest').conflicts(['json']))
     .addOption(flag('--json', 'Print the result as JSON'))
     .addHelpText('after', PULL_EXAMPLES)

@@ -4,8 +4,6 @@ import type { ReadableRepository } from '../../composefs/repository/readable-rep
 import { treeTar } from '../../composefs/tree/tree-tar.js';
 import { ComposefsError } from '../../errors.js';
 import { readFully, withFd } from '../../fs/files.js';
-import { openUnlinked, temporaryDirectory } from '../../fs/spool.js';
-import { StagedFile } from '../../fs/staged-file.js';
 import { linkedErofs } from '../files/image-files.js';
 import type { OciDigest } from '../model/digest.js';
 import type { OciImage } from '../store/image.js';
@@ -16,7 +14,7 @@ import { type ExportTarget, parseExportTarget, STANDARD_OUTPUT } from './export-
 import { LayoutWriter } from './layout-writer.js';
 import type { Content } from './outgoing-content.js';
 import { type OutgoingImage, type OutgoingOptions, prepareOutgoing, type Staging } from './outgoing-image.js';
-import { requireFree, stagingBeside, writeWholeFile } from './write-file.js';
+import { requireFree, stagingBeside, temporaryFile, writeWholeFile } from './write-file.js';
 
 export interface ExportOptions extends OutgoingOptions {
   /** Whether a file that is there is replaced. Layouts get the image added, other directories are left alone. */
@@ -161,11 +159,6 @@ class Export {
       },
     });
   }
-}
-
-/** For what goes nowhere that has a place for files. */
-function temporaryFile(): StagedFile {
-  return new StagedFile(openUnlinked(temporaryDirectory()), undefined);
 }
 
 async function* untilAborted(content: Content, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {

@@ -9,15 +9,27 @@ import type { OutgoingLayer } from './outgoing-image.js';
 const readAsync = promisify(read);
 const CHUNK_SIZE = 1024 * 1024;
 
-/** The bytes of a layer as it goes out. */
-export function outgoingContent(repo: ReadableRepository, { descriptor, content }: OutgoingLayer): Content {
+/** The bytes of a layer as it goes out, from `start` on. */
+export function outgoingContent(repo: ReadableRepository, { descriptor, content }: OutgoingLayer, start = 0): Content {
   const { digest, size } = descriptor;
-  return 'file' in content ? readFile(content.file.fd, digest, size) : storedContent(repo, content.stored);
+  return 'file' in content
+    ? readFile(content.file.fd, digest, start, size)
+    : from(start, storedContent(repo, content.stored));
+}
+
+/** What comes before is read, and checked, too. */
+function* from(start: number, content: Iterable<Buffer>): Generator<Buffer> {
+  let position = 0;
+  for (const chunk of content) {
+    const rest = chunk.subarray(Math.max(0, start - position));
+    position += chunk.length;
+    if (rest.length > 0) yield rest;
+  }
 }
 
 /** A file that may be longer meanwhile than it was is read as far as it was. */
-async function* readFile(fd: number, name: string, size: number): AsyncGenerator<Buffer> {
-  for (let position = 0; position < size; ) {
+async function* readFile(fd: number, name: string, start: number, size: number): AsyncGenerator<Buffer> {
+  for (let position = start; position < size; ) {
     const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_SIZE, size - position));
     const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, position);
     if (bytesRead === 0) throw new ComposefsError('FILE_CHANGED', `the file made for ${name} became shorter`);

@@ -2,12 +2,18 @@ import { fsync, lstatSync, write } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { ComposefsError } from '../../errors.js';
-import { StagingArea } from '../../fs/staged-file.js';
+import { openUnlinked, temporaryDirectory } from '../../fs/spool.js';
+import { StagedFile, StagingArea } from '../../fs/staged-file.js';
 import { syncDirectory } from '../../fs/sync-file-system.js';
 import type { Content } from './outgoing-content.js';
 
 const writeAsync = promisify(write);
 const fsyncAsync = promisify(fsync);
+
+/** A file without a name, for what goes nowhere that has a place for files. */
+export function temporaryFile(): StagedFile {
+  return new StagedFile(openUnlinked(temporaryDirectory()), undefined);
+}
 
 export interface WriteFileOptions {
   /** Whether a file that is there is replaced. */

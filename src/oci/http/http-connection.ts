@@ -10,6 +10,20 @@ export class ConnectionClosed extends Error {
   readonly code = 'ECONNRESET';
 }
 
+/** A body that is sent. */
+export interface OutgoingBody {
+  readonly chunks: AsyncIterable<Buffer> | Iterable<Buffer>;
+  /** Told of each piece that the socket has taken. */
+  readonly onSent?: (bytes: number) => void;
+}
+
+export interface SendOptions {
+  /** What is left of it when the answer comes is not sent. */
+  readonly body?: OutgoingBody | undefined;
+  /** The answer to a HEAD has no body, whatever its head says. */
+  readonly isHead?: boolean;
+}
+
 /** One connection, over which requests go one after the other (RFC 9112). */
 export class HttpConnection {
   readonly #socket: Socket;
@@ -18,6 +32,8 @@ export class HttpConnection {
   #failure: Error | undefined;
   #hasEnded = false;
   #wake: (() => void) | undefined;
+  #isSending = false;
+  #wakeSender: (() => void) | undefined;
   #keepsAlive = true;
   #decoder: BodyDecoder | undefined;
   #content: Buffer[] = [];
@@ -29,6 +45,7 @@ export class HttpConnection {
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
+    socket.on('drain', this.#onRoom);
   }
 
   /** Whether the answer is read to its end and another request may follow. */
@@ -41,11 +58,41 @@ export class HttpConnection {
   /**
    * Sends a request, of bytes as they go over the wire, and waits for the head of the answer.
    *
-   * @throws HttpSyntaxError, or the error of the socket.
+   * @throws HttpSyntaxError, the error of the socket, or that of the body.
    */
-  async send(request: string): Promise<ResponseHead> {
+  async send(request: string, { body, isHead = false }: SendOptions = {}): Promise<ResponseHead> {
     this.#decoder = undefined;
     this.#socket.write(request, 'latin1');
+    if (body === undefined) return await this.#receiveHead(isHead);
+    this.#isSending = true;
+    // What goes wrong with the body ends the wait for an answer.
+    const sent = this.#sendBody(body).catch((error: unknown) => this.destroy(asError(error)));
+    try {
+      const head = await this.#receiveHead(isHead);
+      // An answer before the end of the body: nobody can tell what the server makes of the rest.
+      if (this.#isSending) this.#keepsAlive = false;
+      return head;
+    } finally {
+      this.#isSending = false;
+      this.#onRoom();
+      await sent;
+    }
+  }
+
+  async #sendBody({ chunks, onSent }: OutgoingBody): Promise<void> {
+    for await (const chunk of chunks) {
+      if (!this.#socket.write(chunk) && this.#failure === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wakeSender = resolve;
+        });
+      }
+      if (this.#failure !== undefined || !this.#isSending) return;
+      onSent?.(chunk.length);
+    }
+    this.#isSending = false;
+  }
+
+  async #receiveHead(isHead: boolean): Promise<ResponseHead> {
     const parser = new ResponseHeadParser();
     for (;;) {
       const data = await this.#next();
@@ -55,7 +102,7 @@ export class HttpConnection {
       const { head, next } = parsed;
       this.#unread(data.subarray(next));
       this.#keepsAlive = head.keepsAlive;
-      this.#decoder = bodyDecoder(head.framing);
+      this.#decoder = bodyDecoder(isHead ? { kind: 'length', length: 0 } : head.framing);
       return head;
     }
   }
@@ -107,6 +154,7 @@ export class HttpConnection {
     this.#failure ??= error ?? new ConnectionClosed('the connection was closed');
     this.#socket.destroy();
     this.#wake?.();
+    this.#onRoom();
   }
 
   /** The socket, of which nothing beyond the last answer was read; this object is done with. */
@@ -117,6 +165,7 @@ export class HttpConnection {
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('error', this.#onError);
     this.#socket.off('close', this.#onClose);
+    this.#socket.off('drain', this.#onRoom);
     return this.#socket;
   }
 
@@ -157,10 +206,21 @@ export class HttpConnection {
   readonly #onError = (error: Error): void => {
     this.#failure ??= error;
     this.#wake?.();
+    this.#onRoom();
+  };
+
+  readonly #onRoom = (): void => {
+    this.#wakeSender?.();
+    this.#wakeSender = undefined;
   };
 
   readonly #onClose = (): void => {
     if (!this.#hasEnded) this.#failure ??= new ConnectionClosed('the connection was closed');
     this.#wake?.();
+    this.#onRoom();
   };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,7 +1,8 @@
+import { ComposefsError } from '../../errors.js';
 import type { TlsMaterial } from '../containers-config/certs-d.js';
 import { displayUrl, RegistryError } from '../model/registry-error.js';
 import { openConnection, proxyAuthorization, requestText } from './connect.js';
-import type { HttpConnection } from './http-connection.js';
+import type { HttpConnection, OutgoingBody } from './http-connection.js';
 import { HttpResponse } from './http-response.js';
 import { networkError } from './network-error.js';
 import { type ProxySettings, proxyFor } from './proxy.js';
@@ -18,12 +19,27 @@ export interface HttpClientOptions {
   readonly timeouts: HttpTimeouts;
 }
 
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A body whose length is known. */
+export interface RequestBody {
+  readonly length: number;
+  /** Begins anew with each call: a request may have to be made again. */
+  readonly chunks: () => AsyncIterable<Buffer> | Iterable<Buffer>;
+  /** Told of each piece that was sent. */
+  readonly onSent?: (bytes: number) => void;
+}
+
 export interface HttpRequest {
   readonly url: URL;
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The body of a POST; without one the request is a GET. */
+  /** Default: GET, and POST with a form. */
+  readonly method?: HttpMethod;
+  /** The body of a POST. */
   readonly form?: URLSearchParams;
+  /** Any other body. */
+  readonly body?: RequestBody;
   /** Certificates of the servers are checked, although those of the registry need not be valid. */
   readonly strict?: boolean;
   /** In place of that of {@link HttpTimeouts}. */
@@ -71,7 +87,7 @@ export class HttpClient {
     let isOrigin = true;
     for (let redirects = 0; ; redirects++) {
       const response = await this.#send(request, url, headers, isOrigin);
-      const target = request.form === undefined ? redirectTarget(response) : undefined;
+      const target = mayFollow(request, response) ? redirectTarget(response) : undefined;
       if (target === undefined) return response;
       response.discard();
       if (redirects === MAX_REDIRECTS) {
@@ -103,11 +119,11 @@ export class HttpClient {
     headers: Readonly<Record<string, string>>,
     isOrigin: boolean,
   ): Promise<HttpResponse> {
-    const { signal, form } = request;
+    const { signal } = request;
     const { timeouts, proxies } = this.#options;
     const proxy = proxyFor(url, proxies);
     const trust = this.#trust(request, url, isOrigin);
-    const message = requestMessage(url, headers, form?.toString(), url.protocol === 'http:' ? proxy : undefined);
+    const message = requestMessage(request, url, headers, url.protocol === 'http:' ? proxy : undefined);
     const key = `${url.origin} ${trust.verify} ${trust.showsCertificate} ${proxy?.href}`;
     for (;;) {
       const idle = this.#takeIdle(key);
@@ -117,9 +133,12 @@ export class HttpClient {
           openConnection(url, proxy, trust, limit),
         ));
       try {
-        const head = await within(timeouts.headersMs, `${url.host} does not answer`, signal, async (limit) => {
+        const head = await within(timeouts.headersMs, `${url.host} does not answer`, signal, async (limit, again) => {
           limit.addEventListener('abort', () => connection.destroy(limit.reason));
-          return await connection.send(message);
+          return await connection.send(message, {
+            isHead: request.method === 'HEAD',
+            body: outgoingBody(request.body, again),
+          });
         });
         const release = (): void => this.#release(key, connection);
         return new HttpResponse(head, connection, { url, isOrigin, timeouts, signal, release });
@@ -127,7 +146,7 @@ export class HttpClient {
         connection.destroy();
         signal?.throwIfAborted();
         // A server may close an idle connection at the moment when it is used again.
-        if (idle === undefined || error instanceof RegistryError) throw networkError(error, url);
+        if (idle === undefined || error instanceof ComposefsError) throw networkError(error, url);
       }
     }
   }
@@ -167,33 +186,58 @@ export class HttpClient {
   }
 }
 
-/** @param proxy - that gets the request in place of the host: it needs the whole URL. */
+/**
+ * The head of a request, and a form.
+ *
+ * @param proxy - that gets the request in place of the host: it needs the whole URL.
+ */
 function requestMessage(
+  { method, form, body }: HttpRequest,
   url: URL,
   headers: Readonly<Record<string, string>>,
-  body: string | undefined,
   proxy: URL | undefined,
 ): string {
   const path = url.pathname + url.search;
   const target = proxy === undefined ? path : url.origin + path;
-  const head = requestText(`${body === undefined ? 'GET' : 'POST'} ${target} HTTP/1.1`, {
+  const text = form?.toString();
+  const verb = method ?? (text === undefined ? 'GET' : 'POST');
+  const length = text === undefined ? body?.length : Buffer.byteLength(text);
+  // Some servers refuse a request that could have a body and does not say that it has none.
+  const mayHaveBody = verb === 'POST' || verb === 'PUT' || verb === 'PATCH';
+  const head = requestText(`${verb} ${target} HTTP/1.1`, {
     host: url.host,
     ...headers,
     ...(proxy !== undefined && proxyAuthorization(proxy)),
-    ...(body !== undefined && {
-      'content-type': 'application/x-www-form-urlencoded',
-      'content-length': String(Buffer.byteLength(body)),
-    }),
+    ...(text !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+    ...(mayHaveBody && { 'content-length': String(length ?? 0) }),
   });
-  return head + (body ?? '');
+  return head + (text ?? '');
 }
 
-/** Runs `action` with a signal that ends it with `signal`, or with an error that says `what` after that time. */
+function outgoingBody(body: RequestBody | undefined, again: () => void): OutgoingBody | undefined {
+  if (body === undefined) return undefined;
+  const onSent = (bytes: number): void => {
+    again();
+    body.onSent?.(bytes);
+  };
+  return { chunks: body.chunks(), onSent };
+}
+
+/** What changes something is not sent somewhere else, unless the server says that it is to be sent just so. */
+function mayFollow({ method = 'GET', form }: HttpRequest, { status }: HttpResponse): boolean {
+  if (form !== undefined) return false;
+  return method === 'GET' || method === 'HEAD' || status === 307 || status === 308;
+}
+
+/**
+ * Runs `action` with a signal that ends it with `signal`, or with an error that says `what` after that time; a call of its
+ * second argument begins it anew.
+ */
 async function within<T>(
   milliseconds: number,
   what: string,
   signal: AbortSignal | undefined,
-  action: (limit: AbortSignal) => Promise<T>,
+  action: (limit: AbortSignal, again: () => void) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
@@ -205,7 +249,7 @@ async function within<T>(
   const onAbort = (): void => controller.abort(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    return await action(controller.signal);
+    return await action(controller.signal, () => void timer.refresh());
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);

@@ -17,6 +17,8 @@ export interface AuthorizerOptions {
   readonly host: string;
   /** Undefined: nothing but the registry as such is asked for, as by a login. */
   readonly repository: string | undefined;
+  /** What tokens are asked for, such as `repository:library/debian:pull`; undefined: to pull from the repository. */
+  readonly scopes?: readonly string[] | undefined;
   readonly credentials: Credentials | undefined;
   /** The registry's own host need not have TLS, nor a valid certificate. */
   readonly insecure: boolean;
@@ -99,11 +101,12 @@ export class Authorizer {
   }
 
   /**
-   * What a token is asked for: to pull from this repository. Not what the challenge says: with a service that serves
+   * What a token is asked for: to pull from this repository, or what was given. Not what the challenge says: with a service that serves
    * several registries one of them could get hold of rights on another's repositories, or of more than to pull.
    */
   get #scope(): string {
-    const { repository } = this.#options;
+    const { repository, scopes } = this.#options;
+    if (scopes !== undefined) return scopes.join(' ');
     return repository === undefined ? '' : `repository:${repository}:pull`;
   }
 

@@ -1,6 +1,6 @@
-import { HttpClient } from '../http/http.js';
+import { HttpClient, type HttpRequest } from '../http/http.js';
 import type { HttpResponse } from '../http/http-response.js';
-import { RegistryError } from '../model/registry-error.js';
+import { displayUrl, RegistryError } from '../model/registry-error.js';
 import { Authorizer } from './authorizer.js';
 import type { EndpointData, TransportSettings } from './endpoint-data.js';
 import { answerer, readReason, statusError } from './status-error.js';
@@ -16,6 +16,9 @@ const MAX_TLS_CONNECT_MS = 10_000;
 /** Failures on this side of the network. */
 const LOCAL_CODES: ReadonlySet<string> = new Set(['INVALID_PROXY', 'INVALID_REQUEST', 'TLS_MATERIAL']);
 
+/** What else than a path a request has. */
+export type EndpointRequest = Pick<HttpRequest, 'method' | 'headers' | 'body'>;
+
 /** One repository at one host, or the host as such: requests with authorization. */
 export class EndpointClient {
   readonly #data: EndpointData;
@@ -29,10 +32,10 @@ export class EndpointClient {
     this.#data = data;
     this.#settings = settings;
     const { proxies, timeouts } = settings;
-    const { host, repository, credentials, insecure, insecureElsewhere = false, tls } = data;
+    const { host, repository, credentials, insecure, insecureElsewhere = false, tls, scopes } = data;
     this.#http = new HttpClient({ host: this.#apiHost, tls, verify: !insecure, proxies, timeouts });
     const http = this.#http;
-    this.#authorizer = new Authorizer({ http, host, repository, credentials, insecure, insecureElsewhere });
+    this.#authorizer = new Authorizer({ http, host, repository, scopes, credentials, insecure, insecureElsewhere });
     this.#scheme = insecure ? undefined : 'https';
   }
 
@@ -52,12 +55,35 @@ export class EndpointClient {
    * @throws RegistryError
    */
   async get(path: string, headers: Readonly<Record<string, string>> = {}, signal?: AbortSignal): Promise<HttpResponse> {
+    return await this.request(path, { headers }, signal);
+  }
+
+  /** {@link get} with another method, or a body. */
+  async request(path: string, request: EndpointRequest, signal?: AbortSignal): Promise<HttpResponse> {
     const { repository } = this.#data;
     const target = repository === undefined ? `/v2/${path}` : `/v2/${repository}/${path}`;
-    if (this.#scheme !== undefined) return await this.#get(this.#scheme, target, headers, signal);
+    if (this.#scheme !== undefined) return await this.#send(this.#scheme, target, request, signal);
     const failure = await this.#tryTls(signal);
-    if (failure === undefined) return await this.#get('https', target, headers, signal);
-    return await this.#getPlain(target, headers, failure, signal);
+    if (failure === undefined) return await this.#send('https', target, request, signal);
+    return await this.#sendPlain(target, request, failure, signal);
+  }
+
+  /**
+   * Goes on where an answer of this registry has led (`Location`): with authorization if that is the registry itself, else
+   * without, and only with TLS if the registry has it.
+   *
+   * @throws RegistryError
+   */
+  async requestAt(url: URL, request: EndpointRequest, signal?: AbortSignal): Promise<HttpResponse> {
+    const scheme = this.#scheme;
+    if (scheme !== undefined && url.origin === new URL(`${scheme}://${this.#apiHost}`).origin) {
+      return await this.#send(scheme, url.pathname + url.search, request, signal);
+    }
+    if (url.protocol !== 'https:' && !this.#data.insecure) {
+      const message = `${this.host} sends uploads to ${displayUrl(url)}, which is not encrypted`;
+      throw new RegistryError('INSECURE_REDIRECT', message);
+    }
+    return await this.#http.request({ url, ...request, signal });
   }
 
   close(): void {
@@ -68,17 +94,18 @@ export class EndpointClient {
     return API_HOSTS.get(this.#data.host) ?? this.#data.host;
   }
 
-  async #get(
+  async #send(
     scheme: 'https' | 'http',
     target: string,
-    headers: Readonly<Record<string, string>>,
+    request: EndpointRequest,
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
+    const { headers = {} } = request;
     const url = new URL(target, `${scheme}://${this.#apiHost}`);
     for (let mayLearn = true; ; mayLearn = false) {
       const authorization = await this.#authorizer.header(scheme === 'http', signal);
       const all = authorization === undefined ? headers : { ...headers, authorization };
-      const response = await this.#http.request({ url, headers: all, signal });
+      const response = await this.#http.request({ url, ...request, headers: all, signal });
       // What a server says to whom it wants to speak TLS.
       if (response.status !== 400) this.#scheme ??= scheme;
       // Where a redirect led has nothing to ask of us.
@@ -144,21 +171,21 @@ export class EndpointClient {
   }
 
   /** Does without TLS, which has failed. */
-  async #getPlain(
+  async #sendPlain(
     target: string,
-    headers: Readonly<Record<string, string>>,
+    request: EndpointRequest,
     failure: RegistryError,
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
     try {
-      const response = await this.#get('http', target, headers, signal);
+      const response = await this.#send('http', target, request, signal);
       if (response.status === 400) throw await statusError(response, answerer(response));
       return response;
     } catch (error) {
       signal?.throwIfAborted();
       if (this.#scheme !== undefined || !(error instanceof RegistryError)) throw error;
       // A registry that has TLS after all, but does not answer well at `/v2/`.
-      if (failure.status !== undefined) return await this.#get('https', target, headers, signal);
+      if (failure.status !== undefined) return await this.#send('https', target, request, signal);
       throw bothFailed(error, failure);
     }
   }

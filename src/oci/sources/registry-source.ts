@@ -4,13 +4,10 @@ import { BlobError } from '../blob/blob-error.js';
 import { DownloadSlots } from '../blob/download-slots.js';
 import type { LayerBlob } from '../blob/layer-blob.js';
 import { checkBlobLimit } from '../blob/verified-read.js';
-import { loadTls } from '../containers-config/certs-d.js';
 import type { MissingHelperError } from '../containers-config/credential-helper.js';
-import { findCredentials, type OnMissingHelper } from '../containers-config/credentials.js';
 import type { RegistryConfigOptions } from '../containers-config/registry-config.js';
-import { proxiesFromEnvironment } from '../http/proxy.js';
-import { DEFAULT_RETRY, type RetryObserver, type RetryPolicy } from '../http/retry.js';
-import { DEFAULT_TIMEOUTS, type HttpTimeouts } from '../http/timeouts.js';
+import type { RetryObserver, RetryPolicy } from '../http/retry.js';
+import type { HttpTimeouts } from '../http/timeouts.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { parseIndex } from '../model/index-document.js';
@@ -23,8 +20,13 @@ import {
   type RegistryReference,
 } from '../model/registry-reference.js';
 import { RegistryClient } from '../registry/client.js';
-import { type RegistryEndpoint, resolveEndpoints } from '../registry/endpoint.js';
-import type { EndpointData, TransportSettings } from '../registry/endpoint-data.js';
+import { resolveEndpoints } from '../registry/endpoint.js';
+import {
+  type EndpointData,
+  endpointData,
+  type TransportSettings,
+  transportSettings,
+} from '../registry/endpoint-data.js';
 import { ForeignUrls } from '../registry/foreign-urls.js';
 import { explainMissing } from '../registry/missing-manifest.js';
 import type { PartialStoreOptions } from '../registry/partial-store.js';
@@ -92,11 +94,7 @@ export class RegistrySource implements ImageSource {
     const reference = parseRegistryReference(text);
     const config = options.config ?? {};
     const endpoints = resolveEndpoints(reference, config);
-    const settings: TransportSettings = {
-      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
-      retry: { ...DEFAULT_RETRY, ...options.retry },
-      proxies: proxiesFromEnvironment(config.environment),
-    };
+    const settings = transportSettings({ config, timeouts: options.timeouts, retry: options.retry });
     // Given credentials are for the registry itself, and not for its mirrors.
     const host = endpoints.find(({ isMirror }) => !isMirror)?.host;
     const { credentials } = config;
@@ -161,22 +159,4 @@ export class RegistrySource implements ImageSource {
 
 function isRefusal(error: unknown): boolean {
   return ['UNAUTHORIZED', 'DENIED'].includes(errorCode(error));
-}
-
-async function endpointData(
-  endpoint: RegistryEndpoint,
-  config: RegistryConfigOptions,
-  onMissing: OnMissingHelper,
-): Promise<EndpointData> {
-  const { host, repository, insecure } = endpoint;
-  const credentials = await findCredentials(host, repository, config, onMissing);
-  const tls = loadTls(host, config);
-  return {
-    host,
-    repository,
-    insecure,
-    insecureElsewhere: config.tlsVerify === false,
-    ...(tls !== undefined && { tls }),
-    ...(credentials !== undefined && { credentials }),
-  };
 }

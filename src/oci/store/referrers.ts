@@ -1,5 +1,6 @@
 import { byteStringToBuffer } from '../../bytes/byte-string.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ContextError, errorCode, withContext } from '../../errors.js';
 import { tryNameText } from '../../fs/directory-entries.js';
@@ -23,7 +24,7 @@ export function addReferrer(repo: Repository, subject: OciDigest, artifact: OciD
 }
 
 /** The artifacts that refer to `subject` and whose manifests are stored, with these; by digest. */
-export function listReferrers(repo: Repository, subject: OciDigest): [artifact: OciDigest, verity: ObjectId][] {
+export function listReferrers(repo: ReadableRepository, subject: OciDigest): [artifact: OciDigest, verity: ObjectId][] {
   const found: [OciDigest, ObjectId][] = [];
   for (const [name, target] of repo.listStreamRefs(REFERRERS_REF_PREFIX + encodeTag(subject))) {
     const digest = withContext(`Parsing referrer digest '${name}'`, () => parseOciDigest(decodeTag(name)));
