@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ComposefsError } from '../../errors.js';
 import { type TransferredError, unpackError } from '../../threads/error-transfer.js';
@@ -11,16 +11,17 @@ import type { ContentWriter, ObjectQueue, ObjectSink, StoredContent, WhenStored 
  *     layer's thread                              helper (help-layer.ts)
  *     ──────────────                              ──────────────────────
  *     objects fill a batch
- *        │ full, and a helper has room for it
- *        ├── batch: memory, sizes ──────────────▶ stores them, under no name yet
- *        │   (no helper has room: stores          │
- *        │    the next object itself)             │
+ *        │ full: it waits, with at most 8
+ *        ├── batch: memory, sizes ──────────────▶ stores them, under no name yet;
+ *        │   (where 8 wait: stores the next       │ has 2 batches at most
+ *        │    objects itself)                     │
  *        ◀────── stored: memory, ids ─────────────┤
- *     drain: waits for all batches                │
- *     one sync, for what all threads wrote        │
+ *     drain: stores what waits, from the other
+ *     end, until nothing does
+ *     one sync, for what all threads wrote
  *        ├── name ──────────────────────────────▶ names its objects
- *        ◀────── named ───────────────────────────┤
  *     names its own                               │
+ *        ◀────── named ───────────────────────────┤
  *        ├── closes the port ───────────────────▶ is free for another layer
  *
  * A batch is in one place at a time: its memory changes hands, so that no thread sees what another one writes.
@@ -50,6 +51,8 @@ const BATCH_BYTES = 1 << 20;
 const BATCH_OBJECTS = 256;
 /** One that it works on, and one that waits. */
 const BATCHES_OF_A_HELPER = 2;
+/** While this thread waits for the decoder, helpers go on with so many. */
+const WAITING_BATCHES = 8;
 
 /** An object whose turn has not come. */
 interface Queued {
@@ -91,6 +94,8 @@ export class HelpedQueue implements ObjectQueue {
   readonly #sent = new Map<number, Batch>();
   #lastBatch = 0;
   #filling: Batch | undefined;
+  /** Full batches for which no helper has room. */
+  readonly #waiting: Batch[] = [];
   readonly #free: ArrayBuffer[] = [];
   /** Objects that are new with this layer: two threads may each have taken the same one for new. */
   readonly #new = new Set<ObjectId>();
@@ -115,8 +120,9 @@ export class HelpedQueue implements ObjectQueue {
 
   queueObject(data: Buffer, stored: WhenStored): void {
     this.#throwFailure();
-    if (this.#filling !== undefined && data.length > this.#filling.memory.byteLength - this.#filling.used) this.#send();
-    if (data.length === 0 || !this.#helpers.some(({ hasRoom }) => hasRoom)) {
+    if (this.#filling !== undefined && data.length > this.#filling.memory.byteLength - this.#filling.used)
+      this.#close();
+    if (data.length === 0 || !this.#hasRoom()) {
       this.queueStored(this.#sink.storeObject(data), stored);
       return;
     }
@@ -128,7 +134,7 @@ export class HelpedQueue implements ObjectQueue {
     sizes.push(data.length);
     this.#filling.used += data.length;
     this.#queue.push(object);
-    if (objects.length === BATCH_OBJECTS) this.#send();
+    if (objects.length === BATCH_OBJECTS) this.#close();
   }
 
   queueStored(content: StoredContent, stored: WhenStored): void {
@@ -137,9 +143,12 @@ export class HelpedQueue implements ObjectQueue {
   }
 
   async drain(): Promise<void> {
-    const filling = this.#filling;
-    this.#filling = undefined;
-    if (filling !== undefined) this.#storeHere(filling);
+    this.#close();
+    // What waits is stored here and there, from both ends.
+    for (let batch = this.#waiting.pop(); batch !== undefined; batch = this.#waiting.pop()) {
+      this.#storeHere(batch);
+      this.#receiveAll();
+    }
     while (this.#sent.size > 0) {
       this.#throwFailure();
       await this.#message();
@@ -170,24 +179,46 @@ export class HelpedQueue implements ObjectQueue {
     for (const { port } of this.#helpers.splice(0)) port.close();
   }
 
+  /** Whether another object can wait for a helper. */
+  #hasRoom(): boolean {
+    if (this.#helpers.length === 0) return false;
+    // This thread may not return to its event loop for a while.
+    if (this.#waiting.length > 0) this.#receiveAll();
+    return this.#waiting.length < WAITING_BATCHES;
+  }
+
+  /** Takes in the answers that have come. */
+  #receiveAll(): void {
+    for (const helper of this.#helpers) {
+      const received = receiveMessageOnPort(helper.port);
+      if (received !== undefined) this.#receive(helper, received.message);
+    }
+  }
+
   #newBatch(size: number): Batch {
     const memory = size > BATCH_BYTES ? undefined : this.#free.pop();
     return { memory: memory ?? new ArrayBuffer(Math.max(size, BATCH_BYTES)), objects: [], sizes: [], used: 0 };
   }
 
-  #send(): void {
-    const batch = this.#filling;
-    if (batch === undefined) return;
+  /** No more objects come into the batch that is being filled. */
+  #close(): void {
+    if (this.#filling !== undefined) this.#waiting.push(this.#filling);
     this.#filling = undefined;
-    const helper = this.#helpers.find(({ batches }) => batches === 0) ?? this.#helpers.find(({ hasRoom }) => hasRoom);
-    if (helper === undefined) {
-      this.#storeHere(batch);
-      return;
+    this.#send();
+  }
+
+  /** Hands over what waits, as far as there is room. */
+  #send(): void {
+    for (const helper of this.#helpers) {
+      while (helper.hasRoom) {
+        const batch = this.#waiting.shift();
+        if (batch === undefined) return;
+        const number = ++this.#lastBatch;
+        this.#sent.set(number, batch);
+        helper.batches++;
+        helper.post({ type: 'batch', batch: number, memory: batch.memory, sizes: batch.sizes }, [batch.memory]);
+      }
     }
-    const number = ++this.#lastBatch;
-    this.#sent.set(number, batch);
-    helper.batches++;
-    helper.post({ type: 'batch', batch: number, memory: batch.memory, sizes: batch.sizes }, [batch.memory]);
   }
 
   #receive(helper: Helper, message: FromHelper): void {
@@ -197,6 +228,7 @@ export class HelpedQueue implements ObjectQueue {
       return;
     }
     helper.batches--;
+    this.#send();
     const batch = this.#sent.get(message.batch);
     this.#sent.delete(message.batch);
     try {

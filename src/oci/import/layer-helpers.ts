@@ -11,25 +11,39 @@ interface RunningLayer {
 }
 
 /**
- * Lets threads that have no layer of their own help with those that remain: an image may have one layer only, and
- * decompressing, splitting and hashing it is more than one processor's work. As long as there are as many layers as
- * processors nobody helps: all processors are at work then, and help would only cost.
+ * Lets threads that have no layer of their own help with one: decompressing, splitting and hashing a layer is more than
+ * one processor's work. Only for images that have fewer layers than there are processors; else all of them have a layer,
+ * and help would only cost.
+ *
+ * Measured with 2 processors, Node 20, tmpfs; medians of 5 pulls, with help and without:
+ *
+ * | image | layers | wall | CPU | memory |
+ * |---|---:|---:|---:|---:|
+ * | debian:zstd | 1 | 0.96 s, not 1.14 s | 1.65 s, not 1.55 s | 161 MiB, not 136 MiB |
+ * | debian:plain | 1 | 0.91 s, not 1.08 s | 1.61 s, not 1.47 s | 161 MiB, not 133 MiB |
+ * | python:zstd | 2 | 1.81 s, not 1.79 s: so not done | 3.24 s, not 3.09 s | 207 MiB, not 190 MiB |
+ *
+ * (The last line is what help with the longer layer after the end of the shorter one would bring.)
  */
 export class LayerHelpers {
   readonly #pool: ImportPool;
   readonly #store: ObjectStoreOptions;
   readonly #signal: AbortSignal;
   readonly #running = new Set<RunningLayer>();
+  readonly #threads: number;
+  readonly #isWorthIt: boolean;
   /** Layers that have not ended, begun or not. */
   #left: number;
   #helping = 0;
 
   /** @param layers how many there are. */
   constructor(layers: number, pool: ImportPool, store: ObjectStoreOptions, signal: AbortSignal) {
-    this.#left = layers;
     this.#pool = pool;
     this.#store = store;
     this.#signal = signal;
+    this.#threads = Math.min(pool.size, availableParallelism());
+    this.#isWorthIt = layers < this.#threads;
+    this.#left = layers;
   }
 
   /**
@@ -58,8 +72,8 @@ export class LayerHelpers {
   }
 
   #start(): void {
-    const threads = Math.min(this.#pool.size, availableParallelism());
-    while (this.#running.size > 0 && this.#left + this.#helping < threads && !this.#signal.aborted) {
+    if (!this.#isWorthIt || this.#signal.aborted) return;
+    while (this.#running.size > 0 && this.#left + this.#helping < this.#threads) {
       // The one with the fewest helpers; of several the largest.
       const layer = [...this.#running].reduce((best, other) => (other.helpers < best.helpers ? other : best));
       void this.#help(layer);

@@ -70,8 +70,9 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
     const storedAt = process.hrtime.bigint();
     const syncedAt = process.hrtime.bigint();
     objects.sync();
+    const helped = queue.nameHelped();
     const hasNamed = objects.nameObjects({ areSynced: true });
-    const hasHelpedName = await queue.nameHelped();
+    const hasHelpedName = await helped;
     // With fs-verity objects get their names as they are stored.
     const namedAt = hasNamed || hasHelpedName ? process.hrtime.bigint() : storedAt;
     return { ...layer, times: { namedAt, syncedAt } };
