@@ -2,6 +2,7 @@ import type { Context } from './context/context.js';
 import { flag, type GlobalOptions, globalOptions } from './context/options.js';
 import { packageVersion } from './context/package-version.js';
 import type { Output } from './terminal/output.js';
+import { addAccountVerbs, addOciAccountVerbs } from './verbs/account-verbs.js';
 import { addBootVerbs } from './verbs/boot-verbs.js';
 import { CfsctlCommand } from './verbs/command.js';
 import { addCompareVerbs } from './verbs/compare-verbs.js';
@@ -34,12 +35,14 @@ export function createProgram(output: Output): CfsctlCommand {
   addVersionOption(program);
   const context = (): Context => ({ globals: program.opts<GlobalOptions>(), output });
   addRepositoryVerbs(program, context);
+  addAccountVerbs(program, context);
   addMachineVerbs(program, context);
   addBootVerbs(program.verb('boot', 'Boot entries').enablePositionalOptions(), context);
   const oci = program.verb('oci', 'OCI images and layers').enablePositionalOptions();
   addOciVerbs(oci, context);
   addLookVerbs(oci, context);
   addCompareVerbs(oci, context);
+  addOciAccountVerbs(oci, context);
   for (const group of [program, ...program.commands]) {
     if (group instanceof CfsctlCommand && group.commands.length > 0) addHelpVerb(group);
   }

@@ -7,6 +7,7 @@ export {
   byteStringToBuffer,
   byteStringToText,
 } from '../bytes/byte-string.js';
+export * from './account/index.js';
 export * from './compare/index.js';
 export * from './dumpfile/index.js';
 export * from './erofs/index.js';

@@ -1,6 +1,24 @@
 /** OCI images in a composefs repository. The names are those of the `composefs-oci` crate, in camelCase. */
 
 export type { StoreChoice } from '../storage/index.js';
+export { findKept, type KeptThing } from './account/find-kept.js';
+export {
+  type FileCount,
+  type HistoryLayer,
+  type HistoryStep,
+  type ImageHistory,
+  imageHistory,
+} from './account/image-history.js';
+export {
+  type ImageUsage,
+  type ImageUsageOptions,
+  imageUsage,
+  type LayerUsage,
+  type SharedUsage,
+  type StoreUsage,
+} from './account/image-usage.js';
+export { type PrunedTag, type PruneOptions, pruneTags } from './account/prune-tags.js';
+export { STORE_KINDS, type StoreKind, type StoreSummary, storeUsage } from './account/store-usage.js';
 export type { FileLocation } from './blob/blob-location.js';
 export type { LayerBlob, LayerContent, Transfer, TransferOptions, Transferred } from './blob/layer-blob.js';
 export {

@@ -106,6 +106,7 @@ function hostileImage(): ReturnType<typeof buildImage> {
     config: {
       created: HOSTILE,
       author: HOSTILE,
+      history: [{ created: HOSTILE, created_by: HOSTILE, comment: HOSTILE, author: HOSTILE }],
       config: { Labels: { 'containers.composefs.fsverity': `${HOSTILE}status: ok`, [HOSTILE]: HOSTILE } },
     },
   });
@@ -232,6 +233,31 @@ function cases(): Case[] {
     inRepository('oci diff', '--summary', hostileRoot, 'app'),
     inRepository('oci diff', '--ignore', HOSTILE, 'app', 'app'),
     inRepository('oci diff', `${HOSTILE}x`, HOSTILE_FILE),
+    inRepository('du'),
+    inRepository('du', '--json'),
+    inRepository('du', '--layers', 'app'),
+    inRepository('du', `${HOSTILE}x`),
+    inRepository('df'),
+    inRepository('df', '--json'),
+    inRepository('why', layer),
+    inRepository('why', '--json', 'app'),
+    inRepository('why', imageId.replace(/^.*:/, '')),
+    inRepository('why', `streams/broken ${HOSTILE_FILE}`),
+    inRepository('why', `images/refs/good ${HOSTILE_FILE}`),
+    inRepository('why', HOSTILE),
+    inRepository('gc', '--json', '--dry-run', '--keep-newer-than', HOSTILE),
+    inRepository('oci history', 'app'),
+    inRepository('oci history', '--no-trunc', HOSTILE),
+    inRepository('oci history', '--json', 'app'),
+    inRepository('oci history', `${HOSTILE}x`),
+    inRepository('oci prune', '--older-than', '0s', '--dry-run'),
+    inRepository('oci prune', '--older-than', '0s', '--dry-run', '--json'),
+    inRepository('oci prune', '--older-than', HOSTILE),
+    inRepository('compute-karg', hostileRoot),
+    inRepository('compute-karg', at(HOSTILE_FILE)),
+    inRepository('oci export', 'app', `oci:${at(`exported ${HOSTILE_FILE}`)}`),
+    inRepository('oci export', `${HOSTILE}x`, `oci:${at('exported')}`),
+    inRepository('oci export', 'app', HOSTILE),
     inRepository('no such verb', `${HOSTILE}`),
     inRepository('oci images', `--${HOSTILE}`),
   ];
@@ -269,7 +295,7 @@ test('text gets to a stream in one way', () => {
   const writing = readdirSync(sources, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .filter((name) => /process\.std(?:out|err)\.write|\bconsole\./.test(readFileSync(new URL(name, sources), 'utf8')));
-  assert.deepEqual(writing.sort(), ['context/prompt.ts', 'terminal/standard-error.ts']);
+  assert.deepEqual(writing.sort(), ['context/prompt.ts', 'terminal/warning.ts']);
 });
 
 function assertHarmless(text: string, what: string): void {

@@ -1,4 +1,4 @@
-import { formatGcResult } from '../../composefs/repository/index.js';
+import { formatGcResult, gcResultToWire } from '../../composefs/repository/index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { warn, warningReporter } from '../terminal/warning.js';
@@ -6,18 +6,23 @@ import { warn, warningReporter } from '../terminal/warning.js';
 export interface GcOptions {
   readonly root?: readonly string[];
   readonly dryRun?: boolean;
+  /** Milliseconds. */
+  readonly keepNewerThan?: number;
+  readonly json?: boolean;
 }
 
 export async function gc(context: Context, options: GcOptions): Promise<void> {
   await withRepository(context, async (repo) => {
     const roots = options.root ?? [];
+    const dryRun = options.dryRun === true;
     // There is nothing else to do here meanwhile: no thread of its own.
-    const how = { threads: 0, progress: warningReporter };
-    const result = await (options.dryRun ? repo.gcDryRun(roots, how) : repo.gc(roots, how));
+    const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };
+    const result = await (dryRun ? repo.gcDryRun(roots, how) : repo.gc(roots, how));
     for (const ref of result.danglingRefs ?? []) {
       warn(`${ref} names what is gone, and keeps nothing alive: store it again, or remove the reference`);
     }
-    const text = formatGcResult(result, options.dryRun === true);
+    if (options.json) return await context.output.json({ dry_run: dryRun, ...gcResultToWire(result) });
+    const text = formatGcResult(result, dryRun);
     await context.output.lines(text.trimEnd().split('\n'));
   });
 }

@@ -100,6 +100,10 @@ export class CfsctlCommand extends Command {
     throw this.#missing(missing.map((argument) => `<${argument.name()}>`));
   }
 
+  missingMandatoryOptionValue(option: CfsctlOption): never {
+    throw this.#missing([option.display]);
+  }
+
   optionMissingArgument(option: CfsctlOption): never {
     throw new UsageError(`a value is required for '${option.display}' but none was supplied`);
   }

@@ -6,6 +6,7 @@ import type { FsckOptions } from '../commands/fsck.js';
 import type { GcOptions } from '../commands/gc.js';
 import type { ImagesOptions } from '../commands/images.js';
 import type { InitOptions } from '../commands/init.js';
+import { age } from '../context/age.js';
 import type { Context } from '../context/context.js';
 import { MOUNT_REQUIREMENTS, type MountOptions, mountOptions } from '../context/mount-options.js';
 import {
@@ -38,6 +39,8 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .verb('gc', 'Delete objects, images and streams that no reference leads to')
     .addOption(list('-r, --root <ROOT>', 'Keep this image or stream as well; may be repeated'))
     .addOption(flag('-n, --dry-run', 'Only show what would be deleted'))
+    .addOption(age('--keep-newer-than <AGE>', 'Keep what was stored in this time, as 12h, 7d, with all that it needs'))
+    .addOption(flag('--json', 'Print JSON'))
     .action(async (options: GcOptions) => (await import('../commands/gc.js')).gc(context(), options));
 
   program

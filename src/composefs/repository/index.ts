@@ -46,4 +46,4 @@ export type { ObjectWriter } from './objects/object-writer.js';
 export type { ObjectStoreMethod, StoredObject } from './objects/stored-object.js';
 export type { OpenOptions } from './open.js';
 export { ReadableRepository } from './readable-repository.js';
-export { type EnsureStatus, Repository } from './repository.js';
+export { type EnsureStatus, type GcOptions, Repository } from './repository.js';

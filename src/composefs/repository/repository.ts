@@ -12,7 +12,7 @@ import { RepositoryOpenError } from './directory/open-error.js';
 import { withRoot } from './directory/root.js';
 import type { FsckResult } from './fsck/fsck.js';
 import { runFsck } from './fsck/run-fsck.js';
-import { type GcResult, removeUnreachable } from './gc/gc.js';
+import { type GcRequest, type GcResult, removeUnreachable } from './gc/gc.js';
 import { runGc } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
@@ -24,6 +24,8 @@ import { hasAllObjects } from './names/whole-stream.js';
 import type { SyncingHost } from './objects/host.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { ReadableRepository } from './readable-repository.js';
+
+export interface GcOptions extends LongCallOptions, Pick<GcRequest, 'keepNewerThan'> {}
 
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
 
@@ -277,8 +279,10 @@ export class Repository extends ReadableRepository implements SyncingHost {
    *
    * @param additionalRoots digests of images and content identifiers of streams.
    */
-  gc(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.lock.exclusive(() => runGc(this.objects.options, { additionalRoots, dryRun: false }, options), {
+  gc(additionalRoots: readonly string[] = [], options: GcOptions = {}): Promise<GcResult> {
+    const { keepNewerThan } = options;
+    const request = { additionalRoots, dryRun: false, keepNewerThan };
+    return this.lock.exclusive(() => runGc(this.objects.options, request, options), {
       beforeUnshared: () => {
         this.ensureWritable();
         this.objects.suspendWriting(true);
@@ -301,8 +305,10 @@ export class Repository extends ReadableRepository implements SyncingHost {
   }
 
   /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */
-  gcDryRun(additionalRoots: readonly string[] = [], options: LongCallOptions = {}): Promise<GcResult> {
-    return this.lock.use(() => runGc(this.objects.options, { additionalRoots, dryRun: true }, options));
+  gcDryRun(additionalRoots: readonly string[] = [], options: GcOptions = {}): Promise<GcResult> {
+    const { keepNewerThan } = options;
+    const request = { additionalRoots, dryRun: true, keepNewerThan };
+    return this.lock.use(() => runGc(this.objects.options, request, options));
   }
 
   /** Checks everything (spec 10 §18). Changes nothing. */

@@ -15,6 +15,13 @@ export function tagRef(tag: string): string {
   return OCI_REF_PREFIX + encodeTag(tag);
 }
 
+/** The tag that a path in the repository is; undefined if it is another reference, or something else. */
+export function tagOfRef(path: string): string | undefined {
+  const prefix = `streams/refs/${OCI_REF_PREFIX}`;
+  const encoded = path.startsWith(prefix) ? path.slice(prefix.length) : '';
+  return encoded === '' || encoded.includes('/') ? undefined : decodeTag(encoded);
+}
+
 /**
  * Points a tag at a stored manifest, replacing what it pointed at, and makes that last.
  *
@@ -33,9 +40,21 @@ export function tagImage(repo: Repository, manifestDigest: OciDigest, tag: strin
 
 /** Removes a tag. What it pointed at goes with the next garbage collection, if nothing else keeps it. */
 export function untagImage(repo: Repository, tag: string): void {
+  untagImages(repo, [tag]);
+}
+
+/** {@link untagImage} of several tags. */
+export function untagImages(repo: Repository, tags: readonly string[]): void {
   repo.ensureWritable();
-  withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)), { ENOENT: LIST_TAGS_HINT });
+  for (const tag of tags) {
+    withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)), { ENOENT: LIST_TAGS_HINT });
+  }
   repo.sync();
+}
+
+/** When a tag was made, or pointed elsewhere, in milliseconds since the epoch; undefined if there is no such tag. */
+export function tagTime(repo: ReadableRepository, tag: string): number | undefined {
+  return repo.root.lstat(tagPath(tag))?.mtimeMs;
 }
 
 /**
@@ -97,7 +116,8 @@ function lastComponent(target: string): string {
   return target.slice(target.lastIndexOf('/') + 1);
 }
 
-function manifestDigestOf(identifier: string): OciDigest | undefined {
+/** The manifest that an entry in `streams/` is; undefined if it is something else. */
+export function manifestDigestOf(identifier: string): OciDigest | undefined {
   if (!identifier.startsWith(MANIFEST_STREAM_PREFIX)) return undefined;
   try {
     return parseOciDigest(identifier.slice(MANIFEST_STREAM_PREFIX.length));

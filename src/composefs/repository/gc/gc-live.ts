@@ -1,13 +1,10 @@
-import { byteStringToText } from '../../../bytes/byte-string.js';
-import { ComposefsError, withContext } from '../../../errors.js';
-import { nameText } from '../../../fs/directory-entries.js';
 import { withFd } from '../../../fs/files.js';
-import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
-import type { WalkedEntry } from '../directory/walk-tree.js';
-import { type Category, listEntries, readLinkBytes, walkRefs } from '../names/category.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+import type { Category } from '../names/category.js';
 import { objectsForImage } from '../names/images.js';
 import { isSplitStreamFile, openUnverifiedStream } from '../names/open-stream.js';
 import type { RepositoryHost } from '../objects/host.js';
+import { type CollectedCategory, collectCategory } from './gc-roots.js';
 
 /** What must stay, as found before anything is deleted. */
 export interface LiveSet {
@@ -64,98 +61,33 @@ function markStreams(repository: RepositoryHost, { entries, roots }: CollectedCa
   }
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (!repository.objects.has(id)) continue;
-    const reader = openUnverifiedStream(repository, names.get(id) ?? id, id);
-    try {
-      for (const object of reader.objectRefs) live.add(object);
-      for (const object of reader.namedRefs().values()) reach(object);
-    } finally {
-      reader.close();
-    }
+    const { objects, named } = readStreamLinks(repository, names.get(id) ?? id, id);
+    for (const object of objects) live.add(object);
+    for (const object of named.values()) reach(object);
+  }
+}
+
+/** What a splitstream leads to. */
+export interface StreamLinks {
+  readonly contentType: bigint;
+  readonly objects: readonly ObjectId[];
+  /** Streams and images. */
+  readonly named: ReadonlyMap<string, ObjectId>;
+}
+
+/** @param name for messages. */
+export function readStreamLinks(repository: RepositoryHost, name: string, id: ObjectId): StreamLinks {
+  const reader = openUnverifiedStream(repository, name, id);
+  try {
+    return { contentType: reader.contentType, objects: reader.objectRefs, named: reader.namedRefs() };
+  } finally {
+    reader.close();
   }
 }
 
 /** False for images, which are named like streams, and where there is no such object. */
-function isSplitStream(repository: RepositoryHost, id: ObjectId): boolean {
+export function isSplitStream(repository: RepositoryHost, id: ObjectId): boolean {
   const fd = repository.objects.openUnverified(id);
   if (fd === undefined) return false;
   return withFd(fd, isSplitStreamFile);
-}
-
-export interface CollectedCategory {
-  /** All entries with the objects they link to, by name. */
-  readonly entries: ReadonlyMap<string, ObjectId>;
-  /** Names of the entries that references and additional roots name. */
-  readonly roots: ReadonlySet<string>;
-  /** References whose entry is there and its object is not, as paths in the repository. */
-  readonly danglingRefs: readonly string[];
-}
-
-function collectCategory(
-  repository: RepositoryHost,
-  category: Category,
-  additionalRoots: ReadonlySet<string>,
-): CollectedCategory {
-  const entries = new Map<string, ObjectId>();
-  const roots = new Set<string>();
-  const danglingRefs: string[] = [];
-  for (const entry of listEntries(repository, category)) {
-    if (entry.kind !== 'symlink') {
-      throw new ComposefsError(
-        'UNEXPECTED_FILE_TYPE',
-        `category directory contains non-symlink: ${category}/${byteStringToText(entry.name)}`,
-      );
-    }
-    const name = nameText(entry.name);
-    entries.set(name, readEntryId(repository, category, name));
-    if (additionalRoots.has(name)) roots.add(name);
-  }
-  for (const { ref, name } of listRefTargets(repository, category)) {
-    // References may name an entry in another way than it is listed, but never one that is not there.
-    const id = entries.get(name);
-    if (id === undefined) throw danglingRef(category, ref, name);
-    if (!repository.objects.has(id)) danglingRefs.push(ref);
-    roots.add(name);
-  }
-  return { entries, roots, danglingRefs };
-}
-
-function readEntryId(repository: RepositoryHost, category: Category, name: string): ObjectId {
-  const path = `${category}/${name}`;
-  return withContext(`Parsing object ID from symlink ${path}`, () => {
-    const text = readLinkBytes(repository.root, Buffer.from(path));
-    if (text === undefined) throw new ComposefsError('ENOENT', `${repository.root.nameOf(path)} has vanished`);
-    return objectIdFromPathname(repository.objects.algorithm, nameText(text));
-  });
-}
-
-function* listRefTargets(repository: RepositoryHost, category: Category): Generator<{ ref: string; name: string }> {
-  for (const entry of walkRefs(repository, category)) {
-    const ref = `${category}/refs/${byteStringToText(entry.relativePath)}`;
-    if (entry.kind !== 'symlink') {
-      throw new ComposefsError('UNEXPECTED_FILE_TYPE', `Unexpected file type encountered: ${ref} is a ${entry.kind}`);
-    }
-    const name = refTarget(repository, entry);
-    if (name !== undefined) yield { ref, name };
-  }
-}
-
-/** The name of the entry that a reference names; undefined if it names none or is gone. */
-export function refTarget({ root }: RepositoryHost, entry: WalkedEntry): string | undefined {
-  const text = readLinkBytes(root, entry.path);
-  return text === undefined ? undefined : lastComponent(nameText(text));
-}
-
-/** The name that a path ends with; undefined if it ends with `..` or has none. */
-function lastComponent(path: string): string | undefined {
-  const last = path
-    .split('/')
-    .filter((part) => part !== '' && part !== '.')
-    .at(-1);
-  return last === '..' ? undefined : last;
-}
-
-function danglingRef(category: Category, ref: string, name: string): ComposefsError {
-  return new ComposefsError('DANGLING_REF', `reference ${ref} names ${category}/${name}, which does not exist`, {
-    hint: `remove ${ref}, or store again what it names, and collect then`,
-  });
 }

@@ -7,19 +7,27 @@ import { type ObjectId, objectIdFromDirAndBasename } from '../../fsverity/object
 import { type Category, isBrokenLink, walkRefs } from '../names/category.js';
 import type { RepositoryHost } from '../objects/host.js';
 import { OBJECTS } from '../objects/object-store.js';
-import { type LiveSet, refTarget } from './gc-live.js';
+import type { LiveSet } from './gc-live.js';
+import { refTarget } from './gc-roots.js';
 
 export interface SweptObjects {
   readonly count: number;
   readonly bytes: number;
 }
 
-/**
- * Deletes every object that is not in `live` (spec 10 §17.3 step 5).
- *
- * @param dryRun counts only.
- */
-export function sweepObjects(repository: RepositoryHost, live: ReadonlySet<ObjectId>, dryRun: boolean): SweptObjects {
+export interface SweepOptions {
+  /** Counts only. */
+  readonly dryRun: boolean;
+  /** Keeps what got its name after this moment, in milliseconds since the epoch. */
+  readonly since?: number | undefined;
+}
+
+/** Deletes every object that is not in `live` (spec 10 §17.3 step 5). */
+export function sweepObjects(
+  repository: RepositoryHost,
+  live: ReadonlySet<ObjectId>,
+  { dryRun, since }: SweepOptions,
+): SweptObjects {
   let count = 0;
   let bytes = 0;
   for (let number = 0; number < 256; number++) {
@@ -32,8 +40,10 @@ export function sweepObjects(repository: RepositoryHost, live: ReadonlySet<Objec
         );
         if (live.has(id)) continue;
         const path = `${self}/${name}`;
+        const stat = lstatSync(path, { throwIfNoEntry: false });
+        if (since !== undefined && stat !== undefined && stat.ctimeMs >= since) continue;
         count++;
-        bytes += sizeOf(path);
+        bytes += stat?.size ?? 0;
         if (!dryRun) unlinkSync(path);
       }
     });
@@ -78,14 +88,6 @@ export function pruneLinks(repository: RepositoryHost, category: Category, live:
     if (refTarget(repository, entry) === undefined && leadsNowhere(repository, entry.path)) prune(entry.path);
   }
   return count;
-}
-
-function sizeOf(path: string): number {
-  try {
-    return lstatSync(path).size;
-  } catch {
-    return 0;
-  }
 }
 
 /** What leads out of the repository is not followed there, and left alone: fsck tells of it. */

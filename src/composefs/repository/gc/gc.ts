@@ -4,12 +4,18 @@ import type { ObjectId } from '../../fsverity/object-id.js';
 import type { SyncingHost } from '../objects/host.js';
 import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
 import { findLiveObjects, type LiveSet } from './gc-live.js';
+import { entriesSince } from './gc-roots.js';
 import { pruneLinks, sweepObjects } from './gc-sweep.js';
 
 export interface GcRequest {
   /** Names of entries in `images/` or `streams/` to keep besides what has a reference. */
   readonly additionalRoots: readonly string[];
   readonly dryRun: boolean;
+  /**
+   * Milliseconds: entries in `images/` and `streams/` that are younger stay, with all that they need, and so do younger
+   * objects.
+   */
+  readonly keepNewerThan?: number | undefined;
 }
 
 /** Spec 10 §17. */
@@ -40,12 +46,14 @@ export interface GcResult {
  * A dry run counts objects exactly, but only those links that are broken already (spec 10 §17.3).
  */
 export function collectGarbage(repository: SyncingHost, request: GcRequest): GcResult {
-  const { additionalRoots, dryRun } = request;
-  const live = findLiveObjects(repository, additionalRoots);
+  const { additionalRoots, dryRun, keepNewerThan } = request;
+  const since = keepNewerThan === undefined ? undefined : Date.now() - keepNewerThan;
+  const young = since === undefined ? [] : entriesSince(repository, since);
+  const live = findLiveObjects(repository, [...additionalRoots, ...young]);
   const imagesPruned = pruneLinks(repository, 'images', live, dryRun);
   const streamsPruned = pruneLinks(repository, 'streams', live, dryRun);
   if (!dryRun && imagesPruned + streamsPruned > 0) repository.sync();
-  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live.objects, dryRun));
+  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live.objects, { dryRun, since }));
   const leftovers = sum(sweepLeftovers(repository, dryRun), sweepPartialDownloads(repository, dryRun));
   const danglingRefs = [...live.categories.images.danglingRefs, ...live.categories.streams.danglingRefs];
   return {
@@ -96,6 +104,9 @@ export interface GcResultWire {
   readonly objects_bytes: number;
   readonly images_pruned: number;
   readonly streams_pruned: number;
+  /** This and the next: absent where the result has none. The reference has neither. */
+  readonly leftovers?: SweptFiles;
+  readonly dangling_refs?: readonly string[];
 }
 
 export function gcResultToWire(result: GcResult): GcResultWire {
@@ -104,6 +115,8 @@ export function gcResultToWire(result: GcResult): GcResultWire {
     objects_bytes: result.objectsBytes,
     images_pruned: result.imagesPruned,
     streams_pruned: result.streamsPruned,
+    ...(result.leftovers !== undefined && { leftovers: result.leftovers }),
+    ...(result.danglingRefs !== undefined && { dangling_refs: result.danglingRefs }),
   };
 }
 

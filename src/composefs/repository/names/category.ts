@@ -9,6 +9,8 @@ import { REFS } from './names.js';
 /** The two directories of named things. Both have entries, which link to objects, and `refs/`, which link to entries. */
 export type Category = 'images' | 'streams';
 
+export const CATEGORIES: readonly Category[] = ['images', 'streams'];
+
 export interface CategoryEntry extends DirectoryEntry {
   /** Relative to the repository. */
   readonly path: Buffer;

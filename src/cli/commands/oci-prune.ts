@@ -1,0 +1,43 @@
+import { formatGcResult, gcResultToWire } from '../../composefs/repository/index.js';
+import { type PrunedTag, pruneTags } from '../../oci/account/prune-tags.js';
+import type { Context } from '../context/context.js';
+import { withRepository } from '../context/open-repository.js';
+
+export interface OciPruneOptions {
+  /** Milliseconds. */
+  readonly olderThan: number;
+  readonly keep?: number;
+  readonly dryRun?: boolean;
+  readonly gc?: boolean;
+  readonly json?: boolean;
+}
+
+/** Removes tags that were given long ago, and with `--gc` what only they kept. */
+export async function ociPrune(context: Context, options: OciPruneOptions): Promise<void> {
+  await withRepository(context, async (repo) => {
+    const { olderThan, keep, dryRun = false } = options;
+    const pruned = pruneTags(repo, { olderThan, keep, dryRun });
+    const collected = options.gc === true && !dryRun ? await repo.gc([], { threads: 0 }) : undefined;
+    if (options.json) {
+      return await context.output.json({
+        dry_run: dryRun,
+        tags: pruned.map(({ tag, manifestDigest, taggedAt }) => ({
+          tag,
+          manifest_digest: manifestDigest,
+          tagged: new Date(taggedAt).toISOString(),
+        })),
+        ...(collected !== undefined && { gc: gcResultToWire(collected) }),
+      });
+    }
+    await context.output.lines(lines(pruned, dryRun));
+    if (collected !== undefined) {
+      await context.output.lines(formatGcResult(collected, false).trimEnd().split('\n'));
+    }
+  });
+}
+
+function lines(pruned: readonly PrunedTag[], dryRun: boolean): string[] {
+  if (pruned.length === 0) return ['No tags are that old'];
+  const verb = dryRun ? 'Would remove' : 'Removed';
+  return pruned.map(({ tag, taggedAt }) => `${verb} ${tag} (tagged ${new Date(taggedAt).toISOString().slice(0, 10)})`);
+}

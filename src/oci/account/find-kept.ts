@@ -1,0 +1,99 @@
+import { digestSize } from '../../composefs/fsverity/algorithm.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { objectIdFromPathname, parseObjectId } from '../../composefs/fsverity/object-id.js';
+import { followLinks } from '../../composefs/repository/directory/follow-links.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { ComposefsError } from '../../errors.js';
+import { findImage } from '../store/find-image.js';
+
+/** What a text names in a repository, as far as it can be kept alive. */
+export interface KeptThing {
+  readonly kind: 'object' | 'stream' | 'image';
+  /** Of an object its id; of a stream or image the name of its entry, or the path of a reference. */
+  readonly name: string;
+  readonly id: ObjectId;
+}
+
+/** Streams by what follows in their names. */
+const STREAM_PREFIXES = ['oci-layer-', 'oci-manifest-', 'oci-config-', 'oci-blob-'];
+const MIN_DIGITS = 8;
+
+/**
+ * What a text names:
+ *
+ * - a path in the repository: `objects/…`, `streams/…`, `images/…`; or `refs/…` of a stream;
+ * - the name of a stream, such as `oci-layer-sha256:…`, or the `sha256:…` of a layer, blob, config or manifest;
+ * - an object by its id, or the first 8 or more digits of it;
+ * - an OCI image, as every verb names it.
+ *
+ * @throws ComposefsError `NOT_FOUND`, `AMBIGUOUS_OBJECT`, what `findImage` throws
+ */
+export function findKept(repo: ReadableRepository, text: string): KeptThing {
+  const found = findByPath(repo, text) ?? findByDigest(repo, text) ?? findObject(repo, text);
+  if (found !== undefined) return found;
+  const image = findImage(repo, text);
+  return { kind: 'stream', name: `oci-manifest-${image.manifestDigest}`, id: image.manifestVerity };
+}
+
+function findByPath(repo: ReadableRepository, text: string): KeptThing | undefined {
+  const [top, ...rest] = text.split('/');
+  if (top === 'objects') {
+    const id = rest.length === 2 ? findObject(repo, rest.join('')) : undefined;
+    if (id === undefined) throw notFound(text);
+    return id;
+  }
+  const path = top === 'refs' ? `streams/${text}` : text;
+  if (!/^(?:streams|images)\/[^/]/.test(path)) return undefined;
+  const id = targetOf(repo, path);
+  if (id === undefined) throw notFound(text);
+  const [category = ''] = path.split('/');
+  return { kind: category === 'images' ? 'image' : 'stream', name: path.slice(category.length + 1), id };
+}
+
+function findByDigest(repo: ReadableRepository, text: string): KeptThing | undefined {
+  if (text.includes('/') || !text.includes(':')) return undefined;
+  for (const prefix of ['', ...STREAM_PREFIXES]) {
+    const name = prefix + text;
+    const id = isStreamName(name) ? repo.hasStream(name) : undefined;
+    if (id !== undefined) return { kind: 'stream', name, id };
+  }
+  return undefined;
+}
+
+function isStreamName(name: string): boolean {
+  return Buffer.byteLength(name) <= 255 && !/[\0\p{Surrogate}]/u.test(name);
+}
+
+/** Undefined if the text is no object id, or there is no such object. */
+function findObject(repo: ReadableRepository, text: string): KeptThing | undefined {
+  const length = 2 * digestSize(repo.algorithm);
+  if (!/^[0-9a-f]+$/.test(text) || text.length < MIN_DIGITS || text.length > length) return undefined;
+  if (text.length === length) {
+    const id = parseObjectId(repo.algorithm, text);
+    return repo.objects.has(id) ? { kind: 'object', name: id, id } : undefined;
+  }
+  const rest = text.slice(2);
+  const names = (repo.root.list(`objects/${text.slice(0, 2)}`) ?? []).filter(({ name }) => name.startsWith(rest));
+  const [first, second] = names.map(({ name }) => text.slice(0, 2) + name).filter((name) => name.length === length);
+  if (first === undefined) return undefined;
+  if (second !== undefined) {
+    const message = `${text} is the beginning of several objects: ${first}, ${second}${names.length > 2 ? ', …' : ''}`;
+    throw new ComposefsError('AMBIGUOUS_OBJECT', message, { hint: 'give more digits' });
+  }
+  const id = parseObjectId(repo.algorithm, first);
+  return { kind: 'object', name: id, id };
+}
+
+/** The object that an entry or a reference leads to. */
+function targetOf(repo: ReadableRepository, path: string): ObjectId | undefined {
+  if (/[\0\p{Surrogate}]/u.test(path) || path.split('/').some((part) => ['', '.', '..'].includes(part)))
+    return undefined;
+  const target = followLinks(repo.root, path)?.toString('latin1');
+  if (target === undefined || !target.startsWith('objects/')) return undefined;
+  return objectIdFromPathname(repo.algorithm, target);
+}
+
+function notFound(text: string): ComposefsError {
+  const hint = 'name an object, a stream or an image: `cfsctl oci images` lists the tags';
+  return new ComposefsError('NOT_FOUND', `there is no ${text} in the repository`, { hint });
+}
