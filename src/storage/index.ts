@@ -4,7 +4,7 @@ export { type FoundImage, findImage, type ShortNames } from './find-image.js';
 export { type FoundLayer, findLayers } from './find-layers.js';
 export { type ListedImage, listStoredImages } from './list-images.js';
 export { type OpenStores, openStores, type StoreFailure, tryOpenStores } from './open-stores.js';
-export { type RebuiltPart, rebuildTar, requireUnchangedFiles } from './rebuild-tar.js';
+export { type LayerFile, rebuildTar, requireUnchangedFiles, type TarReceiver } from './rebuild-tar.js';
 export type { ImageRecord, LayerRecord } from './records.js';
 export { loadStorageConf, type StorageConf } from './storage-conf.js';
 export { type StorageEnvironment, storageEnvironment } from './storage-environment.js';

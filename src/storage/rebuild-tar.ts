@@ -8,19 +8,23 @@ import type { ContainerStore } from './store.js';
 import { StoreError } from './store-error.js';
 import { readTarSplit, type TarSplitItem } from './tar-split.js';
 
-/** A piece of a layer's tar: bytes, or the content of a file that the store has. */
-export type RebuiltPart =
-  | { readonly type: 'bytes'; readonly bytes: Buffer }
-  | {
-      readonly type: 'file';
-      /** Closed when the next part is asked for. */
-      readonly fd: number;
-      /** The file as it was when it was opened; its size is that of the content, and never 0. */
-      readonly stat: BigIntStats;
-      readonly size: number;
-      /** The name of the tar entry, for messages. */
-      readonly name: string;
-    };
+/** What a layer's tar goes to, piece by piece. */
+export interface TarReceiver {
+  bytes(bytes: Buffer): void;
+  /** The content of a file that the store has comes next; `file` reads it. */
+  file(file: LayerFile): void;
+}
+
+export interface LayerFile {
+  /** Closed afterwards. */
+  readonly fd: number;
+  /** The file as it was when it was opened. */
+  readonly stat: BigIntStats;
+  /** That of the content; never 0. */
+  readonly size: number;
+  /** The name of the tar entry, for messages. */
+  readonly name: string;
+}
 
 type FileItem = Extract<TarSplitItem, { type: 'file' }>;
 
@@ -37,35 +41,26 @@ const MAX_CHAIN = 500;
 const MAX_NAMED = 5;
 
 /**
- * The uncompressed tar of a layer, byte for byte as it came into the store: headers and padding from the tar-split, the
- * content of files from where the driver has unpacked them (spec 60 §8.2). Nothing is taken on trust but this: whoever
- * reads it compares the digest with the diff_id.
+ * Gives the uncompressed tar of a layer, byte for byte as it came into the store: headers and padding from the tar-split,
+ * the content of files from where the driver has unpacked them (spec 60 §8.2). Nothing is taken on trust but this: whoever
+ * receives it compares the digest with the diff_id.
  *
  * @throws StoreError `LAYER_NOT_IN_STORE`, `LAYER_NOT_REBUILDABLE`, `INVALID_TAR_SPLIT`; `LAYER_FILE_CHANGED` for a file
  *   that is missing or has another size
  */
-export async function* rebuildTar(store: ContainerStore, layerId: string): AsyncGenerator<RebuiltPart> {
-  const files = new LayerFiles(store, layerId);
-  try {
-    // What precedes a file: its header is the last block of that.
-    let before: Buffer = Buffer.alloc(0);
-    for await (const item of tarSplitOf(store, layerId)) {
-      if (item.type === 'segment') {
-        before = lastBlock(before, item.bytes);
-        if (item.bytes.length > 0) yield { type: 'bytes', bytes: item.bytes };
-        continue;
-      }
-      if (item.size === 0 || !hasContent(before, item.name)) continue;
+export async function rebuildTar(
+  store: ContainerStore,
+  layerId: string,
+  receiver: TarReceiver,
+  signal?: AbortSignal,
+): Promise<void> {
+  await readLayer(store, layerId, signal, {
+    segment: (bytes) => receiver.bytes(bytes),
+    file: (item, files) => {
       const { fd, stat } = files.open(item);
-      try {
-        yield { type: 'file', fd, stat, size: item.size, name: nameOf(item) };
-      } finally {
-        closeSync(fd);
-      }
-    }
-  } finally {
-    files.close();
-  }
+      withFd(fd, () => receiver.file({ fd, stat, size: item.size, name: nameOf(item) }));
+    },
+  });
 }
 
 /**
@@ -81,22 +76,16 @@ export async function requireUnchangedFiles(
 ): Promise<void> {
   const changed: string[] = [];
   let count = 0;
-  const files = new LayerFiles(store, layerId);
-  try {
-    let before: Buffer = Buffer.alloc(0);
-    const buffer = Buffer.allocUnsafe(1 << 20);
-    for await (const item of tarSplitOf(store, layerId)) {
-      signal?.throwIfAborted();
-      if (item.type === 'segment') before = lastBlock(before, item.bytes);
-      if (item.type === 'segment' || item.size === 0 || !hasContent(before, item.name)) continue;
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  await readLayer(store, layerId, signal, {
+    segment: () => undefined,
+    file: (item, files) => {
       const problem = problemOf(files, item, buffer);
-      if (problem === undefined) continue;
+      if (problem === undefined) return;
       count++;
       if (changed.length < MAX_NAMED) changed.push(problem);
-    }
-  } finally {
-    files.close();
-  }
+    },
+  });
   if (count === 0) return;
   const more = count > changed.length ? ` and ${count - changed.length} more` : '';
   throw new StoreError('LAYER_FILE_CHANGED', `${changed.join('; ')}${more}`, { hint: CHANGED_HINT });
@@ -118,17 +107,46 @@ function problemOf(files: LayerFiles, item: FileItem, buffer: Buffer): string | 
   }
 }
 
-async function* tarSplitOf(store: ContainerStore, layerId: string): AsyncGenerator<TarSplitItem> {
-  const fd = store.openTarSplit(layerId);
-  if (fd === undefined) {
-    throw new StoreError('LAYER_NOT_REBUILDABLE', `the store has no tar-split of layer ${layerId}`, {
-      hint: 'pull it with --via skopeo, which makes a tar of the files',
-    });
-  }
+interface LayerReader {
+  /** Never empty. */
+  readonly segment: (bytes: Buffer) => void;
+  readonly file: (item: FileItem, files: LayerFiles) => void;
+}
+
+/** Goes through a tar-split. Between its batches others get their turn. */
+async function readLayer(
+  store: ContainerStore,
+  layerId: string,
+  signal: AbortSignal | undefined,
+  reader: LayerReader,
+): Promise<void> {
+  const files = new LayerFiles(store, layerId);
   try {
-    yield* readTarSplit(fd, store.nameOf(`${store.driver}-layers/${layerId}.tar-split.gz`));
+    const fd = store.openTarSplit(layerId);
+    if (fd === undefined) {
+      throw new StoreError('LAYER_NOT_REBUILDABLE', `the store has no tar-split of layer ${layerId}`, {
+        hint: 'pull it with --via skopeo, which makes a tar of the files',
+      });
+    }
+    try {
+      // What precedes a file: its header is the last block of that.
+      let before: Buffer = Buffer.alloc(0);
+      for await (const batch of readTarSplit(fd, store.nameOf(`${store.driver}-layers/${layerId}.tar-split.gz`))) {
+        signal?.throwIfAborted();
+        for (const item of batch) {
+          if (item.type === 'segment') {
+            before = lastBlock(before, item.bytes);
+            if (item.bytes.length > 0) reader.segment(item.bytes);
+          } else if (item.size > 0 && hasContent(before, item.name)) {
+            reader.file(item, files);
+          }
+        }
+      }
+    } finally {
+      closeSync(fd);
+    }
   } finally {
-    closeSync(fd);
+    files.close();
   }
 }
 

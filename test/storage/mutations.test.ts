@@ -46,14 +46,14 @@ async function readAll(root: string, driver: StoreDriver): Promise<{ bytes: Buff
     for (const key of record.bigDataNames) parts.push(store.bigData(record.id, key, 1 << 20) ?? Buffer.alloc(0));
     const layers = store.layers().flatMap(({ diffDigest }) => diffDigest ?? []);
     for (const { record: layer } of findLayers([store], layers).values()) {
-      for await (const part of rebuildTar(store, layer.id)) {
-        if (part.type === 'bytes') parts.push(part.bytes);
-        else {
-          const content = Buffer.alloc(Math.min(part.size, 1 << 20));
-          readSync(part.fd, content);
+      await rebuildTar(store, layer.id, {
+        bytes: (bytes) => void parts.push(Buffer.from(bytes)),
+        file: ({ fd, size }) => {
+          const content = Buffer.alloc(Math.min(size, 1 << 20));
+          readSync(fd, content);
           parts.push(content);
-        }
-      }
+        },
+      });
       await requireUnchangedFiles(store, layer.id);
     }
     return { bytes: Buffer.concat(parts), code: undefined };

@@ -40,14 +40,15 @@ async function rebuilt(root: string, driver: StoreDriver, layerId: string): Prom
   const store = new ContainerStore({ root, driver });
   try {
     const parts: Buffer[] = [];
-    for await (const part of rebuildTar(store, layerId)) {
-      if (part.type === 'bytes') parts.push(part.bytes);
-      else {
-        const content = Buffer.alloc(part.size);
-        assert.equal(readSync(part.fd, content), part.size);
+    await rebuildTar(store, layerId, {
+      // Buffers are the caller's again afterwards.
+      bytes: (bytes) => void parts.push(Buffer.from(bytes)),
+      file: ({ fd, size }) => {
+        const content = Buffer.alloc(size);
+        assert.equal(readSync(fd, content), size);
         parts.push(content);
-      }
-    }
+      },
+    });
     return Buffer.concat(parts);
   } finally {
     store.close();

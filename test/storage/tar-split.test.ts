@@ -15,7 +15,7 @@ async function read(bytes: Buffer): Promise<TarSplitItem[]> {
     const fd = openSync(path, 'r');
     try {
       const items: TarSplitItem[] = [];
-      for await (const item of readTarSplit(fd, 'x.tar-split.gz')) items.push(item);
+      for await (const batch of readTarSplit(fd, 'x.tar-split.gz')) items.push(...batch);
       return items;
     } finally {
       closeSync(fd);
@@ -24,27 +24,33 @@ async function read(bytes: Buffer): Promise<TarSplitItem[]> {
 }
 
 test('lines as containers/storage writes them', () => {
-  assert.deepEqual(parseLine('{"type":2,"payload":"AAEC","position":0}', 'l'), {
+  assert.deepEqual(parseLine('{"type":2,"payload":"AAEC","position":0}', 'l', 7), {
     type: 'segment',
     bytes: Buffer.from([0, 1, 2]),
   });
-  assert.deepEqual(parseLine('{"type":2,"payload":null,"position":8}', 'l'), {
+  assert.deepEqual(parseLine('{"type":2,"payload":null,"position":8}', 'l', 7), {
     type: 'segment',
     bytes: Buffer.alloc(0),
   });
-  assert.deepEqual(parseLine('{"type":1,"name":"usr/\\u003ca","size":12,"payload":"ROnPP1cq2aw=","position":3}', 'l'), {
-    type: 'file',
-    name: Buffer.from('usr/<a'),
-    size: 12,
-    crc: Buffer.from('44e9cf3f572ad9ac', 'hex'),
-  });
-  assert.deepEqual(parseLine('{"type":1,"name_raw":"dXNyL27/","size":1,"payload":"NCAAAAAAAAA=","position":3}', 'l'), {
-    type: 'file',
-    name: Buffer.from('usr/n\xff', 'latin1'),
-    size: 1,
-    crc: Buffer.from('3420000000000000', 'hex'),
-  });
-  assert.deepEqual(parseLine('{"type":1,"name":"usr/","payload":null,"position":1}', 'l'), {
+  assert.deepEqual(
+    parseLine('{"type":1,"name":"usr/\\u003ca","size":12,"payload":"ROnPP1cq2aw=","position":3}', 'l', 7),
+    {
+      type: 'file',
+      name: Buffer.from('usr/<a'),
+      size: 12,
+      crc: Buffer.from('44e9cf3f572ad9ac', 'hex'),
+    },
+  );
+  assert.deepEqual(
+    parseLine('{"type":1,"name_raw":"dXNyL27/","size":1,"payload":"NCAAAAAAAAA=","position":3}', 'l', 7),
+    {
+      type: 'file',
+      name: Buffer.from('usr/n\xff', 'latin1'),
+      size: 1,
+      crc: Buffer.from('3420000000000000', 'hex'),
+    },
+  );
+  assert.deepEqual(parseLine('{"type":1,"name":"usr/","payload":null,"position":1}', 'l', 7), {
     type: 'file',
     name: Buffer.from('usr/'),
     size: 0,
@@ -54,7 +60,7 @@ test('lines as containers/storage writes them', () => {
 
 test('lines that are none', () => {
   const cases: readonly [line: string, message: RegExp][] = [
-    ['', /Failed to parse tar-split entry: l/],
+    ['', /Failed to parse tar-split entry: l, line 7/],
     ['{', /Failed to parse tar-split entry/],
     ['[]', /expected an object/],
     ['{"type":3}', /Invalid tar-split entry type: 3/],
@@ -70,7 +76,7 @@ test('lines that are none', () => {
   ];
   for (const [line, message] of cases) {
     assert.throws(
-      () => parseLine(line, 'l'),
+      () => parseLine(line, 'l', 7),
       (error) => errorCode(error) === 'INVALID_TAR_SPLIT' && message.test(fullMessage(error)),
       line,
     );

@@ -1,9 +1,14 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ImportContext } from '../../composefs/repository/objects/import-file.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import { errorCode } from '../../errors.js';
-import { ContainerStore, rebuildTar, requireUnchangedFiles, StoreError } from '../../storage/index.js';
+import {
+  ContainerStore,
+  rebuildTar,
+  requireUnchangedFiles,
+  StoreError,
+  type TarReceiver,
+} from '../../storage/index.js';
 import { MountCopy } from '../../system/mount-copy.js';
 import { mountIdOf } from '../../system/mount-info.js';
 import type { TaskContext } from '../../threads/tasks.js';
@@ -12,7 +17,7 @@ import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
 import { FileQueue } from './file-queue.js';
 import type { NewLayer } from './store-layer.js';
-import { storeTar } from './store-tar.js';
+import { storePushedTar } from './store-tar.js';
 
 /** One layer to store of the files that it was unpacked to. */
 export interface StoreFilesInput {
@@ -26,15 +31,15 @@ export interface StoreFilesInput {
 
 /** Files up to this size become known in one piece. */
 const BUFFER_SIZE = 8 << 20;
-/** How many bytes are read before others get their turn. */
-const TURN_BYTES = 16 << 20;
+/** How many bytes are read between two reports. */
+const REPORT_BYTES = 16 << 20;
 
 /**
  * Stores a layer that a store of containers/storage has unpacked (spec 60 §11.3, §12): its large files become objects by
  * the cheapest way there is, and the splitstream is that of its tar, whose digest is checked. The layer itself gets no
  * name.
  *
- * @throws StoreError `LAYER_FILE_CHANGED` with the names of files that are not those of the layer; what storeTar throws.
+ * @throws StoreError `LAYER_FILE_CHANGED` with the names of files that are not those of the layer; what storePushedTar throws.
  */
 export async function storeFiles(input: StoreFilesInput, context: TaskContext): Promise<NewLayer> {
   const { diffId, blobSize, limits } = input;
@@ -51,8 +56,9 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
     objects.deferNames();
     try {
       const queue = new FileQueue(objects, new ImportContext({ zeroCopy, mayChange }));
-      const tar = readTar(store, layerId, queue, signal, onRead);
-      const layer = await storeTar(objects, diffId, tar, { signal, queue, limits: tarLimits(limits) });
+      const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (push) =>
+        rebuildTar(store, layerId, tarReceiver(queue, push, onRead), signal),
+      );
       const storedAt = process.hrtime.bigint();
       const syncedAt = process.hrtime.bigint();
       objects.sync();
@@ -124,49 +130,29 @@ function tryMountCopy(fd: number): MountCopy | undefined {
   }
 }
 
-/** The tar in pieces. Before the content of a file comes, `files` is told of the file. */
-async function* readTar(
-  store: ContainerStore,
-  layerId: string,
-  files: FileQueue,
-  signal: AbortSignal,
-  onRead: (bytes: number) => void,
-): AsyncGenerator<Buffer> {
+/** Pushes the tar on; before the content of a file comes, `queue` is told of the file. */
+function tarReceiver(queue: FileQueue, push: (chunk: Buffer) => void, onRead: (bytes: number) => void): TarReceiver {
   const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
   let read = 0;
-  let turn = 0;
-  for await (const part of rebuildTar(store, layerId)) {
-    if (part.type === 'bytes') {
-      read += part.bytes.length;
-      yield part.bytes;
-    } else {
-      files.beginFile(part);
-      for (let position = 0; position < part.size; ) {
-        const count = readSync(part.fd, buffer, 0, Math.min(buffer.length, part.size - position), position);
-        if (count === 0)
-          throw new StoreError('LAYER_FILE_CHANGED', `file ${part.name} of layer ${layerId} was cut short`);
+  let reported = 0;
+  const add = (chunk: Buffer): void => {
+    push(chunk);
+    read += chunk.length;
+    if (read < reported + REPORT_BYTES) return;
+    reported = read;
+    onRead(read);
+  };
+  return {
+    bytes: add,
+    file(file) {
+      queue.beginFile(file);
+      for (let position = 0; position < file.size; ) {
+        const count = readSync(file.fd, buffer, 0, Math.min(buffer.length, file.size - position), position);
+        if (count === 0) throw new StoreError('LAYER_FILE_CHANGED', `file ${file.name} was cut short`);
         position += count;
-        read += count;
-        yield buffer.subarray(0, count);
-        if (position < part.size) turn = await takeTurn(read, turn, signal, onRead);
+        add(buffer.subarray(0, count));
       }
-      files.endFile();
-    }
-    turn = await takeTurn(read, turn, signal, onRead);
-  }
-  onRead(read);
-}
-
-/** Lets a message that asks to stop be heard now and then. Returns when the next turn is. */
-async function takeTurn(
-  read: number,
-  turn: number,
-  signal: AbortSignal,
-  onRead: (bytes: number) => void,
-): Promise<number> {
-  if (read < turn) return turn;
-  await nextTurn();
-  signal.throwIfAborted();
-  onRead(read);
-  return read + TURN_BYTES;
+      queue.endFile();
+    },
+  };
 }

@@ -40,16 +40,30 @@ export async function storeTar(
   objects: ObjectStore,
   diffId: OciDigest | undefined,
   tar: AsyncIterable<Buffer>,
-  { signal, queue = directQueue(objects), limits = tarLimits() }: StoreTarOptions = {},
+  options: StoreTarOptions = {},
+): Promise<StoredLayer> {
+  return await storePushedTar(objects, diffId, options, async (push) => {
+    for await (const chunk of tar) {
+      options.signal?.throwIfAborted();
+      push(chunk);
+    }
+  });
+}
+
+/** {@link storeTar} of a tar that `feed` pushes, all of it before it resolves. A chunk is its own again after the call. */
+export async function storePushedTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  { queue = directQueue(objects), limits = tarLimits() }: StoreTarOptions,
+  feed: (push: (chunk: Buffer) => void) => Promise<void>,
 ): Promise<StoredLayer> {
   const digest = new TarDigest(diffId);
   const splitter = splitTar(objects.algorithm, queue, LAYER_CONTENT_TYPE, limits);
   try {
-    for await (const chunk of tar) {
-      signal?.throwIfAborted();
+    await feed((chunk) => {
       digest.update(chunk);
       splitter.push(chunk);
-    }
+    });
     const split = splitter.finish();
     const found = digest.finish();
     await queue.drain();
