@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cfsctl } from '../support/cfsctl.js';
+import { CFSCTL, cfsctl } from '../support/cfsctl.js';
 import { buildImage, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 import { sharedPath, withTempDir } from '../support/paths.js';
 import { findInPath, referenceCfsctl, runProgram } from '../support/programs.js';
@@ -313,4 +322,68 @@ test('what was built and committed in the store', { skip: withoutBuilders }, asy
     }
   };
   await withTempDir((directory) => withStore('overlay', (store) => build(directory, store)));
+});
+
+/** A user with subordinate ids, as whom a store is made and read. */
+function subordinateUser(): string | undefined {
+  const entry = existsSync('/etc/subuid') ? readFileSync('/etc/subuid', 'utf8').split(':', 1)[0] : undefined;
+  if (entry === undefined || entry === '') return undefined;
+  return spawnSync('id', ['-u', entry]).status === 0 ? entry : undefined;
+}
+
+const user = subordinateUser();
+const withoutUser =
+  skip ||
+  (user === undefined || findInPath('runuser') === undefined
+    ? 'there is no user with subordinate ids to run as'
+    : ['podman', 'unshare', 'newuidmap'].some((name) => findInPath(name) === undefined)
+      ? 'podman, unshare or newuidmap is not installed'
+      : false);
+
+test("an ordinary user's store, with files that only its user namespace can read", { skip: withoutUser }, async () => {
+  const tar = tarArchive([
+    tarDirectory('usr/'),
+    tarFile('usr/own', Buffer.alloc(1000, 1)),
+    tarFile('usr/private', Buffer.alloc(2000, 2), { mode: 0o600, uid: 5, gid: 42 }),
+    tarDirectory('usr/closed/', { mode: 0o700, uid: 7, gid: 7 }),
+    tarFile('usr/closed/file', Buffer.alloc(3000, 3), { uid: 7, gid: 7 }),
+  ]);
+  await withTempDir(async (directory) => {
+    const home = mkdtempSync(join(tmpdir(), 'cs-home-'));
+    const asUser = (...command: string[]): string =>
+      run(['runuser', '-u', user ?? '', '--', 'env', `HOME=${home}`, `XDG_RUNTIME_DIR=${home}`, ...command]);
+    try {
+      const path = new LayoutBuilder().addImage(buildImage([tar]), { tag: 'image' }).write(join(home, 'layout'));
+      run(['chown'], '-R', user ?? '', home);
+      const expected = pull(directory, 'expected', `oci:${path}:image`);
+      const store = ['--root', join(home, 's'), '--runroot', join(home, 'r'), '--storage-driver', 'overlay'];
+      asUser('podman', ...store, 'unshare', 'true');
+      const reference = `containers-storage:[overlay@${home}/s+${home}/r]localhost/app:1`;
+      asUser(
+        'podman',
+        ...store,
+        'unshare',
+        'skopeo',
+        '--insecure-policy',
+        'copy',
+        '-q',
+        `oci:${path}:image`,
+        reference,
+      );
+      const command = ['node', CFSCTL, '--repo', join(home, 'repo')];
+      asUser(...command, 'init', '--insecure');
+      const result = JSON.parse(asUser(...command, 'oci', 'pull', '--json', '--progress', 'none', reference, 'image'));
+      assert.equal(result.via, 'store-in-user-namespace');
+      assert.deepEqual(
+        result.images.map(({ id }: { id: string }) => id),
+        expected.images,
+      );
+      // What belongs to others is copied: the user could not read it as an object.
+      assert.equal(result.objects.copied, 2);
+      assert.equal(result.objects.hardlinked + result.objects.reflinked, 1);
+      assert.match(asUser(...command, 'oci', 'fsck'), /status: ok/);
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+  });
 });
