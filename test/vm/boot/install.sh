@@ -1,5 +1,6 @@
 #!/bin/sh
-# The init of the machine that installs: mounts the disk, runs /install/commands.sh on it, and stops.
+# The init of the machine that installs: mounts the second disk, runs the commands that the third one
+# consists of, and stops.
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
@@ -7,7 +8,7 @@ mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
 mount -t ext4 /dev/vdb /mnt || echo "RESULT cannot mount the disk"
 export PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin HOME=/root
-sh -eux /install/commands.sh
+sh -eux /dev/vdc
 echo "RESULT installed $?"
 umount /mnt
 sync
