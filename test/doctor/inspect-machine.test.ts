@@ -25,6 +25,7 @@ const CHECKS = [
   'user-namespaces',
   'subordinate-ids',
   'rootless-overlay',
+  'boot',
   'skopeo',
   'containers-storage',
 ];

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { type ImageArgument, imageArguments } from '../../boot/cmdline/composefs-argument.js';
+import type { ImageArgument } from '../../boot/cmdline/composefs-argument.js';
+import { runningImages } from '../../boot/cmdline/running-images.js';
 import { listInstalledEntries } from '../../boot/write/boot-partition.js';
 import { releaseBootImages } from '../../boot/write/image-refs.js';
 import { type RemovedEntry, removeStaleBootEntries } from '../../boot/write/stale-entries.js';
@@ -42,16 +42,6 @@ export function pruneBootEntries(repo: Repository, bootPartition: string, dryRun
 function isNeeded(repo: Repository, running: readonly ImageArgument[], { algorithm, digest }: ImageArgument): boolean {
   if (algorithm !== repo.algorithm || running.some((image) => image.digest === digest)) return true;
   return repo.hasImage(digest) && repo.objects.has(digest);
-}
-
-/** The images that the command line of this machine names. */
-export function runningImages(): ImageArgument[] {
-  try {
-    return imageArguments(readFileSync('/proc/cmdline', 'utf8').trimEnd());
-  } catch {
-    // Whatever it says, no image of ours runs.
-    return [];
-  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { runningImages } from '../../boot/cmdline/running-images.js';
 import { listInstalledEntries } from '../../boot/write/boot-partition.js';
 import { releaseBootImage } from '../../boot/write/image-refs.js';
 import { removeBootEntry } from '../../boot/write/stale-entries.js';
@@ -5,7 +6,6 @@ import { byteStringToText } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { runningImages } from './boot-prune.js';
 
 export interface BootRemoveOptions {
   readonly bootdir: string;

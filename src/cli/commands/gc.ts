@@ -1,3 +1,4 @@
+import { runningImages } from '../../boot/cmdline/running-images.js';
 import { formatGcResult, gcResultToWire } from '../../composefs/repository/index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
@@ -13,8 +14,10 @@ export interface GcOptions {
 
 export async function gc(context: Context, options: GcOptions): Promise<void> {
   await withRepository(context, async (repo) => {
-    const roots = options.root ?? [];
     const dryRun = options.dryRun === true;
+    // Whoever runs from an image would lose the ground under the feet, whatever has become of its names.
+    const running = runningImages().filter(({ algorithm }) => algorithm === repo.algorithm);
+    const roots = [...(options.root ?? []), ...running.map(({ digest }) => digest)];
     // There is nothing else to do here meanwhile: no thread of its own.
     const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };
     const result = await (dryRun ? repo.gcDryRun(roots, how) : repo.gc(roots, how));

@@ -1,4 +1,5 @@
 import type { Probe } from '../probe/probe.js';
+import { boot } from './boot.js';
 import { containersStorage } from './containers-storage.js';
 import { anonymousFiles, fsVerity, reflink } from './file-system.js';
 import { fuse } from './fuse.js';
@@ -27,6 +28,7 @@ export const PROBES: readonly Probe[] = [
   userNamespaces,
   subordinateIds,
   rootlessOverlay,
+  boot,
   skopeo,
   containersStorage,
 ];
