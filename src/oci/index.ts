@@ -39,6 +39,8 @@ export {
 } from './boot/check-boot.js';
 export { type PrepareBootOptions, type PreparedBoot, prepareBoot } from './boot/prepare-boot.js';
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
+export { differingRules, type ImageRules, type RuleName } from './compare/image-rules.js';
+export { type DigestMatch, type MatchOptions, matchDigest } from './compare/match-digest.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
 export { type ExportTarget, type ExportTransport, parseExportTarget } from './export/export-target.js';

@@ -258,6 +258,10 @@ function cases(): Case[] {
     inRepository('oci export', 'app', `oci:${at(`exported ${HOSTILE_FILE}`)}`),
     inRepository('oci export', `${HOSTILE}x`, `oci:${at('exported')}`),
     inRepository('oci export', 'app', HOSTILE),
+    inRepository('oci explain', hostileRoot, 'app'),
+    inRepository('oci explain', '--json', hostileRoot, 'app'),
+    inRepository('oci explain', '0'.repeat(128), 'app'),
+    inRepository('oci explain', HOSTILE, `${HOSTILE}x`),
     inRepository('no such verb', `${HOSTILE}`),
     inRepository('oci images', `--${HOSTILE}`),
   ];

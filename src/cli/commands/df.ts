@@ -1,6 +1,7 @@
 import { STORE_KINDS, type StoreSummary, storeUsage } from '../../oci/account/store-usage.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { renderTable } from '../terminal/table.js';
 import { describeUsage, diskText, sizeText } from '../terminal/usage-fields.js';
 
@@ -12,7 +13,7 @@ export interface DfOptions {
 /** What a whole repository takes on the disk, by what it is for. */
 export async function df(context: Context, options: DfOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
-    const usage = await storeUsage(repo, { threads: 0 });
+    const usage = await withDelayedProgress((progress) => storeUsage(repo, { threads: 0, progress }));
     if (options.json) return await context.output.json(describe(usage));
     const exact = options.bytes === true;
     const rows = STORE_KINDS.flatMap((kind) => {

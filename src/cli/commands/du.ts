@@ -2,6 +2,7 @@ import { type ImageUsage, imageUsage, type LayerUsage, type StoreUsage } from '.
 import { findImage } from '../../oci/store/find-image.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
 import { describeUsage, diskText, sizeText } from '../terminal/usage-fields.js';
 
@@ -19,7 +20,7 @@ export async function du(context: Context, names: readonly string[], options: Du
     const images = names.length === 0 ? undefined : names.map((name) => findImage(repo, name));
     const layers = options.layers === true || options.json === true || images !== undefined;
     // There is nothing else to do here meanwhile: no thread of its own.
-    const usage = await imageUsage(repo, { images, layers, threads: 0 });
+    const usage = await withDelayedProgress((progress) => imageUsage(repo, { images, layers, threads: 0, progress }));
     if (options.json) return await context.output.json(describe(usage));
     if (usage.images.length === 0) return await context.output.line('Nothing is named in the repository');
     await context.output.lines(lines(usage, layers, options.bytes === true));

@@ -6,7 +6,7 @@ import { ExitStatus } from '../context/exit-status.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { withTroubleStatus } from '../context/trouble.js';
-import { createProgressDisplay } from '../progress/select.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { describeDifference, describeSummary, differenceLine, summaryLine } from '../terminal/difference-lines.js';
 import { findCompared } from './compared.js';
 
@@ -24,9 +24,8 @@ export async function ociDiff(context: Context, a: string, b: string, options: O
   await withTroubleStatus(context, async () => {
     const differences = await withReadableRepository(context, async (repo) => {
       const [first, second] = [findCompared(repo, a), findCompared(repo, b)];
-      const progress = createProgressDisplay('auto', process.stderr);
-      try {
-        return await withInterrupt((signal) =>
+      return await withDelayedProgress((progress) =>
+        withInterrupt((signal) =>
           compareImages(repo, first, second, {
             ignore: options.ignore,
             renames: options.noRenames !== true,
@@ -34,10 +33,8 @@ export async function ociDiff(context: Context, a: string, b: string, options: O
             signal,
             progress,
           }),
-        );
-      } finally {
-        progress.finish();
-      }
+        ),
+      );
     });
     const summary = summarise(differences);
     if (options.json) {

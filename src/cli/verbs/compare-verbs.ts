@@ -1,5 +1,6 @@
 import { ASPECTS } from '../../composefs/compare/aspects.js';
 import type { OciDiffOptions } from '../commands/oci-diff.js';
+import type { OciExplainOptions } from '../commands/oci-explain.js';
 import type { Context } from '../context/context.js';
 import { choices, flag, xattrsOption } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
@@ -18,6 +19,17 @@ Examples:
 
 Exit status: 0 if they are the same, 1 if they differ, 2 if they could not be compared.`;
 
+const EXPLAIN_NOTES = `
+With a digest, formats, xattr modes, plain and boot images, layer rules and sha256 or sha512 are tried, and those named by
+which the image has it. With a directory or an image, what it takes to make that the image: the fewest statements.
+
+Examples:
+  cfsctl oci explain 5a0f…9c app           The digest that another machine has computed
+  cfsctl oci explain ./rootfs app          The directory that should have given the same image
+  cfsctl oci explain app:v1 app:v2
+
+Exit status: 0 if something explains it, 1 if nothing does, 2 if it could not be found out.`;
+
 /** The verbs that compare images. They are ours: the reference has none of them. */
 export function addCompareVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
@@ -35,5 +47,16 @@ export function addCompareVerbs(oci: CfsctlCommand, context: () => Context): voi
     .addHelpText('after', DIFF_NOTES)
     .action(async (a: string, b: string, options: OciDiffOptions) =>
       (await import('../commands/oci-diff.js')).ociDiff(context(), a, b, options),
+    );
+
+  oci
+    .verb('explain', 'Find out why an image does not have a digest, or is not like a directory or another image')
+    .argument('<EXPECTED>', `A digest as compute-id prints it; ${COMPARED.charAt(0).toLowerCase()}${COMPARED.slice(1)}`)
+    .argument('<IMAGE>', 'The stored image')
+    .addOption(xattrsOption())
+    .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', EXPLAIN_NOTES)
+    .action(async (expected: string, image: string, options: OciExplainOptions) =>
+      (await import('../commands/oci-explain.js')).ociExplain(context(), expected, image, options),
     );
 }

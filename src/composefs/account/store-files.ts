@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { type ByteString, byteStringToBuffer } from '../../bytes/byte-string.js';
 import { isErrno } from '../../fs/files.js';
 import { METADATA_TEMP_PREFIX, OBJECT_TEMP_PREFIX, SYMLINK_TEMP_PREFIX } from '../../fs/random-name.js';
+import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { Turns } from '../../threads/turns.js';
 import { digestSize } from '../fsverity/algorithm.js';
 import { type ObjectId, parseObjectId } from '../fsverity/object-id.js';
@@ -29,20 +30,27 @@ export async function visitStoreFiles(
   repository: RepositoryHost,
   turns: Turns,
   visit: (file: StoreFile) => void,
+  progress: ProgressReporter = nullReporter,
 ): Promise<void> {
+  const id = repository.path;
+  let fetched = 0;
+  progress.report({ type: 'started', id, unit: 'items' });
   const own = repository.root.within('', (self) => lstatSync(`${self}/.`));
   visit({ place: 'directory', id: undefined, stat: own });
   const pending: ByteString[] = ['' as ByteString];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     if (turns.isOver()) await turns.next();
     const path = directory;
+    progress.report({ type: 'progress', id, fetched });
     for (const [name, stat] of statsIn(repository, path)) {
+      fetched += 1;
       const relative = (path === '' ? name : `${path}/${name}`) as ByteString;
       if (stat.isDirectory()) pending.push(relative);
-      const id = stat.isFile() ? objectAt(repository, relative) : undefined;
-      visit({ place: placeOf(relative, stat, id), id, stat });
+      const object = stat.isFile() ? objectAt(repository, relative) : undefined;
+      visit({ place: placeOf(relative, stat, object), id: object, stat });
     }
   }
+  progress.report({ type: 'done', id, transferred: fetched });
 }
 
 /** What vanishes meanwhile is left out. */

@@ -1,4 +1,5 @@
 import { lstatSync, type Stats } from 'node:fs';
+import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { Turns } from '../../threads/turns.js';
 import type { RepositoryHost } from '../repository/objects/host.js';
 import { OBJECTS } from '../repository/objects/object-store.js';
@@ -58,8 +59,15 @@ export class ObjectSizes {
   }
 
   /** Looks at the files of all objects that references lead to. */
-  static async measure(repository: RepositoryHost, graph: ReferenceGraph, turns: Turns): Promise<ObjectSizes> {
+  static async measure(
+    repository: RepositoryHost,
+    graph: ReferenceGraph,
+    turns: Turns,
+    progress: ProgressReporter = nullReporter,
+  ): Promise<ObjectSizes> {
     const sizes = new ObjectSizes(graph.size);
+    let fetched = 0;
+    progress.report({ type: 'started', id: OBJECTS, total: graph.size, unit: 'items' });
     const directories = new Map<string, number[]>();
     for (let number = 0; number < graph.size; number++) {
       const prefix = graph.idOf(number).slice(0, 2);
@@ -69,6 +77,8 @@ export class ObjectSizes {
     }
     for (const [prefix, numbers] of directories) {
       if (turns.isOver()) await turns.next();
+      progress.report({ type: 'progress', id: OBJECTS, fetched, total: graph.size });
+      fetched += numbers.length;
       const directory = `${OBJECTS}/${prefix}`;
       if (repository.root.lstat(directory) === undefined) continue;
       repository.root.within(directory, (self) => {
@@ -77,6 +87,7 @@ export class ObjectSizes {
         }
       });
     }
+    progress.report({ type: 'done', id: OBJECTS, transferred: graph.size });
     return sizes;
   }
 

@@ -11,4 +11,5 @@ export {
   summarise,
 } from './difference.js';
 export { DirectoryTree } from './directory-tree.js';
+export { type DifferenceGroup, groupDifferences } from './group-differences.js';
 export { ImageTree } from './image-tree.js';

@@ -3,6 +3,7 @@ import { Shares } from '../../composefs/account/shares.js';
 import { ObjectSizes, type Usage, UsageSum } from '../../composefs/account/usage.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { ProgressReporter } from '../../progress.js';
 import { Turns } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
 import { MANIFEST_STREAM_PREFIX } from '../store/identifiers.js';
@@ -59,6 +60,8 @@ export interface ImageUsageOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0: this thread does all the work. Default 1. */
   readonly threads?: number | undefined;
+  /** Told how many objects have been looked at. */
+  readonly progress?: ProgressReporter | undefined;
 }
 
 /**
@@ -71,7 +74,7 @@ export async function imageUsage(repo: ReadableRepository, options: ImageUsageOp
     const turns = new Turns(options.signal);
     const graph = await ReferenceGraph.read(repo, options);
     const shares = await Shares.count(graph, turns);
-    const sizes = await ObjectSizes.measure(repo, graph, turns);
+    const sizes = await ObjectSizes.measure(repo, graph, turns, options.progress);
     return await new UsageReport(repo, shares, sizes, turns).report(options);
   });
 }

@@ -3,6 +3,7 @@ import { ReferenceGraph } from '../../composefs/account/reference-graph.js';
 import { visitStoreFiles } from '../../composefs/account/store-files.js';
 import { type Usage, UsageSum } from '../../composefs/account/usage.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { LongCallOptions } from '../../threads/jobs.js';
 import { Turns } from '../../threads/turns.js';
 import {
   BLOB_CONTENT_TYPE,
@@ -53,25 +54,27 @@ export interface StoreSummary {
  *
  * @throws ComposefsError what a garbage collection would throw
  */
-export async function storeUsage(
-  repo: ReadableRepository,
-  options: { readonly signal?: AbortSignal | undefined; readonly threads?: number | undefined } = {},
-): Promise<StoreSummary> {
+export async function storeUsage(repo: ReadableRepository, options: LongCallOptions = {}): Promise<StoreSummary> {
   return await repo.hold(async () => {
     const turns = new Turns(options.signal);
     const graph = await ReferenceGraph.read(repo, options);
     const kindOf = await classify(graph, turns);
     const kinds = Object.fromEntries(STORE_KINDS.map((kind) => [kind, new UsageSum()])) as Record<StoreKind, UsageSum>;
-    await visitStoreFiles(repo, turns, ({ place, id, stat }) => {
-      if (place === 'directory') {
-        // Its link count is that of its subdirectories.
-        kinds.directories.addFile({ size: stat.size, blocks: stat.blocks, nlink: 1 });
-        return;
-      }
-      const number = id === undefined ? undefined : graph.numberOf(id);
-      const kind = place === 'object' ? (number === undefined ? 'unreachable' : kindOf(number)) : PLACES[place];
-      kinds[kind].addFile(stat);
-    });
+    await visitStoreFiles(
+      repo,
+      turns,
+      ({ place, id, stat }) => {
+        if (place === 'directory') {
+          // Its link count is that of its subdirectories.
+          kinds.directories.addFile({ size: stat.size, blocks: stat.blocks, nlink: 1 });
+          return;
+        }
+        const number = id === undefined ? undefined : graph.numberOf(id);
+        const kind = place === 'object' ? (number === undefined ? 'unreachable' : kindOf(number)) : PLACES[place];
+        kinds[kind].addFile(stat);
+      },
+      options.progress,
+    );
     const total = new UsageSum();
     for (const kind of STORE_KINDS) total.add(kinds[kind]);
     return { kinds, total, fileSystem: fileSystemOf(repo) };

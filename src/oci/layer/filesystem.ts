@@ -69,11 +69,27 @@ export function buildFilesystem(
   trusted: boolean,
   options: FilesystemOptions = {},
 ): Directory {
+  const root = buildLayerTree(objects, layers, trusted, options);
+  const strict = options.layerRules === 'reference';
+  try {
+    transformForOci(root, { xattrs: options.xattrs, strict });
+  } catch (error) {
+    throw strict ? refusedByReference(error) : error;
+  }
+  return root;
+}
+
+/** {@link buildFilesystem} without the OCI transform. */
+export function buildLayerTree(
+  objects: ObjectStore,
+  layers: readonly LayerRef[],
+  trusted: boolean,
+  { layerRules, progress = nullReporter }: Pick<FilesystemOptions, 'layerRules' | 'progress'> = {},
+): Directory {
   const root = new Directory(UNINITIALIZED_STAT);
-  if (options.layerRules === 'reference') {
+  if (layerRules === 'reference') {
     try {
       applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root), 'reference');
-      transformForOci(root, { xattrs: options.xattrs, strict: true });
     } catch (error) {
       throw refusedByReference(error);
     }
@@ -81,8 +97,7 @@ export function buildFilesystem(
   }
   const differences = new LayerDifferences();
   applyLayers(objects, layers, trusted, new LayerApplier(root, differences), 'standard');
-  transformForOci(root, { xattrs: options.xattrs });
-  differences.report(options.progress ?? nullReporter);
+  differences.report(progress);
   return root;
 }
 

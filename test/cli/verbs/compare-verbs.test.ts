@@ -153,3 +153,37 @@ test('what cannot be compared is trouble, which is no difference', () => {
   }
   assert.equal(repository.run('oci', 'diff', 'one').status, 2);
 });
+
+test('oci explain says which rule it is, or what differs', () => {
+  const usual = repository.ok('oci', 'compute-id', 'one');
+  assert.match(repository.ok('oci', 'explain', usual, 'one'), /^The image has this digest, by the usual rules /);
+  const other = repository.ok('--erofs-version', '1', 'oci', 'compute-id', 'one');
+  const lines = repository.ok('oci', 'explain', `sha512:${other}`, 'one').split('\n');
+  assert.deepEqual(lines.slice(0, 3), [
+    'The image has this digest if one rule is another:',
+    '* format V1 (--erofs-version 1)',
+    '  a plain image',
+  ]);
+  assert.deepEqual(repository.json('oci', 'explain', '--json', other, 'one'), {
+    kind: 'rules',
+    rules: { format: 1, kind: 'plain', xattrs: 'allowlist-only', algorithm: 'sha512', layer_rules: 'oci' },
+    differing: ['format'],
+  });
+  const nothing = repository.run('oci', 'explain', '0'.repeat(128), 'one');
+  assert.equal(nothing.status, 1);
+  assert.match(nothing.stdout, /^No rules give the image this digest; 18 combinations were tried/);
+  assert.deepEqual(repository.ok('oci', 'explain', 'two', 'one').split('\n').sort(), [
+    'added /usr/gone',
+    'content: /etc/conf',
+    'mode with 0044: /etc/secret',
+    'owner 5:0 -> 0:0: /etc/secret',
+    'removed /usr/lib',
+    'renamed from /usr/lib/new: /usr/old',
+    'target: /etc/link',
+    'time: /etc/conf',
+  ]);
+  assert.match(repository.ok('oci', 'explain', 'again', 'one'), /^The files are the same/);
+  const trouble = repository.run('oci', 'explain', usual, 'sbom');
+  assert.equal(trouble.status, 2);
+  assert.match(trouble.stderr, /is an artifact, which has no file system/);
+});

@@ -1,0 +1,164 @@
+import { byteStringToText } from '../../bytes/byte-string.js';
+import { type DifferenceGroup, groupDifferences } from '../../composefs/compare/index.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { compareImages } from '../../oci/compare/compare-images.js';
+import type { ImageRules } from '../../oci/compare/image-rules.js';
+import { type DigestMatch, matchDigest } from '../../oci/compare/match-digest.js';
+import { findImage } from '../../oci/store/find-image.js';
+import type { OciImage } from '../../oci/store/image.js';
+import type { XattrFiltering } from '../../oci/tree/transform.js';
+import type { Context } from '../context/context.js';
+import { ExitStatus } from '../context/exit-status.js';
+import { withInterrupt } from '../context/interrupt.js';
+import { withReadableRepository } from '../context/open-repository.js';
+import { withTroubleStatus } from '../context/trouble.js';
+import { withDelayedProgress } from '../progress/delayed.js';
+import { findCompared } from './compared.js';
+
+export interface OciExplainOptions {
+  readonly xattrs: XattrFiltering;
+  readonly json?: boolean;
+}
+
+const DIGEST = /^(?:sha(?:256|512):)?(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{128})$/;
+
+/**
+ * Why an image does not have a digest, or is not like a directory or another image. Exit status: 0 if something explains
+ * it, 1 if nothing does, 2 if it could not be found out.
+ */
+export async function ociExplain(
+  context: Context,
+  expected: string,
+  name: string,
+  options: OciExplainOptions,
+): Promise<void> {
+  await withTroubleStatus(context, async () => {
+    const isExplained = await withReadableRepository(context, async (repo) => {
+      const image = findImage(repo, name);
+      return DIGEST.test(expected)
+        ? await explainDigest(context, repo, image, expected, options)
+        : await explainTree(context, repo, image, expected, options);
+    });
+    if (!isExplained) throw new ExitStatus(1);
+  });
+}
+
+async function explainDigest(
+  context: Context,
+  repo: ReadableRepository,
+  image: OciImage,
+  digest: string,
+  { json }: OciExplainOptions,
+): Promise<boolean> {
+  const match = await withDelayedProgress((progress) =>
+    withInterrupt((signal) => matchDigest(repo, image, digest, { signal, progress })),
+  );
+  if (json) await context.output.json(describeMatch(match));
+  else await context.output.lines(matchLines(match));
+  return match.kind !== 'unknown';
+}
+
+async function explainTree(
+  context: Context,
+  repo: ReadableRepository,
+  image: OciImage,
+  other: string,
+  { json, xattrs }: OciExplainOptions,
+): Promise<boolean> {
+  const first = findCompared(repo, other);
+  const second = { kind: 'image', image } as const;
+  const differences = await withDelayedProgress((progress) =>
+    withInterrupt((signal) => compareImages(repo, first, second, { directoriesAsImages: xattrs, signal, progress })),
+  );
+  const groups = groupDifferences(differences);
+  if (json) {
+    await context.output.json({ same: groups.length === 0, groups: groups.map(describeGroup) });
+  } else if (groups.length === 0) {
+    await context.output.line('The files are the same: if the digests differ, it is the rules (give the digest)');
+  } else {
+    await context.output.lines(groups.map(groupLine));
+  }
+  return true;
+}
+
+function* matchLines(match: DigestMatch): Generator<string> {
+  switch (match.kind) {
+    case 'rules':
+      if (match.differing.length === 0) {
+        yield 'The image has this digest, by the usual rules of the repository:';
+      } else if (match.differing.length === 1) {
+        yield 'The image has this digest if one rule is another:';
+      } else {
+        yield `The image has this digest if ${match.differing.length} rules are others:`;
+      }
+      for (const [name, text] of ruleTexts(match.rules)) {
+        yield `${match.differing.some((each) => each === name) ? '* ' : '  '}${text}`;
+      }
+      return;
+    case 'other':
+      yield `This is ${match.what}; the image has another digest`;
+      return;
+    case 'unknown': {
+      yield `No rules give the image this digest; ${match.tried.length} combinations were tried, nearest first:`;
+      for (const { rules, digest } of match.tried) yield `  ${digest}  ${shortRules(rules)}`;
+      const reasons = new Set(match.impossible.map(({ reason }) => reason));
+      if (reasons.size > 0) yield 'Not possible:';
+      for (const reason of reasons) {
+        const rules = match.impossible.filter((each) => each.reason === reason).map((each) => shortRules(each.rules));
+        yield `  ${reason} (${rules.length === 1 ? rules[0] : `${rules.length} combinations, as ${rules[0]}`})`;
+      }
+      yield 'So the layers or their order are others: compare with the image or directory that has it (oci explain PATH IMAGE)';
+    }
+  }
+}
+
+function ruleTexts(rules: ImageRules): [keyof ImageRules, string][] {
+  return [
+    ['format', `format V${rules.format} (--erofs-version ${rules.format})`],
+    ['kind', rules.kind === 'boot' ? 'a boot image (--bootable)' : 'a plain image'],
+    [
+      'xattrs',
+      rules.xattrs === 'all' ? 'the tree of the layers as it is, with all xattrs' : `--xattrs ${rules.xattrs}`,
+    ],
+    ['layerRules', `--layer-rules ${rules.layerRules}`],
+    ['algorithm', `digests of ${rules.algorithm}`],
+  ];
+}
+
+function shortRules({ format, kind, xattrs, layerRules }: ImageRules): string {
+  return `V${format}, ${kind}, xattrs ${xattrs}, layer rules ${layerRules}`;
+}
+
+function groupLine({ what, count, examples }: DifferenceGroup): string {
+  const isItself = what.startsWith('added ') || what.startsWith('removed ');
+  if (isItself) return count === 1 ? what : `${what} (${count} entries)`;
+  const paths = examples.map(byteStringToText).join(', ');
+  return `${what}: ${count === 1 ? paths : `${count} entries: ${paths}${count > examples.length ? ', …' : ''}`}`;
+}
+
+function describeGroup({ what, count, examples }: DifferenceGroup): object {
+  return { what, count, examples: examples.map(byteStringToText) };
+}
+
+function describeMatch(match: DigestMatch): object {
+  switch (match.kind) {
+    case 'rules':
+      return { kind: match.kind, rules: describeRules(match.rules), differing: match.differing.map(snakeCase) };
+    case 'other':
+      return match;
+    case 'unknown':
+      return {
+        kind: match.kind,
+        tried: match.tried.map(({ rules, digest }) => ({ digest, ...describeRules(rules) })),
+        impossible: match.impossible.map(({ rules, reason }) => ({ reason, ...describeRules(rules) })),
+      };
+  }
+}
+
+function describeRules({ layerRules, ...rules }: ImageRules): object {
+  return { ...rules, layer_rules: layerRules };
+}
+
+function snakeCase(name: string): string {
+  return name === 'layerRules' ? 'layer_rules' : name;
+}

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { digestSize, type HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { ComposefsError } from '../../errors.js';
+import type { ProgressReporter } from '../../progress.js';
+import { runJobs } from '../../threads/jobs.js';
+import { configLayers } from '../layer/filesystem.js';
+import type { OciImage } from '../store/image.js';
+import { differingRules, type ImageRules, type RuleName, rulesToTry } from './image-rules.js';
+import type { MatchJob, MatchOutput } from './match-worker.js';
+
+/** Why an image does not have a digest, or that it has. */
+export type DigestMatch =
+  /** By these rules it has; `differing` are those that are not the usual ones of the repository. */
+  | { readonly kind: 'rules'; readonly rules: ImageRules; readonly differing: readonly RuleName[] }
+  /** It is a digest of something else that has to do with the image. */
+  | { readonly kind: 'other'; readonly what: string }
+  | {
+      readonly kind: 'unknown';
+      /** The digest by each combination of rules that was tried. */
+      readonly tried: readonly { readonly rules: ImageRules; readonly digest: ObjectId }[];
+      readonly impossible: readonly { readonly rules: ImageRules; readonly reason: string }[];
+    };
+
+export interface MatchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many combinations have been tried. */
+  readonly progress?: ProgressReporter | undefined;
+}
+
+/**
+ * Finds the rules by which a stored image has a digest: formats, boot images, xattr modes, layer rules, digest algorithm;
+ * those first that differ from the usual ones of the repository in the fewest. Nothing is stored.
+ *
+ * @param digest hex, as `oci compute-id` prints it; with or without `sha256:` or `sha512:` before it.
+ * @throws ComposefsError `INVALID_DIGEST`, `NOT_A_CONTAINER_IMAGE`, `MISSING_LAYER`
+ */
+export async function matchDigest(
+  repo: ReadableRepository,
+  image: OciImage,
+  digest: string,
+  { signal, progress }: MatchOptions = {},
+): Promise<DigestMatch> {
+  const hex = digest.replace(/^sha(?:256|512):/, '').toLowerCase();
+  const algorithm = algorithmOf(hex);
+  if (!image.isContainerImage()) {
+    const message = `${image.manifestDigest} is an artifact, which has no file system`;
+    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
+  }
+  const what = otherDigest(repo, image, hex);
+  if (what !== undefined) return { kind: 'other', what };
+  const usual: ImageRules = {
+    format: repo.erofsVersion,
+    kind: 'plain',
+    xattrs: 'allowlist-only',
+    layerRules: 'oci',
+    algorithm: repo.algorithm,
+  };
+  const found = await firstMatch(repo, image, hex, rulesToTry(usual, algorithm), { signal, progress });
+  if (Array.isArray(found)) return unknown(found);
+  return { kind: 'rules', rules: found, differing: differingRules(found, usual) };
+}
+
+type Tried = readonly [rules: ImageRules, output: MatchOutput];
+
+/** The first rules that fit, or what came of all. */
+async function firstMatch(
+  repo: ReadableRepository,
+  image: OciImage,
+  digest: string,
+  candidates: readonly ImageRules[],
+  { signal, progress }: MatchOptions,
+): Promise<ImageRules | Tried[]> {
+  const layers = configLayers(image.layerDiffIds(), image.layerRefs);
+  const id = image.manifestDigest;
+  const tried: Tried[] = [];
+  let match: ImageRules | undefined;
+  // One thread, which has made the trees, takes one job after the other until one fits.
+  async function* jobs(): AsyncGenerator<MatchJob> {
+    for (const rules of candidates) {
+      if (match !== undefined) return;
+      yield { layers, rules };
+    }
+  }
+  progress?.report({ type: 'started', id, total: candidates.length, unit: 'items' });
+  await repo.hold(() =>
+    runJobs<MatchJob, MatchOutput>(new URL('./match-worker.js', import.meta.url), repo.objects.options, jobs(), {
+      threads: 1,
+      signal,
+      onDone: (output) => {
+        const rules = candidates[tried.length];
+        if (rules === undefined) return;
+        tried.push([rules, output]);
+        if ('digest' in output && output.digest === digest) match = rules;
+        progress?.report({ type: 'progress', id, fetched: tried.length, total: candidates.length });
+      },
+    }),
+  );
+  progress?.report({ type: 'done', id, transferred: tried.length });
+  return match ?? tried;
+}
+
+function unknown(all: readonly Tried[]): DigestMatch {
+  const tried: { rules: ImageRules; digest: ObjectId }[] = [];
+  const impossible: { rules: ImageRules; reason: string }[] = [];
+  for (const [rules, output] of all) {
+    if ('digest' in output) tried.push({ rules, digest: output.digest });
+    else impossible.push({ rules, reason: output.impossible });
+  }
+  return { kind: 'unknown', tried, impossible };
+}
+
+function algorithmOf(hex: string): HashAlgorithm {
+  for (const algorithm of ['sha256', 'sha512'] as const) {
+    if (/^[0-9a-f]+$/.test(hex) && hex.length === 2 * digestSize(algorithm)) return algorithm;
+  }
+  const hint = 'it is the output of `cfsctl oci compute-id`, or what a kernel command line has after composefs=';
+  throw new ComposefsError('INVALID_DIGEST', `${JSON.stringify(hex)} is no digest of 64 or 128 hex digits`, { hint });
+}
+
+/** What else a digest may have been copied from. */
+function otherDigest(repo: ReadableRepository, image: OciImage, hex: string): string | undefined {
+  const sha256 = `sha256:${hex}`;
+  const candidates: [string, string][] = [
+    [image.manifestDigest, 'the digest of the manifest'],
+    [image.configDigest, 'the digest of the config'],
+    [image.manifestVerity, 'the name of the object that holds the stream of the manifest'],
+    [image.configVerity, 'the name of the object that holds the stream of the config'],
+  ];
+  for (const [index, { digest }] of image.layerDescriptors().entries()) {
+    candidates.push([digest, `the digest of the blob of layer ${index + 1}`]);
+  }
+  for (const [index, diffId] of image.layerDiffIds().entries()) {
+    candidates.push([diffId, `the digest of layer ${index + 1} (its diff_id)`]);
+    const verity = image.layerVerity(diffId);
+    if (verity !== undefined) {
+      candidates.push([verity, `the name of the object that holds the stream of layer ${index + 1}`]);
+    }
+  }
+  const [, what] = candidates.find(([digest]) => digest === hex || digest === sha256) ?? [];
+  return what ?? plainHash(repo, image, hex);
+}
+
+/** Some hash the image file itself, which fs-verity does not. */
+function plainHash(repo: ReadableRepository, image: OciImage, hex: string): string | undefined {
+  for (const version of [1, 2] as const) {
+    const id = image.imageRef(version);
+    if (id === undefined || !repo.objects.has(id)) continue;
+    for (const name of ['sha256', 'sha512']) {
+      const hash = createHash(name);
+      for (const chunk of repo.objects.readObjectChunks(id)) hash.update(chunk);
+      if (hash.digest('hex') === hex)
+        return `the ${name}sum of the EROFS image of format V${version}, not its fs-verity digest`;
+    }
+  }
+  return undefined;
+}

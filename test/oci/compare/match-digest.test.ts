@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { computeImageId, type Repository } from '../../../src/composefs/repository/index.js';
+import { matchDigest } from '../../../src/oci/compare/match-digest.js';
+import { createFilesystem } from '../../../src/oci/layer/filesystem.js';
+import { OciImage } from '../../../src/oci/store/image.js';
+import { buildImage, spdxArtifact } from '../../support/oci-fixtures.js';
+import { paxHeader, tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
+import { storeArtifact, storeContainer, tempRepository } from '../oci-support.js';
+
+const TARS = [
+  tarArchive([
+    tarDirectory('usr/', { mtime: 5 }),
+    tarFile('usr/big', Buffer.alloc(5000, 'big')),
+    paxHeader([['SCHILY.xattr.user.note', 'x']]),
+    tarFile('usr/noted', 'noted'),
+    // A whiteout of what the same layer has brought: the reference removes it.
+    tarFile('usr/.wh.big', ''),
+  ]),
+];
+
+async function stored(repo: Repository): Promise<OciImage> {
+  const { digest } = await storeContainer(repo, TARS, buildImage(TARS));
+  return OciImage.open(repo, digest);
+}
+
+test('the rules by which an image has a digest are found, with as few changes as can be', async (context) => {
+  const repo = await tempRepository(context, { algorithm: 'sha512' });
+  const image = await stored(repo);
+  const tree = (options: object): ReturnType<typeof createFilesystem> =>
+    createFilesystem(repo, image.configDigest, image.configVerity, options);
+  const usual = repo.erofsVersion;
+  const other = usual === 1 ? 2 : 1;
+  const cases: [digest: string, differing: string[]][] = [
+    [computeImageId(tree({}), usual, 'sha512'), []],
+    [computeImageId(tree({}), other, 'sha512'), ['format']],
+    [computeImageId(tree({}), 0, 'sha512'), ['format']],
+    [computeImageId(tree({ xattrs: 'keep-user-xattrs' }), usual, 'sha512'), ['xattrs']],
+    [computeImageId(tree({ layerRules: 'reference' }), usual, 'sha512'), ['layerRules']],
+    [
+      computeImageId(tree({ layerRules: 'reference', xattrs: 'keep-user-xattrs' }), other, 'sha512'),
+      ['format', 'xattrs', 'layerRules'],
+    ],
+  ];
+  for (const [digest, differing] of cases) {
+    const match = await matchDigest(repo, image, digest);
+    assert.equal(match.kind, 'rules');
+    assert.deepEqual(match.kind === 'rules' && match.differing, differing);
+  }
+});
+
+test('a digest of the other algorithm is found as well', async (context) => {
+  const [repo, other] = [
+    await tempRepository(context, { algorithm: 'sha512' }),
+    await tempRepository(context, { algorithm: 'sha256' }),
+  ];
+  const [image, same] = [await stored(repo), await stored(other)];
+  const tree = createFilesystem(other, same.configDigest, same.configVerity);
+  const digest = computeImageId(tree, repo.erofsVersion, 'sha256');
+  const match = await matchDigest(repo, image, `sha256:${digest}`);
+  assert.deepEqual(match, {
+    kind: 'rules',
+    rules: {
+      format: repo.erofsVersion,
+      kind: 'plain',
+      xattrs: 'allowlist-only',
+      layerRules: 'oci',
+      algorithm: 'sha256',
+    },
+    differing: ['algorithm'],
+  });
+});
+
+test('digests of other things are told apart', async (context) => {
+  const repo = await tempRepository(context, { algorithm: 'sha256' });
+  const image = await stored(repo);
+  const layer = image.layerDiffIds()[0] ?? '';
+  const cases: [string, string][] = [
+    [image.manifestDigest, 'the digest of the manifest'],
+    [image.configDigest.slice('sha256:'.length), 'the digest of the config'],
+    [layer, 'the digest of layer 1 (its diff_id)'],
+    [image.layerDescriptors()[0]?.digest ?? '', 'the digest of the blob of layer 1'],
+    [image.layerVerity(layer) ?? '', 'the name of the object that holds the stream of layer 1'],
+  ];
+  for (const [digest, what] of cases) {
+    assert.deepEqual(await matchDigest(repo, image, digest), { kind: 'other', what });
+  }
+});
+
+test('what nothing explains comes with the digests that the image has', async (context) => {
+  const repo = await tempRepository(context, { algorithm: 'sha256' });
+  const image = await stored(repo);
+  const match = await matchDigest(repo, image, 'f'.repeat(64));
+  assert.ok(match.kind === 'unknown');
+  const tree = createFilesystem(repo, image.configDigest, image.configVerity);
+  assert.equal(match.tried[0]?.digest, computeImageId(tree, repo.erofsVersion, 'sha256'));
+  assert.equal(match.tried.length, 18);
+  // There is no /boot.
+  assert.equal(match.impossible.length, 12);
+  assert.match(match.impossible[0]?.reason ?? '', /"boot"/);
+});
+
+test('what is no digest, or no image, is refused', async (context) => {
+  const repo = await tempRepository(context);
+  const image = await stored(repo);
+  for (const text of ['', 'abc', 'g'.repeat(64), 'a'.repeat(65)]) {
+    await assert.rejects(matchDigest(repo, image, text), { code: 'INVALID_DIGEST' });
+  }
+  const { digest } = await storeArtifact(repo, spdxArtifact());
+  await assert.rejects(matchDigest(repo, OciImage.open(repo, digest), 'a'.repeat(64)), {
+    code: 'NOT_A_CONTAINER_IMAGE',
+  });
+});
