@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** How long a turn is, in milliseconds. */
-const TURN_MS = 8;
+const TURN_MS = 5;
 
 /**
  * Long work on the calling thread in short turns, between which others get to work: for work that is too small or too

@@ -6,6 +6,7 @@ import type { ImageRules } from '../../oci/compare/image-rules.js';
 import { type DigestMatch, matchDigest } from '../../oci/compare/match-digest.js';
 import { findImage } from '../../oci/store/find-image.js';
 import type { OciImage } from '../../oci/store/image.js';
+import { listRefs } from '../../oci/store/tags.js';
 import type { XattrFiltering } from '../../oci/tree/transform.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
@@ -35,12 +36,18 @@ export async function ociExplain(
   await withTroubleStatus(context, async () => {
     const isExplained = await withReadableRepository(context, async (repo) => {
       const image = findImage(repo, name);
-      return DIGEST.test(expected)
+      return DIGEST.test(expected) && !isOtherImage(repo, image, expected)
         ? await explainDigest(context, repo, image, expected, options)
         : await explainTree(context, repo, image, expected, options);
     });
     if (!isExplained) throw new ExitStatus(1);
   });
+}
+
+/** Whether a digest is that by which another stored image is known: then the two are compared. */
+function isOtherImage(repo: ReadableRepository, image: OciImage, digest: string): boolean {
+  const found = listRefs(repo).some(([, manifest]) => manifest === digest);
+  return found && digest !== image.manifestDigest;
 }
 
 async function explainDigest(

@@ -182,6 +182,10 @@ test('oci explain says which rule it is, or what differs', () => {
     'target: /etc/link',
     'time: /etc/conf',
   ]);
+  const { manifest_digest: two } = (
+    repository.json('oci', 'images', '--json') as { images: { name: string; manifest_digest: string }[] }
+  ).images.find(({ name }) => name === 'two') ?? { manifest_digest: '' };
+  assert.equal(repository.ok('oci', 'explain', two, 'one'), repository.ok('oci', 'explain', 'two', 'one'));
   assert.match(repository.ok('oci', 'explain', 'again', 'one'), /^The files are the same/);
   const trouble = repository.run('oci', 'explain', usual, 'sbom');
   assert.equal(trouble.status, 2);
