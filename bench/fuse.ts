@@ -54,7 +54,7 @@ try {
 async function run(): Promise<void> {
   const path = join(work, 'repo');
   const { repo } = await Repository.init(path, { algorithm: 'sha256', insecure: true });
-  const image = repo.commitImage(makeTree(repo));
+  const image = await repo.commitImage(makeTree(repo));
   const mountPoint = join(work, 'mount');
   mkdirSync(mountPoint);
   const fuse = (name: string, options: FuseMountOptions): Way => ({

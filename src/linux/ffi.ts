@@ -96,9 +96,30 @@ export function libcFunction<Arguments extends unknown[], Result>(
 ): (...args: Arguments) => Result {
   let bound: ((...args: Arguments) => Result) | undefined;
   return (...args) => {
-    bound ??= bind<Arguments, Result>(name, result, parameters);
+    bound ??= bindForeign(name, result, parameters);
     return bound(...args);
   };
+}
+
+/**
+ * As {@link libcFunction}, for a call that can take long: it runs in a thread of Node's pool. `failure` makes an error of
+ * a result below 0, while `errno` is that of the call.
+ */
+export function libcFunctionInBackground<Arguments extends unknown[]>(
+  name: string,
+  parameters: readonly string[],
+  failure: (...args: Arguments) => Error,
+): (...args: Arguments) => Promise<void> {
+  let bound: ForeignFunction | undefined;
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      bound ??= bindForeign(name, 'int', parameters);
+      bound.async(...args, (error: unknown, result: number) => {
+        if (error !== null) reject(error);
+        else if (result < 0) reject(failure(...args));
+        else resolve();
+      });
+    });
 }
 
 /** `errno` of the last foreign call of this thread. */
@@ -135,11 +156,7 @@ function bindable(library: Library): NativeLibrary {
   };
 }
 
-function bind<Arguments extends unknown[], Result>(
-  name: string,
-  result: string,
-  parameters: readonly string[],
-): (...args: Arguments) => Result {
+function bindForeign(name: string, result: string, parameters: readonly string[]): ForeignFunction {
   try {
     return loadLibc().func(name, result, [...parameters]);
   } catch (cause) {

@@ -1,5 +1,5 @@
-import { checkCall } from './errno.js';
-import { libcFunction } from './ffi.js';
+import { checkCall, SystemError } from './errno.js';
+import { lastErrno, libcFunction, libcFunctionInBackground } from './ffi.js';
 
 /** `struct statvfs` of 64-bit C libraries: `f_flag` is the tenth of its longs. */
 const STATVFS_SIZE = 256;
@@ -29,3 +29,14 @@ const syncfsCall = libcFunction<[fd: number], number>('syncfs', 'int', ['int']);
 export function syncfs(fd: number): void {
   checkCall(syncfsCall(fd), 'syncfs', fd);
 }
+
+/**
+ * {@link syncfs} that does not block the thread. The descriptor must stay open until it is done.
+ *
+ * @throws SystemError
+ */
+export const syncfsInBackground: (fd: number) => Promise<void> = libcFunctionInBackground<[fd: number]>(
+  'syncfs',
+  ['int'],
+  (fd) => new SystemError(lastErrno(), 'syncfs', fd),
+);

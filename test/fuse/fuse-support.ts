@@ -53,8 +53,8 @@ export async function withRepository(
   }
 }
 
-export function commit(repo: Repository, root: Directory): string {
-  return repo.commitImage(root);
+export async function commit(repo: Repository, root: Directory): Promise<string> {
+  return await repo.commitImage(root);
 }
 
 /** Unmounts whatever a failed test has left. */

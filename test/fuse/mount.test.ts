@@ -100,7 +100,7 @@ for (const version of [0, 1, 2] as const) {
         const source = join(temporary, 'source');
         mkdirSync(source);
         makeSource(source);
-        const image = repo.commitImage(readFilesystem(source, { algorithm: 'sha256', store: repo.objects }));
+        const image = await repo.commitImage(readFilesystem(source, { algorithm: 'sha256', store: repo.objects }));
         mountImageAt(repo, image, mountPoint);
         const expected = snapshot(mountPoint);
         assert(expected.size > 300);
@@ -128,7 +128,7 @@ for (const version of [0, 1, 2] as const) {
 test('a mount is read-only, shows in the mount table, and cannot be mounted where nothing is', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
       await withMounted(repo, image, mountPoint, {}, () => {
         assert.throws(() => writeFileSync(join(mountPoint, 'f'), ''), { code: 'EROFS' });
         assert.throws(() => mkdirSync(join(mountPoint, 'new')), { code: 'EROFS' });
@@ -154,7 +154,7 @@ test('with an upper layer it can be written to', { skip }, () =>
       assert(upper !== undefined && work !== undefined);
       const id = repo.objects.ensureObject(Buffer.alloc(1000, 'old'));
       const file = leaf({ type: 'regular', file: { storage: 'external', id, size: 1000 } });
-      const image = repo.commitImage(directory({ file, other: leaf(inline('x')) }));
+      const image = await repo.commitImage(directory({ file, other: leaf(inline('x')) }));
       const overlay = { upperFd: upper, workFd: work };
       await withMounted(repo, image, mountPoint, { overlay, readWrite: true }, () => {
         const fd = openSync(join(mountPoint, 'file'), 'r+');
@@ -193,7 +193,7 @@ test(
           external(Buffer.alloc(text === 'large' || text === 'good' ? LARGE : 1000, text)),
         );
         assert(good && small && large && gone);
-        const image = repo.commitImage(
+        const image = await repo.commitImage(
           directory({
             good: good.node,
             small: small.node,
@@ -234,7 +234,7 @@ test(
 test('with verification the image itself is checked, too', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }), 'name');
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }), 'name');
       const path = join(repo.path, 'images', image);
       const bytes = readFileSync(path);
       chmodSync(path, 0o644);
@@ -255,7 +255,7 @@ test('with verification the image itself is checked, too', { skip }, () =>
 test('a server that cannot be started is an error, and leaves no mount', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
       const { execPath } = process;
       try {
         // Nothing that can be run; nothing that serves.
@@ -277,7 +277,7 @@ test('a server that cannot be started is an error, and leaves no mount', { skip 
 test('SIGTERM unmounts; who uses the mount keeps it, and the server, to the end', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
       const { pid } = await mountFuse(repo, image, mountPoint);
       const fd = openSync(mountPoint, constants.O_RDONLY | constants.O_DIRECTORY);
       process.kill(pid, 'SIGTERM');
@@ -296,7 +296,7 @@ test('SIGTERM unmounts; who uses the mount keeps it, and the server, to the end'
 test('a server that is killed leaves a mount that can be cleared, by us or by umount', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
       for (const clear of [() => unmountImage(mountPoint), () => umount2(mountPoint, MNT_DETACH)]) {
         const { pid } = await mountFuse(repo, image, mountPoint);
         const fd = openSync(join(mountPoint, 'f'), 'r');
@@ -315,7 +315,7 @@ test('a server that is killed leaves a mount that can be cleared, by us or by um
 test('in the foreground it is served until it is unmounted or aborted', { skip }, () =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
       // Not this process: its synchronous calls would wait for its own threads, which is no more than a detour.
       const read = async (): Promise<string> => {
         const child = spawn('cat', [join(mountPoint, 'f')], { stdio: ['ignore', 'pipe', 'ignore'] });

@@ -26,7 +26,7 @@ const BESIDE: FuseMountOptions[] = [{}, { passthrough: false, verify: true }, { 
 test('eight readers see what is there while images are mounted and unmounted beside them', { skip: cannotMount }, (t) =>
   withTempDir((temporary) =>
     withRepository(temporary, async (repo, mountPoint) => {
-      const image = repo.commitImage(stressTree(repo, FILES));
+      const image = await repo.commitImage(stressTree(repo, FILES));
       const mounts = [join(mountPoint), join(temporary, 'second')];
       const beside = join(temporary, 'beside');
       for (const path of [...mounts.slice(1), beside]) mkdirSync(path);

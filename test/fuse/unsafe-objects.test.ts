@@ -12,7 +12,7 @@ test('a server shows nothing that lies behind a symlink', { skip: cannotMount },
   await withRepository(directory, async (repo, mountPoint) => {
     const content = Buffer.alloc(5000, 'secret');
     const id = repo.objects.ensureObject(content);
-    const image = repo.commitImage(treeOf({ id, size: content.length }));
+    const image = await repo.commitImage(treeOf({ id, size: content.length }));
     const outside = join(directory, 'outside');
     mkdirSync(outside);
     await mountFuse(repo, image, mountPoint, { passthrough: false });

@@ -91,7 +91,7 @@ test('an ordinary user sees of an image what the kernel mount shows that user', 
       const id = repo.objects.ensureObject(Buffer.alloc(100_000, 'x'));
       const external = leaf({ type: 'regular', file: { storage: 'external', id, size: 100_000 } });
       const attributes = xattrs({ 'user.shown': 'x', 'trusted.hidden': 'y', 'security.shown': 'z' });
-      const image = repo.commitImage(
+      const image = await repo.commitImage(
         directory({
           external,
           again: external,
@@ -174,7 +174,7 @@ test(
         const id = repo.objects.ensureObject(Buffer.alloc(1000, 'old'));
         const attributes = xattrs({ 'user.kept': 'x', 'trusted.lost': 'y' });
         const content = { type: 'regular', file: { storage: 'external', id, size: 1000 } } as const;
-        repo.commitImage(directory({ file: leaf(content, stat(0o644, { uid: 0, xattrs: attributes })) }), 'name');
+        await repo.commitImage(directory({ file: leaf(content, stat(0o644, { uid: 0, xattrs: attributes })) }), 'name');
         repo.close();
         runProgram('chown', ['-R', '65534:65534', join(path, 'repo')]);
         const script = `

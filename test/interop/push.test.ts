@@ -38,7 +38,7 @@ test('skopeo reads what was pushed to docker-registry', {
   // Pulled from there, it is known to be there.
   const source = `docker://${server.host}/team/app:none`;
   const again = await pull(repo, source, source, { registry });
-  tagImage(repo, again.manifestDigest, source);
+  await tagImage(repo, again.manifestDigest, source);
   const pushed = await pushImage(repo, OciImage.openRef(repo, source), `docker://${server.host}/other/app`, {
     registry,
   });

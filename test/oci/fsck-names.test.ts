@@ -130,7 +130,7 @@ test('references and entries that lead out of the repository, or to what is no e
     ['streams/refs/oci/up', '../../../../../../../../etc/passwd'],
   ];
   rmSync(join(repo.path, 'images/refs'), { recursive: true, force: true });
-  repo.registerImage(id, 'good/one');
+  await repo.registerImage(id, 'good/one');
   for (const [path, text] of refs) link(repo, path, text);
   const found = refs.map(([path, text]) => {
     if (text.endsWith('passwd')) {

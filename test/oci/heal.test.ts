@@ -71,7 +71,7 @@ test('all objects gone and all links left: a pull stores everything again', asyn
   const layout = layoutOf(t, IMAGE);
   await pull(repo, layout, 'tag', PULL);
   const before = objectIds(repo);
-  untagImage(repo, 'tag');
+  await untagImage(repo, 'tag');
   for (const id of before) unlinkSync(repo.objects.path(id as ObjectId));
   await pull(repo, layout, 'tag', PULL);
   assert.ok(await isSound(repo));
@@ -117,7 +117,7 @@ test('a manifest whose object is gone cannot be tagged', async (t) => {
   const repo = await tempRepository(t);
   const { manifestDigest, manifestVerity } = await pull(repo, layoutOf(t, IMAGE), undefined, PULL);
   unlinkSync(repo.objects.path(manifestVerity));
-  assert.throws(() => tagImage(repo, manifestDigest, 'tag'), failsWith('OCI_IMAGE_NOT_FOUND'));
+  await assert.rejects(tagImage(repo, manifestDigest, 'tag'), failsWith('OCI_IMAGE_NOT_FOUND'));
   assert.equal(repo.hasNamedStream('oci/tag'), false);
 });
 

@@ -76,7 +76,7 @@ for (const [what, artifact] of Object.entries(ARTIFACTS)) {
       const before = OciImage.openRef(repo, 'artifact').layerRefs;
       await repo.gc([], { threads: 0 });
       assert.ok(await isSound(repo));
-      untagImage(repo, 'image');
+      await untagImage(repo, 'image');
       await repo.gc([], { threads: 0 });
       assert.ok(await isSound(repo));
       assert.deepEqual(OciImage.openRef(repo, 'artifact').layerRefs, before);
@@ -108,10 +108,10 @@ test('what another program has put under the name of a layer is not taken for it
   const evil = await storeTar(repo.objects, undefined, chunksOf(EVIL));
   const foreign = [evil.id, (await storeBlob(repo.objects, chunksOf(TAR))).id];
   for (const id of foreign) {
-    repo.registerStream(id, layerContentId(digest));
+    await repo.registerStream(id, layerContentId(digest));
     await importLayer(repo, digest, undefined, chunksOf(TAR));
     assert.deepEqual(Buffer.concat([...layerTar(repo, digest)]), TAR);
-    repo.registerStream(id, layerContentId(digest));
+    await repo.registerStream(id, layerContentId(digest));
     await pullInto(repo, t, TAR_IMAGE, 'image');
     assert.deepEqual(Buffer.concat([...layerTar(repo, digest)]), TAR);
     assert.ok(await isSound(repo));
@@ -126,7 +126,7 @@ test('a layer that is not that of its name is found, and fails at its end when i
   const digest = sha256ContentDigest(TAR);
   await pullInto(repo, t, TAR_IMAGE, 'image');
   const evil = await storeTar(repo.objects, undefined, chunksOf(EVIL));
-  repo.registerStream(evil.id, layerContentId(digest));
+  await repo.registerStream(evil.id, layerContentId(digest));
   const detail = `Layer has incorrect checksum: expected ${digest}, its content is ${sha256ContentDigest(EVIL)}`;
   const wrongName = { type: 'stream-digest-mismatch', name: layerContentId(digest), detail };
   for (const threads of [0, 2]) assert.deepEqual((await ociFsck(repo, { threads })).errors, [wrongName]);
@@ -161,7 +161,7 @@ test('an unpacked tar under the name of its blob, as the reference stores it, is
   assert.ok(id !== undefined);
   assert.equal(repo.hasStream(layerContentId(sha256ContentDigest(TAR))), id);
   assert.equal(repo.openStream('', id).contentType, LAYER_CONTENT_TYPE);
-  repo.registerStream(id, layerContentId(layer.descriptor.digest));
+  await repo.registerStream(id, layerContentId(layer.descriptor.digest));
   assert.ok(isOciFsckOk(await ociFsck(repo, { threads: 0 })));
   const again = await pull(repo, layoutOf(t, artifact), 'artifact', PULL);
   assert.deepEqual(

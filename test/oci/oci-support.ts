@@ -55,7 +55,7 @@ export async function storeArtifact(repo: Repository, artifact: TestImage): Prom
   const layers: [string, ObjectId][] = [];
   for (const { descriptor, bytes } of artifact.layers) {
     const { id } = await storeBlob(repo.objects, chunksOf(bytes));
-    repo.registerStream(id, layerContentId(descriptor.digest));
+    await repo.registerStream(id, layerContentId(descriptor.digest));
     layers.push([descriptor.digest, id]);
   }
   const [configDigest, configVerity] = await writeConfigStream(repo, artifact.config.bytes, layers);

@@ -56,15 +56,15 @@ test('manifests with one config keep their images, whichever is pulled, untagged
     use(repo, 'plain', 1);
   }
   for (const [tag] of images) for (const version of [1, 2] as const) use(repo, tag, version);
-  untagImage(repo, 'gzip');
+  await untagImage(repo, 'gzip');
   await gc(repo);
   use(repo, 'plain', 1);
   use(repo, 'zstd', 1);
-  untagImage(repo, 'plain');
+  await untagImage(repo, 'plain');
   await gc(repo);
   use(repo, 'zstd', 2);
   assert.ok(await isSound(repo));
-  untagImage(repo, 'zstd');
+  await untagImage(repo, 'zstd');
   await gc(repo);
   assert.deepEqual(await repo.gcDryRun([], { threads: 0 }), {
     objectsRemoved: 0,
@@ -83,7 +83,7 @@ test('both pulled with one version, one again with another', async (t) => {
   await gc(repo);
   use(repo, 'a', 1);
   use(repo, 'b', 2);
-  untagImage(repo, 'b');
+  await untagImage(repo, 'b');
   await gc(repo);
   use(repo, 'a', 1);
   // Alone it has the images of the repository's formats, as in the reference.
@@ -103,7 +103,7 @@ test('an artifact keeps its config when an image of that config is pulled', asyn
   await pull(repo, layoutOf(t, PLAIN), 'image', PULL);
   await gc(repo);
   assert.ok(await isSound(repo));
-  untagImage(repo, 'image');
+  await untagImage(repo, 'image');
   await gc(repo);
   const image = OciImage.openRef(repo, 'artifact');
   assert.deepEqual(image.readConfigJson(repo), PLAIN.config.bytes);

@@ -306,7 +306,7 @@ test('the base image has the published ids and tree, and gc counts as specified 
   };
   assert.deepEqual(await counts(), [2, 0, 0]);
   assert.deepEqual(await counts(), [0, 0, 0]);
-  untagImage(repo, 'base');
+  await untagImage(repo, 'base');
   assert.deepEqual(await counts(), [14, 7, 1]);
   const { objectsRemoved, streamsPruned, imagesPruned } = await repo.gcDryRun([], { threads: 0 });
   assert.deepEqual([objectsRemoved, streamsPruned, imagesPruned], [0, 0, 0]);
@@ -320,9 +320,9 @@ test('two images that share layers give back only their own (spec 40 §16.5)', a
   for (const version of ['v1', 'v2']) {
     const tars = [...shared, ...[1, 2, 3, 4].map((i) => own(`${version}-${i}`))];
     const { digest } = await storeContainer(repo, tars, buildBaseImage(tars));
-    tagImage(repo, digest, version);
+    await tagImage(repo, digest, version);
   }
-  untagImage(repo, 'v1');
+  await untagImage(repo, 'v1');
   const first = await repo.gc([], { threads: 0 });
   assert.deepEqual([first.objectsRemoved, first.streamsPruned], [8, 6]);
   const second = await repo.gc([], { threads: 0 });

@@ -30,7 +30,7 @@ test('a secure repository is checked without being asked, and what was replaced 
         return { name: `${kind}-${name}`, file, id, size };
       }),
     );
-    const image = repo.commitImage(
+    const image = await repo.commitImage(
       directory({ inline: leaf(inline('i')), ...Object.fromEntries(entries.map(({ name, file }) => [name, file])) }),
     );
     for (const { name, id, size } of entries) {

@@ -183,7 +183,7 @@ test('a file that is open for writing is imported as a copy', { skip }, async (t
 test('images are opened with verity, by digest and by reference', { skip }, async (t) => {
   const repo = await secureRepository(t);
   const object = { id: repo.objects.ensureObject(SMALL), size: SMALL.length };
-  const id = repo.commitImage(treeOf(object), 'name');
+  const id = await repo.commitImage(treeOf(object), 'name');
   for (const name of [id, 'name', 'refs/name']) {
     const { fd, enableVerity } = repo.openImage(name);
     closeSync(fd);
@@ -205,7 +205,7 @@ test('images are opened with verity, by digest and by reference', { skip }, asyn
 
 test('an image under the digest of another one is refused', { skip }, async (t) => {
   const repo = await secureRepository(t);
-  const [one, two] = [repo.commitImageVersion(treeOf(), 1), repo.commitImageVersion(treeOf(), 2)];
+  const [one, two] = [await repo.commitImageVersion(treeOf(), 1), await repo.commitImageVersion(treeOf(), 2)];
   unlinkSync(join(repo.path, 'images', one));
   repo.symlink(`images/${one}`, `objects/${two.slice(0, 2)}/${two.slice(2)}`);
   assert.throws(

@@ -20,22 +20,27 @@ const PENDING = '.new';
  *
  * @param entry path of the entry on its boot partition.
  */
-export function keepBootImage<T>(repo: Repository, entry: ByteString, id: ObjectId, write: () => T): T {
+export async function keepBootImage<T>(
+  repo: Repository,
+  entry: ByteString,
+  id: ObjectId,
+  write: () => Promise<T> | T,
+): Promise<T> {
   const ref = refOf(entry);
-  setRef(repo, `${ref}${PENDING}`, id);
+  await setRef(repo, `${ref}${PENDING}`, id);
   try {
-    const result = write();
-    setRef(repo, ref, id);
+    const result = await write();
+    await setRef(repo, ref, id);
     return result;
   } finally {
-    removeRef(repo, `${ref}${PENDING}`);
+    await removeRef(repo, `${ref}${PENDING}`);
   }
 }
 
 /** Removes the reference of an entry that was removed, if it has one. */
-export function releaseBootImage(repo: Repository, entry: ByteString): void {
+export async function releaseBootImage(repo: Repository, entry: ByteString): Promise<void> {
   const ref = refOf(entry);
-  if (repo.root.lstat(`images/refs/${ref}`) !== undefined) removeRef(repo, ref);
+  if (repo.root.lstat(`images/refs/${ref}`) !== undefined) await removeRef(repo, ref);
 }
 
 /**
@@ -43,17 +48,17 @@ export function releaseBootImage(repo: Repository, entry: ByteString): void {
  *
  * @returns the entries' names.
  */
-export function releaseBootImages(
+export async function releaseBootImages(
   repo: Repository,
   bootPartition: string,
   options: { readonly bootSubdir?: string | undefined; readonly dryRun?: boolean | undefined } = {},
-): string[] {
+): Promise<string[]> {
   const needed = new Set(listInstalledEntries(bootPartition, options.bootSubdir).map(({ path }) => refOf(path)));
   const gone = repo
     .listImageRefs(PREFIX)
     .map(([name]) => name)
     .filter((name) => !needed.has(`${PREFIX}/${name}`));
-  if (options.dryRun !== true) for (const name of gone) removeRef(repo, `${PREFIX}/${name}`);
+  if (options.dryRun !== true) for (const name of gone) await removeRef(repo, `${PREFIX}/${name}`);
   return gone;
 }
 
@@ -72,12 +77,12 @@ function hexDigits(byte: number): string {
   return byte.toString(16).toUpperCase().padStart(2, '0');
 }
 
-function setRef(repo: Repository, ref: string, id: ObjectId): void {
+async function setRef(repo: Repository, ref: string, id: ObjectId): Promise<void> {
   repo.symlink(`images/refs/${ref}`, `images/${id}`);
-  repo.sync();
+  await repo.sync();
 }
 
-function removeRef(repo: Repository, ref: string): void {
+async function removeRef(repo: Repository, ref: string): Promise<void> {
   repo.root.unlink(`images/refs/${ref}`);
-  repo.sync();
+  await repo.sync();
 }

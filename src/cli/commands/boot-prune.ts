@@ -21,7 +21,7 @@ export async function bootPrune(context: Context, options: BootPruneOptions): Pr
     if (!force) refuseLast(repo, bootdir);
     const removed = pruneBootEntries(repo, bootdir, dryRun);
     const lines = removed.flatMap(({ entry, files }) => [entry, ...files]);
-    const released = releaseBootImages(repo, bootdir, { dryRun });
+    const released = await releaseBootImages(repo, bootdir, { dryRun });
     await context.output.lines([
       ...lines.map((path) => `remove   ${bootdir}/${byteStringToText(path)}`),
       ...released.map((name) => `release  images/refs/boot/${name}`),

@@ -19,7 +19,7 @@ export async function bootRemove(context: Context, name: string, options: BootRe
     repo.ensureWritable();
     if (!force) refuseLast(bootdir);
     const { entry, files } = removeBootEntry(bootdir, name);
-    releaseBootImage(repo, entry);
+    await releaseBootImage(repo, entry);
     await context.output.lines([entry, ...files].map((path) => `remove   ${bootdir}/${byteStringToText(path)}`));
   });
 }

@@ -21,9 +21,9 @@ export async function createImage(
     repo.ensureWritable();
     const id = await repo.hold(async () => {
       const destination = { kind: 'repository', store: repo.objects.options } as const;
-      return repo.commitImage(await readTree(path, options, destination), name);
+      return await repo.commitImage(await readTree(path, options, destination), name);
     });
-    repo.sync();
+    await repo.sync();
     await context.output.line(formatObjectId(repo.algorithm, id));
   });
 }

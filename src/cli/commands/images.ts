@@ -30,8 +30,8 @@ export async function importImage(context: Context, reference: string): Promise<
     repo.ensureWritable();
     const chunks: Buffer[] = [];
     for await (const chunk of process.stdin) chunks.push(chunk);
-    const id = repo.writeImage(Buffer.concat(chunks), reference);
-    repo.sync();
+    const id = await repo.writeImage(Buffer.concat(chunks), reference);
+    await repo.sync();
     await context.output.line(formatObjectId(repo.algorithm, id));
   });
 }

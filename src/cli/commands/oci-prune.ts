@@ -16,7 +16,7 @@ export interface OciPruneOptions {
 export async function ociPrune(context: Context, options: OciPruneOptions): Promise<void> {
   await withRepository(context, async (repo) => {
     const { olderThan, keep, dryRun = false } = options;
-    const pruned = pruneTags(repo, { olderThan, keep, dryRun });
+    const pruned = await pruneTags(repo, { olderThan, keep, dryRun });
     const collected = options.gc === true && !dryRun ? await repo.gc([], { threads: 0 }) : undefined;
     if (options.json) {
       return await context.output.json({

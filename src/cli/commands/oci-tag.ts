@@ -7,14 +7,14 @@ import { parseArgumentValue } from '../context/usage-error.js';
 export async function ociTag(context: Context, digest: string, name: string): Promise<void> {
   const manifest = parseArgumentValue('<MANIFEST_DIGEST>', digest, parseOciDigest);
   await withRepository(context, async (repo) => {
-    tagImage(repo, manifest, name);
+    await tagImage(repo, manifest, name);
     await context.output.line(`Tagged ${manifest} as ${name}`);
   });
 }
 
 export async function ociUntag(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {
-    untagImage(repo, name);
+    await untagImage(repo, name);
     await context.output.line(`Removed tag ${name}`);
   });
 }

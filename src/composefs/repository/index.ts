@@ -1,5 +1,5 @@
 export type { LongCallOptions } from '../../threads/jobs.js';
-export { commitImages, commitImageVersion, computeImageId } from './commit.js';
+export { commitImages, computeImageId } from './commit.js';
 export { RepositoryOpenError, type RepositoryOpenErrorKind } from './directory/open-error.js';
 export { NotWritableError } from './directory/writable.js';
 export { checkRepository, type FsckRequest } from './fsck/fsck.js';

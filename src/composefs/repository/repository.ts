@@ -1,27 +1,27 @@
 import { availableParallelism } from 'node:os';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
-import { syncFileSystem } from '../../fs/sync-file-system.js';
+import { whenFileSystemSynced } from '../../fs/sync-file-system.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
-import type { FormatVersion } from '../erofs/index.js';
+import { type FormatVersion, formatVersions } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamWriter } from '../splitstream/index.js';
 import type { Directory } from '../tree/inode.js';
-import { commitImages, commitImageVersion } from './commit.js';
+import { commitImages } from './commit.js';
 import { RepositoryOpenError } from './directory/open-error.js';
 import { withRoot } from './directory/root.js';
 import type { FsckResult } from './fsck/fsck.js';
 import { runFsck } from './fsck/run-fsck.js';
-import { type GcRequest, type GcResult, removeUnreachable } from './gc/gc.js';
-import { runGc } from './gc/run-gc.js';
+import type { GcRequest, GcResult } from './gc/gc.js';
+import { runGc, runRemoval } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
 import { writeMissingMetadata } from './metadata/upgrade.js';
-import { linkImages, objectsForImage, readImageTree, registerImages, writeImage } from './names/images.js';
-import { linkStreams, nameStream, registerStreams, type StreamNames, storeStream } from './names/streams.js';
+import { linkImages, nameImage, objectsForImage, readImageTree, storeImage } from './names/images.js';
+import { validateRefName } from './names/names.js';
+import { linkStreams, nameStream, type StreamNames, storeStream, validateStreamNames } from './names/streams.js';
 import { createSymlink } from './names/symlink.js';
 import { hasAllObjects } from './names/whole-stream.js';
-import type { SyncingHost } from './objects/host.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { ReadableRepository } from './readable-repository.js';
 
@@ -35,10 +35,12 @@ export type EnsureStatus = 'opened' | 'created' | 'upgraded';
  * Everything short is synchronous. The functions that do the work are in the modules beside this one; this class only
  * binds them to one directory.
  */
-export class Repository extends ReadableRepository implements SyncingHost {
+export class Repository extends ReadableRepository {
   #writeConcurrency: number = availableParallelism();
   /** Whether names were given since the last {@link sync}. */
   #hasNewNames = false;
+  /** The {@link sync} that began last. */
+  #syncing: Promise<void> = Promise.resolve();
 
   private constructor(directory: OpenDirectory) {
     super(directory);
@@ -120,16 +122,28 @@ export class Repository extends ReadableRepository implements SyncingHost {
     this.#writeConcurrency = count;
   }
 
-  /** Brings everything stored so far to disk (spec 10 §15). */
-  sync(): void {
-    syncFileSystem(this.root.fd, this.path);
-    this.#hasNewNames = false;
+  /** Brings everything stored so far to disk (spec 10 §15). The event loop goes on meanwhile. */
+  sync(): Promise<void> {
+    const syncing = this.lock.use(async () => {
+      const hadNewNames = this.#hasNewNames;
+      // What is named while the kernel is at work is for the next sync.
+      this.#hasNewNames = false;
+      try {
+        await whenFileSystemSynced(this.root.fd, this.path);
+      } catch (error) {
+        this.#hasNewNames ||= hadNewNames;
+        throw error;
+      }
+    });
+    this.#syncing = syncing;
+    return syncing;
   }
 
   /** {@link sync}, if names were given to streams or images since. */
-  syncNames(): void {
+  async syncNames(): Promise<void> {
     this.root.requireOpen();
-    if (this.#hasNewNames) this.sync();
+    // One that has begun after the last name was given will do.
+    await (this.#hasNewNames ? this.sync() : this.#syncing);
   }
 
   /** Spec 10 §11.1: `name` and `target` are relative to the repository. The caller checks them. */
@@ -148,7 +162,7 @@ export class Repository extends ReadableRepository implements SyncingHost {
   writeStream(writer: SplitStreamWriter, contentIdentifier: string, ref?: string): Promise<ObjectId> {
     return this.hold(async () => {
       const id = await this.storeStream(writer);
-      this.registerStream(id, contentIdentifier, ref);
+      await this.registerStream(id, contentIdentifier, ref);
       return id;
     });
   }
@@ -165,14 +179,13 @@ export class Repository extends ReadableRepository implements SyncingHost {
   }
 
   /** Names a stream that is an object already. {@link syncNames} makes the names last. */
-  registerStream(id: ObjectId, contentIdentifier: string, ref?: string): void {
-    this.registerStreams([{ id, contentIdentifier, ref }]);
+  async registerStream(id: ObjectId, contentIdentifier: string, ref?: string): Promise<void> {
+    await this.registerStreams([{ id, contentIdentifier, ref }]);
   }
 
   /** {@link registerStream} for several at once. */
-  registerStreams(streams: readonly StreamNames[]): void {
-    registerStreams(this, streams);
-    this.#hasNewNames = true;
+  async registerStreams(streams: readonly StreamNames[]): Promise<void> {
+    await this.registerNames([], streams);
   }
 
   /** {@link linkStreams} for images. */
@@ -192,10 +205,14 @@ export class Repository extends ReadableRepository implements SyncingHost {
   }
 
   /** Lists images and names streams that are objects already, in this order, with one sync before. */
-  registerNames(images: readonly ObjectId[], streams: readonly StreamNames[]): void {
-    registerImages(this, images);
-    linkStreams(this, streams);
-    this.#hasNewNames = true;
+  async registerNames(images: readonly ObjectId[], streams: readonly StreamNames[]): Promise<void> {
+    this.ensureWritable();
+    validateStreamNames(streams);
+    await this.hold(async () => {
+      await this.sync();
+      this.linkImages(images);
+      this.linkStreams(streams);
+    });
   }
 
   /**
@@ -225,22 +242,35 @@ export class Repository extends ReadableRepository implements SyncingHost {
     if (nameStream(this, contentIdentifier, ref)) this.#hasNewNames = true;
   }
 
-  writeImage(data: Uint8Array, ref?: string): ObjectId {
-    const id = writeImage(this, data, ref);
-    this.#hasNewNames = true;
-    return id;
+  /**
+   * Stores an image, lists it in `images/`, which allows to mount it, and names it if a name is given. The bytes are not
+   * checked: the caller vouches for them.
+   */
+  async writeImage(data: Uint8Array, ref?: string): Promise<ObjectId> {
+    if (ref !== undefined) validateRefName(ref);
+    return await this.hold(async () => {
+      const id = storeImage(this, data);
+      await this.registerImage(id, ref);
+      return id;
+    });
   }
 
-  /** Lists an image that is an object already, and names it if a name is given. {@link syncNames} makes that last. */
-  registerImage(id: ObjectId, ref?: string): void {
-    registerImages(this, [id], ref);
-    this.#hasNewNames = true;
+  /**
+   * Lists an image that is an object already, and names it if a name is given, when it is on disk: after a crash a listed
+   * image is complete. {@link syncNames} makes that last.
+   */
+  async registerImage(id: ObjectId, ref?: string): Promise<void> {
+    await this.registerImages([id], ref);
   }
 
-  /** {@link registerImage} for several at once, without names. */
-  registerImages(ids: readonly ObjectId[]): void {
-    registerImages(this, ids);
-    this.#hasNewNames = true;
+  /** {@link registerImage} for several at once; the name is for the first. */
+  async registerImages(ids: readonly ObjectId[], ref?: string): Promise<void> {
+    if (ref !== undefined) validateRefName(ref);
+    await this.hold(async () => {
+      await this.registerNames(ids, []);
+      const [named] = ids;
+      if (ref !== undefined && named !== undefined) nameImage(this, named, ref);
+    });
   }
 
   /** @throws ImageNotFoundError */
@@ -254,23 +284,31 @@ export class Repository extends ReadableRepository implements SyncingHost {
   }
 
   /** Makes and stores the images of a tree in all formats of {@link formatConfig}; the default one is named. */
-  commitImages(root: Directory, ref?: string): Map<FormatVersion, ObjectId> {
-    const images = commitImages(this, root, this.formatConfig(), ref);
-    this.#hasNewNames = true;
-    return images;
+  async commitImages(root: Directory, ref?: string): Promise<Map<FormatVersion, ObjectId>> {
+    if (ref !== undefined) validateRefName(ref);
+    return await this.hold(async () => {
+      const images = commitImages(this, root, formatVersions(this.formatConfig()));
+      await this.registerImages([...images.values()], ref);
+      return images;
+    });
   }
 
   /** {@link commitImages}, returning the image of the default format only. */
-  commitImage(root: Directory, ref?: string): ObjectId {
-    const id = this.commitImages(root, ref).get(this.erofsVersion);
+  async commitImage(root: Directory, ref?: string): Promise<ObjectId> {
+    const id = (await this.commitImages(root, ref)).get(this.erofsVersion);
     if (id === undefined) throw new ComposefsError('INTERNAL', 'no image of the default format was made');
     return id;
   }
 
-  commitImageVersion(root: Directory, version: FormatVersion, ref?: string): ObjectId {
-    const id = commitImageVersion(this, root, version, ref);
-    this.#hasNewNames = true;
-    return id;
+  /** {@link commitImages} in one format, whatever the repository is configured for. */
+  async commitImageVersion(root: Directory, version: FormatVersion, ref?: string): Promise<ObjectId> {
+    if (ref !== undefined) validateRefName(ref);
+    return await this.hold(async () => {
+      const [id] = commitImages(this, root, [version]).values();
+      if (id === undefined) throw new ComposefsError('INTERNAL', 'no image was made');
+      await this.registerImage(id, ref);
+      return id;
+    });
   }
 
   /**
@@ -296,12 +334,15 @@ export class Repository extends ReadableRepository implements SyncingHost {
   /**
    * Deletes those of the given objects that nothing needs any more, and their entries, as {@link gc} would: for who has
    * replaced something. Nothing is deleted while anybody else has the repository open, or does something else through
-   * this instance: then that is left to {@link gc}. Blocks the thread; what has been replaced is on disk before.
+   * this instance: then that is left to {@link gc}. What has been replaced is on disk before.
    *
    * @returns whether it could be done.
    */
   async removeSuperseded(ids: readonly ObjectId[]): Promise<boolean> {
-    return await this.lock.tryExclusive(() => removeUnreachable(this, new Set(ids)));
+    return await this.lock.tryExclusive(() => runRemoval(this.objects.options, ids), {
+      beforeUnshared: () => this.objects.suspendWriting(true),
+      afterShared: () => this.objects.suspendWriting(false),
+    });
   }
 
   /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */

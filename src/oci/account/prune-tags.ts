@@ -25,7 +25,7 @@ export interface PrunedTag {
  *
  * @returns the tags, oldest first.
  */
-export function pruneTags(repo: Repository, options: PruneOptions): PrunedTag[] {
+export async function pruneTags(repo: Repository, options: PruneOptions): Promise<PrunedTag[]> {
   const { olderThan, keep = 0, dryRun = false, now = Date.now() } = options;
   const tags: PrunedTag[] = [];
   for (const [tag, manifestDigest] of listRefs(repo)) {
@@ -36,7 +36,7 @@ export function pruneTags(repo: Repository, options: PruneOptions): PrunedTag[] 
   tags.sort((a, b) => b.taggedAt - a.taggedAt || (a.tag < b.tag ? -1 : 1));
   const old = tags.slice(keep).filter(({ taggedAt }) => now - taggedAt > olderThan);
   if (!dryRun && old.length > 0)
-    untagImages(
+    await untagImages(
       repo,
       old.map(({ tag }) => tag),
     );

@@ -58,7 +58,7 @@ export async function linkBootImages(
   const change = images === undefined ? { replacesBootImages: true } : { bootImages: images };
   const links = linkImage(repo, contentOf(repo, image), { ...plain, ...change }, encode);
   const unlisted = [...(images?.values() ?? [])].filter((id) => !repo.hasImage(id));
-  if (unlisted.length + links.names.length > 0) repo.registerNames(unlisted, links.names);
-  repo.syncNames();
+  if (unlisted.length + links.names.length > 0) await repo.registerNames(unlisted, links.names);
+  await repo.syncNames();
   return links.superseded;
 }

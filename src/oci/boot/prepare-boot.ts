@@ -81,7 +81,9 @@ export async function prepareBoot(
   for (const directory of stateDirectories) mkdirSync(directory, { recursive: true });
   withFd(openSync(state, constants.O_RDONLY | constants.O_DIRECTORY), (fd) => syncFileSystem(fd, state));
   mkdirSync(bootPartition, { recursive: true });
-  const written = keepBootImage(repo, plan.entry.path, id, () => writeBootEntry(repo.objects, plan, bootPartition));
+  const written = await keepBootImage(repo, plan.entry.path, id, () =>
+    writeBootEntry(repo.objects, plan, bootPartition),
+  );
   return { ...prepared, plan, written };
 }
 

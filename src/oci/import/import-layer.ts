@@ -38,11 +38,11 @@ export async function importLayer(
       const layer = await withDeferredNames(repo.objects.options, (objects) =>
         storeTar(objects, diffId, tar, importOptions),
       );
-      repo.registerStreams(layerNames(repo, layer, diffId));
+      await repo.registerStreams(layerNames(repo, layer, diffId));
       stored = layer;
     }
     if (name !== undefined) repo.nameStream(layerContentId(diffId), name);
-    repo.syncNames();
+    await repo.syncNames();
     return { verity: stored.id, stats: stored.stats };
   });
 }

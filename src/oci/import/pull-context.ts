@@ -57,7 +57,7 @@ export async function withPullContext<T>(
       return await stages({ repo, source, pool, namespace, names, progress, signal, limits, releases });
     } finally {
       await Promise.all([pool.close(), namespace.close()]);
-      names.giveLayers();
+      await names.giveLayers();
       for (const release of releases) release();
     }
   });

@@ -70,26 +70,26 @@ export class PullNames {
   }
 
   /** Gives the layers their names that have none yet: whatever comes of the pull, they stay. */
-  giveLayers(): void {
+  async giveLayers(): Promise<void> {
     if (this.#layers.length === 0) return;
     const now = process.hrtime.bigint();
-    this.#repo.sync();
+    await this.#repo.sync();
     this.#giveLayers(now);
   }
 
   /** Gives all names, the tag last, and returns when they are on disk. */
-  giveAll(tag: { readonly tag: string; readonly manifestDigest: OciDigest } | undefined): void {
+  async giveAll(tag: { readonly tag: string; readonly manifestDigest: OciDigest } | undefined): Promise<void> {
     const repo = this.#repo;
     const now = process.hrtime.bigint();
     if (this.#layers.length + this.#streams.size + this.#images.length > 0) {
-      repo.sync();
+      await repo.sync();
       this.#giveLayers(now);
       repo.linkImages(this.#images);
       repo.linkStreams([...this.#streams.values()]);
     }
     for (const [subject, artifact] of this.#referrers) addReferrer(repo, subject, artifact);
-    if (tag !== undefined) tagImage(repo, tag.manifestDigest, tag.tag);
-    repo.syncNames();
+    if (tag !== undefined) await tagImage(repo, tag.manifestDigest, tag.tag);
+    await repo.syncNames();
   }
 
   #giveLayers(syncBegan: bigint): void {

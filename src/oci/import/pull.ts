@@ -76,7 +76,7 @@ async function pullImage(
   const built = content.isContainer ? await erofsImages(repo, content, { ...context, layerRules, boot }) : undefined;
   const { configVerity, manifestVerity, images } = await storeDocuments(content, built, context);
   const referrers = wantsReferrers ? await pullReferrers(manifest.digest, context, accept) : [];
-  names.giveAll(tag === undefined ? undefined : { tag, manifestDigest: manifest.digest });
+  await names.giveAll(tag === undefined ? undefined : { tag, manifestDigest: manifest.digest });
   const { stats, transfer, pulledLayers: layers } = content;
   const [manifestDigest, configDigest] = [manifest.digest, manifest.value.config.digest];
   const ids = { manifestDigest, manifestVerity, configDigest, configVerity };

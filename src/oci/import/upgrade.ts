@@ -38,9 +38,9 @@ export async function ensureComposefsErofs(
       const built = await erofsImages(repo, content, { ...options, pool });
       const links = linkImage(repo, content, built, await loadZstdEncode());
       const images = idsOf(built).filter((id) => !repo.hasImage(id));
-      if (images.length + links.names.length > 0) repo.registerNames(images, links.names);
-      if (options.tag !== undefined) tagImage(repo, manifestDigest, options.tag);
-      repo.syncNames();
+      if (images.length + links.names.length > 0) await repo.registerNames(images, links.names);
+      if (options.tag !== undefined) await tagImage(repo, manifestDigest, options.tag);
+      await repo.syncNames();
       return repo.erofsVersion === 2 ? links.images.image : links.images.imageV1;
     } finally {
       await pool.close();

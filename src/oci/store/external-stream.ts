@@ -55,7 +55,7 @@ export async function writeExternalStream(
   return await repo.hold(async () => {
     const encode = await loadZstdEncode();
     const id = storeExternalStream(repo, contentType, data, namedRefs, encode);
-    repo.registerStream(id, identifier, ref);
+    await repo.registerStream(id, identifier, ref);
     return id;
   });
 }

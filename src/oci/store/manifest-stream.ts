@@ -52,7 +52,7 @@ export async function writeManifestRaw(
   return await repo.hold(async () => {
     const encode = await loadZstdEncode();
     const id = storeManifest(repo, json, links, encode);
-    repo.registerStream(id, manifestIdentifier(digest), tag === undefined ? undefined : tagRef(tag));
+    await repo.registerStream(id, manifestIdentifier(digest), tag === undefined ? undefined : tagRef(tag));
     return id;
   });
 }
@@ -79,7 +79,7 @@ export async function writeManifest(
   if (tag !== undefined) validateTag(tag);
   const existing = hasManifest(repo, digest);
   if (existing !== undefined) {
-    if (tag !== undefined) tagImage(repo, digest, tag);
+    if (tag !== undefined) await tagImage(repo, digest, tag);
     return [digest, existing];
   }
   const json = serialiseManifest(manifest);

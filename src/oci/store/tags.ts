@@ -27,29 +27,33 @@ export function tagOfRef(path: string): string | undefined {
  *
  * @throws OciImageNotFound if the manifest is not in the repository.
  */
-export function tagImage(repo: Repository, manifestDigest: OciDigest, tag: string): void {
+export async function tagImage(repo: Repository, manifestDigest: OciDigest, tag: string): Promise<void> {
   validateTag(tag);
-  repo.ensureWritable();
-  const identifier = manifestIdentifier(manifestDigest);
-  const verity = repo.hasStream(identifier);
-  // A tag that leads nowhere would stand in the way of others.
-  if (verity === undefined || !repo.objects.has(verity)) throw new OciImageNotFound(manifestDigest);
-  repo.nameStream(identifier, tagRef(tag));
-  repo.syncNames();
+  await repo.hold(async () => {
+    repo.ensureWritable();
+    const identifier = manifestIdentifier(manifestDigest);
+    const verity = repo.hasStream(identifier);
+    // A tag that leads nowhere would stand in the way of others.
+    if (verity === undefined || !repo.objects.has(verity)) throw new OciImageNotFound(manifestDigest);
+    repo.nameStream(identifier, tagRef(tag));
+    await repo.syncNames();
+  });
 }
 
 /** Removes a tag. What it pointed at goes with the next garbage collection, if nothing else keeps it. */
-export function untagImage(repo: Repository, tag: string): void {
-  untagImages(repo, [tag]);
+export async function untagImage(repo: Repository, tag: string): Promise<void> {
+  await untagImages(repo, [tag]);
 }
 
 /** {@link untagImage} of several tags. */
-export function untagImages(repo: Repository, tags: readonly string[]): void {
-  repo.ensureWritable();
-  for (const tag of tags) {
-    withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)), { ENOENT: LIST_TAGS_HINT });
-  }
-  repo.sync();
+export async function untagImages(repo: Repository, tags: readonly string[]): Promise<void> {
+  await repo.hold(async () => {
+    repo.ensureWritable();
+    for (const tag of tags) {
+      withContext(`Failed to remove tag ${tag}`, () => repo.root.unlink(tagPath(tag)), { ENOENT: LIST_TAGS_HINT });
+    }
+    await repo.sync();
+  });
 }
 
 /** When a tag was made, or pointed elsewhere, in milliseconds since the epoch; undefined if there is no such tag. */

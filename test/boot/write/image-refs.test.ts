@@ -17,7 +17,8 @@ function withRepository(action: (repo: Repository, boot: string, images: ObjectI
     const { repo } = await Repository.init(join(dir, 'repo'), { insecure: true, algorithm: 'sha256' });
     const boot = join(dir, 'boot');
     mkdirSync(boot);
-    const images = ['one', 'two', 'three'].map((name) => repo.commitImage(treeOf({ [name]: name })));
+    const images: ObjectId[] = [];
+    for (const name of ['one', 'two', 'three']) images.push(await repo.commitImage(treeOf({ [name]: name })));
     try {
       await action(repo, boot, images);
     } finally {
@@ -30,15 +31,12 @@ test('gc leaves the image of an entry, until the entry has another one', () =>
   withRepository(async (repo, _, [one, two, three]) => {
     assert(one !== undefined && two !== undefined && three !== undefined);
     const there = () => [one, two, three].map((id) => repo.hasImage(id));
-    assert.equal(
-      keepBootImage(repo, ENTRY, one, () => 'result'),
-      'result',
-    );
+    assert.equal(await keepBootImage(repo, ENTRY, one, () => 'result'), 'result');
     assert.deepEqual(repo.listImageRefs(), [['boot/os.conf', `../../${one}`]]);
-    keepBootImage(repo, byteStringFromText('EFI/Linux/os.efi'), two, () => undefined);
+    await keepBootImage(repo, byteStringFromText('EFI/Linux/os.efi'), two, () => undefined);
     await repo.gc();
     assert.deepEqual(there(), [true, true, false]);
-    keepBootImage(repo, ENTRY, two, () => undefined);
+    await keepBootImage(repo, ENTRY, two, () => undefined);
     await repo.gc();
     assert.deepEqual(there(), [false, true, false]);
   }));
@@ -46,7 +44,7 @@ test('gc leaves the image of an entry, until the entry has another one', () =>
 test('while an entry is written, and when that fails, the old image is kept', () =>
   withRepository(async (repo, _, [one, two]) => {
     assert(one !== undefined && two !== undefined);
-    keepBootImage(repo, ENTRY, one, () => undefined);
+    await keepBootImage(repo, ENTRY, one, () => undefined);
     const during = () => {
       assert.deepEqual(repo.listImageRefs(), [
         ['boot/os.conf', `../../${one}`],
@@ -54,7 +52,7 @@ test('while an entry is written, and when that fails, the old image is kept', ()
       ]);
       throw new Error('no room');
     };
-    assert.throws(() => keepBootImage(repo, ENTRY, two, during), /no room/);
+    await assert.rejects(keepBootImage(repo, ENTRY, two, during), /no room/);
     assert.deepEqual(repo.listImageRefs(), [['boot/os.conf', `../../${one}`]]);
   }));
 
@@ -66,15 +64,15 @@ test('images of entries that are gone are released', () =>
       ['b', two],
     ] as const) {
       const entryId = name;
-      keepBootImage(repo, byteStringFromText(`loader/entries/${name}.conf`), id, () =>
+      await keepBootImage(repo, byteStringFromText(`loader/entries/${name}.conf`), id, () =>
         write(boot, name, image(name), { entryId }),
       );
     }
-    assert.deepEqual(releaseBootImages(repo, boot), []);
+    assert.deepEqual(await releaseBootImages(repo, boot), []);
     rmSync(join(boot, 'loader/entries/a.conf'));
-    assert.deepEqual(releaseBootImages(repo, boot, { dryRun: true }), ['a.conf']);
+    assert.deepEqual(await releaseBootImages(repo, boot, { dryRun: true }), ['a.conf']);
     assert.equal(repo.listImageRefs().length, 2);
-    assert.deepEqual(releaseBootImages(repo, boot), ['a.conf']);
+    assert.deepEqual(await releaseBootImages(repo, boot), ['a.conf']);
     await repo.gc();
     assert.deepEqual([repo.hasImage(one), repo.hasImage(two)], [false, true]);
   }));
@@ -83,13 +81,13 @@ test('any name of an entry makes a reference', () =>
   withRepository(async (repo, _, [one]) => {
     assert(one !== undefined);
     for (const name of ['a b.conf', '..conf', '\xfc.conf', '\xff\n.conf', '%41.conf']) {
-      keepBootImage(repo, `loader/entries/${name}` as ByteString, one, () => undefined);
+      await keepBootImage(repo, `loader/entries/${name}` as ByteString, one, () => undefined);
     }
     assert.deepEqual(
       repo.listImageRefs('boot').map(([name]) => name),
       ['%2541.conf', '%2E.conf', '%FC.conf', '%FF%0A.conf', 'a%20b.conf'],
     );
     const long = `loader/entries/${'\xff'.repeat(250)}.conf` as ByteString;
-    keepBootImage(repo, long, one, () => undefined);
+    await keepBootImage(repo, long, one, () => undefined);
     assert.match(repo.listImageRefs('boot').at(-1)?.[0] ?? '', /^sha256-[0-9a-f]{64}$/);
   }));

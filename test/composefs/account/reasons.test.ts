@@ -31,8 +31,8 @@ test('what keeps an object is found, with the shortest way from each reference',
   await stream(repo, 'direct', [shared], {}, 'b');
   repo.nameStream('direct', 'c');
   await stream(repo, 'loose', [own]);
-  const image = repo.commitImage(treeOf({ id: sharedId, size: shared.length }), 'image');
-  repo.sync();
+  const image = await repo.commitImage(treeOf({ id: sharedId, size: shared.length }), 'image');
+  await repo.sync();
 
   for (const threads of [0, 1]) {
     const graph = await ReferenceGraph.read(repo, { threads });
@@ -70,7 +70,7 @@ test('streams that name each other are no way without an end', async (context) =
   const first = await stream(repo, 'a', [data]);
   const second = await stream(repo, 'b', [], { a: first });
   await stream(repo, 'a', [data], { b: second }, 'ref');
-  repo.sync();
+  await repo.sync();
   const graph = await ReferenceGraph.read(repo);
   const [reason, ...others] = reasonsFor(graph, id);
   assert.deepEqual(others, []);

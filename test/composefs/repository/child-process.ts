@@ -57,7 +57,7 @@ async function storeRound(repo: Repository, store: ObjectStore, name: string): P
   const small = Array.from({ length: 10 }, (_, i) => store.storeObject(Buffer.concat([label, testData(1000, i)])));
   const objects = [large, ...small].map(({ id }) => id);
   await writeStream(repo, `stream-${name}`, { objects, ref: `refs-of/${name}` });
-  repo.commitImage(treeOf(large, ...small), `image-${name}`);
+  await repo.commitImage(treeOf(large, ...small), `image-${name}`);
 }
 
 if (process.argv[1] === THIS_MODULE) {

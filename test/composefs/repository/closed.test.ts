@@ -10,14 +10,14 @@ const IN_THREAD = { threads: 0 };
 describe('a closed repository', () => {
   it('refuses every call', async (t) => {
     const repo = await tempRepository(t);
-    const id = repo.commitImage(treeOf(), 'image');
+    const id = await repo.commitImage(treeOf(), 'image');
     await writeStream(repo, 'stream', { ref: 'ref' });
     const options = repo.objects.options;
     repo.close();
     repo.close();
     const closed = { code: 'REPOSITORY_CLOSED' };
-    assert.throws(() => repo.sync(), { ...closed, message: `the repository ${repo.path} is closed` });
-    const sync: readonly (() => unknown)[] = [
+    await assert.rejects(repo.sync(), { ...closed, message: `the repository ${repo.path} is closed` });
+    const calls: readonly (() => unknown)[] = [
       () => repo.fd,
       () => repo.sync(),
       () => repo.syncNames(),
@@ -54,7 +54,7 @@ describe('a closed repository', () => {
       () => repo.objects.ensureObject(Buffer.alloc(1)),
       () => repo.objects.createWriter(),
     ];
-    for (const call of sync) assert.throws(call, closed, String(call));
+    for (const call of calls) await assert.rejects(async () => call(), closed, String(call));
     assert.throws(() => new ObjectStore(options).has(id), closed);
     for (const call of [
       () => repo.hold(() => undefined),
@@ -104,7 +104,7 @@ describe('a closed repository', () => {
       const result = run(repo);
       await repo[Symbol.asyncDispose]();
       assert.ok(await result);
-      assert.throws(() => repo.sync(), { code: 'REPOSITORY_CLOSED' });
+      await assert.rejects(repo.sync(), { code: 'REPOSITORY_CLOSED' });
     }
   });
 

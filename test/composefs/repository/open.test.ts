@@ -144,9 +144,9 @@ describe('Repository.open', () => {
     assert.throws(() => readOnly.objects.createWriter(), refused);
     assert.throws(() => readOnly.createStream(1n), refused);
     assert.throws(() => readOnly.nameStream('a', 'b'), refused);
-    assert.throws(() => readOnly.registerStream(id, 'a'), refused);
-    assert.throws(() => readOnly.writeImage(Buffer.from('x'), 'b'), refused);
-    assert.throws(() => readOnly.registerImage(id), refused);
+    await assert.rejects(readOnly.registerStream(id, 'a'), refused);
+    await assert.rejects(readOnly.writeImage(Buffer.from('x'), 'b'), refused);
+    await assert.rejects(readOnly.registerImage(id), refused);
     assert.throws(() => readOnly.symlink('streams/refs/x', 'streams/y'), refused);
     await assert.rejects(readOnly.gc(), refused);
     assert.equal((await readOnly.gcDryRun([], { threads: 0 })).objectsRemoved, 1);
@@ -177,7 +177,7 @@ async function oldRepository(t: Parameters<typeof tempRepository>[0], algorithm:
   const repo = await tempRepository(t, { algorithm });
   const id = repo.objects.ensureObject(Buffer.alloc(100, 1));
   await writeStream(repo, 'a-stream', { objects: [id], ref: 'kept' });
-  repo.commitImage(treeOf({ id, size: 100 }), 'kept');
+  await repo.commitImage(treeOf({ id, size: 100 }), 'kept');
   unlinkSync(join(repo.path, 'meta.json'));
   repo.close();
   return repo.path;
@@ -265,7 +265,7 @@ describe('around a repository', () => {
     const repo = await tempRepository(t);
     const id = repo.objects.ensureObject(Buffer.from('kept'));
     await writeStream(repo, 'stream', { objects: [id], ref: 'a/b' });
-    repo.commitImage(treeOf({ id, size: 4 }), 'name');
+    await repo.commitImage(treeOf({ id, size: 4 }), 'name');
     repo.close();
     resetMetadata(repo.path);
     assert.deepEqual(readdirSync(repo.path), ['objects']);

@@ -118,11 +118,11 @@ describe('an object of the right size and other content', () => {
     const repo = await tempRepository(t);
     const write = (): Promise<ObjectId> => writeStream(repo, 'stream', { objects: [] });
     const image = writeErofs(directory(), { version: 2, algorithm: repo.algorithm });
-    for (const id of [await write(), repo.writeImage(image)]) {
+    for (const id of [await write(), await repo.writeImage(image)]) {
       const right = readFileSync(repo.objects.path(id));
       tear(repo.objects.path(id), Buffer.alloc(right.length));
       await write();
-      repo.writeImage(image);
+      await repo.writeImage(image);
       assert.deepEqual(readFileSync(repo.objects.path(id)), right);
     }
     assert.deepEqual((await repo.fsck({ threads: 0 })).errors, []);

@@ -100,15 +100,15 @@ class RandomStore {
     for (const tag of [...tags, 'sbom']) {
       const { manifestDigest } = await pull(repo, `oci:${layoutPath}:${tag}`, `name/${tag}`, PULL);
       digests.push(manifestDigest);
-      if (this.pick(3) === 0) tagImage(repo, manifestDigest, `again-${tag}`);
+      if (this.pick(3) === 0) await tagImage(repo, manifestDigest, `again-${tag}`);
     }
     const [subject, artifact] = [digests[0], digests.at(-1)];
     if (this.pick(2) === 0 && subject !== undefined && artifact !== undefined) addReferrer(repo, subject, artifact);
     if (this.pick(2) === 0) {
       const objects = this.some(files).map((data) => ({ id: repo.objects.ensureObject(data), size: data.length }));
-      repo.commitImage(treeOf(...objects), 'named');
+      await repo.commitImage(treeOf(...objects), 'named');
     }
-    repo.sync();
+    await repo.sync();
   }
 }
 
@@ -147,7 +147,7 @@ async function checkFreed(store: RandomStore): Promise<boolean> {
     chosen,
   );
   const before = [measure(repo.path), measure(repo.path, isObject)] as const;
-  for (const { tags } of chosen) for (const tag of tags) untagImage(repo, tag);
+  for (const { tags } of chosen) for (const tag of tags) await untagImage(repo, tag);
   await repo.gc([], { threads: 0 });
   const after = [measure(repo.path), measure(repo.path, isObject)] as const;
   assert.deepEqual(plain(total.freed), minus(before[1], after[1]), 'objects');
@@ -170,7 +170,7 @@ test('df counts every file of a repository once, by what it is for', async (cont
   const folder = tempDir(context);
   for (const seed of [1, 4]) {
     const { repo } = await RandomStore.make(folder, seed);
-    for (const [tag] of listRefs(repo).slice(0, 2)) untagImage(repo, tag);
+    for (const [tag] of listRefs(repo).slice(0, 2)) await untagImage(repo, tag);
     const { kinds, total, fileSystem } = await storeUsage(repo);
     const count = (program: string, ...args: string[]): number =>
       Number.parseInt(execFileSync(program, args, { encoding: 'utf8' }), 10);
@@ -248,7 +248,7 @@ test('what other references name is not freed with its tags', async (context) =>
   assert.equal(kept?.freedLinks.count, 1, 'the tag alone');
   assert.equal(kept?.otherRefs.length, 1);
   assert.match(kept?.otherRefs[0] ?? '', /^streams\/refs\/oci-referrers\/sha256:/);
-  untagImage(repo, 'sbom');
+  await untagImage(repo, 'sbom');
   const [named] = (await imageUsage(repo)).images;
   assert.equal(named?.name, manifestDigest);
   assert.deepEqual(named?.tags, []);
@@ -260,7 +260,7 @@ test('an image that nothing names is garbage already, which is not counted', asy
   new LayoutBuilder().addImage(spdxArtifact(), { tag: 'sbom' }).write(layout);
   const { manifestDigest } = await pull(repo, `oci:${layout}:sbom`, 'sbom', PULL);
   const image = OciImage.open(repo, manifestDigest);
-  untagImage(repo, 'sbom');
+  await untagImage(repo, 'sbom');
   const [usage] = (await imageUsage(repo, { images: [image] })).images;
   assert.equal(usage?.name, manifestDigest);
   assert.equal(usage?.freed.count, 0);

@@ -141,7 +141,7 @@ test('removing boot images leaves the plain one; gc takes what is not linked (sp
 
   await generateBootImage(repo, DIGEST);
   await generateBootImage(repo, DIGEST, { xattrs: 'keep-user-xattrs' });
-  untagImage(repo, 'tag');
+  await untagImage(repo, 'tag');
   assert.equal((await repo.gc()).imagesPruned, 3);
   assert.equal((await repo.gc()).objectsRemoved, 0);
 });
@@ -151,7 +151,7 @@ test('all manifests of a config, and all tags, see its boot images', async (t) =
   const other = bootableImage({ policy: true }, { compression: 'zstd' });
   assert.equal(other.config.descriptor.digest, IMAGE.config.descriptor.digest);
   await pull(repo, layoutOf(t, other), 'other', PULL);
-  tagImage(repo, DIGEST, 'third');
+  await tagImage(repo, DIGEST, 'third');
   const id = await generateBootImage(repo, DIGEST);
   for (const tag of ['tag', 'other', 'third']) assert.equal(OciImage.openRef(repo, tag).bootImageRef(1), id);
   await removeBootImage(repo, other.manifest.descriptor.digest);

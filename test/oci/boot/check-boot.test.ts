@@ -185,7 +185,7 @@ test('an image that is stored is compared, label by label', async (t) => {
   transformForBoot(root, repo.objects);
   const opt = getDirectory(root, byteStringFromText('opt'));
   opt.stat = { ...opt.stat, mtimeSec: 7, xattrs: new Map([[SELINUX, byteStringFromText('other_t')]]) };
-  const expected = repo.commitImageVersion(root, 1);
+  const expected = await repo.commitImageVersion(root, 1);
   const { mismatch, version, problems } = await checkBoot(repo, stored(), { expected });
   assert.equal(problems.at(-1)?.code, 'WRONG_DIGEST');
   assert.deepEqual(describeExplanation(mismatch?.explanation, { version, layerCount: 1 }), [

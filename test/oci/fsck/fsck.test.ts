@@ -44,7 +44,7 @@ async function tagged(t: TestContext): Promise<Broken> {
 async function taggedArtifact(t: TestContext): Promise<Broken> {
   const repo = await tempRepository(t);
   const stored = await storeArtifact(repo, spdxArtifact());
-  tagImage(repo, stored.digest, 'image');
+  await tagImage(repo, stored.digest, 'image');
   return { repo, stored };
 }
 

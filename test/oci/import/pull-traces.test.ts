@@ -145,7 +145,7 @@ test('what is replaced stays where something else needs it', async (t) => {
   const reference = layoutOf(t, IMAGE);
   const [image] = (await pull(repo, reference, 'image', PULL)).images;
   assert.ok(image !== undefined);
-  repo.registerImage(image.id, 'kept');
+  await repo.registerImage(image.id, 'kept');
   repo.setErofsVersion(2);
   await pull(repo, reference, 'image', PULL);
   assert.ok(repo.hasImage(image.id));

@@ -289,8 +289,8 @@ test('a token that expires in the middle is renewed', async (context) => {
 test('blobs that another repository of the registry has are mounted', async (context) => {
   const { registry, repo, push } = await setUp(context);
   put(registry, 'base/image', PLAIN);
-  tagImage(repo, MANIFEST, `docker://${registry.host}/base/image:1`);
-  tagImage(repo, MANIFEST, 'other.example/base/image:1');
+  await tagImage(repo, MANIFEST, `docker://${registry.host}/base/image:1`);
+  await tagImage(repo, MANIFEST, 'other.example/base/image:1');
   const { blobs } = await push();
   assert.deepEqual(
     blobs.map(({ outcome }) => outcome),
@@ -302,7 +302,7 @@ test('blobs that another repository of the registry has are mounted', async (con
 
 test('what cannot be mounted is sent, and the upload that had begun is given up', async (context) => {
   const { registry, repo, push } = await setUp(context);
-  tagImage(repo, MANIFEST, `${registry.host}/base/image:1`);
+  await tagImage(repo, MANIFEST, `${registry.host}/base/image:1`);
   const { blobs } = await push();
   assert.deepEqual(new Set(blobs.map(({ outcome }) => outcome)), new Set(['uploaded']));
   assert.equal(requests(registry, 'DELETE').length, 3);

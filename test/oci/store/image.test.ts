@@ -88,7 +88,7 @@ test('an artifact has no platform, no diff_ids and no EROFS, and its blob is a f
   const { digest } = await storeArtifact(repo, artifact);
   assert.equal(await ensureComposefsErofs(repo, digest, undefined, { tag: 'never' }), undefined);
   assert.throws(() => OciImage.openRef(repo, 'never'), OciRefNotFound);
-  tagImage(repo, digest, 'sbom');
+  await tagImage(repo, digest, 'sbom');
   const image = OciImage.openRef(repo, 'sbom');
   assert.equal(image.isContainerImage(), false);
   assert.equal(image.config, undefined);
@@ -201,7 +201,7 @@ test('streams of another content type or without exactly one object are refused'
   });
   // A blob of an artifact is no layer.
   const blobLayer = await storeBlob(repo.objects, chunksOf(Buffer.from('blob')));
-  repo.registerStream(blobLayer.id, layerContentId(ABSENT));
+  await repo.registerStream(blobLayer.id, layerContentId(ABSENT));
   assert.throws(() => layerInfo(repo, ABSENT), failsWith('INVALID_SPLITSTREAM', 'Invalid splitstream content type'));
 });
 
@@ -304,10 +304,10 @@ test('all images are listed by tag; what cannot be opened is left out and told',
   const artifact = await storeArtifact(repo, spdxArtifact());
   const broken = buildImage([dataLayerTar(20)]);
   const { digest: brokenDigest, manifestVerity } = await storeContainer(repo, [dataLayerTar(20)], broken);
-  tagImage(repo, stored.digest, 'z');
-  tagImage(repo, stored.digest, 'registry/image:1');
-  tagImage(repo, artifact.digest, 'artifact');
-  tagImage(repo, brokenDigest, 'broken');
+  await tagImage(repo, stored.digest, 'z');
+  await tagImage(repo, stored.digest, 'registry/image:1');
+  await tagImage(repo, artifact.digest, 'artifact');
+  await tagImage(repo, brokenDigest, 'broken');
   addReferrer(repo, stored.digest, artifact.digest);
   deleteObject(repo, externalObject(repo, manifestVerity));
   const warnings: string[] = [];
@@ -367,7 +367,7 @@ test('an inspection has the stored documents and the links for the format of the
 
 test('a snapshot reads its documents after a rewrite, until the old streams are collected', async (t) => {
   const { repo, stored } = await withImage(t);
-  tagImage(repo, stored.digest, 'tag');
+  await tagImage(repo, stored.digest, 'tag');
   const before = OciImage.open(repo, stored.digest);
   await ensureComposefsErofs(repo, stored.digest);
   assert.deepEqual(before.readConfigJson(repo), IMAGE.config.bytes);

@@ -76,7 +76,7 @@ test('a referrer keeps its artifact alive until its subject is gone and cleaned 
   assert.equal(cleanupDanglingReferrers(repo), 0);
   const subject = await store(repo, 'subject');
   const artifact = await store(repo, 'signature');
-  tagImage(repo, subject.digest, 'subject');
+  await tagImage(repo, subject.digest, 'subject');
   addReferrer(repo, subject.digest, artifact.digest);
   const manifest = manifestIdentifier(artifact.digest);
   const collect = async (): Promise<boolean> => {
@@ -85,7 +85,7 @@ test('a referrer keeps its artifact alive until its subject is gone and cleaned 
   };
   assert.ok(await collect());
   assert.equal(cleanupDanglingReferrers(repo), 0);
-  untagImage(repo, 'subject');
+  await untagImage(repo, 'subject');
   // The subject's stream is still there.
   assert.equal(cleanupDanglingReferrers(repo), 0);
   assert.ok(await collect());

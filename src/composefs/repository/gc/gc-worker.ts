@@ -1,6 +1,6 @@
 import { serveJobs } from '../../../threads/jobs.js';
 import { hostFrom } from '../objects/host.js';
-import { collectGarbage, type GcRequest } from './gc.js';
+import { type GcJob, runGcJob } from './gc.js';
 
 /** Collects garbage in a worker thread. */
-serveJobs(hostFrom, (repository, request: GcRequest) => collectGarbage(repository, request));
+serveJobs(hostFrom, (repository, job: GcJob) => runGcJob(repository, job));

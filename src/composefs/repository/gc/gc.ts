@@ -7,6 +7,9 @@ import { findLiveObjects, type LiveSet } from './gc-live.js';
 import { entriesSince } from './gc-roots.js';
 import { pruneLinks, sweepObjects } from './gc-sweep.js';
 
+/** {@link collectGarbage}, or {@link removeUnreachable} of some objects. Plain data. */
+export type GcJob = GcRequest | { readonly only: readonly ObjectId[] };
+
 export interface GcRequest {
   /** Names of entries in `images/` or `streams/` to keep besides what has a reference. */
   readonly additionalRoots: readonly string[];
@@ -36,6 +39,10 @@ export interface GcResult {
    * nothing alive. Absent if there are none.
    */
   readonly danglingRefs?: readonly string[];
+}
+
+export function runGcJob(repository: SyncingHost, job: GcJob): GcResult | undefined {
+  return 'only' in job ? removeUnreachable(repository, new Set(job.only)) : collectGarbage(repository, job);
 }
 
 /**
@@ -70,13 +77,13 @@ export function collectGarbage(repository: SyncingHost, request: GcRequest): GcR
  * {@link collectGarbage} of some objects only. Where what is live cannot be told, nothing is deleted. The caller holds
  * the exclusive lock.
  */
-export function removeUnreachable(repository: SyncingHost, candidates: ReadonlySet<ObjectId>): void {
+function removeUnreachable(repository: SyncingHost, candidates: ReadonlySet<ObjectId>): undefined {
   let live: LiveSet;
   try {
     live = findLiveObjects(repository, []);
   } catch {
     // A collection that is asked for says why.
-    return;
+    return undefined;
   }
   const isDead = (id: ObjectId): boolean => candidates.has(id) && !live.objects.has(id);
   let pruned = 0;
@@ -92,6 +99,7 @@ export function removeUnreachable(repository: SyncingHost, candidates: ReadonlyS
   for (const id of candidates) {
     if (isDead(id)) repository.objects.nameObject(id, (path) => rmSync(path, { force: true }));
   }
+  return undefined;
 }
 
 function sum(a: SweptFiles, b: SweptFiles): SweptFiles {

@@ -131,20 +131,31 @@ export class RepositoryLock {
    * PID namespace, or that has come just now leaves a moment without a lock, in which a collector that waits could
    * begin. Nothing that this instance stores is without its names then.
    *
-   * @param action synchronous, so that nothing else of this thread stores anything meanwhile.
    * @returns false if it was not possible.
    */
-  async tryExclusive(action: () => void): Promise<boolean> {
+  async tryExclusive(
+    action: () => Promise<void>,
+    { beforeUnshared, afterShared }: Pick<ExclusiveOptions, 'beforeUnshared' | 'afterShared'>,
+  ): Promise<boolean> {
     const root = this.#root;
     if (root === undefined || root.isClosing || this.isInside) return false;
     if (this.#users > 0 || this.#sharers > 0 || this.#exclusive !== undefined) return false;
     const isExclusive = takeFromShared(root.fd);
     if (isExclusive === undefined) return false;
     if (isExclusive) {
+      let release: () => void = () => undefined;
+      this.#exclusive = new Promise((resolve) => {
+        release = resolve;
+      });
+      beforeUnshared();
       try {
-        action();
+        await this.#inside.run('exclusive', action);
       } finally {
         tryFlock(root.fd, 'shared');
+        afterShared();
+        this.#exclusive = undefined;
+        release();
+        this.#checkIdle();
       }
     } else if (!tryFlock(root.fd, 'shared')) {
       this.#exclusive = waitForFlock(root.fd, 'shared').finally(() => {

@@ -1,6 +1,6 @@
 import type { Spool } from '../../../fs/spool.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
-import type { RepositoryHost, SyncingHost } from '../objects/host.js';
+import type { RepositoryHost } from '../objects/host.js';
 import { validateContentIdentifier, validateRefName } from './names.js';
 import { createSymlink } from './symlink.js';
 
@@ -13,22 +13,18 @@ export interface StreamNames {
   readonly ref?: string | undefined;
 }
 
-/**
- * Names streams, one right after the other.
- *
- * Everything is brought to disk before the names appear: after a crash a stream is either absent or complete.
- */
-export function registerStreams(repository: SyncingHost, streams: readonly StreamNames[]): void {
+/** Before anything is done for names that cannot be given. */
+export function validateStreamNames(streams: readonly StreamNames[]): void {
   for (const { contentIdentifier, ref } of streams) {
     validateContentIdentifier(contentIdentifier);
     if (ref !== undefined) validateRefName(ref);
   }
-  repository.objects.ensureWritable();
-  repository.sync();
-  linkStreams(repository, streams);
 }
 
-/** {@link registerStreams} of streams that are on disk already, with all that they name. */
+/**
+ * Names streams, one right after the other, that are on disk already, with all that they name: after a crash a stream is
+ * either absent or complete.
+ */
 export function linkStreams(repository: RepositoryHost, streams: readonly StreamNames[]): void {
   repository.objects.ensureWritable();
   for (const { id, contentIdentifier, ref } of streams) {
@@ -38,7 +34,7 @@ export function linkStreams(repository: RepositoryHost, streams: readonly Stream
   }
 }
 
-/** Stores the bytes of a splitstream file. It has no name then: see {@link registerStreams}. */
+/** Stores the bytes of a splitstream file. It has no name then: see {@link linkStreams}. */
 export function storeStream({ objects }: RepositoryHost, file: Pick<Spool, 'chunks'>): ObjectId {
   return objects.ensureIntact(() => objects.ensureObjectFromChunks(file.chunks()));
 }

@@ -45,7 +45,7 @@ async function healthy(t: TestContext): Promise<{
   const object = repo.objects.ensureObject(testData(1000, 1));
   const needed = repo.objects.ensureObject(testData(2000, 2));
   const stream = await writeStream(repo, 'test-stream', { objects: [needed], ref: 'a/ref' });
-  const image = repo.commitImage(treeOf({ id: needed, size: 2000 }), 'name');
+  const image = await repo.commitImage(treeOf({ id: needed, size: 2000 }), 'name');
   return { repo, object, needed, stream, image };
 }
 
@@ -221,7 +221,7 @@ describe('fsck vectors', () => {
     it(`a healthy V${version} image is fine, and a missing object or junk is found`, async (t) => {
       const repo = await tempRepository(t, { erofsFormats: { default: version, extra: [] } });
       const id = repo.objects.ensureObject(testData(2000, 2));
-      const image = repo.commitImage(treeOf({ id, size: 2000 }));
+      const image = await repo.commitImage(treeOf({ id, size: 2000 }));
       const good = await fsck(repo);
       assert.deepEqual([good.errors.length, good.imagesChecked], [0, 1]);
       unlinkSync(repo.objects.path(id));

@@ -32,8 +32,8 @@ const store = {
   o4: (repo: Repository): ObjectId => repo.objects.ensureObject(testData(65536, 0xee)),
 };
 
-function image(repo: Repository, objects: readonly ObjectId[], ref?: string): ObjectId {
-  return repo.commitImage(treeOf(...objects.map((id) => ({ id, size: 65536 }))), ref);
+async function image(repo: Repository, objects: readonly ObjectId[], ref?: string): Promise<ObjectId> {
+  return await repo.commitImage(treeOf(...objects.map((id) => ({ id, size: 65536 }))), ref);
 }
 
 interface Expectation {
@@ -167,7 +167,7 @@ describe('gc vectors', () => {
   it('an image without reference goes with its objects', async (t) => {
     const repo = await tempRepository(t);
     store.o1(repo);
-    image(repo, [store.o2(repo)]);
+    await image(repo, [store.o2(repo)]);
     await check(repo, { counts: [3, 1, 0], objects: [], links: [] });
   });
 
@@ -175,7 +175,7 @@ describe('gc vectors', () => {
     const repo = await tempRepository(t);
     store.o1(repo);
     const o2 = store.o2(repo);
-    const id = image(repo, [o2]);
+    const id = await image(repo, [o2]);
     await check(repo, { roots: [id], counts: [1, 0, 0], objects: [o2, id], links: [`images/${id}`] });
   });
 
@@ -183,7 +183,7 @@ describe('gc vectors', () => {
     const repo = await tempRepository(t);
     store.o1(repo);
     const o2 = store.o2(repo);
-    const id = image(repo, [o2], 'a/ref');
+    const id = await image(repo, [o2], 'a/ref');
     await check(repo, { counts: [1, 0, 0], objects: [o2, id], links: [`images/${id}`, 'images/refs/a/ref'] });
   });
 
@@ -191,8 +191,8 @@ describe('gc vectors', () => {
     const repo = await tempRepository(t);
     store.o1(repo);
     const [o2, o3, o4] = [store.o2(repo), store.o3(repo), store.o4(repo)];
-    const image1 = image(repo, [o2, o3]);
-    image(repo, [o2, o4]);
+    const image1 = await image(repo, [o2, o3]);
+    await image(repo, [o2, o4]);
     await check(repo, { roots: [image1], counts: [3, 1, 0], objects: [o2, o3, image1], links: [`images/${image1}`] });
   });
 });
@@ -201,7 +201,7 @@ describe('gc', () => {
   it('keeps an image that a stream names, but not what the image needs', async (t) => {
     const repo = await tempRepository(t);
     const o2 = store.o2(repo);
-    const id = image(repo, [o2]);
+    const id = await image(repo, [o2]);
     const stream = await writeStream(repo, 'config', { named: { 'composefs.image': id }, ref: 'tag' });
     await check(repo, {
       counts: [1, 0, 0],
@@ -253,7 +253,7 @@ describe('gc', () => {
   it('removes links that are broken already and keeps empty directories of references', async (t) => {
     const repo = await tempRepository(t);
     const id = await writeStream(repo, 'broken');
-    const gone = image(repo, [store.o2(repo)]);
+    const gone = await image(repo, [store.o2(repo)]);
     mkdirSync(join(repo.path, 'images/refs/empty'), { recursive: true });
     symlinkSync('..', join(repo.path, 'images/refs/nowhere'));
     unlinkSync(repo.objects.path(id));
@@ -305,8 +305,8 @@ describe('gc', () => {
     ],
     [
       'a referenced image that is none',
-      (repo) => {
-        repo.writeImage(Buffer.from('junk'), 'name');
+      async (repo) => {
+        await repo.writeImage(Buffer.from('junk'), 'name');
       },
       /Collecting objects from erofs image data/,
     ],
@@ -327,7 +327,7 @@ describe('gc', () => {
     const o2 = store.o2(repo);
     await writeStream(repo, 'kept', { objects: [o2], ref: 'good' });
     const stream = await writeStream(repo, 'stream', { objects: [store.o1(repo)], ref: 'a/name' });
-    const gone = image(repo, [o2], 'picture');
+    const gone = await image(repo, [o2], 'picture');
     for (const id of [stream, gone]) unlinkSync(repo.objects.path(id));
     const danglingRefs = ['images/refs/picture', 'streams/refs/a/name'];
     const expected = { objectsRemoved: 1, objectsBytes: 32768, imagesPruned: 0, streamsPruned: 0, danglingRefs };
@@ -357,7 +357,7 @@ describe('gc', () => {
   it('removes the links to dead objects before the first object', async (t) => {
     const repo = await tempRepository(t);
     await writeStream(repo, 'dead', { objects: [store.o1(repo)] });
-    image(repo, [store.o2(repo)]);
+    await image(repo, [store.o2(repo)]);
     // Found when the objects are swept: everything after that is not done.
     mkdirSync(join(repo.path, 'objects/00'), { recursive: true });
     writeFileSync(join(repo.path, 'objects/00/not-an-object'), '');

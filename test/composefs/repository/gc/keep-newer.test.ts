@@ -7,12 +7,12 @@ test('what was stored in some time stays, with what it needs', async (context) =
   const repo = await tempRepository(context);
   const needed = repo.objects.ensureObject(testData(5000, 1));
   const old = repo.objects.ensureObject(testData(5000, 2));
-  const oldImage = repo.commitImage(treeOf({ id: old, size: 5000 }));
+  const oldImage = await repo.commitImage(treeOf({ id: old, size: 5000 }));
   const moment = Date.now() + 500;
   await sleep(1000);
   const loose = repo.objects.ensureObject(testData(5000, 3));
   const stream = await writeStream(repo, 'young', { objects: [needed] });
-  repo.sync();
+  await repo.sync();
 
   const keepNewerThan = (): number => Date.now() - moment;
   const dry = await repo.gcDryRun([], { threads: 0, keepNewerThan: keepNewerThan() });
