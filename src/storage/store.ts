@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { errorCode } from '../errors.js';
 import { readFully, withFd } from '../fs/files.js';
 import { requireRegularFile } from '../fs/open-file.js';
@@ -168,9 +168,15 @@ export function driversOf(root: string): StoreDriver[] {
         hint: 'pull it with --via skopeo',
       });
     }
-    throw missing(directoriesOf('overlay').find((name) => !hasDirectory(fd, name)) ?? 'overlay');
+    const name = directoriesOf('overlay').find((each) => !hasDirectory(fd, each)) ?? 'overlay';
+    throw missing(name, hasEntry(fd, PODMAN_DATABASE) ? DATABASE_HINT : undefined);
   });
 }
+
+/** What podman since 4.8 knows of containers is in SQLite; images and layers are in JSON with all its versions. */
+const PODMAN_DATABASE = 'db.sql';
+const DATABASE_HINT =
+  "podman's database is there, but it holds no images: they are in the graph root that `podman info` names";
 
 const OTHER_DRIVERS = ['btrfs', 'zfs', 'aufs', 'devicemapper'];
 
@@ -210,8 +216,13 @@ function requireFile(fd: number, name: string): void {
   }
 }
 
-function missing(name: string): StoreError {
-  return new StoreError('INVALID_STORE', `invalid storage: Missing required directory: ${name}`);
+function hasEntry(fd: number, name: string): boolean {
+  return lstatSync(`${procPath(fd)}/${name}`, { throwIfNoEntry: false }) !== undefined;
+}
+
+function missing(name: string, hint?: string): StoreError {
+  const details = hint === undefined ? {} : { hint };
+  return new StoreError('INVALID_STORE', `invalid storage: Missing required directory: ${name}`, details);
 }
 
 function isMissing(error: unknown): boolean {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { openStores } from '../../src/storage/open-stores.js';
 import { loadStorageConf } from '../../src/storage/storage-conf.js';
 import type { StorageEnvironment } from '../../src/storage/storage-environment.js';
+import { driversOf } from '../../src/storage/store.js';
 import { imageStoreOptions, storeLocations } from '../../src/storage/store-locations.js';
 import { parseStoreReference } from '../../src/storage/store-reference.js';
 import { withTempDir } from '../support/paths.js';
@@ -196,6 +197,11 @@ test('what is no store is told why', () => {
     const root = join(dir, 'store');
     mkdirSync(join(root, 'overlay'), { recursive: true });
     assert.throws(() => open(root), { message: /invalid storage: Missing required directory: overlay-layers$/ });
+    writeFileSync(join(root, 'db.sql'), 'SQLite format 3');
+    assert.throws(() => driversOf(root), {
+      message: 'invalid storage: Missing required directory: overlay-layers',
+      hint: "podman's database is there, but it holds no images: they are in the graph root that `podman info` names",
+    });
     mkdirSync(join(root, 'btrfs-layers'));
     assert.throws(() => open(root), { message: /invalid storage: the driver btrfs cannot be read$/ });
     new StoreBuilder(root);
