@@ -14,4 +14,5 @@ export {
   type ProgressUnit,
   RecordingReporter,
 } from './progress.js';
+export { type ListedImage, listStoredImages, type OpenStores, openStores } from './storage/index.js';
 export { type UserNamespaceLauncher, userNamespaceLauncher } from './system/user-namespace.js';
