@@ -97,10 +97,17 @@ export class StorageSource implements ImageSource {
         const result = await this.#slots.run('', () => this.#inSomeWay(read, options), options.signal);
         return { result, transfer: NO_TRANSFER };
       } catch (error) {
-        const other = await this.#otherSource(error);
-        if (other === undefined) throw error;
-        options.message(`${fullMessage(error)}; reading layer ${descriptor.digest} from ${other.name}`);
-        return await other.source.layer(descriptor).transfer(use, options);
+        try {
+          const other = await this.#otherSource(error);
+          if (other === undefined) throw error;
+          options.message(`${fullMessage(error)}; reading layer ${descriptor.digest} from ${other.name}`);
+          return await other.source.layer(descriptor).transfer(use, options);
+        } catch (second) {
+          options.signal.throwIfAborted();
+          // What is wrong with the store is what the user can do something about.
+          if (second !== error) options.message(`It cannot be had from elsewhere: ${fullMessage(second)}`);
+          throw error;
+        }
       }
     };
     return { keptBytes: () => 0, transfer, stored: () => undefined };
