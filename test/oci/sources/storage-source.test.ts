@@ -179,6 +179,15 @@ test('what the store has not any more as it came is fetched from the registry', 
   await assert.rejects(pull('app', { localFetch: 'zero-copy' }), { code: 'LAYER_FILE_CHANGED' });
 });
 
+test('where there is no registry the error is that of the store', { skip }, async (context) => {
+  const { layers, pull } = setup(context, ['127.0.0.1:1/team/app:1']);
+  rmSync(join(layers[0]?.directory ?? '', 'usr', '65'));
+  const progress = new RecordingReporter();
+  await assert.rejects(pull('app:1', { progress }), { code: 'LAYER_FILE_CHANGED' });
+  const messages = progress.events.flatMap((event) => (event.type === 'message' ? [event.text] : []));
+  assert.equal(messages.filter((text) => text.startsWith('It cannot be had from elsewhere: ')).length, 1);
+});
+
 test('zero-copy refuses what it cannot link', { skip }, async (context) => {
   const { builder, layers, pull } = setup(context);
   await pull('app:1', { localFetch: 'zero-copy' });
