@@ -16,13 +16,16 @@ const BUNDLED = { valibot: 'LICENSE.md', 'get-east-asian-width': 'license' };
 const SINGLE = 'composefs-setup-root';
 const IN_SINGLE = { ...BUNDLED, 'smol-toml': 'LICENSE' };
 
+/** Faces that are not the `index.ts` of a folder of their name. */
+const FACES = { index: 'index.js', errors: 'error-classes.js' };
+
 const { name, version, bin, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** By the name of their file, the module in dist/src that it is made of. */
 const faces = Object.fromEntries(
   Object.values(exports)
     .filter((target) => typeof target === 'object')
     .map(({ default: path }) => basename(path, '.js'))
-    .map((face) => [face, face === 'index' ? 'dist/src/index.js' : `dist/src/${face}/index.js`]),
+    .map((face) => [face, `dist/src/${FACES[face] ?? `${face}/index.js`}`]),
 );
 /** `composefs-oci` is `cfsctl` for those who know the package only: `npx composefs-oci`. */
 const commands = [...new Set(Object.values(bin))].map((path) => [

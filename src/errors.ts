@@ -5,6 +5,8 @@
  * message that names the thing concerned, an optional `hint` that says what the user can do, and a `cause`.
  */
 
+import { type ErrorCode, knownCode } from './error-codes.js';
+
 export interface ErrorDetails {
   /** What went wrong underneath. */
   readonly cause?: unknown;
@@ -29,12 +31,12 @@ export class ComposefsError extends Error {
     return value instanceof Error && LINEAGE in value && lineageOf(value).includes(this.name);
   }
 
-  /** Stable, for programs: `EOPNOTSUPP`, `INVALID_IMAGE`, `REF_NOT_FOUND`, … Never localised, never reused. */
-  readonly code: string;
+  /** Stable, for programs: one of {@link ERROR_CODES}, or the name of a system error. */
+  readonly code: ErrorCode;
   /** What the user can do about it: its own, or that of its cause. */
   readonly hint: string | undefined;
 
-  constructor(code: string, message: string, details: ErrorDetails = {}) {
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.name = new.target.name;
     this.code = code;
@@ -66,7 +68,7 @@ export function withLineage<T extends ComposefsError>(error: T, lineage: readonl
 /** Adds an outer context message to an error; the code stays that of the innermost typed error. */
 export class ContextError extends ComposefsError {
   constructor(message: string, cause: unknown, hint?: string) {
-    super(errorCode(cause), message, { cause, ...(hint !== undefined && { hint }) });
+    super(knownCode(errorCode(cause)), message, { cause, ...(hint !== undefined && { hint }) });
   }
 }
 

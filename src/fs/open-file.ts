@@ -1,4 +1,5 @@
 import { constants, fstatSync, openSync } from 'node:fs';
+import type { ErrorCode } from '../error-codes.js';
 import { ComposefsError } from '../errors.js';
 import { closeOnError } from './files.js';
 
@@ -20,7 +21,7 @@ const OPEN_FILE = /^\/proc\/self\/fd\/\d+$/;
  * @returns a descriptor, which the caller closes, and the size in bytes.
  * @throws ComposefsError `NOT_A_FILE`; system errors as they are (`ELOOP` for a symbolic link).
  */
-export function openRegularFile(path: string, code?: string): { fd: number; size: number } {
+export function openRegularFile(path: string, code?: ErrorCode): { fd: number; size: number } {
   const isOpen = typeof path === 'string' && OPEN_FILE.test(path);
   const fd = isOpen ? openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) : openFileOnly(path);
   return closeOnError(fd, () => ({ fd, size: requireRegularFile(fd, path, code) }));
@@ -31,7 +32,7 @@ export function openRegularFile(path: string, code?: string): { fd: number; size
  *
  * @throws ComposefsError `NOT_A_FILE` for a directory, FIFO, device or socket.
  */
-export function requireRegularFile(fd: number, name: string, code = 'NOT_A_FILE'): number {
+export function requireRegularFile(fd: number, name: string, code: ErrorCode = 'NOT_A_FILE'): number {
   const stat = fstatSync(fd);
   if (!stat.isFile()) throw new ComposefsError(code, `${name} is not a regular file`);
   return stat.size;

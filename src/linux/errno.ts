@@ -1,3 +1,4 @@
+import { knownCode } from '../error-codes.js';
 import { ComposefsError } from '../errors.js';
 import { errnoNumbers, lastErrno } from './ffi.js';
 import { strerror } from './strerror.js';
@@ -14,7 +15,10 @@ export class SystemError extends ComposefsError {
 
   /** @param detail more that the kernel said. */
   constructor(errno: number, syscall: string, subject: Subject, detail = '') {
-    super(errnoName(errno), `${syscall} ${describe(subject)}: ${strerror(errno)} (os error ${errno})${detail}`);
+    super(
+      knownCode(errnoName(errno)),
+      `${syscall} ${describe(subject)}: ${strerror(errno)} (os error ${errno})${detail}`,
+    );
     this.errno = errno;
     this.syscall = syscall;
   }

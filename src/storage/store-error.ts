@@ -1,4 +1,5 @@
-import { ComposefsError } from '../errors.js';
+import type { ErrorCodeOf } from '../error-codes.js';
+import { ComposefsError, type ErrorDetails } from '../errors.js';
 
 /**
  * Something about a store of containers/storage. Codes:
@@ -8,4 +9,10 @@ import { ComposefsError } from '../errors.js';
  * - `LAYER_NOT_IN_STORE`, `LAYER_NOT_REBUILDABLE`, `LAYER_FILE_CHANGED`, `INVALID_TAR_SPLIT`: a layer cannot be had from
  *   the store as it was when it came there
  */
-export class StoreError extends ComposefsError {}
+export class StoreError extends ComposefsError {
+  declare readonly code: ErrorCodeOf<'storage'> | 'AMBIGUOUS_IMAGE';
+
+  constructor(code: ErrorCodeOf<'storage'> | 'AMBIGUOUS_IMAGE', message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+  }
+}

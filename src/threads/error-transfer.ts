@@ -1,3 +1,4 @@
+import { knownCode } from '../error-codes.js';
 import { ComposefsError, errorCode, lineageOf, withLineage } from '../errors.js';
 
 /** An error with its causes as plain data: structured clone would drop codes and hints on the way between threads. */
@@ -38,7 +39,7 @@ function plainFields(error: Error): Record<string, unknown> {
 
 /** An error that is `instanceof` what the packed one was, with the same fields. */
 export function unpackError(packed: TransferredError): ComposefsError {
-  const error = new ComposefsError(packed.code, packed.message, {
+  const error = new ComposefsError(knownCode(packed.code), packed.message, {
     ...(packed.hint !== undefined && { hint: packed.hint }),
     ...(packed.cause !== undefined && { cause: unpackError(packed.cause) }),
   });

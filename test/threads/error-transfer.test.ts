@@ -39,7 +39,7 @@ test('an error says what the user can do where its cause does', () => {
   const cause = new RegistryError('TIMEOUT', 'silence', { hint: 'wait' });
   assert.equal(new ContextError('Pulling', new ContextError('Layer', cause)).hint, 'wait');
   assert.equal(new ContextError('Pulling', cause, 'better').hint, 'better');
-  assert.equal(new ComposefsError('X', 'x', { cause: new Error('y') }).hint, undefined);
+  assert.equal(new ComposefsError('TIMEOUT', 'x', { cause: new Error('y') }).hint, undefined);
 });
 
 test('what a signal ends has a code', () => {
@@ -61,6 +61,6 @@ test('instanceof of what is no error, and of classes that are not of the same li
     assert.equal(value instanceof ComposefsError, false);
   }
   class Own extends ComposefsError {}
-  assert.equal(new ComposefsError('X', 'x') instanceof Own, false);
-  assert.equal(new Own('X', 'x') instanceof ComposefsError, true);
+  assert.equal(new ComposefsError('TIMEOUT', 'x') instanceof Own, false);
+  assert.equal(new Own('TIMEOUT', 'x') instanceof ComposefsError, true);
 });

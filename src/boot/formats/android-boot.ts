@@ -1,7 +1,8 @@
 /** Android boot images of header version 2 (spec 50 §9.1). All integers are little-endian. */
 
 import { decodeUtf8 } from '../../bytes/text.js';
-import { ComposefsError } from '../../errors.js';
+import type { ErrorCodeOf } from '../../error-codes.js';
+import { ComposefsError, type ErrorDetails } from '../../errors.js';
 import { bytesOf, type FileBytes } from './file-bytes.js';
 
 export const ANDROID_BOOT_MAGIC: Buffer = Buffer.from('ANDROID!');
@@ -31,7 +32,13 @@ const PAYLOADS = [
 ] as const;
 
 /** Codes: `NOT_AN_ANDROID_BOOT_IMAGE`, `ANDROID_BOOT_VERSION`, `ANDROID_BOOT_INVALID`, `ANDROID_BOOT_NO_COMPONENT`. */
-export class AndroidBootError extends ComposefsError {}
+export class AndroidBootError extends ComposefsError {
+  declare readonly code: ErrorCodeOf<'boot'>;
+
+  constructor(code: ErrorCodeOf<'boot'>, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+  }
+}
 
 export class AndroidBootImage {
   readonly #file: FileBytes;

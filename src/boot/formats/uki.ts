@@ -1,7 +1,8 @@
 /** Sections of unified kernel images, which are PE executables (spec 50 §9). All integers are little-endian. */
 
 import { decodeUtf8 } from '../../bytes/text.js';
-import { ComposefsError } from '../../errors.js';
+import type { ErrorCodeOf } from '../../error-codes.js';
+import { ComposefsError, type ErrorDetails } from '../../errors.js';
 import { bytesOf, type FileBytes } from './file-bytes.js';
 import { OsReleaseInfo } from './os-release.js';
 
@@ -22,7 +23,13 @@ const RAW_DATA = 20;
 const MAX_TEXT_SECTION = 1024 * 1024;
 
 /** Codes: `NOT_A_UKI`, `UKI_SECTION_MISSING`, `UKI_SECTION_NOT_UTF8`, `UKI_SECTION_TOO_LARGE`, `UKI_NO_NAME`. */
-export class UkiError extends ComposefsError {}
+export class UkiError extends ComposefsError {
+  declare readonly code: ErrorCodeOf<'boot'>;
+
+  constructor(code: ErrorCodeOf<'boot'>, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+  }
+}
 
 /**
  * The data of the first section of a name: as many bytes as the section has in memory, not as it has in the file.

@@ -2,7 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { mountImageAt } from '../../composefs/mount/index.js';
 import type { MountOptions as KernelOptions } from '../../composefs/mount/options.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
+import { ComposefsError, ContextError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { O_PATH } from '../../linux/constants.js';
 import { inInitialUserNamespace } from '../../system/user-namespace.js';
 import type { Context } from '../context/context.js';
@@ -36,10 +36,7 @@ export async function mountAt(
     }
   } catch (cause) {
     const hint = hintFor(cause, mountpoint, options);
-    throw new ComposefsError(errorCode(cause), `Mounting image '${name}' at ${mountpoint}`, {
-      cause,
-      ...(hint !== undefined && { hint }),
-    });
+    throw new ContextError(`Mounting image '${name}' at ${mountpoint}`, cause, hint);
   } finally {
     for (const fd of fds) closeSync(fd);
   }

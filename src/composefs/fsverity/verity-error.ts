@@ -1,3 +1,4 @@
+import { type ErrorCode, knownCode } from '../../error-codes.js';
 import { ComposefsError, errorCode } from '../../errors.js';
 import { isSystemError } from '../../linux/errno.js';
 import { digestSize, type HashAlgorithm, kernelId } from './algorithm.js';
@@ -14,7 +15,7 @@ export type EnableVerityErrorKind =
 export class EnableVerityError extends ComposefsError {
   readonly kind: EnableVerityErrorKind;
 
-  constructor(kind: EnableVerityErrorKind, code: string, message: string, cause?: unknown) {
+  constructor(kind: EnableVerityErrorKind, code: ErrorCode, message: string, cause?: unknown) {
     super(code, message, cause === undefined ? {} : { cause });
     this.kind = kind;
   }
@@ -35,7 +36,7 @@ export class EnableVerityError extends ComposefsError {
       const message = 'Signature verification failed';
       return new EnableVerityError('signature-verification-failed', 'VERITY_SIGNATURE_REJECTED', message);
     }
-    return new EnableVerityError('io', errorCode(error), ioMessage(error));
+    return new EnableVerityError('io', knownCode(errorCode(error)), ioMessage(error));
   }
 }
 
@@ -50,7 +51,7 @@ export type MeasureVerityErrorKind =
 export class MeasureVerityError extends ComposefsError {
   readonly kind: MeasureVerityErrorKind;
 
-  constructor(kind: MeasureVerityErrorKind, code: string, message: string, cause?: unknown) {
+  constructor(kind: MeasureVerityErrorKind, code: ErrorCode, message: string, cause?: unknown) {
     super(code, message, cause === undefined ? {} : { cause });
     this.kind = kind;
   }
@@ -65,7 +66,7 @@ export class MeasureVerityError extends ComposefsError {
       return new MeasureVerityError('verity-missing', 'VERITY_MISSING', 'fs-verity is not enabled on file');
     }
     if (isSystemError(error, 'EOVERFLOW')) return MeasureVerityError.invalidSize(algorithm);
-    return new MeasureVerityError('io', errorCode(error), ioMessage(error));
+    return new MeasureVerityError('io', knownCode(errorCode(error)), ioMessage(error));
   }
 
   static invalidSize(expected: HashAlgorithm): MeasureVerityError {
@@ -84,13 +85,13 @@ export class MeasureVerityError extends ComposefsError {
 export class CompareVerityError extends ComposefsError {
   readonly kind: 'measure' | 'digest-mismatch';
 
-  constructor(kind: 'measure' | 'digest-mismatch', code: string, message: string, cause?: unknown) {
+  constructor(kind: 'measure' | 'digest-mismatch', code: ErrorCode, message: string, cause?: unknown) {
     super(code, message, cause === undefined ? {} : { cause });
     this.kind = kind;
   }
 
   static measure(cause: unknown): CompareVerityError {
-    return new CompareVerityError('measure', errorCode(cause), 'failed to read verity', cause);
+    return new CompareVerityError('measure', knownCode(errorCode(cause)), 'failed to read verity', cause);
   }
 
   static mismatch(expected: ObjectId, found: ObjectId): CompareVerityError {

@@ -1,4 +1,5 @@
 import { type ByteString, quoteBytes } from '../../bytes/byte-string.js';
+import type { ErrorCode } from '../../error-codes.js';
 import { ComposefsError } from '../../errors.js';
 
 /** Spec 30 §7.3, without the kinds that only a leaf table can have. `too-many-links` is ours. */
@@ -10,7 +11,7 @@ export type ImageErrorKind =
   | 'is-not-regular'
   | 'too-many-links';
 
-const CODES: Readonly<Record<ImageErrorKind, string>> = {
+const CODES: Readonly<Record<ImageErrorKind, ErrorCode>> = {
   'invalid-filename': 'INVALID_FILENAME',
   'not-found': 'ENTRY_NOT_FOUND',
   'not-a-directory': 'NOT_A_DIRECTORY',

@@ -1,10 +1,17 @@
-import { ComposefsError } from '../../errors.js';
+import type { ErrorCodeOf } from '../../error-codes.js';
+import { ComposefsError, type ErrorDetails } from '../../errors.js';
 
 /**
  * Compressed data that cannot be decoded. Codes: `COMPRESSED_DATA_INVALID`, `COMPRESSED_DATA_TRUNCATED`,
  * `COMPRESSED_TRAILING_DATA`, `COMPRESSION_UNSUPPORTED`.
  */
-export class CompressionError extends ComposefsError {}
+export class CompressionError extends ComposefsError {
+  declare readonly code: ErrorCodeOf<'compression'>;
+
+  constructor(code: ErrorCodeOf<'compression'>, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+  }
+}
 
 export function invalidData(format: string, reason: string, cause?: unknown): CompressionError {
   const details = cause === undefined ? {} : { cause };

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { COMPRESSION_MAGIC_BYTES, readableCompression } from '../../compression/decompress.js';
-import { ComposefsError, errorCode } from '../../errors.js';
+import { ComposefsError, ContextError, errorCode } from '../../errors.js';
 import { readInto, writeFully } from '../../fs/files.js';
 import { openUnlinked, temporaryDirectory } from '../../fs/spool.js';
 import { procPath } from '../../linux/link.js';
@@ -73,6 +73,6 @@ async function unpack(
     closeSync(fd);
     if (!['ENOSPC', 'EDQUOT'].includes(errorCode(error))) throw error;
     const message = `there is no room in ${directory} to decompress the archive`;
-    throw new ComposefsError(errorCode(error), message, { cause: error, hint: 'TMPDIR names another directory.' });
+    throw new ContextError(message, error, 'TMPDIR names another directory.');
   }
 }

@@ -1,21 +1,26 @@
-import { ComposefsError } from '../../errors.js';
+import type { ErrorCodeOf } from '../../error-codes.js';
+import { ComposefsError, type ErrorDetails } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
 
-/**
- * Codes: `BLOB_NOT_FOUND`, `BLOB_SIZE_MISMATCH`, `BLOB_DIGEST_MISMATCH`, `BLOB_TOO_LARGE`, `BLOB_NOT_A_FILE`,
- * `UNSUPPORTED_DIGEST`.
- */
+/** `SourceErrorCode`, and what can be wrong with a digest. */
+export type SourceErrorCode = ErrorCodeOf<'sources'> | 'UNSUPPORTED_DIGEST' | 'INVALID_DOCUMENT';
+
+/** A blob is not what its descriptor says. */
 export class BlobError extends ComposefsError {
+  declare readonly code: SourceErrorCode;
   readonly digest: OciDigest;
 
-  constructor(code: string, digest: OciDigest, message: string, cause?: unknown) {
+  constructor(code: SourceErrorCode, digest: OciDigest, message: string, cause?: unknown) {
     super(code, message, cause === undefined ? {} : { cause });
     this.digest = digest;
   }
 }
 
-/**
- * The image cannot be found in its source. Codes: `INDEX_NOT_FOUND`, `TAG_NOT_FOUND`, `PLATFORM_NOT_FOUND`,
- * `UNEXPECTED_MEDIA_TYPE`, `NESTED_INDEX`, `UNSUPPORTED_TRANSPORT`, `INVALID_ARCHIVE`.
- */
-export class ImageSourceError extends ComposefsError {}
+/** The image cannot be found in its source. */
+export class ImageSourceError extends ComposefsError {
+  declare readonly code: SourceErrorCode;
+
+  constructor(code: SourceErrorCode, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+  }
+}

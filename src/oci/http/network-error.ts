@@ -1,3 +1,4 @@
+import { systemCode } from '../../error-codes.js';
 import { ComposefsError, errorCode } from '../../errors.js';
 import { displayUrl, RegistryError } from '../model/registry-error.js';
 import { HttpSyntaxError } from './http-syntax.js';
@@ -66,7 +67,10 @@ export function networkError(cause: unknown, url: URL): ComposefsError {
     return new RegistryError('BAD_RESPONSE', message, { cause, retriable: true });
   }
   const retriable = TRANSIENT_CODES.has(code);
-  return new RegistryError(code, `The connection to ${displayUrl(url)} failed (${code})`, { cause, retriable });
+  return new RegistryError(systemCode(code), `The connection to ${displayUrl(url)} failed (${code})`, {
+    cause,
+    retriable,
+  });
 }
 
 function certificateError(cause: unknown, code: string, url: URL): RegistryError {

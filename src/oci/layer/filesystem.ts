@@ -5,7 +5,7 @@ import { SplitStreamError } from '../../composefs/splitstream/index.js';
 import { ImageError } from '../../composefs/tree/image-error.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { UNINITIALIZED_STAT } from '../../composefs/tree/stat.js';
-import { ComposefsError, errorCode, findCause, withContext } from '../../errors.js';
+import { ComposefsError, ContextError, findCause, withContext } from '../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { TarRules } from '../../tar/header.js';
 import { TarError } from '../../tar/tar-error.js';
@@ -132,5 +132,5 @@ function refusedByReference(error: unknown): unknown {
     ? 'composefs-rs refuses this image'
     : 'composefs-rs reads a tar of this image in another way, and what it makes of it is not stored';
   const hint = 'the layer rules `oci`, which are those without --layer-rules, may take this image';
-  return new ComposefsError(errorCode(error), message, { cause: error, hint });
+  return new ContextError(message, error, hint);
 }

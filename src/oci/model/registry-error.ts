@@ -1,3 +1,4 @@
+import { ERROR_CODES, type ErrorCodeOf, type SystemErrorCode, systemCode } from '../../error-codes.js';
 import { ComposefsError, type ErrorDetails } from '../../errors.js';
 
 export interface RegistryErrorDetails extends ErrorDetails {
@@ -9,17 +10,31 @@ export interface RegistryErrorDetails extends ErrorDetails {
   readonly retryAfterMs?: number;
 }
 
-/**
- * A registry, a token server or the network between failed. Codes: those of `network-error.ts` and `status-error.ts`,
- * `TIMEOUT`, `BAD_RESPONSE`, `TOO_MANY_REDIRECTS`, `INSECURE_REDIRECT`, `INSECURE_TOKEN_REALM`, `PROXY_REFUSED`,
- * `RESPONSE_TOO_LARGE`.
- */
+/** Also what is wrong with a blob or document that comes from a registry; `INTERNAL` for what has no name. */
+export type RegistryErrorCode =
+  | ErrorCodeOf<'registry' | 'sources' | 'oci'>
+  | SystemErrorCode
+  | 'NOT_FOUND'
+  | 'INTERNAL';
+
+/** A code as it is, if it is one that errors of registries have, else `INTERNAL`. */
+export function registryCode(code: string): RegistryErrorCode {
+  return isRegistryCode(code) ? code : systemCode(code);
+}
+
+function isRegistryCode(code: string): code is RegistryErrorCode {
+  const { registry, sources, oci } = ERROR_CODES;
+  return [registry, sources, oci].some((codes) => Object.hasOwn(codes, code)) || code === 'NOT_FOUND';
+}
+
+/** A registry, a token server or the network between failed. */
 export class RegistryError extends ComposefsError {
+  declare readonly code: RegistryErrorCode;
   readonly status: number | undefined;
   readonly retriable: boolean;
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, details: RegistryErrorDetails = {}) {
+  constructor(code: RegistryErrorCode, message: string, details: RegistryErrorDetails = {}) {
     super(code, message, details);
     this.status = details.status;
     this.retriable = details.retriable ?? false;

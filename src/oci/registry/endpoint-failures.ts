@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { RegistryError } from '../model/registry-error.js';
+import { RegistryError, registryCode } from '../model/registry-error.js';
 
 /** The failures of one endpoint after the other: what the last one said, the registry itself, is the reason. */
 export class EndpointFailures {
@@ -19,6 +19,6 @@ export class EndpointFailures {
     const full = `${message} (mirrors failed before: ${mirrors.join('; ')})`;
     const { status } = last.error instanceof RegistryError ? last.error : {};
     const details = { ...(hint !== undefined && { hint }), ...(status !== undefined && { status }) };
-    return new RegistryError(code, full, { cause, ...details });
+    return new RegistryError(registryCode(code), full, { cause, ...details });
   }
 }

@@ -12,6 +12,9 @@ const errorBody = v.object({
   errors: v.pipe(v.array(v.object({ code: v.nullish(v.string()), message: v.nullish(v.string()) })), v.minLength(1)),
 });
 
+/** What a registry may say of what it does not have. */
+const UNKNOWN = ['MANIFEST_UNKNOWN', 'NAME_UNKNOWN', 'BLOB_UNKNOWN'] as const;
+
 /**
  * What an answer that is no success means. Codes: `UNAUTHORIZED` (401), `DENIED` (403), the registry's own such as
  * `MANIFEST_UNKNOWN`, `NAME_UNKNOWN` and `BLOB_UNKNOWN`, else `NOT_FOUND` (404), `TOOMANYREQUESTS` (429),
@@ -34,7 +37,11 @@ export async function statusError(response: HttpResponse, who: string): Promise<
         hint: 'Check the name, and log in with an account that may pull it: `cfsctl oci login`.',
       });
     case 404:
-      return new RegistryError(said.code ?? 'NOT_FOUND', `${who} does not have it (404)${reason}`, details);
+      return new RegistryError(
+        UNKNOWN.find((code) => code === said.code) ?? 'NOT_FOUND',
+        `${who} does not have it (404)${reason}`,
+        details,
+      );
     case 429:
       return new RegistryError('TOOMANYREQUESTS', `${who} has had too many requests (429)${reason}`, {
         ...details,

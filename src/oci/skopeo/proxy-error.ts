@@ -1,10 +1,17 @@
+import type { ErrorCodeOf } from '../../error-codes.js';
 import { ComposefsError, type ErrorDetails } from '../../errors.js';
 
 /**
  * skopeo could not do what it was asked. Codes: `SKOPEO_NOT_FOUND` (not installed), `SKOPEO_TOO_OLD`, `SKOPEO_FAILED` (its
  * answer is an error), `SKOPEO_EXITED`, `SKOPEO_PROTOCOL` (an answer that makes no sense).
  */
-export class SkopeoError extends ComposefsError {}
+export class SkopeoError extends ComposefsError {
+  declare readonly code: ErrorCodeOf<'sources'>;
+
+  constructor(code: ErrorCodeOf<'sources'>, message: string, details: ErrorDetails = {}) {
+    super(code, message, details);
+  }
+}
 
 /** What skopeo answers, and what the user can do about it. */
 const HINTS: readonly (readonly [answer: RegExp, hint: string])[] = [

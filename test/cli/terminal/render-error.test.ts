@@ -9,7 +9,7 @@ function renderError(...args: Parameters<typeof errorLines>): string {
   return printLines(errorLines(...args));
 }
 
-const inner = new ComposefsError('INNER', 'inner');
+const inner = new ComposefsError('INVALID_IMAGE', 'inner');
 
 test('an error without a cause is one line', () => {
   assert.equal(renderError(inner), 'Error: inner\n');
@@ -25,7 +25,9 @@ test('several causes are numbered from the outside in', () => {
 });
 
 test('no value in a message or hint can begin a line', () => {
-  const forged = new ComposefsError('LINES', 'type a\n\nhint: run this', { hint: 'see b\nhint: and this\u2028x' });
+  const forged = new ComposefsError('INVALID_JSON', 'type a\n\nhint: run this', {
+    hint: 'see b\nhint: and this\u2028x',
+  });
   assert.equal(
     renderError(new ContextError('outer\rinner', forged)),
     'Error: outer\\u{d}inner\n\nCaused by:\n    type a\\u{a}\\u{a}hint: run this\n\nhint: see b\\u{a}hint: and this\\u{2028}x\n',
@@ -41,7 +43,7 @@ test('stacks are those of the program, whatever is in the message', () => {
 });
 
 test('the number is right-aligned in 5 columns', () => {
-  let error: Error = new ComposefsError('DEEP', 'm11');
+  let error: Error = new ComposefsError('DEADLOCK', 'm11');
   for (let i = 10; i >= 0; i--) error = new ContextError(`m${i}`, error);
   const lines = renderError(error).split('\n');
   assert.equal(lines[3], '    0: m1');
@@ -49,7 +51,7 @@ test('the number is right-aligned in 5 columns', () => {
 });
 
 test('a hint of any error in the chain comes last', () => {
-  const hinted = new ComposefsError('HINT', 'no verity', { hint: 'use --insecure' });
+  const hinted = new ComposefsError('NO_REPO', 'no verity', { hint: 'use --insecure' });
   const text = renderError(new ContextError('outer', hinted));
   assert.equal(text, 'Error: outer\n\nCaused by:\n    no verity\n\nhint: use --insecure\n');
 });

@@ -4,7 +4,7 @@ import { parseRetryAfter, retryDelay, withRetries } from '../../../src/oci/http/
 import { RegistryError } from '../../../src/oci/model/registry-error.js';
 
 const POLICY = { attempts: 4, baseMs: 100, maxMs: 300, maxRetryAfterMs: 5000 };
-const transient = new RegistryError('X', 'x', { retriable: true });
+const transient = new RegistryError('TIMEOUT', 'x', { retriable: true });
 
 test('pauses double up to a bound, and half of each is random', () => {
   for (const [attempt, longest] of [
@@ -21,12 +21,13 @@ test('pauses double up to a bound, and half of each is random', () => {
 });
 
 test('what cannot help is not tried', () => {
-  assert.equal(retryDelay(POLICY, 1, new RegistryError('X', 'x')), undefined);
+  assert.equal(retryDelay(POLICY, 1, new RegistryError('TIMEOUT', 'x')), undefined);
   assert.equal(retryDelay(POLICY, 1, new Error('x')), undefined);
 });
 
 test('Retry-After is waited for, unless it is too long', () => {
-  const after = (retryAfterMs: number): RegistryError => new RegistryError('X', 'x', { retriable: true, retryAfterMs });
+  const after = (retryAfterMs: number): RegistryError =>
+    new RegistryError('TIMEOUT', 'x', { retriable: true, retryAfterMs });
   const delay = retryDelay(POLICY, 1, after(2000)) ?? 0;
   assert.ok(delay >= 2000 && delay <= 2100);
   assert.equal(retryDelay(POLICY, 1, after(5001)), undefined);

@@ -143,7 +143,7 @@ test('with TLS there is something else than a registry', async (context) => {
   // The first bytes are gone by now, so that TLS fails in another way than with a 404; directly it does not.
   assert.deepEqual(await ask(host), PLAIN);
   assert.match(
-    await failure(ask(web.host).then(({ status }) => Promise.reject(new ComposefsError('X', `${status}`)))),
+    await failure(ask(web.host).then(({ status }) => Promise.reject(new ComposefsError('TIMEOUT', `${status}`)))),
     /^X 404/,
   );
 });

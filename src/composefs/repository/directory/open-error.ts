@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../../error-codes.js';
 import { ComposefsError, type ErrorDetails, errorCode } from '../../../errors.js';
 
 /** Why a directory could not be opened as a repository (spec 10 §8.4). System errors come through unchanged. */
@@ -9,12 +10,21 @@ export type RepositoryOpenErrorKind =
   | 'unsupported-version'
   | 'incompatible-features';
 
+const CODES: Readonly<Record<RepositoryOpenErrorKind, ErrorCode>> = {
+  'metadata-missing': 'METADATA_MISSING',
+  'old-format-repository': 'OLD_FORMAT_REPOSITORY',
+  'metadata-invalid': 'METADATA_INVALID',
+  'algorithm-mismatch': 'ALGORITHM_MISMATCH',
+  'unsupported-version': 'UNSUPPORTED_VERSION',
+  'incompatible-features': 'INCOMPATIBLE_FEATURES',
+};
+
 /** Its code is the kind in upper snake case: `METADATA_MISSING`, … */
 export class RepositoryOpenError extends ComposefsError {
   readonly kind: RepositoryOpenErrorKind;
 
   constructor(kind: RepositoryOpenErrorKind, message: string, details: ErrorDetails = {}) {
-    super(kind.toUpperCase().replaceAll('-', '_'), message, details);
+    super(CODES[kind], message, details);
     this.kind = kind;
   }
 }
