@@ -25,7 +25,7 @@ serveTasks<TestTasks>({
     return 2 * input;
   },
   fail: (text) => {
-    throw new ComposefsError('TEST_FAILURE', text, { hint: 'a hint' });
+    throw new ComposefsError('TIMEOUT', text, { hint: 'a hint' });
   },
   wait: async (_, { signal, report }) => {
     report({ type: 'message', text: 'waiting' });

@@ -34,7 +34,7 @@ test('a failure keeps its code and hint, and the thread goes on', async (context
   const { pool } = start(context, 1);
   await assert.rejects(pool.run('fail', 'what is wrong'), (error) => {
     assert.ok(error instanceof ComposefsError);
-    assert.deepEqual([error.code, error.message, error.hint], ['TEST_FAILURE', 'what is wrong', 'a hint']);
+    assert.deepEqual([error.code, error.message, error.hint], ['TIMEOUT', 'what is wrong', 'a hint']);
     return true;
   });
   assert.equal(await pool.run('double', 4), 8);

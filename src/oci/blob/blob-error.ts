@@ -3,7 +3,7 @@ import { ComposefsError, type ErrorDetails } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
 
 /** `SourceErrorCode`, and what can be wrong with a digest. */
-export type SourceErrorCode = ErrorCodeOf<'sources'> | 'UNSUPPORTED_DIGEST' | 'INVALID_DOCUMENT';
+export type SourceErrorCode = ErrorCodeOf<'sources' | 'storage'> | 'UNSUPPORTED_DIGEST' | 'INVALID_DOCUMENT';
 
 /** A blob is not what its descriptor says. */
 export class BlobError extends ComposefsError {

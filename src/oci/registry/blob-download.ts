@@ -143,7 +143,7 @@ export class BlobDownload {
     }
     if (failures.length === 0 || !isFailure(error)) throw error;
     const message = `${error.message}; its own URLs fail, too: ${failures.join('; ')}`;
-    throw new RegistryError(error.code, message, { cause: error });
+    throw new RegistryError(registryCode(error.code), message, { cause: error });
   }
 
   /** All that is missing, over as many connections as it takes. */
