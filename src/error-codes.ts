@@ -70,6 +70,7 @@ export const ERROR_CODES = {
     VERITY_UNAVAILABLE: 'a file cannot be checked, and was to be',
   },
   repository: {
+    AMBIGUOUS_OBJECT: 'several objects can be meant',
     ALREADY_INITIALIZED: 'there is a repository of another configuration',
     ALGORITHM_MISMATCH: 'the repository has another algorithm',
     METADATA_MISSING: 'there is no meta.json, so this is no repository',

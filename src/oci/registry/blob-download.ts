@@ -4,7 +4,7 @@ import { BlobError } from '../blob/blob-error.js';
 import type { HttpResponse } from '../http/http-response.js';
 import { pause, type RetryObserver, type RetryPolicy, retryDelay } from '../http/retry.js';
 import type { Descriptor } from '../model/descriptor.js';
-import { displayUrl, RegistryError } from '../model/registry-error.js';
+import { displayUrl, RegistryError, registryCode } from '../model/registry-error.js';
 import type { EndpointClient } from './endpoint-client.js';
 import { EndpointFailures } from './endpoint-failures.js';
 import type { ForeignUrls } from './foreign-urls.js';
