@@ -7,8 +7,10 @@ import type { ObjectId } from '../../fsverity/object-id.js';
  * what a disk takes long for, an open file costs the kernel less than a kilobyte.
  */
 const MAX_OBJECTS = 32_768;
-/** Several threads store at once, and other things need descriptors too. */
-const SHARE_OF_DESCRIPTORS = 16;
+/** Several threads store at once, and other things need descriptors too: each thread may have this part of them... */
+const SHARE_OF_DESCRIPTORS = 1 / 16;
+/** ...and more as long as no more than this part is open. The kernel gives the lowest number, which tells. */
+const FREE_DESCRIPTORS = 5 / 8;
 
 /** An object that is written, under no name yet. */
 export interface UnnamedObject {
@@ -22,15 +24,20 @@ export interface UnnamedObject {
  */
 export class UnnamedObjects {
   readonly #limit: number;
+  readonly #descriptors = descriptorLimit();
   readonly #objects = new Map<ObjectId, UnnamedObject>();
+  /** The descriptor of the last one. */
+  #last = 0;
 
-  constructor(limit: number = Math.min(MAX_OBJECTS, Math.floor(descriptorLimit() / SHARE_OF_DESCRIPTORS))) {
+  constructor(limit: number = MAX_OBJECTS) {
     this.#limit = limit;
   }
 
   /** Whether no more should be added before those that are there are named. */
   get isFull(): boolean {
-    return this.#objects.size >= this.#limit;
+    const { size } = this.#objects;
+    const isOverShare = size >= this.#descriptors * SHARE_OF_DESCRIPTORS;
+    return size >= this.#limit || (isOverShare && this.#last >= this.#descriptors * FREE_DESCRIPTORS);
   }
 
   has(id: ObjectId): boolean {
@@ -40,6 +47,7 @@ export class UnnamedObjects {
   /** Owns the file from now on. */
   add(id: ObjectId, object: UnnamedObject): void {
     this.#objects.set(id, object);
+    this.#last = object.file.fd;
   }
 
   /** Takes all of them out, for the caller to name. */
