@@ -10,6 +10,7 @@ import { addLookVerbs } from './verbs/look-verbs.js';
 import { addMachineVerbs } from './verbs/machine-verbs.js';
 import { addOciVerbs } from './verbs/oci-verbs.js';
 import { addRepositoryVerbs } from './verbs/repository-verbs.js';
+import { addShellVerbs } from './verbs/shell-verbs.js';
 
 const EXAMPLES = `
 Examples:
@@ -37,6 +38,7 @@ export function createProgram(output: Output): CfsctlCommand {
   addRepositoryVerbs(program, context);
   addAccountVerbs(program, context);
   addMachineVerbs(program, context);
+  addShellVerbs(program, context);
   addBootVerbs(program.verb('boot', 'Boot entries').enablePositionalOptions(), context);
   const oci = program.verb('oci', 'OCI images and layers').enablePositionalOptions();
   addOciVerbs(oci, context);

@@ -1,4 +1,12 @@
-import { Command, type Help, type HelpContext, type Option, type ParseOptionsResult } from 'commander';
+import {
+  type AddHelpTextContext,
+  type AddHelpTextPosition,
+  Command,
+  type Help,
+  type HelpContext,
+  type Option,
+  type ParseOptionsResult,
+} from 'commander';
 import { CfsctlOption } from '../context/options.js';
 import { UsageError } from '../context/usage-error.js';
 import { verbElsewhere, verbsOf } from './elsewhere.js';
@@ -13,6 +21,12 @@ import { similarNames } from './similar-names.js';
 export class CfsctlCommand extends Command {
   /** The options on the command line so far, in order. */
   readonly #given: CfsctlOption[] = [];
+  #notes = '';
+
+  /** What the help has after the options. */
+  get notes(): string {
+    return this.#notes;
+  }
   /** Whether what follows the first argument is somebody else's. */
   passesThrough = false;
 
@@ -30,6 +44,11 @@ export class CfsctlCommand extends Command {
 
   override createHelp(): Help {
     return new CfsctlHelp();
+  }
+
+  override addHelpText(position: AddHelpTextPosition, text: string | ((context: AddHelpTextContext) => string)): this {
+    if (position === 'after' && typeof text === 'string') this.#notes = text;
+    return typeof text === 'string' ? super.addHelpText(position, text) : super.addHelpText(position, text);
   }
 
   addOptions(options: readonly CfsctlOption[]): this {
