@@ -27,7 +27,8 @@ test('there is a page for the program, each group and each verb, and none for wh
 test('package.json lists the pages, so that npm installs them', () => {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   assert.ok(typeof manifest === 'object' && manifest !== null && 'man' in manifest);
-  assert.deepEqual(manifest.man, pages.map(({ file }) => `dist/man/${file}`).sort());
+  const listed = pages.map(({ file }) => `dist/man/${file}`).sort();
+  assert.deepEqual(manifest.man, listed, 'after a new verb: node scripts/write-manual.mjs --list');
 });
 
 test('a page says what the help says', () => {
