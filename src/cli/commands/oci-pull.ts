@@ -27,6 +27,7 @@ export interface OciPullOptions extends TransferOptions, ProgressOptions, LayerL
   readonly localFetch?: keyof typeof LOCAL_FETCH;
   readonly layerRules?: LayerRules;
   readonly bootable?: boolean;
+  readonly keepBlobs?: boolean;
   /** Hex; needs `bootable`. */
   readonly expectedDigest?: string;
   readonly minRate?: number;
@@ -101,7 +102,7 @@ function renderBootImage({ id, match }: PulledBootImage): string {
 }
 
 async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
-  const { platform, signaturePolicy, referrers, via, localFetch, layerRules, minRate } = options;
+  const { platform, keepBlobs, signaturePolicy, referrers, via, localFetch, layerRules, minRate } = options;
   const { timeouts, ...settings } = await transferSettings(options);
   return {
     ...settings,
@@ -109,6 +110,7 @@ async function pullOptions(options: OciPullOptions): Promise<PullOptions> {
       platform: parseArgumentValue('--platform <PLATFORM>', platform, parsePlatform),
     }),
     timeouts: minRate === undefined ? timeouts : { ...timeouts, minBytesPerSecond: minRate },
+    keepBlobs,
     signaturePolicy,
     referrers,
     via,

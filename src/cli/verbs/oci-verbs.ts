@@ -89,6 +89,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     )
     .requires({ expectedDigest: ['bootable'] })
     .addOption(flag('--referrers', 'Pull what refers to the image as well: signatures, SBOMs'))
+    .addOption(flag('--keep-blobs', 'Keep layers as they were compressed, too, so that the image can leave as it came'))
     .addOption(choice('--via <PROGRAM>', 'Read the image with this program, whatever its transport', ['skopeo']))
     .addOption(localFetch)
     .addOption(layerRulesOption())

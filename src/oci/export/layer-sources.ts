@@ -12,7 +12,7 @@ export interface LayerSource {
   readonly key: string;
   /** As the manifest has it. */
   readonly descriptor: Descriptor;
-  /** The blob itself, bit for bit. Of a layer that was compressed only the content is stored. */
+  /** The blob itself, bit for bit. Of a layer that was compressed only the content is stored, unless the blob was kept. */
   readonly blob: StoredContent | undefined;
   /** The uncompressed tar; undefined for a blob that is none. */
   readonly tar: StoredContent | undefined;
@@ -38,7 +38,10 @@ function imageLayer(image: OciImage, descriptor: Descriptor, key: string): Layer
   const digest = parseOciDigest(key);
   const tar: StoredContent = { verity: storedLayer(image, key), contentType: LAYER_CONTENT_TYPE, digest };
   // Some tools call a layer compressed that is not: the digest tells.
-  return { key, descriptor, tar, blob: descriptor.digest === digest ? tar : undefined };
+  if (descriptor.digest === digest) return { key, descriptor, tar, blob: tar };
+  const verity = image.blobRefs.get(descriptor.digest);
+  const kept = verity && { verity, contentType: BLOB_CONTENT_TYPE, digest: descriptor.digest };
+  return { key, descriptor, tar, blob: kept };
 }
 
 /** Blobs of artifacts are stored as they are, but tars are taken apart like layers, whatever they were compressed with. */

@@ -8,9 +8,10 @@ import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } 
 import type { ImageSource } from '../sources/image-source.js';
 import { findConfig } from '../store/config-stream.js';
 import type { ImageContent } from '../store/link-image.js';
-import type { ImportStats } from './import-stats.js';
+import { addStats, type ImportStats } from './import-stats.js';
+import { pullBlobs, StoredBlobs } from './keep-blobs.js';
 import type { PullContext } from './pull-context.js';
-import { pairLayers, pullLayers } from './pull-layers.js';
+import { type PulledLayers, pairLayers, pullLayers } from './pull-layers.js';
 import type { PulledLayer } from './pull-options.js';
 
 export interface PulledContent extends ImageContent {
@@ -27,18 +28,50 @@ export async function pullContent(manifest: ManifestDocument, context: PullConte
   const { value, digest } = manifest;
   refuseDelta(value);
   const isContainer = isContainerImage(value);
-  const layerContext = { ...context, isContainer, manifest: digest };
+  const fromSource = source.layer.bind(source);
+  const layerContext = { ...context, isContainer, manifest: digest, layer: fromSource };
   const what = `${source.context.content} ${digest}`;
-  const { config, keys, refs, stats, layers } = await withContextAsync(what, async () => {
+  const { config, keys, blobs, refs, stats, layers } = await withContextAsync(what, async () => {
     const config = await readConfig(repo, source, value.config, progress);
     const keys = withContext(`Failed to parse config ${value.config.digest}`, () =>
       extractDiffIds(value.config.mediaType, config, value.layers),
     );
-    return { config, keys, ...(await pullLayers(pairLayers(keys, value.layers), layerContext)) };
+    const wanted = pairLayers(keys, value.layers);
+    if (!context.keepBlobs || !isContainer) {
+      return { config, keys, blobs: undefined, ...(await pullLayers(wanted, layerContext)) };
+    }
+    const blobs = await pullBlobs(wanted, layerContext);
+    const stored = new StoredBlobs(repo, blobs.refs, fromSource);
+    try {
+      const pulled = await pullLayers(wanted, { ...layerContext, layer: (descriptor) => stored.layer(descriptor) });
+      return { config, keys, blobs: blobs.refs, ...withTransfers(pulled, blobs) };
+    } finally {
+      stored.close();
+    }
   });
   signal?.throwIfAborted();
   const transfer = sumOf(layers);
-  return { manifest, config, keys, layers: refs, isContainer, stats, transfer, pulledLayers: layers };
+  return {
+    manifest,
+    config,
+    keys,
+    layers: refs,
+    ...(blobs && { blobs }),
+    isContainer,
+    stats,
+    transfer,
+    pulledLayers: layers,
+  };
+}
+
+/** What has come over the network came for the blobs. */
+function withTransfers(pulled: PulledLayers, blobs: PulledLayers): PulledLayers {
+  const transfers = new Map(blobs.layers.map(({ key, transfer }) => [key, transfer]));
+  const layers = pulled.layers.map((layer) => ({
+    ...layer,
+    transfer: transfers.get(layer.blob.digest) ?? layer.transfer,
+  }));
+  return { ...pulled, stats: addStats(pulled.stats, { ...blobs.stats, layers: 0, layersAlreadyPresent: 0 }), layers };
 }
 
 function sumOf(layers: readonly PulledLayer[]): Transfer {

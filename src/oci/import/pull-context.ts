@@ -21,6 +21,8 @@ export interface PullContext {
   readonly signal: AbortSignal | undefined;
   /** How large each layer may be. */
   readonly limits: LayerLimits | undefined;
+  /** Whether blobs that were compressed are stored as well. */
+  readonly keepBlobs: boolean;
   /** Called when the pull has given its names. */
   readonly releases: (() => void)[];
 }
@@ -47,14 +49,14 @@ export async function withPullContext<T>(
   options: PullOptions,
   stages: (context: PullContext) => Promise<T>,
 ): Promise<T> {
-  const { signal, progress = nullReporter, layerLimits: limits } = options;
+  const { signal, progress = nullReporter, layerLimits: limits, keepBlobs = false } = options;
   const names = new PullNames(repo);
   const result = await repo.hold(async () => {
     const pool = importPool(options.concurrency ?? MAX_THREADS);
     const namespace = new NamespacePool();
     const releases: (() => void)[] = [];
     try {
-      return await stages({ repo, source, pool, namespace, names, progress, signal, limits, releases });
+      return await stages({ repo, source, pool, namespace, names, progress, signal, limits, keepBlobs, releases });
     } finally {
       await Promise.all([pool.close(), namespace.close()]);
       await names.giveLayers();

@@ -3,7 +3,7 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError, ContextError } from '../../errors.js';
 import { sendChunks } from '../../threads/chunk-channel.js';
-import { type LayerContent, NO_TRANSFER, type Transfer, type Transferred } from '../blob/layer-blob.js';
+import { type LayerBlob, type LayerContent, NO_TRANSFER, type Transfer, type Transferred } from '../blob/layer-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { findArtifactLayer, findLayer } from './find-layer.js';
@@ -25,6 +25,10 @@ export interface LayersContext extends PullContext {
   readonly manifest: OciDigest;
   /** Whether the layers are those of a container image, with diff_ids. */
   readonly isContainer: boolean;
+  /** A layer as its source has it. */
+  readonly layer: (descriptor: Descriptor) => LayerBlob;
+  /** Whether the layers are stored as they come, whatever is in them. */
+  readonly areBlobs?: boolean;
 }
 
 export interface PulledLayers {
@@ -56,7 +60,7 @@ export function pairLayers(diffIds: readonly OciDigest[], descriptors: readonly 
  * the others; layers that were complete stay.
  */
 export async function pullLayers(wanted: readonly WantedLayer[], context: LayersContext): Promise<PulledLayers> {
-  const { source, progress } = context;
+  const { progress } = context;
   const refs = new Map<string, ObjectId>();
   const missing: WantedLayer[] = [];
   let present = 0;
@@ -70,7 +74,7 @@ export async function pullLayers(wanted: readonly WantedLayer[], context: Layers
       refs.set(layer.key, existing);
       present += layer.descriptor.size;
       // A crash just after the layer got its name leaves what was kept of it.
-      source.layer(layer.descriptor).stored();
+      context.layer(layer.descriptor).stored();
     }
   }
   progress.report({ type: 'plan', total, present, unit: 'bytes' });
@@ -155,13 +159,16 @@ async function pullLayer(
   context: LayersContext,
   signal: AbortSignal,
 ): Promise<Transferred<NewLayer>> {
-  const { source, progress, names } = context;
+  const { progress, names } = context;
   try {
-    const blob = source.layer(descriptor);
+    const blob = context.layer(descriptor);
     const message = (text: string): void => progress.report({ type: 'message', text });
     const keptBytes = blob.keptBytes();
     const layer = await blob.transfer(
-      (content) => storeInThread(content, { key, keptBytes }, helpers, context, signal),
+      (content) => {
+        const taken = context.areBlobs === true ? asBlob(content, descriptor) : content;
+        return storeInThread(taken, { key, keptBytes }, helpers, context, signal);
+      },
       { signal, message },
     );
     names.addLayer(layer.result, key, layer.result.times, () => blob.stored());
@@ -171,6 +178,16 @@ async function pullLayer(
     if (signal.aborted && error === signal.reason) throw error;
     throw new ContextError(`Failed to import layer ${descriptor.digest}`, error);
   }
+}
+
+/** @throws ComposefsError `BLOB_NOT_AVAILABLE` where the source has the content only, or another blob. */
+function asBlob(content: LayerContent, { digest, mediaType }: Descriptor): LayerContent {
+  if (content.kind !== 'store' && content.descriptor.digest === digest) {
+    return { ...content, descriptor: { ...content.descriptor, mediaType } };
+  }
+  throw new ComposefsError('BLOB_NOT_AVAILABLE', `the source does not have the blob ${digest} as it was`, {
+    hint: 'without --keep-blobs the image can be pulled from there',
+  });
 }
 
 /** Has a thread make a layer of the content; what comes here goes there in chunks. */

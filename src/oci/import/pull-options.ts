@@ -45,6 +45,8 @@ export interface PullOptions {
   readonly signaturePolicy?: string | undefined;
   /** Bring the artifacts that refer to the image, too: signatures, SBOMs. */
   readonly referrers?: boolean | undefined;
+  /** Store the blobs of compressed layers as well, so that the image can leave with its digest. */
+  readonly keepBlobs?: boolean | undefined;
   /** Make the boot image of the mode `allowlist-only`, too; a pull of an image that cannot be booted then fails. */
   readonly bootable?: boolean | undefined;
   /** By which rules the layers become the image's tree; given, an image that is linked already is built again. */

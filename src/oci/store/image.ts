@@ -37,6 +37,8 @@ export class OciImage {
   readonly config: ImageConfiguration | undefined;
   /** Layer key (diff_id; blob digest for artifacts) to the layer's splitstream. */
   readonly layerRefs: ReadonlyMap<string, ObjectId>;
+  /** Blob digest of a container image's layer to the stream of the blob, for those that were kept as they were pulled. */
+  readonly blobRefs: ReadonlyMap<string, ObjectId>;
   readonly #refs: ConfigRefs;
 
   private constructor(
@@ -46,6 +48,7 @@ export class OciImage {
     configVerity: ObjectId,
     config: ImageConfiguration | undefined,
     layerRefs: ReadonlyMap<string, ObjectId>,
+    blobRefs: ReadonlyMap<string, ObjectId>,
     refs: ConfigRefs,
   ) {
     this.manifestDigest = manifestDigest;
@@ -54,6 +57,7 @@ export class OciImage {
     this.configVerity = configVerity;
     this.config = config;
     this.layerRefs = layerRefs;
+    this.blobRefs = blobRefs;
     this.#refs = refs;
   }
 
@@ -75,13 +79,15 @@ export class OciImage {
     const storedConfig = readExternalStream(repo, identifier, CONFIG_CONTENT_TYPE, configVerity);
     const refs = sortConfigRefs(storedConfig.namedRefs);
     const isContainer = isContainerImage(manifest);
+    const ofManifest = manifestLayerRefs(manifest, stored.namedRefs);
     return new OciImage(
       digest,
       current,
       manifest,
       configVerity,
       isContainer ? parseConfig(storedConfig.data).value : undefined,
-      isContainer ? refs.layerRefs : artifactLayerRefs(manifest, stored.namedRefs),
+      isContainer ? refs.layerRefs : ofManifest,
+      isContainer ? ofManifest : new Map(),
       refs,
     );
   }
@@ -244,7 +250,11 @@ export class OciImage {
   }
 }
 
-function artifactLayerRefs(manifest: ImageManifest, namedRefs: ReadonlyMap<string, ObjectId>): Map<string, ObjectId> {
+/** The named refs of a manifest stream whose keys are digests of its layers. */
+export function manifestLayerRefs(
+  manifest: ImageManifest,
+  namedRefs: ReadonlyMap<string, ObjectId>,
+): Map<string, ObjectId> {
   const refs = new Map<string, ObjectId>();
   for (const { digest } of manifest.layers) {
     const id = namedRefs.get(digest);

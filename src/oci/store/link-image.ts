@@ -4,7 +4,7 @@ import type { Repository } from '../../composefs/repository/repository.js';
 import type { ZstdEncode } from '../../compression/zstd/encode.js';
 import { extractDiffIds } from '../model/diff-ids.js';
 import type { OciDigest } from '../model/digest.js';
-import { isContainerImage, type ManifestDocument } from '../model/manifest.js';
+import { type ImageManifest, isContainerImage, type ManifestDocument } from '../model/manifest.js';
 import { type ConfigRefs, configRefsOf, findConfig, type LinkedImages, layerRefsInOrder } from './config-stream.js';
 import { storeExternalStream } from './external-stream.js';
 import {
@@ -27,6 +27,8 @@ export interface ImageContent {
   readonly keys: readonly string[];
   /** The splitstream of each key. */
   readonly layers: ReadonlyMap<string, ObjectId>;
+  /** Blobs of a container image that are kept, by digest. Those that the stored manifest has stay, whatever is here. */
+  readonly blobs?: ReadonlyMap<string, ObjectId>;
 }
 
 /** The content of a stored image. */
@@ -105,9 +107,10 @@ export function linkImage(
     }
   }
 
-  const layers = layerRefsInOrder([...new Set(content.keys)], content.layers);
-  const links = { configDigest, configVerity, layers };
   const stored = findManifest(repo, manifest.digest);
+  const blobs = keptBlobs(manifest.value, content.keys, stored?.namedRefs, content.blobs);
+  const layers = [...layerRefsInOrder([...new Set(content.keys)], content.layers), ...blobs];
+  const links = { configDigest, configVerity, layers };
   const before = find(manifestIdentifier(manifest.digest));
   const isLinked = before !== undefined && stored !== undefined && hasLinks(stored, links);
   const manifestVerity = isLinked ? before : storeManifest(repo, manifest.raw, links, encode);
@@ -204,6 +207,20 @@ function leadsTo({ namedRefs }: StoredManifest, configDigest: OciDigest, configV
   return namedRefs.get(configRefKey(configDigest)) === configVerity;
 }
 
+/** The blobs of layers that have other keys, in the order of the manifest. The reference knows no such refs, and keeps them. */
+function keptBlobs(
+  manifest: ImageManifest,
+  keys: readonly string[],
+  stored: ReadonlyMap<string, ObjectId> | undefined,
+  added?: ReadonlyMap<string, ObjectId>,
+): (readonly [string, ObjectId])[] {
+  const digests = [...new Set(manifest.layers.map(({ digest }) => digest))].filter((digest) => !keys.includes(digest));
+  return digests.flatMap((digest) => {
+    const id = added?.get(digest) ?? stored?.get(digest);
+    return id === undefined ? [] : [[digest, id] as const];
+  });
+}
+
 /** The layers of a stored manifest in the order of its stream: those of the config where it has them. */
 function manifestLayers(
   { manifest, namedRefs }: StoredManifest,
@@ -213,7 +230,7 @@ function manifestLayers(
   try {
     const keys = new Set(extractDiffIds(manifest.config.mediaType, config, manifest.layers));
     const refs = isContainerImage(manifest) ? new Map([...namedRefs, ...configRefs]) : namedRefs;
-    return layerRefsInOrder([...keys], refs);
+    return [...layerRefsInOrder([...keys], refs), ...keptBlobs(manifest, [...keys], namedRefs)];
   } catch {
     // A damaged manifest stays as it is.
     return undefined;
