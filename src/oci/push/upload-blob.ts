@@ -3,9 +3,12 @@ import type { RequestBody } from '../http/http.js';
 import type { HttpResponse } from '../http/http-response.js';
 import { pause, type RetryObserver, type RetryPolicy, retryDelay } from '../http/retry.js';
 import type { Descriptor } from '../model/descriptor.js';
-import { RegistryError } from '../model/registry-error.js';
+import { displayUrl, RegistryError } from '../model/registry-error.js';
 import type { EndpointClient, EndpointRequest } from '../registry/endpoint-client.js';
 import { answerer, statusError } from '../registry/status-error.js';
+
+/** How often a registry may have less than it had before: then it never gets the whole. */
+const MAX_SETBACKS = 20;
 
 /** A blob to be sent. */
 export interface UploadContent {
@@ -45,6 +48,7 @@ class Upload {
   #offset = 0;
   /** Failures since something has arrived. */
   #failures = 0;
+  #setbacks = 0;
 
   constructor(content: UploadContent, options: UploadOptions) {
     this.#content = content;
@@ -72,7 +76,11 @@ class Upload {
   async #goOn(): Promise<void> {
     const { digest, size } = this.#content.descriptor;
     if (this.#location === undefined) await this.#begin();
-    while (this.#offset < size) await this.#sendChunk(Math.min(this.#chunkSize, size - this.#offset));
+    while (this.#offset < size) {
+      await this.#sendChunk(Math.min(this.#chunkSize, size - this.#offset));
+      // The registry may have forgotten the upload.
+      if (this.#location === undefined) await this.#begin();
+    }
     const url = new URL(this.#place());
     url.searchParams.append('digest', digest);
     const response = await this.#request(url, { method: 'PUT' });
@@ -139,8 +147,17 @@ class Upload {
   /** Where an upload stands that has broken off; one that is gone begins anew. */
   async #findPlace(): Promise<void> {
     if (this.#location === undefined) return;
+    const before = this.#offset;
+    await this.#askForPlace(this.#location);
+    if (this.#offset < before) this.#setbacks += 1;
+    if (this.#setbacks <= MAX_SETBACKS) return;
+    const { digest } = this.#content.descriptor;
+    throw new RegistryError('BAD_RESPONSE', `${this.#options.client.host} loses what it has received of ${digest}`);
+  }
+
+  async #askForPlace(location: URL): Promise<void> {
     try {
-      const response = await this.#request(this.#location, { method: 'GET' });
+      const response = await this.#request(location, { method: 'GET' });
       const received = receivedBytes(response);
       response.discard();
       if (response.status === 204 && received !== undefined && received <= this.#content.descriptor.size) {
@@ -173,7 +190,11 @@ class Upload {
     if (location === undefined || !URL.canParse(location, response.url.href)) {
       throw new RegistryError('BAD_RESPONSE', `${answerer(response)} does not say where the upload goes`);
     }
-    this.#location = new URL(location, response.url);
+    const url = new URL(location, response.url);
+    if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+      throw new RegistryError('BAD_RESPONSE', `${answerer(response)} sends uploads to ${displayUrl(url)}`);
+    }
+    this.#location = url;
   }
 
   async #refusal(response: HttpResponse): Promise<RegistryError> {

@@ -361,6 +361,20 @@ test('uploads may go on at another host, which does not see the credentials', as
   assert.deepEqual(seen, []);
 });
 
+test('a registry that leads nowhere, or loses what it gets, is given up', async (context) => {
+  const { registry, push } = await setUp(context);
+  registry.addFault({ type: 'headers', headers: { Location: 'file:///etc/passwd' } }, { method: 'POST' });
+  await assert.rejects(push(), failsWith('BAD_RESPONSE', 'sends uploads to'));
+  registry.clearFaults();
+  registry.addFault({ type: 'headers', headers: { Location: undefined } }, { method: 'POST' });
+  await assert.rejects(push(), failsWith('BAD_RESPONSE', 'does not say where the upload goes'));
+  registry.clearFaults();
+  // Every second chunk is refused, and the upload has gone then.
+  registry.addFault({ type: 'status', status: 416 }, { method: 'PATCH', nth: (n) => n % 2 === 0 });
+  registry.addFault({ type: 'status', status: 404 }, { method: 'GET', path: '*/uploads/*' });
+  await assert.rejects(push('team/app', { chunkSize: 1000 }), failsWith('BAD_RESPONSE', 'loses what it has received'));
+});
+
 test('a damaged layer does not arrive', async (context) => {
   const { registry, repo, push } = await setUp(context);
   const object = computeVerity('sha256', noise(200_000, 0));
