@@ -172,6 +172,7 @@ export const ERROR_CODES = {
     ARCHIVE_TOO_LARGE: 'an archive goes beyond a bound',
     REFERRERS_UNSUPPORTED: 'the source cannot tell what refers to an image',
     BLOB_NOT_FOUND: 'a blob is missing in its source',
+    BLOB_NOT_AVAILABLE: 'a source has what a blob contains, and not the blob that is to be kept',
     BLOB_NOT_A_FILE: 'a blob is no regular file',
     BLOB_SIZE_MISMATCH: 'a blob does not have the size of its descriptor',
     BLOB_DIGEST_MISMATCH: 'a blob does not have the digest of its descriptor',
