@@ -65,7 +65,7 @@ test('blobs can be kept later, and stay when the image is pulled again or linked
   await repo.gc();
   assert.equal(await exported(context, repo), GZIP.manifest.descriptor.digest);
   assert.ok(await isSound(repo));
-  untagImage(repo, 'a');
+  await untagImage(repo, 'a');
   await repo.gc();
   assert.deepEqual(objectIds(repo), []);
 });
