@@ -138,6 +138,7 @@ export const ERROR_CODES = {
     INVALID_LAYER: 'a layer cannot be applied, or is not stored as it must be',
     LAYER_TOO_LARGE: 'a layer goes beyond a bound',
     LAYER_NOT_FOUND: 'the repository has no such layer',
+    NOT_A_LAYER: 'what is stored under the digest is the blob of an artifact',
     MISSING_LAYER: 'an image names a layer that the repository does not have',
     LAYER_COUNT_MISMATCH: 'manifest and config do not have as many layers',
     DIFF_ID_MISMATCH: 'a layer is not the tar that its diff_id names',

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Mount, mountPath } from '../composefs/mount/mount-handle.js';
 import { ComposefsError, withContext } from '../errors.js';
 import { unpackError } from '../threads/error-transfer.js';
 import { type AttachedMount, detach } from './fuse-mount.js';
@@ -14,9 +15,14 @@ const SERVER = fileURLToPath(new URL('./server-process.js', import.meta.url));
 const NURSERY = '--max-semi-space-size=1';
 
 /** A mount served by another process. */
-export interface FuseMount {
+export class FuseMount extends Mount {
   /** Of the server, which ends with the mount. SIGTERM makes it unmount. */
   readonly pid: number;
+
+  constructor(path: string, pid: number) {
+    super(path);
+    this.pid = pid;
+  }
 }
 
 /**
@@ -40,6 +46,7 @@ export async function mountFuse(
   return await withPlan(repository, name, mountPoint, options, async (plan, source) => {
     let server: ServerProcess | undefined;
     try {
+      const path = mountPath(mountPoint);
       try {
         server = new ServerProcess(plan, source);
       } finally {
@@ -48,7 +55,7 @@ export async function mountFuse(
       }
       await server.start({ name, source, plan, options });
       await server.mounted(plan.finish());
-      return { pid: server.pid };
+      return new FuseMount(path, server.pid);
     } catch (error) {
       plan.cancel();
       server?.end();

@@ -45,6 +45,7 @@ export type { GivenCredentials, RegistryConfigOptions } from './containers-confi
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
 export { type ExportTarget, type ExportTransport, parseExportTarget } from './export/export-target.js';
 export type { Recompression } from './export/layer-compression.js';
+export { type ImageFilesOptions, openImageFiles } from './files/image-files.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
 export type { DigestExplanation, MtimeRule } from './import/explain-digest.js';
@@ -65,8 +66,8 @@ export {
   upgradeRepo,
 } from './import/upgrade.js';
 export { processEntry } from './layer/apply-layer.js';
-export { createFilesystem, type FilesystemOptions } from './layer/filesystem.js';
-export { layerDumpfile, layerInfo, layerTar } from './layer/inspect-layer.js';
+export { type CreateFilesystemOptions, createFilesystem, type FilesystemOptions } from './layer/filesystem.js';
+export { type InspectLayerOptions, layerDumpfile, layerInfo, layerTar } from './layer/inspect-layer.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';
 export { LAYER_RULES, type LayerRules } from './layer/layer-rules.js';
 export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.js';
@@ -78,6 +79,7 @@ export type { LayerLimits } from './model/layer-limits.js';
 export { type ImageManifest, isContainerImage, type ManifestDocument } from './model/manifest.js';
 export { isTarMediaType } from './model/media-types.js';
 export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
+export { type MountOptions, mount } from './mount/mount.js';
 export { type PushOptions, type PushResult, pushImage } from './push/push-image.js';
 export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
 export { SkopeoError } from './skopeo/proxy-error.js';
@@ -95,6 +97,7 @@ export {
 } from './store/config-stream.js';
 export type { ContentAndVerity } from './store/content-and-verity.js';
 export { OciErofsNotFound, OciImageNotFound, OciRefNotFound } from './store/errors.js';
+export { findImage } from './store/find-image.js';
 export {
   BLOB_CONTENT_TYPE,
   BOOT_IMAGE_REF_KEY,

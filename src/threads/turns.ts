@@ -29,3 +29,33 @@ export class Turns {
     this.#end = performance.now() + TURN_MS;
   }
 }
+
+/** Long work that can be interrupted at each `yield`. */
+export type Steps<Result> = Generator<void, Result, void>;
+
+/** Does the work at once, and blocks the thread. */
+export function runSteps<Result>(steps: Steps<Result>): Result {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/**
+ * Does the work in turns.
+ *
+ * @throws what the work throws; the reason of the signal, after the work has cleaned up.
+ */
+export async function runInTurns<Result>(steps: Steps<Result>, signal?: AbortSignal): Promise<Result> {
+  const turns = new Turns(signal);
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      if (turns.isOver()) await turns.next();
+    }
+  } catch (error) {
+    steps.return(undefined as never);
+    throw error;
+  }
+}

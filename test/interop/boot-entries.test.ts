@@ -194,13 +194,13 @@ for (const { name, files, options = {}, refused, code } of CASES) {
       else assert.match(result.stderr, refused);
 
       await using repo = await Repository.open(repository);
-      const write = () => {
-        const root = createFilesystem(repo, OciImage.openRef(repo, 'image').configDigest);
+      const write = async () => {
+        const root = await createFilesystem(repo, OciImage.openRef(repo, 'image').configDigest);
         const entries = getBootResources(root, repo.objects);
         return writeBootSimple(repo.objects, entries, ours, { ...options, karg });
       };
-      if (code !== undefined) assert.throws(write, { code });
-      else write();
+      if (code !== undefined) await assert.rejects(write, { code });
+      else await write();
       assert.deepEqual(describe(ours), code === undefined ? describe(theirs) : {});
     }),
   );

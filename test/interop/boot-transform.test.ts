@@ -57,7 +57,7 @@ async function compareDirectory(path: string): Promise<boolean> {
     assert.equal(dumpOf(root), theirs(...options, 'create-dumpfile', '--bootable', path));
     for (const version of [0, 1, 2] as const) {
       const id = theirs(...options, '--erofs-version', String(version), 'compute-id', '--bootable', path).trim();
-      assert.equal(computeImageId(root, version, algorithm), id, `${algorithm}, V${version}`);
+      assert.equal(await computeImageId(root, version, algorithm), id, `${algorithm}, V${version}`);
     }
   }
   return true;
@@ -91,13 +91,13 @@ test('images become the same trees, with the same ids', { skip }, async (context
       theirs('--repo', path, 'oci', 'pull', `oci:${layout}:a`, 'a');
       await using repo = await Repository.open(path);
       await pull(repo, `oci:${layout}:a`, 'a');
-      const root = createFilesystem(repo, OciImage.openRef(repo, 'a').configDigest);
+      const root = await createFilesystem(repo, OciImage.openRef(repo, 'a').configDigest);
       transformForBoot(root, repo.objects);
       assert.equal(dumpOf(root), theirs('--repo', path, 'oci', 'dump', '--bootable', 'a'));
       for (const version of [1, 2] as const) {
         const options = ['--repo', path, '--erofs-version', String(version)];
         const id = theirs(...options, 'oci', 'compute-id', '--bootable', 'a').trim();
-        assert.equal(computeImageId(root, version, repo.objects.algorithm), id, `V${version}`);
+        assert.equal(await computeImageId(root, version, repo.objects.algorithm), id, `V${version}`);
       }
     });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buffer, text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
@@ -178,8 +179,8 @@ test('one changed byte in the stream of a layer fails every way to read it', asy
     writeFileSync(path, changed);
     // What does not begin like a splitstream is not read on.
     const fails = failsWith(at < 11 ? 'INVALID_SPLITSTREAM' : 'DIGEST_MISMATCH');
-    for (const read of [layerTar, layerDumpfile]) assert.throws(() => [...read(repo, diffId)], fails, `byte ${at}`);
-    assert.throws(() => layerInfo(repo, diffId), fails, `byte ${at}`);
+    for (const read of [layerTar, layerDumpfile]) await assert.rejects(text(read(repo, diffId)), fails, `byte ${at}`);
+    await assert.rejects(layerInfo(repo, diffId), fails, `byte ${at}`);
   }
 });
 
@@ -194,5 +195,5 @@ test('one changed byte in a file of a layer fails the tar at its end', async (t)
   chmodSync(path, 0o644);
   content[100] = (content[100] ?? 0) ^ 1;
   writeFileSync(path, content);
-  assert.throws(() => [...layerTar(repo, diffId)], failsWith('DIGEST_MISMATCH', 'Layer has incorrect checksum'));
+  await assert.rejects(buffer(layerTar(repo, diffId)), failsWith('DIGEST_MISMATCH', 'Layer has incorrect checksum'));
 });

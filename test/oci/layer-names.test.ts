@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Repository } from '../../src/composefs/repository/index.js';
@@ -62,7 +63,7 @@ for (const [what, artifact] of Object.entries(ARTIFACTS)) {
     const alone = await tempRepository(t);
     await pullInto(alone, t, IMAGE, 'image');
     const expected = OciImage.openRef(alone, 'image').imageRef(1);
-    assert.deepEqual(Buffer.concat([...layerTar(alone, DIGEST)]), POLYGLOT);
+    assert.deepEqual(await buffer(layerTar(alone, DIGEST)), POLYGLOT);
 
     for (const order of [
       ['artifact', 'image'],
@@ -72,12 +73,12 @@ for (const [what, artifact] of Object.entries(ARTIFACTS)) {
       const repo = await tempRepository(t);
       for (const tag of order) await pullInto(repo, t, tag === 'image' ? IMAGE : artifact, tag);
       assert.equal(OciImage.openRef(repo, 'image').imageRef(1), expected);
-      assert.deepEqual(Buffer.concat([...layerTar(repo, DIGEST)]), POLYGLOT);
+      assert.deepEqual(await buffer(layerTar(repo, DIGEST)), POLYGLOT);
       const before = OciImage.openRef(repo, 'artifact').layerRefs;
-      await repo.gc([], { threads: 0 });
+      await repo.gc({ threads: 0 });
       assert.ok(await isSound(repo));
       await untagImage(repo, 'image');
-      await repo.gc([], { threads: 0 });
+      await repo.gc({ threads: 0 });
       assert.ok(await isSound(repo));
       assert.deepEqual(OciImage.openRef(repo, 'artifact').layerRefs, before);
       for (const id of before.values()) assert.ok(repo.objects.isIntact(id));
@@ -93,7 +94,7 @@ test('a blob with the digest of a tar does not stand in the way of the tar', asy
   const blobStream = repo.hasStream(layerContentId(digest));
   await pullInto(repo, t, TAR_IMAGE, 'image');
   assert.equal(repo.hasStream(`oci-blob-${digest}`), blobStream);
-  assert.deepEqual(Buffer.concat([...layerTar(repo, digest)]), TAR);
+  assert.deepEqual(await buffer(layerTar(repo, digest)), TAR);
   const { layers } = await pull(repo, layoutOf(t, artifact), 'artifact', PULL);
   assert.deepEqual(
     layers.map(({ wasPresent }) => wasPresent),
@@ -110,10 +111,10 @@ test('what another program has put under the name of a layer is not taken for it
   for (const id of foreign) {
     await repo.registerStream(id, layerContentId(digest));
     await importLayer(repo, digest, undefined, chunksOf(TAR));
-    assert.deepEqual(Buffer.concat([...layerTar(repo, digest)]), TAR);
+    assert.deepEqual(await buffer(layerTar(repo, digest)), TAR);
     await repo.registerStream(id, layerContentId(digest));
     await pullInto(repo, t, TAR_IMAGE, 'image');
-    assert.deepEqual(Buffer.concat([...layerTar(repo, digest)]), TAR);
+    assert.deepEqual(await buffer(layerTar(repo, digest)), TAR);
     assert.ok(await isSound(repo));
   }
   // What was displaced has the name of what it is.
@@ -131,9 +132,9 @@ test('a layer that is not that of its name is found, and fails at its end when i
   const wrongName = { type: 'stream-digest-mismatch', name: layerContentId(digest), detail };
   for (const threads of [0, 2]) assert.deepEqual((await ociFsck(repo, { threads })).errors, [wrongName]);
   const pieces: Buffer[] = [];
-  assert.throws(
-    () => {
-      for (const piece of layerTar(repo, digest)) pieces.push(piece);
+  await assert.rejects(
+    async () => {
+      for await (const piece of layerTar(repo, digest)) pieces.push(piece);
     },
     failsWith('DIGEST_MISMATCH', detail),
   );

@@ -29,15 +29,15 @@ const REFERENCE_TREE = [ROOT, USR, fileLine('/usr/keep')];
 test('a file system is built by the rules that are asked for, and only `oci` has something to say', async (t) => {
   const repo = await tempRepository(t);
   const { configDigest } = await pull(repo, layoutOf(t, IMAGE), 'a', PULL);
-  const build = (layerRules?: LayerRules): [string[], unknown[]] => {
+  const build = async (layerRules?: LayerRules): Promise<[string[], unknown[]]> => {
     const progress = new RecordingReporter();
-    const root = createFilesystem(repo, configDigest, undefined, { layerRules, progress });
+    const root = await createFilesystem(repo, configDigest, { layerRules, progress });
     return [[...writeDumpfile(root)].map((line) => line.trimEnd()), progress.events];
   };
   const warning = { type: 'message', level: 'warning', text: WARNING };
-  assert.deepEqual(build(), [OCI_TREE, [warning]]);
-  assert.deepEqual(build('oci'), [OCI_TREE, [warning]]);
-  assert.deepEqual(build('reference'), [REFERENCE_TREE, []]);
+  assert.deepEqual(await build(), [OCI_TREE, [warning]]);
+  assert.deepEqual(await build('oci'), [OCI_TREE, [warning]]);
+  assert.deepEqual(await build('reference'), [REFERENCE_TREE, []]);
 });
 
 test('pulling builds a linked image again only if rules are given', async (t) => {

@@ -113,16 +113,16 @@ for (const [kind, make] of Object.entries(KINDS)) {
         const before = process.memoryUsage().rss;
 
         const warnings: string[] = [];
-        listImages(repo, { onWarning: (text) => warnings.push(text) });
+        await listImages(repo, { onWarning: (text) => warnings.push(text) });
         await attempt('inspect', () => inspectImage(repo, OciImage.openRef(repo, 'test-image')));
         await attempt('layer', () => layerTar(repo, diffId as never).next());
         await attempt('image', () => repo.objectsForImage(image.imageRef(2) ?? ''));
-        await attempt('gc --dry-run', () => repo.gcDryRun([], IN_THREAD));
+        await attempt('gc --dry-run', () => repo.gc({ ...IN_THREAD, dryRun: true }));
         // It would hash the file to its end.
         if (make !== makeHuge) assert.equal(isFsckOk(await repo.fsck(IN_THREAD)), false, 'fsck finds it');
         assert.equal(isOciFsckOk(await ociFsck(repo)), false, 'oci fsck finds it');
         await attempt('pull', () => pull(repo, `oci:${layout}`, 'again', PULL));
-        await attempt('gc', () => repo.gc([], IN_THREAD));
+        await attempt('gc', () => repo.gc(IN_THREAD));
         assert.ok(process.memoryUsage().rss - before < 400 * 2 ** 20, 'it is not read into memory');
       });
     }

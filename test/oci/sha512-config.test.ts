@@ -39,7 +39,7 @@ test('a config is stored, shared and checked by the SHA-512 digest that its mani
   assert.equal(repo.hasStream(configIdentifier(configDigest)), one.configVerity);
   assert.equal(two.configVerity, one.configVerity);
   assert.equal(await isSound(repo), true);
-  await repo.gc([], { threads: 0 });
+  await repo.gc({ threads: 0 });
   assert.equal(await isSound(repo), true);
   // A damaged one is found, and fetched again.
   replaceObject(repo, externalObject(repo, one.configVerity), '{}');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { pull } from '../../src/oci/import/pull.js';
@@ -20,17 +21,17 @@ const PLAIN = buildImage([TAR], { compression: 'none' });
 const GZIP = buildImage([TAR], { compression: 'gzip' });
 const ZSTD = buildImage([TAR], { compression: 'zstd' });
 
-const gc = (repo: Repository): Promise<unknown> => repo.gc([], { threads: 0 });
+const gc = (repo: Repository): Promise<unknown> => repo.gc({ threads: 0 });
 
 /** Opens everything of a tagged image that a mount needs, and reads its layers. */
-function use(repo: Repository, tag: string, version: 1 | 2): void {
+async function use(repo: Repository, tag: string, version: 1 | 2): Promise<void> {
   const image = OciImage.openRef(repo, tag);
   const id = image.imageRef(version);
   assert.ok(id !== undefined, `${tag} has an image of version ${version}`);
   closeSync(repo.openImage(id).fd);
-  for (const object of repo.objectsForImage(id)) assert.ok(repo.objects.isIntact(object));
+  for (const object of await repo.objectsForImage(id)) assert.ok(repo.objects.isIntact(object));
   for (const diffId of image.layerDiffIds()) {
-    assert.deepEqual(Buffer.concat([...layerTar(repo, diffId as OciDigest)]), TAR);
+    assert.deepEqual(await buffer(layerTar(repo, diffId as OciDigest)), TAR);
   }
   assert.equal(image.configVerity, repo.hasStream(`oci-config-${image.configDigest}`));
 }
@@ -53,20 +54,20 @@ test('manifests with one config keep their images, whichever is pulled, untagged
     );
     await gc(repo);
     assert.ok(await isSound(repo));
-    use(repo, 'plain', 1);
+    await use(repo, 'plain', 1);
   }
-  for (const [tag] of images) for (const version of [1, 2] as const) use(repo, tag, version);
+  for (const [tag] of images) for (const version of [1, 2] as const) await use(repo, tag, version);
   await untagImage(repo, 'gzip');
   await gc(repo);
-  use(repo, 'plain', 1);
-  use(repo, 'zstd', 1);
+  await use(repo, 'plain', 1);
+  await use(repo, 'zstd', 1);
   await untagImage(repo, 'plain');
   await gc(repo);
-  use(repo, 'zstd', 2);
+  await use(repo, 'zstd', 2);
   assert.ok(await isSound(repo));
   await untagImage(repo, 'zstd');
   await gc(repo);
-  assert.deepEqual(await repo.gcDryRun([], { threads: 0 }), {
+  assert.deepEqual(await repo.gc({ dryRun: true, threads: 0 }), {
     objectsRemoved: 0,
     objectsBytes: 0,
     imagesPruned: 0,
@@ -81,11 +82,11 @@ test('both pulled with one version, one again with another', async (t) => {
   repo.setErofsVersion(2);
   await pull(repo, layoutOf(t, GZIP), 'b', PULL);
   await gc(repo);
-  use(repo, 'a', 1);
-  use(repo, 'b', 2);
+  await use(repo, 'a', 1);
+  await use(repo, 'b', 2);
   await untagImage(repo, 'b');
   await gc(repo);
-  use(repo, 'a', 1);
+  await use(repo, 'a', 1);
   // Alone it has the images of the repository's formats, as in the reference.
   assert.deepEqual(
     (await pull(repo, layoutOf(t, PLAIN), 'a', PULL)).images.map(({ version }) => version),
@@ -123,6 +124,6 @@ test('a manifest whose config stream lost its name is kept whole, and mended by 
   closeSync(repo.openImage(image.imageRef(1) ?? '').fd);
   await pull(repo, layoutOf(t, PLAIN), 'tag', PULL);
   assert.equal(OciImage.openRef(repo, 'tag').configVerity, repo.hasStream(`oci-config-${configDigest}`));
-  use(repo, 'tag', 1);
+  await use(repo, 'tag', 1);
   assert.ok(await isSound(repo));
 });

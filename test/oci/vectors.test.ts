@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { writeDumpfile } from '../../src/composefs/dumpfile/index.js';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
@@ -138,8 +139,8 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
     assert.equal(streamBytes(repo, stored.manifestVerity).length, 343);
     assert.equal(streamBytes(repo, ids.manifestAfter as ObjectId).length, 343);
     assert.deepEqual(
-      [...writeDumpfile(createFilesystem(repo, stored.configDigest, stored.configVerity))].map((line) =>
-        line.split(' ').slice(0, 4).join(' '),
+      [...writeDumpfile(await createFilesystem(repo, stored.configDigest, { configVerity: stored.configVerity }))].map(
+        (line) => line.split(' ').slice(0, 4).join(' '),
       ),
       ['/ 0 40755 3', '/usr 0 40755 3', '/usr/share 0 40755 2', '/usr/share/data_10 10 100644 1'],
     );
@@ -298,17 +299,17 @@ test('the base image has the published ids and tree, and gc counts as specified 
   assert.equal(externalObject(repo, after.manifestVerity), manifestObject);
   assert.equal(after.imageRef(1), id);
   assert.equal(after.imageRef(2), undefined);
-  assert.equal([...writeDumpfile(createFilesystem(repo, stored.configDigest))].join(''), BASE_IMAGE_DUMP);
+  assert.equal([...writeDumpfile(await createFilesystem(repo, stored.configDigest))].join(''), BASE_IMAGE_DUMP);
 
   const counts = async (): Promise<number[]> => {
-    const { objectsRemoved, streamsPruned, imagesPruned } = await repo.gc([], { threads: 0 });
+    const { objectsRemoved, streamsPruned, imagesPruned } = await repo.gc({ threads: 0 });
     return [objectsRemoved, streamsPruned, imagesPruned];
   };
   assert.deepEqual(await counts(), [2, 0, 0]);
   assert.deepEqual(await counts(), [0, 0, 0]);
   await untagImage(repo, 'base');
   assert.deepEqual(await counts(), [14, 7, 1]);
-  const { objectsRemoved, streamsPruned, imagesPruned } = await repo.gcDryRun([], { threads: 0 });
+  const { objectsRemoved, streamsPruned, imagesPruned } = await repo.gc({ dryRun: true, threads: 0 });
   assert.deepEqual([objectsRemoved, streamsPruned, imagesPruned], [0, 0, 0]);
   assert.deepEqual(objectIds(repo), []);
 });
@@ -323,9 +324,9 @@ test('two images that share layers give back only their own (spec 40 §16.5)', a
     await tagImage(repo, digest, version);
   }
   await untagImage(repo, 'v1');
-  const first = await repo.gc([], { threads: 0 });
+  const first = await repo.gc({ threads: 0 });
   assert.deepEqual([first.objectsRemoved, first.streamsPruned], [8, 6]);
-  const second = await repo.gc([], { threads: 0 });
+  const second = await repo.gc({ threads: 0 });
   assert.deepEqual([second.objectsRemoved, second.streamsPruned], [0, 0]);
 });
 
@@ -348,7 +349,7 @@ test('a pulled layout with a hard link has the published image ids (spec 40 §16
   assert.equal(stored.imageRef(2), HARD_LINK_IDS.v2sha512);
   const [diffId] = image.diffIds;
   assert.ok(diffId !== undefined);
-  assert.equal(layerInfo(repo, diffId).entryCount, 3);
+  assert.equal((await layerInfo(repo, diffId)).entryCount, 3);
 
   const repo256 = await tempRepository(t, sha256);
   await pull(repo256, reference, 'hello', PULL);
@@ -381,7 +382,7 @@ test('whiteouts of three layers leave the published paths (spec 40 §16.7)', asy
   const repo = await tempRepository(t, sha256);
   const { configDigest } = await pull(repo, layoutOf(t, buildImage(tars)), undefined, PULL);
   assert.deepEqual(
-    [...writeDumpfile(createFilesystem(repo, configDigest))].map((line) => line.split(' ')[0]),
+    [...writeDumpfile(await createFilesystem(repo, configDigest))].map((line) => line.split(' ')[0]),
     [
       '/',
       '/etc',
@@ -407,7 +408,7 @@ test('looking at a layer: dumpfile, counts, the tar itself, import twice (spec 4
   assert.deepEqual([stats.objectsCopied, stats.objectsAlreadyPresent], [3, 0]);
   assert.equal(stats.bytesCopied, 4095 + 4096 + 4097);
   assert.equal(
-    [...layerDumpfile(repo, diffId)].join(''),
+    await text(layerDumpfile(repo, diffId)),
     [
       '/file0 0 100700 1 0 0 0 0.0 - - -',
       dumpLine('/file4095', 4095, '5372beb83c78537c8970c8361e3254119fafdf1763854ecd57d3f0fe2da7c719'),
@@ -416,14 +417,14 @@ test('looking at a layer: dumpfile, counts, the tar itself, import twice (spec 4
       '',
     ].join('\n'),
   );
-  assert.deepEqual(layerInfo(repo, diffId), {
+  assert.deepEqual(await layerInfo(repo, diffId), {
     diffId,
     verity,
     size: tar.length,
     entryCount: 4,
     splitstream: { externalObjects: 3, externalSize: 12288, inlineSize: tar.length - 12288 },
   });
-  assert.deepEqual(Buffer.concat([...layerTar(repo, diffId)]), tar);
+  assert.deepEqual(await buffer(layerTar(repo, diffId)), tar);
 
   async function* unread(): AsyncGenerator<Buffer> {
     assert.fail('the tar was read');
@@ -433,7 +434,7 @@ test('looking at a layer: dumpfile, counts, the tar itself, import twice (spec 4
   assert.equal(again.verity, verity);
   assert.deepEqual(Object.values(again.stats), Array(10).fill(0));
   assert.ok(repo.hasNamedStream('boundary') && repo.hasNamedStream('other/name'));
-  assert.equal((await repo.gc([], { threads: 0 })).objectsRemoved, 0);
+  assert.equal((await repo.gc({ threads: 0 })).objectsRemoved, 0);
   assert.equal(computeVerity('sha256', streamBytes(repo, verity)), verity);
 });
 

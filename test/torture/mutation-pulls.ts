@@ -43,7 +43,7 @@ export class MutatedPulls {
     if (!isOciFsckOk(result))
       throw new Wrong(`pulled, but ${JSON.stringify([...result.errors, ...result.repoResult.errors]).slice(0, 400)}`);
     const image = OciImage.openRef(repository, tag);
-    if (image.isContainerImage()) createFilesystem(repository, image.configDigest);
+    if (image.isContainerImage()) await createFilesystem(repository, image.configDigest);
   }
 
   async #open(): Promise<Repository> {

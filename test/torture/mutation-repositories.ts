@@ -73,8 +73,8 @@ export class MutatedRepositories {
         (result) => !isOciFsckOk(result),
         () => true,
       );
-      for (const layer of layers) checkLayer(repository, layer);
-      for (const [tag, expected] of dumps) if (!found) checkTree(repository, tag, expected, dumps);
+      for (const layer of layers) await checkLayer(repository, layer);
+      for (const [tag, expected] of dumps) if (!found) await checkTree(repository, tag, expected, dumps);
       return found;
     } finally {
       repository.close();
@@ -90,10 +90,10 @@ export class MutatedRepositories {
       const { reference } = writeLayout(this.#folder, `changed-${tag}`, buildImage(tars));
       await pull(repo, reference, tag, { platform: AMD64, concurrency: 1 });
       const image = OciImage.openRef(repo, tag);
-      dumps.set(tag, dumpOf(repo, tag));
+      dumps.set(tag, await dumpOf(repo, tag));
       for (const diffId of image.layerDiffIds()) layers.add(diffId);
     }
-    await repo.gc([], { threads: 0 });
+    await repo.gc({ threads: 0 });
     repo.close();
     this.#entries = readdirSync(this.#path, { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
@@ -129,15 +129,15 @@ function changeFile(path: string, random: Random): (() => void) | undefined {
   return () => writeFileSync(path, original);
 }
 
-function dumpOf(repository: Repository, tag: string): string {
+async function dumpOf(repository: Repository, tag: string): Promise<string> {
   const image = OciImage.openRef(repository, tag);
-  return [...composefs.writeDumpfile(createFilesystem(repository, image.configDigest))].join('');
+  return [...composefs.writeDumpfile(await createFilesystem(repository, image.configDigest))].join('');
 }
 
-function checkLayer(repository: Repository, diffId: string): void {
+async function checkLayer(repository: Repository, diffId: string): Promise<void> {
   const hash = createHash('sha256');
   try {
-    for (const piece of layerTar(repository, parseOciDigest(diffId))) hash.update(piece);
+    for await (const piece of layerTar(repository, parseOciDigest(diffId))) hash.update(piece);
   } catch {
     return;
   }
@@ -145,10 +145,15 @@ function checkLayer(repository: Repository, diffId: string): void {
 }
 
 /** What fsck takes for sound reads as it did, or as another tagged image does. */
-function checkTree(repository: Repository, tag: string, expected: string, all: ReadonlyMap<string, string>): void {
+async function checkTree(
+  repository: Repository,
+  tag: string,
+  expected: string,
+  all: ReadonlyMap<string, string>,
+): Promise<void> {
   let actual: string;
   try {
-    actual = dumpOf(repository, tag);
+    actual = await dumpOf(repository, tag);
   } catch {
     return;
   }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { readErofsTree, writeErofs } from '../../src/composefs/erofs/index.js';
 import {
   catSplitStream,
   collectObjects,
@@ -11,9 +12,7 @@ import {
   parseCDumpfile,
   parseDumpfile,
   readCTree,
-  readErofsTree,
   writeDumpfile,
-  writeErofs,
 } from '../../src/composefs/index.js';
 import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata/metadata.js';
 import { decompress } from '../../src/compression/decompress.js';

@@ -21,9 +21,9 @@ import { referenceCfsctl } from '../support/programs.js';
 export async function findings(path: string): Promise<string[]> {
   const found = await inspect(path, async (repo) => {
     const result = await ociFsck(repo, { threads: 0 });
-    if (isOciFsckOk(result)) return imageFindings(repo);
+    if (isOciFsckOk(result)) return await imageFindings(repo);
     const errors = [...result.repoResult.errors.map(formatFsckError), ...result.errors.map(formatOciFsckError)];
-    return [...errors, ...imageFindings(repo)];
+    return [...errors, ...(await imageFindings(repo))];
   });
   return [...found, ...referenceFindings(path)];
 }
@@ -45,26 +45,28 @@ async function inspect(path: string, look: (repo: Repository) => Promise<string[
   }
 }
 
-function imageFindings(repo: Repository): string[] {
-  return listRefs(repo).flatMap(([tag]) => {
-    const wrong = imageFinding(repo, tag);
-    return wrong === undefined ? [] : [`image ${tag}: ${wrong}`];
-  });
+async function imageFindings(repo: Repository): Promise<string[]> {
+  const found: string[] = [];
+  for (const [tag] of listRefs(repo)) {
+    const wrong = await imageFinding(repo, tag);
+    if (wrong !== undefined) found.push(`image ${tag}: ${wrong}`);
+  }
+  return found;
 }
 
 /** Whether a tagged image is whole, without the help of fsck. */
-function imageFinding(repo: Repository, tag: string): string | undefined {
+async function imageFinding(repo: Repository, tag: string): Promise<string | undefined> {
   try {
     const image = OciImage.openRef(repo, tag);
     if (!image.isContainerImage()) return undefined;
     for (const diffId of image.layerDiffIds()) {
       const hash = createHash('sha256');
-      for (const piece of layerTar(repo, parseOciDigest(diffId))) hash.update(piece);
+      for await (const piece of layerTar(repo, parseOciDigest(diffId))) hash.update(piece);
       if (`sha256:${hash.digest('hex')}` !== diffId) return `layer ${diffId} has other content`;
     }
     const erofs = image.imageRef(repo.erofsVersion);
     if (erofs === undefined) return 'no file system is linked';
-    for (const object of repo.objectsForImage(erofs)) {
+    for (const object of await repo.objectsForImage(erofs)) {
       if (!repo.objects.has(object)) return `object ${object} of its file system is missing`;
     }
     return undefined;

@@ -12,6 +12,6 @@ export async function computeKarg(context: Context, path: string, options: Compu
   const { algorithm, version } = settingsWithoutRepository(context.globals);
   const how = { ...options, bootable: true, xattrs: 'allowlist-only' } as const;
   const root = await readTree(path, how, { kind: 'none', algorithm });
-  const id = computeImageId(root, version, algorithm);
+  const id = await computeImageId(root, version, algorithm);
   await context.output.line(makeCmdlineComposefs(id, context.globals.insecure === true, version, algorithm));
 }

@@ -31,7 +31,7 @@ export async function createImage(
 export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {
   const { algorithm, version } = settingsWithoutRepository(context.globals);
   const root = await readTree(path, options, { kind: 'none', algorithm });
-  await context.output.line(computeImageId(root, version, algorithm));
+  await context.output.line(await computeImageId(root, version, algorithm));
 }
 
 export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {

@@ -22,7 +22,7 @@ export async function dumpFiles(
   options: DumpFilesOptions,
 ): Promise<void> {
   await withRepository(context, async (repo) => {
-    const root = repo.readImageTree(image);
+    const root = await repo.readImageTree(image);
     const links = countLinks(root);
     const found = files.map((file) => ({ file, inode: lookup(root, file) }));
     const lines = found.flatMap(({ file, inode }) =>

@@ -10,7 +10,7 @@ export interface FsckOptions {
 
 export async function fsck(context: Context, options: FsckOptions): Promise<void> {
   await withRepository(context, async (repo) => {
-    const result = await (options.metadataOnly ? repo.fsckMetadataOnly() : repo.fsck());
+    const result = await repo.fsck({ metadataOnly: options.metadataOnly });
     if (options.json) return await context.output.json(fsckResultToWire(result));
     await context.output.lines(fsckReport(result));
     if (!isFsckOk(result)) throw new ComposefsError('FSCK_FAILED', 'repository integrity check failed');

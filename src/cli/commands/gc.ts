@@ -20,7 +20,7 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     const roots = [...(options.root ?? []), ...running.map(({ digest }) => digest)];
     // There is nothing else to do here meanwhile: no thread of its own.
     const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };
-    const result = await (dryRun ? repo.gcDryRun(roots, how) : repo.gc(roots, how));
+    const result = await repo.gc({ ...how, roots, dryRun });
     for (const ref of result.danglingRefs ?? []) {
       warn(`${ref} names what is gone, and keeps nothing alive: store it again, or remove the reference`);
     }

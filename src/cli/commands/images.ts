@@ -20,7 +20,7 @@ export async function images(context: Context, options: ImagesOptions): Promise<
 
 export async function imageObjects(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {
-    const ids = repo.objectsForImage(name);
+    const ids = await repo.objectsForImage(name, { threads: 0 });
     await context.output.lines([...ids].sort().map((id) => formatObjectId(repo.algorithm, id)));
   });
 }

@@ -17,15 +17,15 @@ import { type OciReference, parseOciReference } from './oci-reference.js';
  *
  * @param configVerity hex; with it the config of a digest reference is trusted, and its layers are not hashed.
  */
-function imageFilesystem(
+async function imageFilesystem(
   repo: Repository,
   image: OciReference,
   configVerity: string | undefined,
   options: OciFileSystemOptions,
-): Directory {
+): Promise<Directory> {
   const { xattrs, layerRules } = options;
   const how = { xattrs, layerRules, progress: warningReporter };
-  const root = plainFilesystem(repo, image, configVerity, how);
+  const root = await plainFilesystem(repo, image, configVerity, how);
   if (options.bootable === true) transformForBoot(root, repo.objects);
   return root;
 }
@@ -35,13 +35,13 @@ function plainFilesystem(
   image: OciReference,
   configVerity: string | undefined,
   how: FilesystemOptions,
-): Directory {
+): Promise<Directory> {
   if (image.kind === 'tag') {
     const opened = OciImage.openRef(repo, image.tag);
-    return createFilesystem(repo, opened.configDigest, opened.configVerity, how);
+    return createFilesystem(repo, opened.configDigest, { ...how, configVerity: opened.configVerity });
   }
   const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
-  return createFilesystem(repo, image.digest, verity, how);
+  return createFilesystem(repo, image.digest, { ...how, configVerity: verity });
 }
 
 export async function ociComputeId(
@@ -50,8 +50,8 @@ export async function ociComputeId(
   configVerity: string | undefined,
   options: OciFileSystemOptions,
 ): Promise<void> {
-  await withImageTree(context, name, configVerity, options, (root, repo) =>
-    context.output.line(computeImageId(root, repo.erofsVersion, repo.algorithm)),
+  await withImageTree(context, name, configVerity, options, async (root, repo) =>
+    context.output.line(await computeImageId(root, repo.erofsVersion, repo.algorithm)),
   );
 }
 
@@ -74,5 +74,7 @@ async function withImageTree(
   action: (root: Directory, repo: Repository) => Promise<void>,
 ): Promise<void> {
   const image = parseOciReference('<CONFIG_NAME>', name);
-  await withRepository(context, (repo) => action(imageFilesystem(repo, image, configVerity, options), repo));
+  await withRepository(context, async (repo) =>
+    action(await imageFilesystem(repo, image, configVerity, options), repo),
+  );
 }

@@ -16,7 +16,7 @@ export async function ociImages(context: Context, options: OciImagesOptions): Pr
     return await storedImages(context, options.json === true);
   }
   await withRepository(context, async (repo) => {
-    const images = listImages(repo, { onWarning: warn });
+    const images = await listImages(repo, { onWarning: warn });
     if (options.json) {
       const entries = images.map((image) => ({
         name: image.name,

@@ -16,7 +16,7 @@ export async function ociInspect(context: Context, name: string, options: OciIns
       reference.kind === 'tag' ? OciImage.openRef(repo, reference.tag) : OciImage.open(repo, reference.digest);
     if (options.manifest) return await writeDocument(context, image.readManifestJson(repo));
     if (options.config) return await writeDocument(context, image.readConfigJson(repo));
-    const inspection = inspectImage(repo, image);
+    const inspection = await inspectImage(repo, image);
     const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     await context.output.json({
       manifest: utf8.decode(inspection.manifest),

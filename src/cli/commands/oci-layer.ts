@@ -4,7 +4,6 @@ import { parseOciDigest } from '../../oci/model/digest.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';
-import { withoutEnds } from '../terminal/output.js';
 
 export interface OciLayerOptions {
   readonly dumpfile?: boolean;
@@ -14,8 +13,8 @@ export interface OciLayerOptions {
 export async function ociLayer(context: Context, layer: string, options: OciLayerOptions): Promise<void> {
   const diffId = parseArgumentValue('<LAYER>', layer, parseOciDigest);
   await withRepository(context, async (repo) => {
-    if (options.json) return await context.output.json(layerInfo(repo, diffId));
-    if (options.dumpfile) return await context.output.lines(withoutEnds(layerDumpfile(repo, diffId)));
+    if (options.json) return await context.output.json(await layerInfo(repo, diffId));
+    if (options.dumpfile) return await context.output.lines(linesOf(layerDumpfile(repo, diffId)));
     if (context.output.isTerminal) {
       throw new ComposefsError(
         'IS_A_TERMINAL',
@@ -24,4 +23,8 @@ export async function ociLayer(context: Context, layer: string, options: OciLaye
     }
     await context.output.bytes(layerTar(repo, diffId));
   });
+}
+
+async function* linesOf(dumpfile: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const line of dumpfile) yield line.slice(0, -1);
 }

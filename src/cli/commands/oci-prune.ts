@@ -17,7 +17,7 @@ export async function ociPrune(context: Context, options: OciPruneOptions): Prom
   await withRepository(context, async (repo) => {
     const { olderThan, keep, dryRun = false } = options;
     const pruned = await pruneTags(repo, { olderThan, keep, dryRun });
-    const collected = options.gc === true && !dryRun ? await repo.gc([], { threads: 0 }) : undefined;
+    const collected = options.gc === true && !dryRun ? await repo.gc({ threads: 0 }) : undefined;
     if (options.json) {
       return await context.output.json({
         dry_run: dryRun,

@@ -32,10 +32,10 @@ export class Output {
   }
 
   /** @param lines without their ends; written many at a time. */
-  async lines(lines: Iterable<string>): Promise<void> {
+  async lines(lines: Iterable<string> | AsyncIterable<string>): Promise<void> {
     let batch: string[] = [];
     let size = 0;
-    for (const line of lines) {
+    for await (const line of lines) {
       batch.push(line);
       size += line.length;
       if (size < BATCH_SIZE) continue;

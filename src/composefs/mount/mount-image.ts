@@ -3,6 +3,7 @@ import { ComposefsError } from '../../errors.js';
 import { withFd } from '../../fs/files.js';
 import { attachAndClose } from './attach.js';
 import { composefsFsmount } from './composefs-mount.js';
+import { Mount, mountPath } from './mount-handle.js';
 import type { MountOptions } from './options.js';
 
 /** What mounting needs of a repository. */
@@ -39,7 +40,9 @@ export function mountImageAt(
   name: string,
   path: string,
   options: MountOptions = {},
-): void {
+): Mount {
   if (!statSync(path).isDirectory()) throw new ComposefsError('ENOTDIR', `${path} is not a directory`);
+  const mount = new Mount(mountPath(path));
   attachAndClose(mountImage(repository, name, options), path);
+  return mount;
 }

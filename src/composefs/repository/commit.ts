@@ -1,25 +1,71 @@
-import { type FormatVersion, validateTree, writeErofs } from '../erofs/index.js';
+import { Turns } from '../../threads/turns.js';
+import { writeErofs } from '../erofs/in-turns.js';
+import type { FormatVersion } from '../erofs/index.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { computeVerity } from '../fsverity/digest.js';
+import { FsVerityHasher } from '../fsverity/hasher.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/inode.js';
-import { storeImage } from './names/images.js';
 import type { RepositoryHost } from './objects/host.js';
 
+/** What is hashed or written before others get their turn. */
+const PIECE_SIZE = 256 * 1024;
+
+export interface CommitOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Makes the images of a tree and stores them, which have no names then (spec 10 §13.2). */
-export function commitImages(
-  repository: RepositoryHost,
+export async function commitImages(
+  { objects }: RepositoryHost,
   root: Directory,
   versions: readonly FormatVersion[],
-): Map<FormatVersion, ObjectId> {
-  validateTree(root);
-  const { algorithm } = repository.objects;
-  return new Map(
-    versions.map((version) => [version, storeImage(repository, writeErofs(root, { version, algorithm }))]),
-  );
+  { signal }: CommitOptions,
+): Promise<Map<FormatVersion, ObjectId>> {
+  const images = new Map<FormatVersion, ObjectId>();
+  for (const version of versions) {
+    const image = await writeErofs(root, { version, algorithm: objects.algorithm, signal });
+    images.set(version, await storeImage({ objects }, image, { signal }));
+  }
+  return images;
+}
+
+/** Stores the bytes of an image, which are not checked: the caller vouches for them. It is not listed then. */
+export async function storeImage(
+  { objects }: Pick<RepositoryHost, 'objects'>,
+  image: Uint8Array,
+  { signal }: CommitOptions,
+): Promise<ObjectId> {
+  const writer = objects.createWriter();
+  try {
+    for await (const piece of piecesInTurns(image, signal)) writer.write(piece);
+    let isFirst = true;
+    return objects.ensureIntact(() => {
+      if (!isFirst) return objects.storeObject(image);
+      isFirst = false;
+      return writer.finish();
+    });
+  } finally {
+    writer.abort();
+  }
 }
 
 /** The id that the image of a tree would have; nothing is stored. */
-export function computeImageId(root: Directory, version: FormatVersion, algorithm: HashAlgorithm): ObjectId {
-  return computeVerity(algorithm, writeErofs(root, { version, algorithm }));
+export async function computeImageId(
+  root: Directory,
+  version: FormatVersion,
+  algorithm: HashAlgorithm,
+  { signal }: CommitOptions = {},
+): Promise<ObjectId> {
+  const hasher = new FsVerityHasher(algorithm);
+  const image = await writeErofs(root, { version, algorithm, signal });
+  for await (const piece of piecesInTurns(image, signal)) hasher.update(piece);
+  return hasher.digest();
+}
+
+async function* piecesInTurns(data: Uint8Array, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const turns = new Turns(signal);
+  for (let offset = 0; offset < data.length; offset += PIECE_SIZE) {
+    yield data.subarray(offset, offset + PIECE_SIZE);
+    if (turns.isOver()) await turns.next();
+  }
 }

@@ -1,5 +1,5 @@
 export type { LongCallOptions } from '../../threads/jobs.js';
-export { commitImages, computeImageId } from './commit.js';
+export { type CommitOptions, computeImageId } from './commit.js';
 export { RepositoryOpenError, type RepositoryOpenErrorKind } from './directory/open-error.js';
 export { NotWritableError } from './directory/writable.js';
 export { checkRepository, type FsckRequest } from './fsck/fsck.js';
@@ -45,5 +45,5 @@ export { ObjectStore, type ObjectStoreOptions } from './objects/object-store.js'
 export type { ObjectWriter } from './objects/object-writer.js';
 export type { ObjectStoreMethod, StoredObject } from './objects/stored-object.js';
 export type { OpenOptions } from './open.js';
-export { ReadableRepository } from './readable-repository.js';
+export { type FsckOptions, ReadableRepository } from './readable-repository.js';
 export { type EnsureStatus, type GcOptions, Repository } from './repository.js';

@@ -1,9 +1,13 @@
+import { availableParallelism } from 'node:os';
 import { ComposefsError } from '../../errors.js';
+import type { LongCallOptions } from '../../threads/jobs.js';
 import { type FormatConfig, type FormatVersion, formatConfigSingle } from '../erofs/format/constants.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { SplitStreamReader } from '../splitstream/reader.js';
+import type { Directory } from '../tree/inode.js';
 import type { RepositoryRoot } from './directory/root.js';
+import type { FsckResult } from './fsck/fsck-result.js';
 import type { RepositoryLock } from './lock/lock.js';
 import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata/metadata.js';
 import { hasImage, type OpenImage, openImage } from './names/open-image.js';
@@ -12,6 +16,14 @@ import { listRefs, type RefEntry } from './names/refs.js';
 import type { RepositoryHost } from './objects/host.js';
 import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
+
+export interface FsckOptions extends LongCallOptions {
+  /** Leave out the content of the objects, which takes most of the time. */
+  readonly metadataOnly?: boolean | undefined;
+}
+
+/** What takes long is loaded when it is asked for: a command that mounts needs none of it. */
+const loadCalls = () => import('./long-calls.js');
 
 /**
  * An open composefs repository as those see it who only read: mounting and listing. It holds the shared lock, which
@@ -27,6 +39,7 @@ export class ReadableRepository implements RepositoryHost {
   protected readonly lock: RepositoryLock;
   #objects: ObjectStore;
   #erofsVersion: FormatVersion | undefined;
+  #writeConcurrency: number = availableParallelism();
   readonly #closed: Promise<void>;
   #onClosed: () => void = () => undefined;
 
@@ -125,6 +138,11 @@ export class ReadableRepository implements RepositoryHost {
     return this.lock.share(action);
   }
 
+  /** Runs something that only reads: the repository is not closed before its end. */
+  use<T>(action: () => Promise<T>): Promise<T> {
+    return this.lock.use(action);
+  }
+
   /** The object of a stream; undefined if there is no such stream. */
   hasStream(contentIdentifier: string): ObjectId | undefined {
     return findStream(this, contentIdentifier);
@@ -167,6 +185,32 @@ export class ReadableRepository implements RepositoryHost {
   /** References below `images/refs/<prefix>`, by name. */
   listImageRefs(prefix = ''): RefEntry[] {
     return listRefs(this, 'images', prefix);
+  }
+
+  /** The objects that an image needs, without itself, found by a thread. @throws ImageNotFoundError */
+  objectsForImage(name: string, options: LongCallOptions = {}): Promise<Set<ObjectId>> {
+    return this.lock.use(async () => (await loadCalls()).runObjectSearch(this.objects.options, name, options));
+  }
+
+  /** The tree that an image was made of. @throws ImageNotFoundError; ErofsReaderError */
+  readImageTree(name: string, options: Pick<LongCallOptions, 'signal'> = {}): Promise<Directory> {
+    return this.lock.use(async () => (await loadCalls()).readImageTree(this, name, options));
+  }
+
+  /** Checks everything (spec 10 §18). Changes nothing. */
+  fsck({ metadataOnly = false, threads = this.#writeConcurrency, ...options }: FsckOptions = {}): Promise<FsckResult> {
+    return this.lock.use(async () => (await loadCalls()).runFsck(this, { metadataOnly }, { ...options, threads }));
+  }
+
+  /** How many threads may check or store objects at once. */
+  get writeConcurrency(): number {
+    return this.#writeConcurrency;
+  }
+
+  setWriteConcurrency(count: number): void {
+    if (!Number.isInteger(count) || count < 1) throw new RangeError(`not a number of threads: ${count}`);
+    this.root.requireOpen();
+    this.#writeConcurrency = count;
   }
 
   /**

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { whenFileSystemSynced } from '../../fs/sync-file-system.js';
@@ -7,17 +6,15 @@ import { type FormatVersion, formatVersions } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamWriter } from '../splitstream/index.js';
 import type { Directory } from '../tree/inode.js';
-import { commitImages } from './commit.js';
+import { type CommitOptions, commitImages, storeImage } from './commit.js';
 import { RepositoryOpenError } from './directory/open-error.js';
 import { withRoot } from './directory/root.js';
-import type { FsckResult } from './fsck/fsck.js';
-import { runFsck } from './fsck/run-fsck.js';
 import type { GcRequest, GcResult } from './gc/gc.js';
 import { runGc, runRemoval } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
 import { writeMissingMetadata } from './metadata/upgrade.js';
-import { linkImages, nameImage, objectsForImage, readImageTree, storeImage } from './names/images.js';
+import { linkImages, nameImage } from './names/images.js';
 import { validateRefName } from './names/names.js';
 import { linkStreams, nameStream, type StreamNames, storeStream, validateStreamNames } from './names/streams.js';
 import { createSymlink } from './names/symlink.js';
@@ -25,9 +22,14 @@ import { hasAllObjects } from './names/whole-stream.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { ReadableRepository } from './readable-repository.js';
 
-export interface GcOptions extends LongCallOptions, Pick<GcRequest, 'keepNewerThan'> {}
-
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
+
+export interface GcOptions extends LongCallOptions, Pick<GcRequest, 'keepNewerThan'> {
+  /** Delete nothing, and say what would be deleted. */
+  readonly dryRun?: boolean | undefined;
+  /** What to keep besides what has a reference: digests of images, and content identifiers of streams. */
+  readonly roots?: readonly string[] | undefined;
+}
 
 /**
  * An open composefs repository (spec 10).
@@ -36,7 +38,6 @@ export type EnsureStatus = 'opened' | 'created' | 'upgraded';
  * binds them to one directory.
  */
 export class Repository extends ReadableRepository {
-  #writeConcurrency: number = availableParallelism();
   /** Whether names were given since the last {@link sync}. */
   #hasNewNames = false;
   /** The {@link sync} that began last. */
@@ -109,17 +110,6 @@ export class Repository extends ReadableRepository {
   /** @throws NotWritableError */
   ensureWritable(): void {
     this.objects.ensureWritable();
-  }
-
-  /** How many threads may store objects at once. */
-  get writeConcurrency(): number {
-    return this.#writeConcurrency;
-  }
-
-  setWriteConcurrency(count: number): void {
-    if (!Number.isInteger(count) || count < 1) throw new RangeError(`not a number of threads: ${count}`);
-    this.root.requireOpen();
-    this.#writeConcurrency = count;
   }
 
   /** Brings everything stored so far to disk (spec 10 §15). The event loop goes on meanwhile. */
@@ -246,10 +236,10 @@ export class Repository extends ReadableRepository {
    * Stores an image, lists it in `images/`, which allows to mount it, and names it if a name is given. The bytes are not
    * checked: the caller vouches for them.
    */
-  async writeImage(data: Uint8Array, ref?: string): Promise<ObjectId> {
+  async writeImage(data: Uint8Array, ref?: string, options: CommitOptions = {}): Promise<ObjectId> {
     if (ref !== undefined) validateRefName(ref);
     return await this.hold(async () => {
-      const id = storeImage(this, data);
+      const id = await storeImage(this, data, options);
       await this.registerImage(id, ref);
       return id;
     });
@@ -273,38 +263,37 @@ export class Repository extends ReadableRepository {
     });
   }
 
-  /** @throws ImageNotFoundError */
-  objectsForImage(name: string): Set<ObjectId> {
-    return objectsForImage(this, name);
-  }
-
-  /** The tree that an image was made of. @throws ImageNotFoundError; ErofsReaderError */
-  readImageTree(name: string): Directory {
-    return readImageTree(this, name);
-  }
-
   /** Makes and stores the images of a tree in all formats of {@link formatConfig}; the default one is named. */
-  async commitImages(root: Directory, ref?: string): Promise<Map<FormatVersion, ObjectId>> {
+  async commitImages(
+    root: Directory,
+    ref?: string,
+    options: CommitOptions = {},
+  ): Promise<Map<FormatVersion, ObjectId>> {
     if (ref !== undefined) validateRefName(ref);
     return await this.hold(async () => {
-      const images = commitImages(this, root, formatVersions(this.formatConfig()));
+      const images = await commitImages(this, root, formatVersions(this.formatConfig()), options);
       await this.registerImages([...images.values()], ref);
       return images;
     });
   }
 
   /** {@link commitImages}, returning the image of the default format only. */
-  async commitImage(root: Directory, ref?: string): Promise<ObjectId> {
-    const id = (await this.commitImages(root, ref)).get(this.erofsVersion);
+  async commitImage(root: Directory, ref?: string, options: CommitOptions = {}): Promise<ObjectId> {
+    const id = (await this.commitImages(root, ref, options)).get(this.erofsVersion);
     if (id === undefined) throw new ComposefsError('INTERNAL', 'no image of the default format was made');
     return id;
   }
 
   /** {@link commitImages} in one format, whatever the repository is configured for. */
-  async commitImageVersion(root: Directory, version: FormatVersion, ref?: string): Promise<ObjectId> {
+  async commitImageVersion(
+    root: Directory,
+    version: FormatVersion,
+    ref?: string,
+    options: CommitOptions = {},
+  ): Promise<ObjectId> {
     if (ref !== undefined) validateRefName(ref);
     return await this.hold(async () => {
-      const [id] = commitImages(this, root, [version]).values();
+      const [id] = (await commitImages(this, root, [version], options)).values();
       if (id === undefined) throw new ComposefsError('INTERNAL', 'no image was made');
       await this.registerImage(id, ref);
       return id;
@@ -312,14 +301,12 @@ export class Repository extends ReadableRepository {
   }
 
   /**
-   * Deletes what no reference and none of `additionalRoots` needs (spec 10 §17). Waits until everybody else has closed
-   * the repository, other instances in this process included.
-   *
-   * @param additionalRoots digests of images and content identifiers of streams.
+   * Deletes what no reference and none of `roots` needs (spec 10 §17). Waits until everybody else has closed the
+   * repository, other instances in this process included; a dry run neither does that nor needs write access.
    */
-  gc(additionalRoots: readonly string[] = [], options: GcOptions = {}): Promise<GcResult> {
-    const { keepNewerThan } = options;
-    const request = { additionalRoots, dryRun: false, keepNewerThan };
+  gc({ dryRun = false, roots = [], keepNewerThan, ...options }: GcOptions = {}): Promise<GcResult> {
+    const request = { additionalRoots: roots, dryRun, keepNewerThan };
+    if (dryRun) return this.lock.use(() => runGc(this.objects.options, request, options));
     return this.lock.exclusive(() => runGc(this.objects.options, request, options), {
       beforeUnshared: () => {
         this.ensureWritable();
@@ -343,27 +330,6 @@ export class Repository extends ReadableRepository {
       beforeUnshared: () => this.objects.suspendWriting(true),
       afterShared: () => this.objects.suspendWriting(false),
     });
-  }
-
-  /** What {@link gc} would delete. Needs neither the exclusive lock nor write access. */
-  gcDryRun(additionalRoots: readonly string[] = [], options: GcOptions = {}): Promise<GcResult> {
-    const { keepNewerThan } = options;
-    const request = { additionalRoots, dryRun: true, keepNewerThan };
-    return this.lock.use(() => runGc(this.objects.options, request, options));
-  }
-
-  /** Checks everything (spec 10 §18). Changes nothing. */
-  fsck(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.lock.use(() => runFsck(this, { metadataOnly: false }, this.#withThreads(options)));
-  }
-
-  /** {@link fsck} without the content of the objects, which takes most of the time. */
-  fsckMetadataOnly(options: LongCallOptions = {}): Promise<FsckResult> {
-    return this.lock.use(() => runFsck(this, { metadataOnly: true }, this.#withThreads(options)));
-  }
-
-  #withThreads(options: LongCallOptions): LongCallOptions & { readonly threads: number } {
-    return { ...options, threads: options.threads ?? this.#writeConcurrency };
   }
 
   #makeDirectory(name: string): string {

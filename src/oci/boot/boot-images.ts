@@ -2,9 +2,9 @@ import { type FormatVersion, formatVersions } from '../../composefs/erofs/format
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
-import { ComposefsError } from '../../errors.js';
 import { requireLinkableFormat } from '../import/erofs-images.js';
 import type { OciDigest } from '../model/digest.js';
+import { notAContainerImage } from '../store/errors.js';
 import { bootImageRefKey } from '../store/identifiers.js';
 import { OciImage } from '../store/image.js';
 import { isUsableImage } from '../store/link-image.js';
@@ -141,10 +141,6 @@ function openContainer(repo: Repository, manifestDigest: OciDigest): OciImage {
 
 /** @throws ComposefsError `NOT_A_CONTAINER_IMAGE` */
 export function requireContainer(image: OciImage): OciImage {
-  if (!image.isContainerImage()) {
-    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', 'not a container image', {
-      hint: `${image.manifestDigest} is an artifact, which has no file system`,
-    });
-  }
+  if (!image.isContainerImage()) throw notAContainerImage(image.manifestDigest);
   return image;
 }

@@ -80,7 +80,10 @@ class Checker {
 
   async check(): Promise<BootCheck> {
     const known = { ...NOTHING, version: versionToBoot(this.#repo), problems: this.#problems };
-    const tree = this.#attempt(() => originalTree(this.#repo, this.#image));
+    const tree = await originalTree(this.#repo, this.#image).catch((error: unknown) => {
+      this.#addProblem(error);
+      return undefined;
+    });
     if (tree === undefined) return known;
     this.#checkDirectories(tree);
     const entries = this.#attempt(() => getBootResources(tree, this.#repo.objects)) ?? [];

@@ -69,7 +69,7 @@ export async function prepareBoot(
   requireContainer(image);
   requireLinkableFormat(repo.erofsVersion);
   if (options.verifyLayers === true) await verifyLayers(repo, image, options.signal);
-  const entries = bootEntries(repo, image);
+  const entries = await bootEntries(repo, image);
   const id = await bootImageToName(repo, image, options);
   const karg = new ComposefsCmdline(argumentVersion(repo), repo.algorithm, id, repo.insecure);
   const plan = planBootEntry(entries, repo.objects, { karg, entryId, cmdlineExtra, addons });
@@ -134,13 +134,13 @@ async function verifyLayers(repo: Repository, image: OciImage, signal: AbortSign
 }
 
 /** What the image has to boot from: `/boot` is empty in the boot image, and not in the plain one. */
-function bootEntries(repo: Repository, image: OciImage): BootEntry[] {
-  return getBootResources(originalTree(repo, image), repo.objects);
+async function bootEntries(repo: Repository, image: OciImage): Promise<BootEntry[]> {
+  return getBootResources(await originalTree(repo, image), repo.objects);
 }
 
 /** The tree of an image before the boot transform: of the plain EROFS image, or where there is none of its layers. */
-export function originalTree(repo: Repository, image: OciImage): Directory {
+export async function originalTree(repo: Repository, image: OciImage): Promise<Directory> {
   const plain = image.imageRef(1) ?? image.imageRef(2);
-  if (plain !== undefined && isUsableImage(repo, plain)) return repo.readImageTree(plain);
-  return createFilesystem(repo, image.configDigest, image.configVerity);
+  if (plain !== undefined && isUsableImage(repo, plain)) return await repo.readImageTree(plain);
+  return await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });
 }

@@ -1,6 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { SplitStreamError } from '../../composefs/splitstream/index.js';
 import { ImageError } from '../../composefs/tree/image-error.js';
 import { Directory } from '../../composefs/tree/inode.js';
@@ -9,14 +9,20 @@ import { ComposefsError, ContextError, findCause, withContext } from '../../erro
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { TarRules } from '../../tar/header.js';
 import { TarError } from '../../tar/tar-error.js';
+import { runInTurns, runSteps, type Steps } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
-import { openConfig } from '../store/config-stream.js';
+import { isContainerImage } from '../model/manifest.js';
+import { type OpenConfig, openConfig } from '../store/config-stream.js';
+import { notAContainerImage } from '../store/errors.js';
+import { manifestsOfConfig } from '../store/stored-manifests.js';
 import { type OciTransformOptions, transformForOci } from '../tree/transform.js';
 import { type Applier, LayerApplier } from './apply-layer.js';
 import { ReferenceLayerApplier } from './apply-layer-reference.js';
-import { openLayerStream, verifyLayer } from './layer-content.js';
+import { openLayerStream, verificationSteps } from './layer-content.js';
 import { LayerDifferences, type LayerRules } from './layer-rules.js';
-import { LayerError, readTarEntries } from './tar-entry.js';
+import { LayerError, readTarEntries, type TarEntry } from './tar-entry.js';
+
+const ENTRIES_A_STEP = 16;
 
 /** One layer of an image, as the config stream names it. */
 export interface LayerRef {
@@ -30,6 +36,15 @@ export interface FilesystemOptions extends OciTransformOptions {
   readonly layerRules?: LayerRules | undefined;
   /** Gets a message of level `warning` for each kind of difference to the tree of the reference. */
   readonly progress?: ProgressReporter | undefined;
+}
+
+export interface CreateFilesystemOptions extends FilesystemOptions {
+  /**
+   * The config's stream, as its user knows it from a trusted place. Without it the content of every layer is compared
+   * with its diff_id first.
+   */
+  readonly configVerity?: ObjectId | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -49,17 +64,29 @@ export function configLayers(diffIds: readonly string[], refs: ReadonlyMap<strin
 
 /**
  * The file system of an image: its layers applied in order, then the OCI transform (spec 30 §8, §9).
- * Without a trusted `configVerity` every layer's content is checked against its diff_id first.
+ *
+ * @throws ComposefsError `NOT_A_CONTAINER_IMAGE` if it is the config of an artifact; `DIGEST_MISMATCH`; ImageError
  */
-export function createFilesystem(
-  repo: Repository,
+export async function createFilesystem(
+  repo: ReadableRepository,
   configDigest: OciDigest,
-  configVerity?: ObjectId,
-  options: FilesystemOptions = {},
-): Directory {
-  const { config, layerRefs } = openConfig(repo, configDigest, configVerity);
+  { configVerity, signal, ...options }: CreateFilesystemOptions = {},
+): Promise<Directory> {
+  const { config, layerRefs } = openImageConfig(repo, configDigest, configVerity);
   const layers = configLayers(config.rootfs.diff_ids, layerRefs);
-  return buildFilesystem(repo.objects, layers, configVerity !== undefined, options);
+  return await repo.use(() =>
+    runInTurns(filesystemSteps(repo.objects, layers, configVerity !== undefined, options), signal),
+  );
+}
+
+function openImageConfig(repo: ReadableRepository, digest: OciDigest, verity: ObjectId | undefined): OpenConfig {
+  try {
+    return openConfig(repo, digest, verity);
+  } catch (cause) {
+    const [stored] = manifestsOfConfig(repo, digest);
+    if (stored === undefined || isContainerImage(stored.manifest)) throw cause;
+    throw notAContainerImage(stored.digest);
+  }
 }
 
 /** {@link createFilesystem} from its parts, for worker threads. `trusted` layers are not hashed. */
@@ -69,7 +96,16 @@ export function buildFilesystem(
   trusted: boolean,
   options: FilesystemOptions = {},
 ): Directory {
-  const root = buildLayerTree(objects, layers, trusted, options);
+  return runSteps(filesystemSteps(objects, layers, trusted, options));
+}
+
+function* filesystemSteps(
+  objects: ObjectStore,
+  layers: readonly LayerRef[],
+  trusted: boolean,
+  options: FilesystemOptions,
+): Steps<Directory> {
+  const root = yield* layerTreeSteps(objects, layers, trusted, options);
   const strict = options.layerRules === 'reference';
   try {
     transformForOci(root, { xattrs: options.xattrs, strict });
@@ -84,42 +120,60 @@ export function buildLayerTree(
   objects: ObjectStore,
   layers: readonly LayerRef[],
   trusted: boolean,
-  { layerRules, progress = nullReporter }: Pick<FilesystemOptions, 'layerRules' | 'progress'> = {},
+  options: Pick<FilesystemOptions, 'layerRules' | 'progress'> = {},
 ): Directory {
+  return runSteps(layerTreeSteps(objects, layers, trusted, options));
+}
+
+function* layerTreeSteps(
+  objects: ObjectStore,
+  layers: readonly LayerRef[],
+  trusted: boolean,
+  { layerRules, progress = nullReporter }: Pick<FilesystemOptions, 'layerRules' | 'progress'>,
+): Steps<Directory> {
   const root = new Directory(UNINITIALIZED_STAT);
   if (layerRules === 'reference') {
     try {
-      applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root), 'reference');
+      yield* applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root), 'reference');
     } catch (error) {
       throw refusedByReference(error);
     }
     return root;
   }
   const differences = new LayerDifferences();
-  applyLayers(objects, layers, trusted, new LayerApplier(root, differences), 'standard');
+  yield* applyLayers(objects, layers, trusted, new LayerApplier(root, differences), 'standard');
   differences.report(progress);
   return root;
 }
 
-function applyLayers(
+function* applyLayers(
   objects: ObjectStore,
   layers: readonly LayerRef[],
   trusted: boolean,
   applier: Applier,
   rules: TarRules,
-): void {
+): Steps<void> {
   for (const layer of layers) {
-    if (!trusted) verifyLayer(objects, layer.verity, layer.diffId);
+    if (!trusted) yield* verificationSteps(objects, layer.verity, layer.diffId);
     const reader = openLayerStream(objects, layer.verity);
     try {
       applier.startLayer(layer.diffId);
-      withContext(`Layer ${layer.diffId}`, () => {
-        for (const entry of readTarEntries(reader, rules)) applier.apply(entry);
-      });
+      const entries = readTarEntries(reader, rules);
+      while (withContext(`Layer ${layer.diffId}`, () => applySome(entries, applier))) yield;
     } finally {
       reader.close();
     }
   }
+}
+
+/** False after the last entry. */
+function applySome(entries: Generator<TarEntry>, applier: Applier): boolean {
+  for (let count = 0; count < ENTRIES_A_STEP; count++) {
+    const next = entries.next();
+    if (next.done === true) return false;
+    applier.apply(next.value);
+  }
+  return true;
 }
 
 /** Says what would help where it is the rules that are in the way. */

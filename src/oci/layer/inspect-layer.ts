@@ -1,32 +1,49 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { SplitStreamReader } from '../../composefs/splitstream/index.js';
 import { ComposefsError } from '../../errors.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
 import { LAYER_CONTENT_TYPE, layerContentId } from '../store/identifiers.js';
 import { formatTarEntry } from './format-entry.js';
 import { verifiedLayerContent } from './layer-content.js';
-import { type LayerInfo, readLayerInfo } from './layer-info.js';
+import { type LayerInfo, layerInfoSteps } from './layer-info.js';
 import { readTarEntries } from './tar-entry.js';
 
 /** Looking at a stored layer by its diff_id (spec 40 §8). Artifact blobs are not layers and are refused. */
 
+export interface InspectLayerOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Sizes and counts of a layer. */
-export function layerInfo(repo: Repository, diffId: OciDigest): LayerInfo {
+export async function layerInfo(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  { signal }: InspectLayerOptions = {},
+): Promise<LayerInfo> {
   const verity = findLayer(repo, diffId);
   const reader = openLayer(repo, diffId, verity);
   try {
-    return readLayerInfo(diffId, verity, reader);
+    return await runInTurns(layerInfoSteps(diffId, verity, reader), signal);
   } finally {
     reader.close();
   }
 }
 
 /** One dumpfile line an entry, in the order of the tar; each ends with a newline. */
-export function* layerDumpfile(repo: Repository, diffId: OciDigest): Generator<string> {
+export async function* layerDumpfile(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  { signal }: InspectLayerOptions = {},
+): AsyncGenerator<string> {
+  const turns = new Turns(signal);
   const reader = openLayer(repo, diffId, findLayer(repo, diffId));
   try {
-    for (const entry of readTarEntries(reader)) yield `${formatTarEntry(entry)}\n`;
+    for (const entry of readTarEntries(reader)) {
+      yield `${formatTarEntry(entry)}\n`;
+      if (turns.isOver()) await turns.next();
+    }
   } finally {
     reader.close();
   }
@@ -37,21 +54,34 @@ export function* layerDumpfile(repo: Repository, diffId: OciDigest): Generator<s
  *
  * @throws ComposefsError `DIGEST_MISMATCH` after the last byte if the layer is damaged.
  */
-export function* layerTar(repo: Repository, diffId: OciDigest): Generator<Buffer> {
+export async function* layerTar(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  { signal }: InspectLayerOptions = {},
+): AsyncGenerator<Buffer> {
+  const turns = new Turns(signal);
   const reader = openLayer(repo, diffId, findLayer(repo, diffId));
   try {
-    yield* verifiedLayerContent(repo.objects, reader, diffId);
+    for (const piece of verifiedLayerContent(repo.objects, reader, diffId)) {
+      yield piece;
+      if (turns.isOver()) await turns.next();
+    }
   } finally {
     reader.close();
   }
 }
 
-function findLayer(repo: Repository, diffId: OciDigest): ObjectId {
+function findLayer(repo: ReadableRepository, diffId: OciDigest): ObjectId {
   const verity = repo.hasStream(layerContentId(diffId));
   if (verity === undefined) throw new ComposefsError('LAYER_NOT_FOUND', `Layer ${diffId} not found`);
   return verity;
 }
 
-function openLayer(repo: Repository, diffId: OciDigest, verity: ObjectId): SplitStreamReader {
-  return repo.openStream(layerContentId(diffId), verity, LAYER_CONTENT_TYPE);
+function openLayer(repo: ReadableRepository, diffId: OciDigest, verity: ObjectId): SplitStreamReader {
+  const reader = repo.openStream(layerContentId(diffId), verity);
+  if (reader.contentType === LAYER_CONTENT_TYPE) return reader;
+  reader.close();
+  throw new ComposefsError('NOT_A_LAYER', `${diffId} is the blob of an artifact and no layer`, {
+    hint: `\`cfsctl cat ${layerContentId(diffId)}\` prints it`,
+  });
 }

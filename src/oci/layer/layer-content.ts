@@ -3,6 +3,7 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
 import { catSplitStream, fdSource, SplitStreamReader } from '../../composefs/splitstream/index.js';
 import { ComposefsError } from '../../errors.js';
+import { runSteps, type Steps } from '../../threads/turns.js';
 import { finishHash, hashLike, type OciDigest, parseOciDigest, sha256Digest } from '../model/digest.js';
 import { LAYER_CONTENT_TYPE } from '../store/identifiers.js';
 import { verifySparseFiles } from './verify-sparse.js';
@@ -59,10 +60,20 @@ export function verifyLayer(
   diffId: string,
   contentType: bigint = LAYER_CONTENT_TYPE,
 ): void {
+  runSteps(verificationSteps(objects, verity, diffId, contentType));
+}
+
+/** {@link verifyLayer}. */
+export function* verificationSteps(
+  objects: ObjectStore,
+  verity: ObjectId,
+  diffId: string,
+  contentType: bigint = LAYER_CONTENT_TYPE,
+): Steps<void> {
   const digest = parseOciDigest(diffId);
   const reader = openLayerStream(objects, verity, contentType);
   try {
-    for (const _ of verifiedLayerContent(objects, reader, digest));
+    for (const _ of verifiedLayerContent(objects, reader, digest)) yield;
   } finally {
     reader.close();
   }

@@ -1,4 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { Steps } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
 import { type EntryReader, readTarEntries } from './tar-entry.js';
 
@@ -22,17 +23,18 @@ export interface SplitstreamInfo {
   readonly inlineSize: number;
 }
 
-/** What {@link readLayerInfo} needs of a splitstream reader. */
+/** What {@link layerInfoSteps} needs of a splitstream reader. */
 export interface LayerReader extends EntryReader {
   readonly totalSize: number;
   readonly objectRefs: readonly ObjectId[];
 }
 
 /** Walks the entries of a layer; `reader` is at the beginning. */
-export function readLayerInfo(diffId: OciDigest, verity: ObjectId, reader: LayerReader): LayerInfo {
+export function* layerInfoSteps(diffId: OciDigest, verity: ObjectId, reader: LayerReader): Steps<LayerInfo> {
   let entryCount = 0;
   let externalSize = 0;
   for (const { item, sparse } of readTarEntries(reader)) {
+    yield;
     entryCount++;
     if (item.type !== 'leaf' || item.content.type !== 'regular') continue;
     // Of a sparse file only the data are part of the tar.

@@ -1,5 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { isWholeStream } from '../../composefs/repository/names/whole-stream.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError } from '../../errors.js';
 import { type OciDigest, sha256ContentDigest } from '../model/digest.js';
@@ -20,7 +21,7 @@ export async function writeBlob(repo: Repository, data: Buffer): Promise<Content
  *
  * @throws ComposefsError `DIGEST_MISMATCH` if the stored bytes are not those of `digest`.
  */
-export function openBlob(repo: Repository, digest: OciDigest, verity?: ObjectId): Buffer {
+export function openBlob(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): Buffer {
   const { data } = readExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, verity);
   if (verity === undefined) {
     const found = sha256ContentDigest(data);

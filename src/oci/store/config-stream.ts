@@ -1,4 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError } from '../../errors.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
@@ -58,7 +59,7 @@ export function sortConfigRefs(namedRefs: ReadonlyMap<string, ObjectId>): Config
  *
  * @throws ComposefsError `DIGEST_MISMATCH` if the stored bytes are not those of `digest`.
  */
-export function readConfigStream(repo: Repository, digest: OciDigest, verity?: ObjectId): ExternalStream {
+export function readConfigStream(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): ExternalStream {
   const stream = readExternalStream(repo, configIdentifier(digest), CONFIG_CONTENT_TYPE, verity);
   if (verity === undefined) {
     const found = contentDigestLike(digest, stream.data);
@@ -77,7 +78,7 @@ export interface StoredConfig extends ExternalStream {
 
 /** @param id of the stream; undefined, as the result is then, if there is none. Undefined if it is damaged, too. */
 export function findConfig(
-  repo: Repository,
+  repo: ReadableRepository,
   digest: OciDigest,
   id: ObjectId | undefined = repo.hasStream(configIdentifier(digest)),
 ): StoredConfig | undefined {
@@ -95,7 +96,7 @@ export function findConfig(
  * Opens an image config (spec 40 §14.3). Its layer refs can be trusted only if `verity` was given and is trusted;
  * otherwise the caller checks the layers' content against their diff_ids.
  */
-export function openConfig(repo: Repository, digest: OciDigest, verity?: ObjectId): OpenConfig {
+export function openConfig(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): OpenConfig {
   const { data, namedRefs } = readConfigStream(repo, digest, verity);
   return { config: parseConfig(data).value, raw: data, ...sortConfigRefs(namedRefs) };
 }

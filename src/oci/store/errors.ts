@@ -35,3 +35,10 @@ export class OciImageNotFound extends ComposefsError {
     this.digest = digest;
   }
 }
+
+/** For what needs a file system. */
+export function notAContainerImage(manifestDigest: string): ComposefsError {
+  return new ComposefsError('NOT_A_CONTAINER_IMAGE', 'not a container image', {
+    hint: `${manifestDigest} is an artifact, which has no file system`,
+  });
+}

@@ -1,9 +1,9 @@
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { Mount } from '../../composefs/mount/mount-handle.js';
 import { mountImage, mountImageAt } from '../../composefs/mount/mount-image.js';
 import type { MountOptions } from '../../composefs/mount/options.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import type { Repository } from '../../composefs/repository/repository.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { ComposefsError } from '../../errors.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
@@ -13,7 +13,7 @@ import { type ImageManifest, isContainerImage, parseManifest } from '../model/ma
 import { isTarMediaType } from '../model/media-types.js';
 import type { XattrFiltering } from '../tree/transform.js';
 import { type ConfigRefs, sortConfigRefs } from './config-stream.js';
-import { OciErofsNotFound, OciImageNotFound } from './errors.js';
+import { notAContainerImage, OciErofsNotFound, OciImageNotFound } from './errors.js';
 import { readExternalStream } from './external-stream.js';
 import {
   bootImageRefKey,
@@ -137,9 +137,10 @@ export class OciImage {
   /**
    * The linked image of the repository's format: the boot image of the mode `allowlist-only`, or the plain one.
    *
-   * @throws OciErofsNotFound
+   * @throws OciErofsNotFound; ComposefsError `NOT_A_CONTAINER_IMAGE`
    */
   erofsImageRef(repo: ReadableRepository, bootable: boolean): ObjectId {
+    if (!this.isContainerImage()) throw notAContainerImage(this.manifestDigest);
     const id = bootable ? this.bootImageRef(repo.erofsVersion) : this.imageRef(repo.erofsVersion);
     if (id === undefined) throw new OciErofsNotFound(this.manifestDigest, bootable);
     return id;
@@ -166,8 +167,8 @@ export class OciImage {
    *
    * @throws OciErofsNotFound; ErofsReaderError
    */
-  readFilesystem(repo: Repository, bootable: boolean): Directory {
-    return repo.readImageTree(this.erofsImageRef(repo, bootable));
+  async readFilesystem(repo: ReadableRepository, bootable: boolean): Promise<Directory> {
+    return await repo.readImageTree(this.erofsImageRef(repo, bootable));
   }
 
   /**
@@ -181,8 +182,8 @@ export class OciImage {
   }
 
   /** {@link mount}, attached at a directory that exists. */
-  mountAt(repo: ReadableRepository, bootable: boolean, path: string, options: MountOptions = {}): void {
-    mountImageAt(repo, this.erofsImageRef(repo, bootable), path, options);
+  mountAt(repo: ReadableRepository, bootable: boolean, path: string, options: MountOptions = {}): Mount {
+    return mountImageAt(repo, this.erofsImageRef(repo, bootable), path, options);
   }
 
   /** Empty for artifacts. */

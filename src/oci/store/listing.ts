@@ -1,6 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { fullMessage } from '../../errors.js';
+import { Turns } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage } from './image.js';
 import { listReferrers } from './referrers.js';
@@ -21,26 +22,36 @@ export interface ImageInfo {
 }
 
 export interface ListImagesOptions {
+  readonly signal?: AbortSignal | undefined;
   /** Told about each tag that is left out because its image cannot be opened. */
   readonly onWarning?: (message: string) => void;
 }
 
 /** All tagged images that can be opened, by tag. */
-export function listImages(repo: Repository, options: ListImagesOptions = {}): ImageInfo[] {
-  const images: ImageInfo[] = [];
-  for (const [name, manifestDigest] of listRefs(repo)) {
-    try {
-      images.push(imageInfo(name, OciImage.open(repo, manifestDigest), countReferrers(repo, manifestDigest)));
-    } catch (error) {
-      options.onWarning?.(`skipping image ${name}: ${fullMessage(error)}`);
+export async function listImages(repo: ReadableRepository, options: ListImagesOptions = {}): Promise<ImageInfo[]> {
+  const turns = new Turns(options.signal);
+  return await repo.use(async () => {
+    const images: ImageInfo[] = [];
+    // Many tags can lead to one image.
+    const known = new Map<OciDigest, Omit<ImageInfo, 'name'>>();
+    for (const [name, manifestDigest] of listRefs(repo)) {
+      try {
+        const info =
+          known.get(manifestDigest) ??
+          imageInfo(OciImage.open(repo, manifestDigest), countReferrers(repo, manifestDigest));
+        known.set(manifestDigest, info);
+        images.push({ name, ...info });
+      } catch (error) {
+        options.onWarning?.(`skipping image ${name}: ${fullMessage(error)}`);
+      }
+      if (turns.isOver()) await turns.next();
     }
-  }
-  return images;
+    return images;
+  });
 }
 
-function imageInfo(name: string, image: OciImage, referrerCount: number): ImageInfo {
+function imageInfo(image: OciImage, referrerCount: number): Omit<ImageInfo, 'name'> {
   return {
-    name,
     manifestDigest: image.manifestDigest,
     isContainer: image.isContainerImage(),
     architecture: image.architecture(),
@@ -51,7 +62,7 @@ function imageInfo(name: string, image: OciImage, referrerCount: number): ImageI
   };
 }
 
-function countReferrers(repo: Repository, subject: OciDigest): number {
+function countReferrers(repo: ReadableRepository, subject: OciDigest): number {
   try {
     return listReferrers(repo, subject).length;
   } catch {
@@ -69,7 +80,7 @@ export interface ImageInspection {
   readonly composefsBootErofs: ObjectId | undefined;
 }
 
-export function inspectImage(repo: Repository, image: OciImage): ImageInspection {
+export async function inspectImage(repo: ReadableRepository, image: OciImage): Promise<ImageInspection> {
   return {
     manifest: image.readManifestJson(repo),
     config: image.readConfigJson(repo),

@@ -2,7 +2,6 @@ import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ImageNotFoundError } from '../../composefs/repository/names/open-image.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import type { Repository } from '../../composefs/repository/repository.js';
 import type { OciDigest } from '../model/digest.js';
 import type { XattrFiltering } from '../tree/transform.js';
 import { openConfig } from './config-stream.js';
@@ -17,7 +16,7 @@ import { manifestDigests } from './stored-manifests.js';
  */
 
 export function composefsErofsForConfig(
-  repo: Repository,
+  repo: ReadableRepository,
   configDigest: OciDigest,
   verity: ObjectId | undefined,
   version: FormatVersion,
@@ -27,7 +26,7 @@ export function composefsErofsForConfig(
 }
 
 export function composefsErofsForManifest(
-  repo: Repository,
+  repo: ReadableRepository,
   manifestDigest: OciDigest,
   verity: ObjectId | undefined,
   version: FormatVersion,
@@ -36,7 +35,7 @@ export function composefsErofsForManifest(
 }
 
 export function composefsBootErofsForConfig(
-  repo: Repository,
+  repo: ReadableRepository,
   configDigest: OciDigest,
   verity: ObjectId | undefined,
   version: FormatVersion,
@@ -46,7 +45,7 @@ export function composefsBootErofsForConfig(
 }
 
 export function composefsBootErofsForManifest(
-  repo: Repository,
+  repo: ReadableRepository,
   manifestDigest: OciDigest,
   verity: ObjectId | undefined,
   version: FormatVersion,

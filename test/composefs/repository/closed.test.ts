@@ -59,9 +59,9 @@ describe('a closed repository', () => {
     for (const call of [
       () => repo.hold(() => undefined),
       () => repo.gc(),
-      () => repo.gcDryRun(),
+      () => repo.gc({ dryRun: true }),
       () => repo.fsck(),
-      () => repo.fsckMetadataOnly(),
+      () => repo.fsck({ metadataOnly: true }),
       () => repo.ensureStream('x', 1n, () => undefined),
     ]) {
       await assert.rejects(call(), closed, String(call));
@@ -88,7 +88,7 @@ describe('a closed repository', () => {
     const closing = repo[Symbol.asyncDispose]().then(() => steps.push('closed'));
     assert.throws(() => repo.objects.readObject(id), { code: 'REPOSITORY_CLOSED' });
     await assert.rejects(repo.fsck(), { code: 'REPOSITORY_CLOSED' });
-    const collection = other.gc([], IN_THREAD).then(({ objectsRemoved }) => steps.push(`${objectsRemoved} collected`));
+    const collection = other.gc(IN_THREAD).then(({ objectsRemoved }) => steps.push(`${objectsRemoved} collected`));
     await setTimeout(100);
     assert.deepEqual(steps, []);
     goOn();

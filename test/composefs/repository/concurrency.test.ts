@@ -30,7 +30,7 @@ describe('several processes in a repository', () => {
         [STORE_ROUNDS * 13, STORE_ROUNDS, STORE_ROUNDS],
       );
       assert.deepEqual(temporaryFiles(path), []);
-      assert.equal((await repo.gc([], IN_THREAD)).objectsRemoved, 0);
+      assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 0);
     });
 
     it(`leave a sound repository when they are killed (${named ? 'named' : 'anonymous'} temporary files)`, async (t) => {
@@ -44,7 +44,7 @@ describe('several processes in a repository', () => {
       assert.deepEqual(result.errors, []);
       assert.ok(result.objectsChecked > 0);
       if (!named) assert.deepEqual(temporaryFiles(repo.path), []);
-      await repo.gc([], IN_THREAD);
+      await repo.gc(IN_THREAD);
       assert.deepEqual((await repo.fsck(IN_THREAD)).errors, []);
     });
   }
@@ -55,13 +55,13 @@ describe('several processes in a repository', () => {
     t.after(() => killChild(child));
     repo.objects.ensureObject(testData(10, 1));
     let done = false;
-    const collecting = repo.gc([], IN_THREAD).finally(() => {
+    const collecting = repo.gc(IN_THREAD).finally(() => {
       done = true;
     });
     await sleep(150);
     assert.equal(done, false);
     // A dry run needs the shared lock only.
-    assert.equal((await repo.gcDryRun([], IN_THREAD)).objectsRemoved, 1);
+    assert.equal((await repo.gc({ ...IN_THREAD, dryRun: true })).objectsRemoved, 1);
     await killChild(child);
     assert.equal((await collecting).objectsRemoved, 1);
   });
@@ -72,7 +72,7 @@ describe('several processes in a repository', () => {
     t.after(() => killChild(child));
     const reason = new Error('no patience');
     const controller = new AbortController();
-    const collecting = repo.gc([], { ...IN_THREAD, signal: controller.signal });
+    const collecting = repo.gc({ ...IN_THREAD, signal: controller.signal });
     setTimeout(() => controller.abort(reason), 50);
     await assert.rejects(collecting, reason);
     repo.objects.ensureObject(testData(10, 1));
@@ -85,7 +85,7 @@ describe('one process', () => {
     const other = await Repository.open(repo.path);
     repo.objects.ensureObject(testData(10, 1));
     let done = false;
-    const collecting = repo.gc([], IN_THREAD).finally(() => {
+    const collecting = repo.gc(IN_THREAD).finally(() => {
       done = true;
     });
     await sleep(100);
@@ -108,11 +108,7 @@ describe('one process', () => {
     const other = await Repository.open(repo.path);
     t.after(() => other.close());
     repo.objects.ensureObject(testData(10, 1));
-    const results = await Promise.all([
-      repo.gc([], IN_THREAD),
-      repo.gc([], IN_THREAD),
-      sleep(50).then(() => other.close()),
-    ]);
+    const results = await Promise.all([repo.gc(IN_THREAD), repo.gc(IN_THREAD), sleep(50).then(() => other.close())]);
     assert.deepEqual([results[0].objectsRemoved, results[1].objectsRemoved], [1, 0]);
   });
 
@@ -125,7 +121,7 @@ describe('one process', () => {
       await writeStream(repo, 'stream', { objects: [object], ref: 'name' });
       order.push('stored');
     });
-    const collecting = repo.gc([], IN_THREAD).then((result) => {
+    const collecting = repo.gc(IN_THREAD).then((result) => {
       order.push('collected');
       return result;
     });
@@ -136,15 +132,15 @@ describe('one process', () => {
 
   it('refuses to collect inside of what collecting would wait for', async (t) => {
     const repo = await tempRepository(t);
-    await repo.hold(() => repo.hold(() => assert.rejects(repo.gc([], IN_THREAD), { code: 'DEADLOCK' })));
-    assert.equal((await repo.gc([], IN_THREAD)).objectsRemoved, 0);
+    await repo.hold(() => repo.hold(() => assert.rejects(repo.gc(IN_THREAD), { code: 'DEADLOCK' })));
+    assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 0);
   });
 
   it('does not store while it collects', async (t) => {
     const repo = await tempRepository(t);
     const other = await Repository.open(repo.path);
     repo.objects.ensureObject(testData(10, 1));
-    const collecting = repo.gc([], IN_THREAD);
+    const collecting = repo.gc(IN_THREAD);
     await sleep(20);
     assert.throws(() => repo.objects.ensureObject(testData(10, 2)), { code: 'REPOSITORY_BUSY' });
     assert.throws(() => repo.nameStream('a', 'b'), { code: 'REPOSITORY_BUSY' });
@@ -162,6 +158,6 @@ describe('one process', () => {
       readdirSync(repo.objects.objectsPath).some((name) => name.startsWith('.')),
       false,
     );
-    assert.equal((await repo.gc([], IN_THREAD)).objectsRemoved, 1);
+    assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 1);
   });
 });

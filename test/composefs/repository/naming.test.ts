@@ -209,13 +209,13 @@ describe('images', () => {
     const root = treeOf();
     const images = await repo.commitImages(root, 'myref');
     assert.deepEqual([...images.keys()], [1, 2]);
-    const [v1, v2] = [computeImageId(root, 1, 'sha512'), computeImageId(root, 2, 'sha512')];
+    const [v1, v2] = [await computeImageId(root, 1, 'sha512'), await computeImageId(root, 2, 'sha512')];
     assert.notEqual(v1, v2);
     assert.deepEqual([...images.values()], [v1, v2]);
     assert.deepEqual(filesBelow(join(repo.path, 'images')), [v1, v2, 'refs/myref'].sort());
     assert.equal(linkText(repo, 'images/refs/myref'), `../${v1}`);
     assert.equal(await repo.commitImage(root), v1);
-    assert.equal(await repo.commitImageVersion(root, 0, 'zero'), computeImageId(root, 0, 'sha512'));
+    assert.equal(await repo.commitImageVersion(root, 0, 'zero'), await computeImageId(root, 0, 'sha512'));
     repo.setErofsVersion(2);
     assert.equal(await repo.commitImage(root), v2);
   });
@@ -226,21 +226,19 @@ describe('images', () => {
       const objects = [1, 2, 3].map((seed) => ({ id: repo.objects.ensureObject(testData(100, seed)), size: 100 }));
       const id = await repo.commitImage(treeOf(...objects), 'image');
       const expected = objects.map((object) => object.id).sort();
-      assert.deepEqual([...repo.objectsForImage(id)].sort(), expected);
-      assert.deepEqual([...repo.objectsForImage('image')].sort(), expected);
+      assert.deepEqual([...(await repo.objectsForImage(id))].sort(), expected);
+      assert.deepEqual([...(await repo.objectsForImage('image'))].sort(), expected);
     });
   }
 
   it('that are no images are an error with its contexts', async (t) => {
     const repo = await tempRepository(t);
     await repo.writeImage(Buffer.from('no image'), 'junk');
-    assert.throws(
-      () => repo.objectsForImage('junk'),
-      (error) =>
-        /^Collecting objects for image 'junk': Collecting objects from erofs image data: /.test(fullMessage(error)),
+    await assert.rejects(repo.objectsForImage('junk'), (error) =>
+      /^Collecting objects for image 'junk': Collecting objects from erofs image data: /.test(fullMessage(error)),
     );
-    assert.throws(
-      () => repo.objectsForImage('nope'),
+    await assert.rejects(
+      repo.objectsForImage('nope'),
       (error) =>
         fullMessage(error) === "Collecting objects for image 'nope': Opening image 'nope': image not found: nope",
     );

@@ -106,7 +106,7 @@ describe('a repository that leads elsewhere', () => {
     const repo = await tempRepository(t);
     const { path, names } = victim(t);
     symlinkSync(path, join(repo.path, '.partial'));
-    for (const collect of [repo.gcDryRun([], IN_THREAD), repo.gc([], IN_THREAD), repo.gc()]) {
+    for (const collect of [repo.gc({ ...IN_THREAD, dryRun: true }), repo.gc(IN_THREAD), repo.gc()]) {
       await assert.rejects(collect, { code: 'UNSAFE_PATH' });
     }
     assert.deepEqual(readdirSync(path).sort(), names);
@@ -121,9 +121,9 @@ describe('a repository that leads elsewhere', () => {
     for (const name of readdirSync(join(repo.path, '.partial'))) {
       if (name !== `sha256:${'d'.repeat(64)}`) utimesSync(join(repo.path, '.partial', name), OLD, OLD);
     }
-    const dry = await repo.gcDryRun([], IN_THREAD);
+    const dry = await repo.gc({ ...IN_THREAD, dryRun: true });
     assert.deepEqual(dry.leftovers, { count: 1, bytes: 4 });
-    assert.deepEqual(await repo.gc([], IN_THREAD), dry);
+    assert.deepEqual(await repo.gc(IN_THREAD), dry);
     assert.deepEqual(
       readdirSync(join(repo.path, '.partial')).sort(),
       ['notes', 'sha256:short', shared, `sha256:${'d'.repeat(64)}`].sort(),
@@ -136,7 +136,7 @@ describe('a repository that leads elsewhere', () => {
     const repo = await tempRepository(t);
     symlinkSync(join(other.path, 'objects'), join(repo.path, 'objects'));
     const before = filesBelow(other.path);
-    await assert.rejects(repo.gc([], IN_THREAD), { code: 'UNSAFE_PATH' });
+    await assert.rejects(repo.gc(IN_THREAD), { code: 'UNSAFE_PATH' });
     assert.throws(() => repo.objects.ensureObject(testData(4096, 2)), { code: 'UNSAFE_PATH' });
     assert.throws(() => repo.objects.readObject(kept), { code: 'UNSAFE_PATH' });
     assert.throws(() => repo.objects.has(kept), { code: 'UNSAFE_PATH' });
@@ -150,7 +150,7 @@ describe('a repository that leads elsewhere', () => {
     const outside = tempDir(t);
     renameSync(join(repo.path, 'objects', id.slice(0, 2)), join(outside, 'moved'));
     symlinkSync(join(outside, 'moved'), join(repo.path, 'objects', id.slice(0, 2)));
-    await assert.rejects(repo.gc([], IN_THREAD), { code: 'UNSAFE_PATH' });
+    await assert.rejects(repo.gc(IN_THREAD), { code: 'UNSAFE_PATH' });
     assert.throws(() => repo.objects.openObject(id), { code: 'UNSAFE_PATH' });
     assert.throws(() => repo.objects.ensureObject(testData(4096, 1)), { code: 'UNSAFE_PATH' });
     assert.deepEqual(readdirSync(join(outside, 'moved')), [id.slice(2)]);
@@ -241,8 +241,8 @@ describe('a repository of another user', asRoot, () => {
     const repo = await Repository.open(path);
     t.after(() => repo.close());
     assert.equal(repo.objects.readObject(id).length, 4096);
-    assert.equal((await repo.gcDryRun([], IN_THREAD)).objectsRemoved, 1);
-    await assert.rejects(repo.gc([], IN_THREAD), refused);
+    assert.equal((await repo.gc({ ...IN_THREAD, dryRun: true })).objectsRemoved, 1);
+    await assert.rejects(repo.gc(IN_THREAD), refused);
     assert.throws(() => repo.objects.ensureObject(testData(4096, 2)), refused);
     assert.throws(() => repo.nameStream('a', 'b'), refused);
     assert.throws(() => repo.symlink('a', 'b'), refused);
@@ -253,7 +253,7 @@ describe('a repository of another user', asRoot, () => {
     const allowed = await Repository.open(path, { allowForeignOwner: true });
     t.after(() => allowed.close());
     repo.close();
-    assert.equal((await allowed.gc([], IN_THREAD)).objectsRemoved, 1);
+    assert.equal((await allowed.gc(IN_THREAD)).objectsRemoved, 1);
     await Repository.init(path, { insecure: true, allowForeignOwner: true }).then(({ repo }) => repo.close());
   });
 

@@ -124,7 +124,7 @@ for (const place of [tmpdir(), '/dev/shm'].filter((each) => existsSync(each))) {
     let freedSomething = 0;
     for (let seed = 1; seed <= 5; seed++) {
       const store = await RandomStore.make(folder, seed);
-      await store.repo.gc([], { threads: 0 });
+      await store.repo.gc({ threads: 0 });
       for (let round = 1; round <= 2; round++) freedSomething += (await checkFreed(store)) ? 1 : 0;
       store.repo.close();
     }
@@ -148,7 +148,7 @@ async function checkFreed(store: RandomStore): Promise<boolean> {
   );
   const before = [measure(repo.path), measure(repo.path, isObject)] as const;
   for (const { tags } of chosen) for (const tag of tags) await untagImage(repo, tag);
-  await repo.gc([], { threads: 0 });
+  await repo.gc({ threads: 0 });
   const after = [measure(repo.path), measure(repo.path, isObject)] as const;
   assert.deepEqual(plain(total.freed), minus(before[1], after[1]), 'objects');
   const links = minus(minus(before[0], after[0]), plain(total.freed));
@@ -180,7 +180,7 @@ test('df counts every file of a repository once, by what it is for', async (cont
     assert.equal(kinds.other.count + kinds.leftovers.count + kinds['partial-downloads'].count, 0);
     assert.equal(kinds.metadata.count, 1);
     assert.ok(fileSystem.available <= fileSystem.free && fileSystem.free < fileSystem.size);
-    const garbage = await repo.gcDryRun();
+    const garbage = await repo.gc({ dryRun: true });
     assert.equal(kinds.unreachable.count, garbage.objectsRemoved);
     assert.equal(kinds.unreachable.bytes, garbage.objectsBytes);
     repo.close();

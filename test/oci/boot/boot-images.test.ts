@@ -40,11 +40,16 @@ async function withPulled(
 }
 
 /** The id that the boot image of a stored image must have, made step by step. */
-function expectedId(repo: Repository, digest: OciDigest, version: 1 | 2, xattrs: XattrFiltering): ObjectId {
+async function expectedId(
+  repo: Repository,
+  digest: OciDigest,
+  version: 1 | 2,
+  xattrs: XattrFiltering,
+): Promise<ObjectId> {
   const { configDigest, configVerity } = OciImage.open(repo, digest);
-  const root = createFilesystem(repo, configDigest, configVerity, { xattrs });
+  const root = await createFilesystem(repo, configDigest, { configVerity, xattrs });
   transformForBoot(root, repo.objects);
-  return computeImageId(root, version, repo.algorithm);
+  return await computeImageId(root, version, repo.algorithm);
 }
 
 for (const algorithm of ['sha256', 'sha512'] as const) {
@@ -57,7 +62,7 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
       for (const xattrs of ['allowlist-only', 'keep-user-xattrs'] as const) {
         assert.equal(bootImageForMode(repo, DIGEST, xattrs), undefined);
         const id = await generateBootImage(repo, DIGEST, { xattrs });
-        assert.equal(id, expectedId(repo, DIGEST, version, xattrs));
+        assert.equal(id, await expectedId(repo, DIGEST, version, xattrs));
         assert.equal(bootImageForMode(repo, DIGEST, xattrs), id);
         assert.equal(repo.hasImage(id), true);
         assert.deepEqual(linkedErofsImages(repo, id), OciImage.open(repo, DIGEST).allErofsImages());
@@ -102,7 +107,7 @@ test('a repository of two formats gets boot images of both', async (t) => {
   const id = await generateBootImage(repo, DIGEST);
   const image = OciImage.open(repo, DIGEST);
   assert.equal(image.bootImageRef(1), id);
-  assert.equal(image.bootImageRef(2), expectedId(repo, DIGEST, 2, 'allowlist-only'));
+  assert.equal(image.bootImageRef(2), await expectedId(repo, DIGEST, 2, 'allowlist-only'));
   assert.ok(await isSound(repo));
 });
 
@@ -167,7 +172,7 @@ test('the mode and format of a digest are found, stored and linked (spec 40 §6.
   assert.equal(OciImage.open(repo, DIGEST).bootImageRefs().size, 0);
   for (const mode of ['keep-user-xattrs', 'allowlist-only'] as const) {
     for (const version of [2, 1] as const) {
-      const digest = expectedId(repo, DIGEST, version, mode);
+      const digest = await expectedId(repo, DIGEST, version, mode);
       assert.deepEqual(await find(digest), { found: true, mode, version, digest });
       assert.equal(OciImage.open(repo, DIGEST).bootImageRef(version, mode), digest);
       assert.equal(repo.hasImage(digest), true);

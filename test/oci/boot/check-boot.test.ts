@@ -43,7 +43,7 @@ test('an image that can boot: what boots, which image, whether it is made', asyn
   assert.deepEqual([first.entry, first.entries], [`kernel "${KVER}"`, [`kernel "${KVER}"`]]);
   assert.deepEqual([first.isLinked, first.version, first.mismatch], [false, 1, undefined]);
   assert.equal(stored().configVerity, before);
-  assert.equal((await repo.gcDryRun()).objectsRemoved, 0);
+  assert.equal((await repo.gc({ dryRun: true })).objectsRemoved, 0);
   const id = await generateBootImage(repo, stored().manifestDigest);
   const second = await checkBoot(repo, stored());
   assert.deepEqual([second.image, second.isLinked], [id, true]);
@@ -107,10 +107,10 @@ async function idOf(
   change: (root: Directory) => void = () => undefined,
 ): Promise<ObjectId> {
   const { repo, stored } = await withImage(t, buildImage([bootTree(TREE)]));
-  const root = createFilesystem(repo, stored().configDigest, stored().configVerity, { xattrs });
+  const root = await createFilesystem(repo, stored().configDigest, { configVerity: stored().configVerity, xattrs });
   transformForBoot(root, repo.objects);
   change(root);
-  return computeImageId(root, version, 'sha256');
+  return await computeImageId(root, version, 'sha256');
 }
 
 const SELINUX = byteStringFromText('security.selinux');
@@ -181,7 +181,7 @@ test('a layer that changes the tree behind the UKI is found, with the paths', as
 
 test('an image that is stored is compared, label by label', async (t) => {
   const { repo, stored } = await withImage(t, withUki('composefs=?0'));
-  const root = createFilesystem(repo, stored().configDigest, stored().configVerity);
+  const root = await createFilesystem(repo, stored().configDigest, { configVerity: stored().configVerity });
   transformForBoot(root, repo.objects);
   const opt = getDirectory(root, byteStringFromText('opt'));
   opt.stat = { ...opt.stat, mtimeSec: 7, xattrs: new Map([[SELINUX, byteStringFromText('other_t')]]) };

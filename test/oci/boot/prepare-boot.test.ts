@@ -110,7 +110,7 @@ test('a dry run says what would be written, and changes nothing', async (t) => {
   );
   assert.deepEqual([filesIn(boot), existsSync(state)], [[], false]);
   assert.equal(image().configVerity, before);
-  assert.equal((await repo.gcDryRun()).objectsRemoved, 0);
+  assert.equal((await repo.gc({ dryRun: true })).objectsRemoved, 0);
   const { image: id, argument } = await prepare({ entryId: 'x' });
   assert.deepEqual([planned.image, planned.argument], [id, argument]);
 });

@@ -28,17 +28,17 @@ test('the rules by which an image has a digest are found, with as few changes as
   const repo = await tempRepository(context, { algorithm: 'sha512' });
   const image = await stored(repo);
   const tree = (options: object): ReturnType<typeof createFilesystem> =>
-    createFilesystem(repo, image.configDigest, image.configVerity, options);
+    createFilesystem(repo, image.configDigest, { configVerity: image.configVerity, ...options });
   const usual = repo.erofsVersion;
   const other = usual === 1 ? 2 : 1;
   const cases: [digest: string, differing: string[]][] = [
-    [computeImageId(tree({}), usual, 'sha512'), []],
-    [computeImageId(tree({}), other, 'sha512'), ['format']],
-    [computeImageId(tree({}), 0, 'sha512'), ['format']],
-    [computeImageId(tree({ xattrs: 'keep-user-xattrs' }), usual, 'sha512'), ['xattrs']],
-    [computeImageId(tree({ layerRules: 'reference' }), usual, 'sha512'), ['layerRules']],
+    [await computeImageId(await tree({}), usual, 'sha512'), []],
+    [await computeImageId(await tree({}), other, 'sha512'), ['format']],
+    [await computeImageId(await tree({}), 0, 'sha512'), ['format']],
+    [await computeImageId(await tree({ xattrs: 'keep-user-xattrs' }), usual, 'sha512'), ['xattrs']],
+    [await computeImageId(await tree({ layerRules: 'reference' }), usual, 'sha512'), ['layerRules']],
     [
-      computeImageId(tree({ layerRules: 'reference', xattrs: 'keep-user-xattrs' }), other, 'sha512'),
+      await computeImageId(await tree({ layerRules: 'reference', xattrs: 'keep-user-xattrs' }), other, 'sha512'),
       ['format', 'xattrs', 'layerRules'],
     ],
   ];
@@ -55,8 +55,8 @@ test('a digest of the other algorithm is found as well', async (context) => {
     await tempRepository(context, { algorithm: 'sha256' }),
   ];
   const [image, same] = [await stored(repo), await stored(other)];
-  const tree = createFilesystem(other, same.configDigest, same.configVerity);
-  const digest = computeImageId(tree, repo.erofsVersion, 'sha256');
+  const tree = await createFilesystem(other, same.configDigest, { configVerity: same.configVerity });
+  const digest = await computeImageId(tree, repo.erofsVersion, 'sha256');
   const match = await matchDigest(repo, image, `sha256:${digest}`);
   assert.deepEqual(match, {
     kind: 'rules',
@@ -92,8 +92,8 @@ test('what nothing explains comes with the digests that the image has', async (c
   const image = await stored(repo);
   const match = await matchDigest(repo, image, 'f'.repeat(64));
   assert.ok(match.kind === 'unknown');
-  const tree = createFilesystem(repo, image.configDigest, image.configVerity);
-  assert.equal(match.tried[0]?.digest, computeImageId(tree, repo.erofsVersion, 'sha256'));
+  const tree = await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });
+  assert.equal(match.tried[0]?.digest, await computeImageId(tree, repo.erofsVersion, 'sha256'));
   assert.equal(match.tried.length, 18);
   // There is no /boot.
   assert.equal(match.impossible.length, 12);

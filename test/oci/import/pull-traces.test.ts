@@ -22,10 +22,10 @@ const NOTHING = { objectsRemoved: 0, objectsBytes: 0, imagesPruned: 0, streamsPr
 
 /** Fails unless a collection would find nothing to delete: neither objects nor entries that lead to none. */
 async function assertClean(repo: Repository): Promise<void> {
-  assert.deepEqual(await repo.gcDryRun([], { threads: 0 }), NOTHING);
+  assert.deepEqual(await repo.gc({ dryRun: true, threads: 0 }), NOTHING);
   assert.ok(await isSound(repo));
   // A dry run counts only those entries that are broken already.
-  assert.deepEqual(await repo.gc([], { threads: 0 }), NOTHING);
+  assert.deepEqual(await repo.gc({ threads: 0 }), NOTHING);
 }
 
 test('a first pull, one of an artifact, and the same again leave no garbage', async (t) => {
@@ -136,7 +136,7 @@ test('nothing is removed while somebody else has the repository open, or does so
   other.close();
   assert.ok(repo.objects.has(before.manifestVerity));
   // Superseded are an image, its config stream and its manifest stream.
-  const { objectsRemoved } = await repo.gcDryRun([], { threads: 0 });
+  const { objectsRemoved } = await repo.gc({ dryRun: true, threads: 0 });
   assert.equal(objectsRemoved, 3);
 });
 

@@ -6,7 +6,7 @@ import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
 import { SplitStreamError } from '../../../src/composefs/splitstream/format.js';
 import type { LeafContent } from '../../../src/composefs/tree/inode.js';
 import { formatTarEntry } from '../../../src/oci/layer/format-entry.js';
-import { readLayerInfo } from '../../../src/oci/layer/layer-info.js';
+import { layerInfoSteps } from '../../../src/oci/layer/layer-info.js';
 import {
   LayerError,
   makeAbsolute,
@@ -18,6 +18,7 @@ import {
 import { verifySparseFiles } from '../../../src/oci/layer/verify-sparse.js';
 import type { OciDigest } from '../../../src/oci/model/digest.js';
 import { TarError } from '../../../src/tar/tar-error.js';
+import { runSteps } from '../../../src/threads/turns.js';
 import { baseImageLayers, boundaryFilesLayer } from '../../support/base-image.js';
 import { MemoryStore } from '../../support/memory-store.js';
 import { sparseFile, sparseTars } from '../../support/sparse-tars.js';
@@ -639,7 +640,7 @@ describe('layer info', () => {
   test('of the boundary files', () => {
     const { tar } = boundaryFilesLayer();
     const { splitStream, store } = importTar(tar);
-    const info = readLayerInfo(diffId, verity, openSplitStream(splitStream, store));
+    const info = runSteps(layerInfoSteps(diffId, verity, openSplitStream(splitStream, store)));
     const splitstream = { externalObjects: 3, externalSize: 12288, inlineSize: 3584 };
     assert.deepEqual(info, { diffId, verity, size: 15872, entryCount: 4, splitstream });
     assert.deepEqual(Object.keys(info), ['diffId', 'verity', 'size', 'entryCount', 'splitstream']);
@@ -657,7 +658,7 @@ describe('layer info', () => {
       tarFile('.wh.x', ''),
     ]);
     const { splitStream, store } = importTar(tar);
-    const info = readLayerInfo(diffId, verity, openSplitStream(splitStream, store));
+    const info = runSteps(layerInfoSteps(diffId, verity, openSplitStream(splitStream, store)));
     assert.equal(info.entryCount, 5);
     assert.deepEqual(info.splitstream, { externalObjects: 1, externalSize: 200, inlineSize: tar.length - 200 });
   });
@@ -668,7 +669,7 @@ describe('layer info', () => {
       [tarHeader({ name: 'f', size: 5000 }), { object: Buffer.alloc(9) }, Buffer.alloc(1144)],
       store,
     );
-    const info = readLayerInfo(diffId, verity, openSplitStream(stream, store));
+    const info = runSteps(layerInfoSteps(diffId, verity, openSplitStream(stream, store)));
     assert.equal(info.splitstream.inlineSize, 0);
   });
 });

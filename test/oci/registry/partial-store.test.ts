@@ -105,7 +105,7 @@ test('garbage collection removes files of last week that nobody works on', async
   assert.deepEqual(sweepPartialDownloads(repo, false), { count: 1, bytes: 1 });
   assert.deepEqual(readdirSync(directoryOf(store)).sort(), ['new', 'used'].map(digestOf).sort());
   used?.close();
-  await repo.gc([], { threads: 0 });
+  await repo.gc({ threads: 0 });
   assert.deepEqual(readdirSync(directoryOf(store)), [digestOf('new')]);
 });
 

@@ -101,10 +101,16 @@ test('the linked image of the repository gives its tree; one that is not linked 
   const image = OciImage.open(repo, DIGEST);
   assert.equal(image.erofsImageRef(repo, false), linked[1]?.id);
   assert.equal(image.erofsImageRef(repo, true), linked[3]?.id);
-  assertSameTree(image.readFilesystem(repo, false), createFilesystem(repo, image.configDigest, image.configVerity));
+  assertSameTree(
+    await image.readFilesystem(repo, false),
+    await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity }),
+  );
   repo.setErofsVersion(2);
   assert.equal(image.erofsImageRef(repo, false), linked[0]?.id);
-  assertSameTree(image.readFilesystem(repo, false), createFilesystem(repo, image.configDigest, image.configVerity));
+  assertSameTree(
+    await image.readFilesystem(repo, false),
+    await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity }),
+  );
 
   const bare = await storeContainer(repo, TARS, OTHER);
   const without = OciImage.open(repo, bare.digest);
@@ -114,7 +120,7 @@ test('the linked image of the repository gives its tree; one that is not linked 
   ] as const) {
     const expected = { code: 'OCI_EROFS_NOT_FOUND', message: `no ${kind} EROFS image linked for ${bare.digest}` };
     assert.throws(() => without.erofsImageRef(repo, bootable), expected);
-    assert.throws(() => without.readFilesystem(repo, bootable), OciErofsNotFound);
+    await assert.rejects(without.readFilesystem(repo, bootable), OciErofsNotFound);
     assert.throws(() => without.mount(repo, bootable), expected);
     assert.throws(() => without.mountAt(repo, bootable, '/nonexistent'), expected);
   }

@@ -80,7 +80,7 @@ test('a referrer keeps its artifact alive until its subject is gone and cleaned 
   addReferrer(repo, subject.digest, artifact.digest);
   const manifest = manifestIdentifier(artifact.digest);
   const collect = async (): Promise<boolean> => {
-    await repo.gc([], { threads: 0 });
+    await repo.gc({ threads: 0 });
     return repo.hasStream(manifest) !== undefined;
   };
   assert.ok(await collect());

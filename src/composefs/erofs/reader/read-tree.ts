@@ -1,6 +1,7 @@
 import { type ByteString, byteStringFrom, byteStringFromText, quoteBytes } from '../../../bytes/byte-string.js';
 import { ContextError } from '../../../errors.js';
 import { S_IFLNK, S_IFREG } from '../../../linux/constants.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import { objectPathname } from '../../fsverity/object-id.js';
 import { Directory, Leaf, type LeafContent, type RegularFile, WHITEOUT } from '../../tree/inode.js';
@@ -25,6 +26,8 @@ import { readStat, specialContent } from './tree-parts.js';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
+const ENTRIES_A_STEP = 16;
+
 /**
  * The tree that an image was made of (spec 20 §10). What overlayfs and the writer added is taken away: stubs, redirects
  * and metacopies, whiteout markers, escapes.
@@ -33,7 +36,12 @@ const EMPTY: Buffer = Buffer.alloc(0);
  *   image, inconsistent, or made to exhaust its reader.
  */
 export function readErofsTree(image: Buffer, algorithm: HashAlgorithm): Directory {
-  return new TreeReader(ErofsImage.open(image).restrictToComposefs(), algorithm).read();
+  return runSteps(erofsTreeSteps(image, algorithm));
+}
+
+/** {@link readErofsTree}. */
+export function* erofsTreeSteps(image: Buffer, algorithm: HashAlgorithm): Steps<Directory> {
+  return yield* new TreeReader(ErofsImage.open(image).restrictToComposefs(), algorithm).read();
 }
 
 interface Frame {
@@ -67,8 +75,8 @@ class TreeReader {
     this.#xattrs = new XattrReader(this.#budget);
   }
 
-  read(): Directory {
-    const root = this.#withContext(() => this.#readAll());
+  *read(): Steps<Directory> {
+    const root = yield* this.#readAll();
     for (const [nid, { nlink, references }] of this.#links) {
       if (nlink !== references) {
         throw invalidImage(
@@ -79,11 +87,21 @@ class TreeReader {
     return root;
   }
 
-  #readAll(): Directory {
-    const inode = this.#image.root();
-    this.#budget.charge(inode.extent);
-    const root = this.#enter(undefined, inode, this.#xattrs.read(inode));
+  *#readAll(): Steps<Directory> {
+    const root = this.#withContext(() => {
+      const inode = this.#image.root();
+      this.#budget.charge(inode.extent);
+      return this.#enter(undefined, inode, this.#xattrs.read(inode));
+    });
+    while (this.#withContext(() => this.#readNext())) yield;
+    return root;
+  }
+
+  /** Some entries of the directory at work. False: there is none any more. */
+  #readNext(): boolean {
+    let left = ENTRIES_A_STEP;
     for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
+      if (left-- === 0) return true;
       const entry = frame.entries[frame.next++];
       if (entry !== undefined) {
         this.#addChild(frame, entry);
@@ -97,7 +115,7 @@ class TreeReader {
       }
       this.#stack.pop();
     }
-    return root;
+    return false;
   }
 
   /** Reads all entries of a directory and makes it the one at work. */

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
+import type { Steps } from '../../../threads/turns.js';
 import { Directory, isWhiteout, type Leaf } from '../../tree/inode.js';
 import { OriginLeaf } from '../../tree/origin-leaf.js';
 import { DOT, DOT_DOT } from '../../tree/path.js';
@@ -11,8 +12,8 @@ import { looksLikeStub, makeStubs } from './stubs.js';
  * The inodes of a tree, depth first: each directory before its children, these in byte order, a subtree before the
  * next sibling, each leaf where it is first met. The tree is not changed: stubs exist in the result only.
  */
-export function collectDepthFirst(root: Directory, options: ErofsOptions): ImageInode[] {
-  return new Collector(root, options).run();
+export function* collectDepthFirst(root: Directory, options: ErofsOptions): Steps<ImageInode[]> {
+  return yield* new Collector(root, options).run();
 }
 
 interface Frame {
@@ -38,9 +39,10 @@ class Collector {
     this.#dialect = options.dialect;
   }
 
-  run(): ImageInode[] {
+  *run(): Steps<ImageInode[]> {
     this.#enter(this.#root, undefined);
     for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
+      yield;
       const name = frame.inode.names[frame.targets.length];
       if (name === undefined) this.#stack.pop();
       else frame.targets.push(this.#target(frame, name));
@@ -120,10 +122,11 @@ function withDots(names: readonly ByteString[]): ByteString[] {
  * The inodes in the order of V0 and V1 (spec 20 §3.2): level by level. A leaf with several links has its turn in the
  * directory that holds it first in depth-first order, which can be levels below another link.
  */
-export function orderBreadthFirst(root: ImageInode): ImageInode[] {
+export function* orderBreadthFirst(root: ImageInode): Steps<ImageInode[]> {
   const inodes = [root];
   root.number = 0;
   for (let next = 0; next < inodes.length; next++) {
+    yield;
     const directory = inodes[next];
     if (directory === undefined || !(directory.source instanceof Directory)) continue;
     directory.targets.forEach((child, index) => {

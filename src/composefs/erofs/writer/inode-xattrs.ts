@@ -1,5 +1,6 @@
 import { type ByteString, byteStringFromText } from '../../../bytes/byte-string.js';
 import { withContext } from '../../../errors.js';
+import type { Steps } from '../../../threads/turns.js';
 import { digestSize } from '../../fsverity/algorithm.js';
 import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
 import type { RegularFile } from '../../tree/inode.js';
@@ -28,10 +29,11 @@ const OPAQUE_WITH_WHITEOUTS: ByteString = byteStringFromText('x');
 const OPAQUE: ByteString = byteStringFromText('y');
 
 /** Gives every inode its stored xattrs (spec 20 §3.3 to §3.6, §6), counted in `table`. */
-export function assignXattrs(inodes: readonly ImageInode[], table: XattrTable, options: ErofsOptions): void {
+export function* assignXattrs(inodes: readonly ImageInode[], table: XattrTable, options: ErofsOptions): Steps<void> {
   const assigner = new Assigner(table, options);
   const [root] = inodes;
   for (const inode of inodes) {
+    yield;
     const entries = assigner.entries(inode, inode === root);
     if (entries.length > 0) inode.xattrs = entries;
     for (const entry of entries) entry.users++;

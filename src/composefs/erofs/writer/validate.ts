@@ -1,6 +1,7 @@
 import { type ByteString, quoteBytes } from '../../../bytes/byte-string.js';
 import { UINT32_MAX } from '../../../bytes/integer.js';
 import { NAME_MAX } from '../../../linux/constants.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import { Directory, isWhiteout, type Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
 import { SYMLINK_TARGET_MAX } from '../../tree/limits.js';
 import type { Stat } from '../../tree/stat.js';
@@ -22,6 +23,11 @@ const NSEC_MAX = 999_999_999;
  * @throws InvalidTreeError naming the path of the first offender.
  */
 export function validateTree(root: Directory, options: ValidationOptions = {}): void {
+  runSteps(validationSteps(root, options));
+}
+
+/** {@link validateTree}. */
+export function* validationSteps(root: Directory, options: ValidationOptions = {}): Steps<void> {
   const isCDialect = options.dialect === 'mkcomposefs';
   const nsecMax = isCDialect ? UINT32_MAX : NSEC_MAX;
   const seen = new Set([root]);
@@ -30,6 +36,7 @@ export function validateTree(root: Directory, options: ValidationOptions = {}): 
   const rootProblem = problemOfStat(root.stat, nsecMax);
   if (rootProblem !== undefined) throw invalid(rootProblem, '/');
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
+    yield;
     const { directory } = visit;
     for (const name of directory.names()) {
       const inode = directory.lookup(name);

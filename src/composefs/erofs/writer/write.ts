@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer';
 import { type ByteRegion, byteRegion } from '../../../bytes/byte-region.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import type { Directory } from '../../tree/inode.js';
 import { BLOCK_SIZE, FLAG_HAS_ACL, formatEpoch } from '../format/constants.js';
 import { encodeHeader } from '../format/header.js';
@@ -15,7 +16,7 @@ import { type Mtime, minimumMtime, placeEpoch1, planEpoch1 } from './layout-epoc
 import { placeEpoch2, planEpoch2 } from './layout-epoch2.js';
 import type { ErofsOptions } from './options.js';
 import { shareXattrs } from './share-xattrs.js';
-import { validateTree } from './validate.js';
+import { validationSteps } from './validate.js';
 import { XattrTable } from './xattr-table.js';
 
 /**
@@ -25,26 +26,39 @@ import { XattrTable } from './xattr-table.js';
  * @throws InvalidTreeError if the tree cannot be written.
  */
 export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
-  validateTree(root, options);
+  return runSteps(erofsSteps(root, options));
+}
+
+/** {@link writeErofs}. */
+export function* erofsSteps(root: Directory, options: ErofsOptions): Steps<Buffer> {
+  yield* validationSteps(root, options);
   const isEpoch1 = formatEpoch(options.version) === 1;
 
-  const depthFirst = collectDepthFirst(root, options);
+  const depthFirst = yield* collectDepthFirst(root, options);
   const [rootInode] = depthFirst;
   if (rootInode === undefined) throw new Error('a tree has at least its root');
-  const inodes = isEpoch1 ? orderBreadthFirst(rootInode) : depthFirst;
+  const inodes = isEpoch1 ? yield* orderBreadthFirst(rootInode) : depthFirst;
 
   const table = new XattrTable(formatEpoch(options.version));
-  assignXattrs(inodes, table, options);
+  yield* assignXattrs(inodes, table, options);
   const shared = shareXattrs(inodes, table, options.version);
+  yield;
 
   let buildTime: Mtime = { sec: 0, nsec: 0 };
   if (isEpoch1) {
     buildTime = minimumMtime(inodes, options.dialect);
-    for (const inode of inodes) planEpoch1(inode, buildTime, options);
+    for (const inode of inodes) {
+      yield;
+      planEpoch1(inode, buildTime, options);
+    }
   } else {
-    for (const inode of inodes) planEpoch2(inode);
+    for (const inode of inodes) {
+      yield;
+      planEpoch2(inode);
+    }
   }
   const layout = layOut(inodes, shared, isEpoch1 ? placeEpoch1 : placeEpoch2);
+  yield;
 
   const target = byteRegion(allocate(layout));
   const { bytes, view } = target;
@@ -58,20 +72,23 @@ export function writeErofs(root: Directory, options: ErofsOptions): Buffer {
     blockCount: layout.size / BLOCK_SIZE,
     xattrBlock,
   });
-  emitInodes(target, inodes, layout, options, xattrBlock * BLOCK_SIZE);
+  yield* emitInodes(target, inodes, layout, options, xattrBlock * BLOCK_SIZE);
   for (const entry of shared) emitXattrEntry(target, entry.position, entry);
   return bytes;
 }
 
-function emitInodes(
+function* emitInodes(
   target: ByteRegion,
   inodes: readonly ImageInode[],
   layout: ImageLayout,
   options: ErofsOptions,
   xattrBase: number,
-): void {
+): Steps<void> {
   let blockPosition = layout.dataStart;
-  for (const inode of inodes) blockPosition = emitInode(target, inode, options.version, xattrBase, blockPosition);
+  for (const inode of inodes) {
+    yield;
+    blockPosition = emitInode(target, inode, options.version, xattrBase, blockPosition);
+  }
   if (blockPosition !== layout.size) throw new Error('layout and emission of an image disagree');
 }
 

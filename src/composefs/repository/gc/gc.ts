@@ -1,14 +1,17 @@
 import { rmSync } from 'node:fs';
 import { withContext } from '../../../errors.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
+import { objectsForImage } from '../names/images.js';
 import type { SyncingHost } from '../objects/host.js';
 import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
 import { findLiveObjects, type LiveSet } from './gc-live.js';
 import { entriesSince } from './gc-roots.js';
 import { pruneLinks, sweepObjects } from './gc-sweep.js';
 
-/** {@link collectGarbage}, or {@link removeUnreachable} of some objects. Plain data. */
-export type GcJob = GcRequest | { readonly only: readonly ObjectId[] };
+/** {@link collectGarbage}, {@link removeUnreachable} of some objects, or the objects of an image. Plain data. */
+export type GcJob = GcRequest | { readonly only: readonly ObjectId[] } | { readonly objectsOf: string };
+
+export type GcOutput = GcResult | readonly ObjectId[] | undefined;
 
 export interface GcRequest {
   /** Names of entries in `images/` or `streams/` to keep besides what has a reference. */
@@ -41,7 +44,8 @@ export interface GcResult {
   readonly danglingRefs?: readonly string[];
 }
 
-export function runGcJob(repository: SyncingHost, job: GcJob): GcResult | undefined {
+export function runGcJob(repository: SyncingHost, job: GcJob): GcOutput {
+  if ('objectsOf' in job) return [...objectsForImage(repository, job.objectsOf)];
   return 'only' in job ? removeUnreachable(repository, new Set(job.only)) : collectGarbage(repository, job);
 }
 

@@ -3,27 +3,40 @@ import { type LongCallOptions, runJobs } from '../../../threads/jobs.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { hostFrom } from '../objects/host.js';
 import type { ObjectStoreOptions } from '../objects/object-store.js';
-import { collectGarbage, type GcJob, type GcRequest, type GcResult } from './gc.js';
+import { type GcJob, type GcOutput, type GcRequest, type GcResult, runGcJob } from './gc.js';
 
 /** {@link collectGarbage} in a thread of its own, unless `threads` is 0. The caller holds the lock. */
 export async function runGc(
   store: ObjectStoreOptions,
   request: GcRequest,
-  { threads = 1, signal }: LongCallOptions,
+  options: LongCallOptions,
 ): Promise<GcResult> {
-  if (threads === 0) return collectGarbage(hostFrom(store), request);
-  const result = await inThread(store, request, signal);
-  if (result === undefined) throw new ComposefsError('INTERNAL', 'garbage collection gave no result');
+  const result = await run(store, request, options);
+  if (result === undefined || !('objectsRemoved' in result)) {
+    throw new ComposefsError('INTERNAL', 'garbage collection gave no result');
+  }
   return result;
 }
 
 /** {@link runGc} of some objects only. Where what is live cannot be told, nothing is deleted. */
 export async function runRemoval(store: ObjectStoreOptions, only: readonly ObjectId[]): Promise<void> {
-  await inThread(store, { only });
+  await run(store, { only }, {});
 }
 
-async function inThread(store: ObjectStoreOptions, job: GcJob, signal?: AbortSignal): Promise<GcResult | undefined> {
+/** What the collector keeps for an image. */
+export async function runObjectSearch(
+  store: ObjectStoreOptions,
+  image: string,
+  options: LongCallOptions,
+): Promise<Set<ObjectId>> {
+  const result = await run(store, { objectsOf: image }, options);
+  if (!Array.isArray(result)) throw new ComposefsError('INTERNAL', 'the search for objects gave no result');
+  return new Set(result);
+}
+
+async function run(store: ObjectStoreOptions, job: GcJob, { threads = 1, signal }: LongCallOptions): Promise<GcOutput> {
+  if (threads === 0) return runGcJob(hostFrom(store), job);
   const worker = new URL('./gc-worker.js', import.meta.url);
-  const [result] = await runJobs<GcJob, GcResult | undefined>(worker, store, [job], { threads: 1, signal });
-  return result;
+  const [output] = await runJobs<GcJob, GcOutput>(worker, store, [job], { threads: 1, signal });
+  return output;
 }

@@ -1,8 +1,8 @@
-import { withContext } from '../../../errors.js';
+import { withContext, withContextAsync } from '../../../errors.js';
 import { readFully, withFd } from '../../../fs/files.js';
+import { readErofsTree } from '../../erofs/in-turns.js';
 import { collectObjects } from '../../erofs/reader/collect-objects.js';
 import { DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/reader/image.js';
-import { readErofsTree } from '../../erofs/reader/read-tree.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
 import type { Directory } from '../../tree/inode.js';
 import type { RepositoryHost } from '../objects/host.js';
@@ -11,11 +11,6 @@ import { openImage } from './open-image.js';
 import { createSymlink } from './symlink.js';
 
 /** Storing images: links in `images/` to EROFS objects, and references to those (spec 10 §13). */
-
-/** Stores the bytes of an image, which are not checked: the caller vouches for them. It is not listed then. */
-export function storeImage({ objects }: RepositoryHost, data: Uint8Array): ObjectId {
-  return objects.ensureIntact(() => objects.storeObject(data));
-}
 
 /** Points the reference to a listed image, also if it pointed elsewhere. */
 export function nameImage(repository: RepositoryHost, id: ObjectId, ref: string): void {
@@ -38,9 +33,15 @@ export function objectsForImage(repository: RepositoryHost, name: string): Set<O
 }
 
 /** The tree that an image was made of. */
-export function readImageTree(repository: RepositoryHost, name: string): Directory {
+export async function readImageTree(
+  repository: RepositoryHost,
+  name: string,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<Directory> {
   const data = readImage(repository, name);
-  return withContext(`Reading image '${name}'`, () => readErofsTree(data, repository.objects.algorithm));
+  return await withContextAsync(`Reading image '${name}'`, () =>
+    readErofsTree(data, repository.objects.algorithm, options),
+  );
 }
 
 function readImage(repository: RepositoryHost, name: string): Buffer {

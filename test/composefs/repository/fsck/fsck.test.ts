@@ -270,7 +270,7 @@ describe('fsck vectors', () => {
     const { repo, object } = await healthy(t);
     overwrite(repo, object, 'junk');
     for (const threads of [0, 1]) {
-      const result = await repo.fsckMetadataOnly({ threads });
+      const result = await repo.fsck({ threads, metadataOnly: true });
       assert.deepEqual(result.errors, []);
       assert.deepEqual([result.objectsChecked, result.streamsChecked, result.imagesChecked], [0, 1, 1]);
     }

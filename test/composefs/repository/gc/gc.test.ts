@@ -53,14 +53,14 @@ async function check(repo: Repository, expected: Expectation): Promise<void> {
       filesBelow(join(repo.path, category)).map((name) => `${category}/${name}`),
     );
   const before = [...objectIds(repo), ...links()];
-  const dry = await repo.gcDryRun(roots, IN_THREAD);
+  const dry = await repo.gc({ ...IN_THREAD, roots, dryRun: true });
   assert.deepEqual([...objectIds(repo), ...links()], before, 'a dry run changes nothing');
-  const result = await repo.gc(roots, IN_THREAD);
+  const result = await repo.gc({ ...IN_THREAD, roots });
   assert.deepEqual([result.objectsRemoved, result.imagesPruned, result.streamsPruned], counts);
   assert.deepEqual(dry, { ...result, imagesPruned: 0, streamsPruned: 0 }, 'a dry run counts objects exactly');
   assert.deepEqual(objectIds(repo), [...expected.objects].sort());
   assert.deepEqual(links(), [...expected.links].sort());
-  assert.deepEqual(await repo.gc(roots, IN_THREAD), {
+  assert.deepEqual(await repo.gc({ ...IN_THREAD, roots }), {
     objectsRemoved: 0,
     objectsBytes: 0,
     imagesPruned: 0,
@@ -98,7 +98,7 @@ describe('gc vectors', () => {
 
   it('a stream without reference goes with its objects', async (t) => {
     const [repo] = await streamSetUp(t);
-    const result = await repo.gcDryRun([], IN_THREAD);
+    const result = await repo.gc({ ...IN_THREAD, dryRun: true });
     assert.equal(result.objectsBytes, 32768 + 65536 + statSync(join(repo.path, 'streams/test-stream')).size);
     await check(repo, { counts: [3, 0, 1], objects: [], links: [] });
   });
@@ -215,14 +215,14 @@ describe('gc', () => {
     let last = await writeStream(repo, 'chain0', { objects: [store.o1(repo)] });
     for (let i = 1; i < 60; i++) last = await writeStream(repo, `chain${i}`, { named: { next: last, self: last } });
     repo.nameStream('chain59', 'head');
-    assert.equal((await repo.gc([], IN_THREAD)).objectsRemoved, 0);
+    assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 0);
   });
 
   it('works in a worker thread', async (t) => {
     const repo = await tempRepository(t);
     store.o1(repo);
     await writeStream(repo, 'stream', { objects: [store.o2(repo)], ref: 'kept' });
-    assert.deepEqual(await repo.gcDryRun(), {
+    assert.deepEqual(await repo.gc({ dryRun: true }), {
       objectsRemoved: 1,
       objectsBytes: 32768,
       imagesPruned: 0,
@@ -236,7 +236,7 @@ describe('gc', () => {
     await writeStream(repo, 'stream', { ref: 'kept' });
     repo.nameStream('gone', 'dangling');
     for (const options of [IN_THREAD, {}]) {
-      await assert.rejects(repo.gc([], options), (error) => {
+      await assert.rejects(repo.gc(options), (error) => {
         const found = findCause(error, ComposefsError);
         assert.equal(found?.code, 'DANGLING_REF');
         assert.match(fullMessage(error), /streams\/refs\/dangling names streams\/gone, which does not exist/);
@@ -247,7 +247,7 @@ describe('gc', () => {
     // The lock is shared again, and writing is possible.
     repo.objects.ensureObject(Buffer.from('still alive'));
     unlinkSync(join(repo.path, 'streams/refs/dangling'));
-    assert.equal((await repo.gc([], IN_THREAD)).objectsRemoved, 1);
+    assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 1);
   });
 
   it('removes links that are broken already and keeps empty directories of references', async (t) => {
@@ -258,9 +258,9 @@ describe('gc', () => {
     symlinkSync('..', join(repo.path, 'images/refs/nowhere'));
     unlinkSync(repo.objects.path(id));
     unlinkSync(repo.objects.path(gone));
-    const dry = await repo.gcDryRun([], IN_THREAD);
+    const dry = await repo.gc({ ...IN_THREAD, dryRun: true });
     assert.deepEqual([dry.imagesPruned, dry.streamsPruned], [1, 1]);
-    const result = await repo.gc([], IN_THREAD);
+    const result = await repo.gc(IN_THREAD);
     assert.deepEqual([result.imagesPruned, result.streamsPruned], [1, 1]);
     assert.deepEqual(filesBelow(join(repo.path, 'images')), ['refs/nowhere']);
     rmdirSync(join(repo.path, 'images/refs/empty'));
@@ -317,7 +317,7 @@ describe('gc', () => {
       store.o1(repo);
       await prepare(repo);
       const before = filesBelow(repo.path);
-      await assert.rejects(repo.gc([], IN_THREAD), (error) => message.test(fullMessage(error)));
+      await assert.rejects(repo.gc(IN_THREAD), (error) => message.test(fullMessage(error)));
       assert.deepEqual(filesBelow(repo.path), before);
     });
   }
@@ -331,14 +331,14 @@ describe('gc', () => {
     for (const id of [stream, gone]) unlinkSync(repo.objects.path(id));
     const danglingRefs = ['images/refs/picture', 'streams/refs/a/name'];
     const expected = { objectsRemoved: 1, objectsBytes: 32768, imagesPruned: 0, streamsPruned: 0, danglingRefs };
-    assert.deepEqual(await repo.gcDryRun([], IN_THREAD), expected);
-    assert.deepEqual(await repo.gc([], IN_THREAD), expected);
-    assert.deepEqual(await repo.gc([]), { ...expected, objectsRemoved: 0, objectsBytes: 0 });
+    assert.deepEqual(await repo.gc({ ...IN_THREAD, dryRun: true }), expected);
+    assert.deepEqual(await repo.gc(IN_THREAD), expected);
+    assert.deepEqual(await repo.gc(), { ...expected, objectsRemoved: 0, objectsBytes: 0 });
     assert.deepEqual(filesBelow(join(repo.path, 'images')), [gone, 'refs/picture']);
     assert.deepEqual(filesBelow(join(repo.path, 'streams')), ['kept', 'refs/a/name', 'refs/good', 'stream']);
     // What is stored again is kept by the reference that waited for it.
     await writeStream(repo, 'stream', { objects: [store.o1(repo)] });
-    assert.deepEqual((await repo.gc([], IN_THREAD)).danglingRefs, ['images/refs/picture']);
+    assert.deepEqual((await repo.gc(IN_THREAD)).danglingRefs, ['images/refs/picture']);
     assert.ok(repo.objects.has(store.o1(repo)));
   });
 
@@ -348,7 +348,7 @@ describe('gc', () => {
     const old = await writeStream(repo, 'config', { objects: [o1] });
     const root = await writeStream(repo, 'manifest', { named: { config: old, data: o2 }, ref: 'tag' });
     const current = await writeStream(repo, 'config', { objects: [o2] });
-    const result = await repo.gc([], IN_THREAD);
+    const result = await repo.gc(IN_THREAD);
     assert.deepEqual([result.objectsRemoved, result.streamsPruned], [1, 1]);
     assert.deepEqual(objectIds(repo), [o1, o2, old, root].sort());
     assert.ok(!repo.objects.has(current));
@@ -362,7 +362,7 @@ describe('gc', () => {
     mkdirSync(join(repo.path, 'objects/00'), { recursive: true });
     writeFileSync(join(repo.path, 'objects/00/not-an-object'), '');
     const before = objectIds(repo);
-    await assert.rejects(repo.gc([], IN_THREAD), /Sweeping objects/);
+    await assert.rejects(repo.gc(IN_THREAD), /Sweeping objects/);
     assert.deepEqual(filesBelow(join(repo.path, 'streams')), []);
     assert.deepEqual(filesBelow(join(repo.path, 'images')), []);
     assert.deepEqual(objectIds(repo).length, before.length);
@@ -372,14 +372,14 @@ describe('gc', () => {
     const repo = await tempRepository(t);
     mkdirSync(join(repo.objectsDir(), 'ab'));
     writeFileSync(join(repo.path, 'objects/ab/not-an-object'), '');
-    await assert.rejects(repo.gc([], IN_THREAD), (error) =>
+    await assert.rejects(repo.gc(IN_THREAD), (error) =>
       /Parsing object ID from directory entry/.test(fullMessage(error)),
     );
     unlinkSync(join(repo.path, 'objects/ab/not-an-object'));
     // Upper-case hex is judged by the id that it denotes.
     const upper = 'CD'.repeat(63);
     writeFileSync(join(repo.path, 'objects/ab', upper), 'x');
-    assert.equal((await repo.gc([], IN_THREAD)).objectsRemoved, 1);
+    assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 1);
     assert.deepEqual(readdirSync(join(repo.path, 'objects')), ['ab']);
   });
 
@@ -400,9 +400,9 @@ describe('gc', () => {
       symlinkSync('nowhere', join(repo.path, name));
     lutimesSync(join(repo.path, '.symlink-AAAAAAAAAAAA'), twoHoursAgo, twoHoursAgo);
     const before = filesBelow(repo.path);
-    const announced = await repo.gcDryRun([], IN_THREAD);
+    const announced = await repo.gc({ ...IN_THREAD, dryRun: true });
     assert.deepEqual(filesBelow(repo.path), before);
-    const result = await repo.gc([], IN_THREAD);
+    const result = await repo.gc(IN_THREAD);
     assert.deepEqual(result, announced);
     assert.equal(result.objectsRemoved, 0);
     assert.equal(result.leftovers?.count, 3);

@@ -15,14 +15,14 @@ test('what was stored in some time stays, with what it needs', async (context) =
   await repo.sync();
 
   const keepNewerThan = (): number => Date.now() - moment;
-  const dry = await repo.gcDryRun([], { threads: 0, keepNewerThan: keepNewerThan() });
+  const dry = await repo.gc({ dryRun: true, threads: 0, keepNewerThan: keepNewerThan() });
   assert.equal(dry.objectsRemoved, 2);
-  const result = await repo.gc([], { threads: 0, keepNewerThan: keepNewerThan() });
+  const result = await repo.gc({ threads: 0, keepNewerThan: keepNewerThan() });
   assert.deepEqual([result.objectsRemoved, result.imagesPruned, result.streamsPruned], [2, 1, 0]);
   assert.deepEqual(objectIds(repo), [needed, loose, stream].sort());
   assert.equal(repo.hasImage(oldImage), false);
   assert.equal(repo.hasStream('young'), stream);
 
-  const rest = await repo.gc([], { keepNewerThan: 0 });
+  const rest = await repo.gc({ keepNewerThan: 0 });
   assert.equal(rest.objectsRemoved, 3);
 });

@@ -1,0 +1,58 @@
+import type { Mount } from '../../composefs/mount/mount-handle.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { errorCode, findCause } from '../../errors.js';
+import { withFd } from '../../fs/files.js';
+import { type MountOptions as EitherOptions, mountEither } from '../../fuse/mount-either.js';
+import { OciRefNotFound } from '../store/errors.js';
+import { findImage } from '../store/find-image.js';
+import { OciImage } from '../store/image.js';
+
+export interface MountOptions extends EitherOptions {
+  /** The boot image in place of the plain one. */
+  readonly bootable?: boolean | undefined;
+  /**
+   * Let device nodes not be opened. Default true of a container image: of one that is no root file system nobody needs
+   * them, and its author could have put any there.
+   */
+  readonly nodev?: boolean | undefined;
+}
+
+/**
+ * Mounts a stored image with the kernel or through FUSE, whichever works. The mount outlives this process and the open
+ * repository; `await using` undoes it.
+ *
+ * @param image an image; its tag; the digest of its manifest or config, or the first 8 digits of one; or an EROFS image by
+ *   its id or the name of its reference.
+ * @param path a directory; symlinks are followed.
+ * @throws OciRefNotFound, OciErofsNotFound; ComposefsError `NOT_A_CONTAINER_IMAGE`; what mounting throws.
+ */
+export async function mount(
+  repo: ReadableRepository,
+  image: OciImage | string,
+  path: string,
+  { bootable = false, ...options }: MountOptions = {},
+): Promise<Mount> {
+  const stored = image instanceof OciImage ? image : findStored(repo, image);
+  if (typeof stored === 'string') return await mountEither(repo, stored, path, options);
+  const id = stored.erofsImageRef(repo, bootable);
+  return await mountEither(repo, id, path, { ...options, nodev: options.nodev ?? true });
+}
+
+/** The image, or the name of an EROFS image. */
+function findStored(repo: ReadableRepository, name: string): OciImage | string {
+  try {
+    return findImage(repo, name);
+  } catch (error) {
+    if (findCause(error, OciRefNotFound) === undefined || !hasErofsImage(repo, name)) throw error;
+    return name;
+  }
+}
+
+function hasErofsImage(repo: ReadableRepository, name: string): boolean {
+  try {
+    return withFd(repo.openImage(name).fd, () => true);
+  } catch (error) {
+    // What is there and damaged is for mounting to complain about.
+    return !['IMAGE_NOT_FOUND', 'INVALID_NAME'].includes(errorCode(error));
+  }
+}
