@@ -4,6 +4,7 @@ import type { FsckResult } from '../../composefs/repository/fsck/fsck.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { errorChain } from '../../errors.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
+import { Turns } from '../../threads/turns.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
 import { contentDigestLike, type OciDigest, parseOciDigest, sha256ContentDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
@@ -44,9 +45,11 @@ export function isOciFsckOk(result: OciFsckResult): boolean {
 export async function ociFsck(repo: Repository, options: LongCallOptions = {}): Promise<OciFsckResult> {
   const repoResult = await repo.fsck(options);
   const check = new ImageCheck(repo);
+  const turns = new Turns(options.signal);
   for (const [name, digest] of listRefs(repo)) {
     if (name.startsWith('@')) check.fail({ type: 'invalid-ref-name', name });
     else check.image(name, digest);
+    if (turns.isOver()) await turns.next();
   }
   check.streamNames();
   return await check.result(repoResult, options);
