@@ -3,9 +3,9 @@ import { posix } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { warn } from '../terminal/warning.js';
-import { withImageFiles } from './image-files.js';
+import { type ImageFilesOptions, withImageFiles } from './image-files.js';
 
-export interface OciExtractOptions {
+export interface OciExtractOptions extends ImageFilesOptions {
   readonly noOwners?: boolean;
   readonly noXattrs?: boolean;
   readonly json?: boolean;
@@ -19,7 +19,7 @@ export async function ociExtract(
   destination: string,
   options: OciExtractOptions,
 ): Promise<void> {
-  await withImageFiles(context, image, async (files) => {
+  await withImageFiles(context, image, options, async (files) => {
     const target = isDirectory(destination)
       ? posix.join(destination, nameFor(await files.realpath(path), path))
       : destination;

@@ -1,9 +1,9 @@
 import type { ImageDirent, ImageFileSystem, ImagePath, ImageStats } from '../../composefs/view/index.js';
 import type { Context } from '../context/context.js';
 import { describeFile, longLines } from '../terminal/file-lines.js';
-import { withImageFiles } from './image-files.js';
+import { type ImageFilesOptions, withImageFiles } from './image-files.js';
 
-export interface OciLsOptions {
+export interface OciLsOptions extends ImageFilesOptions {
   readonly long?: boolean;
   readonly recursive?: boolean;
   readonly json?: boolean;
@@ -20,7 +20,7 @@ interface Listed {
 
 /** What is in a directory of an image, or the one file: names, or whole paths with `--recursive`. */
 export async function ociLs(context: Context, image: string, path: string, options: OciLsOptions): Promise<void> {
-  await withImageFiles(context, image, async (files) => {
+  await withImageFiles(context, image, options, async (files) => {
     const listed = await list(files, path, options.recursive === true);
     if (options.json) return await context.output.json(listed.map(describeFile));
     await context.output.lines(options.long ? longLines(listed) : listed.map(({ name }) => name));

@@ -1,8 +1,9 @@
+import type { ImageFilesOptions } from '../commands/image-files.js';
 import type { OciExtractOptions } from '../commands/oci-extract.js';
 import type { OciFindOptions } from '../commands/oci-find.js';
 import type { OciLsOptions } from '../commands/oci-ls.js';
 import type { Context } from '../context/context.js';
-import { flag, value } from '../context/options.js';
+import { type CfsctlOption, flag, value } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
 
 const IMAGE = 'Tag, digest of the manifest or the config (sha256:…), or its first 8 or more digits';
@@ -15,6 +16,10 @@ Examples:
 
 Exit status: 1 if there is no such file.`;
 
+function layerOption(): CfsctlOption {
+  return value('--layer <LAYER>', 'Of one layer only: its number, the lowest is 1, or its diff_id or the start of it');
+}
+
 /** The verbs that look inside images without mounting them. They are ours: the reference has none of them. */
 export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
@@ -23,6 +28,7 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('[PATH]', 'A directory or file in it', '/')
     .addOption(flag('-l, --long', 'Mode, links, owner, group, size, time (UTC) and target, too'))
     .addOption(flag('-R, --recursive', 'All that is below, by whole paths'))
+    .addOption(layerOption())
     .addOption(flag('--json', 'Print JSON'))
     .action(async (image: string, path: string, options: OciLsOptions) =>
       (await import('../commands/oci-ls.js')).ociLs(context(), image, path, options),
@@ -32,8 +38,9 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('cat', 'Write files of an image to standard output')
     .argument('<IMAGE>', IMAGE)
     .argument('<PATH...>', 'Files in it; symlinks are followed inside of the image')
-    .action(async (image: string, paths: readonly string[]) =>
-      (await import('../commands/oci-cat.js')).ociCat(context(), image, paths),
+    .addOption(layerOption())
+    .action(async (image: string, paths: readonly string[], options: ImageFilesOptions) =>
+      (await import('../commands/oci-cat.js')).ociCat(context(), image, paths, options),
     );
 
   oci
@@ -41,6 +48,7 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<IMAGE>', IMAGE)
     .argument('<PATH>', 'What to copy: / is everything')
     .argument('<DEST>', 'Where to: a new name, or a directory to copy it into')
+    .addOption(layerOption())
     .addOption(flag('--no-owners', 'Leave the owners to the user who runs this; only root can set them'))
     .addOption(flag('--no-xattrs', 'Set no extended attributes'))
     .addOption(flag('--json', 'Print the result as JSON'))

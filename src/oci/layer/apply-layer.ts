@@ -18,6 +18,8 @@ const AUFS_PREFIX = '/.wh..wh.';
 /** There AUFS kept the inodes of hard links under other names, and entries of its layers link to them. */
 const AUFS_LINKS = '/.wh..wh.plnk/';
 
+const DEFAULT_LINK_STAT = { ...DEFAULT_DIRECTORY_STAT, mode: 0o777 };
+
 /** How many directories may be without an entry of their own: one path can ask for thousands. */
 const IMPLIED_MAX = 500_000;
 
@@ -60,8 +62,18 @@ export class LayerApplier implements Applier {
   /** Most entries have the parent of the one before. */
   #last: Place | undefined;
   #implied = 0;
+  readonly #showsLayer: boolean;
 
-  constructor(root: Directory, differences: LayerDifferences = new LayerDifferences()) {
+  /**
+   * @param options.showLayer makes the tree of one layer as it is: whiteouts are files of their names, and a hard link to
+   * what only a lower layer has is a symlink to it.
+   */
+  constructor(
+    root: Directory,
+    differences: LayerDifferences = new LayerDifferences(),
+    options: { readonly showLayer?: boolean } = {},
+  ) {
+    this.#showsLayer = options.showLayer === true;
     this.#root = root;
     this.#differences = differences;
     this.#resolver = new PathResolver(root);
@@ -87,8 +99,8 @@ export class LayerApplier implements Applier {
     }
     const name = sliceBytes(path, path.lastIndexOf('/') + 1);
     if (entry.item.type === 'directory' && path !== entry.path) this.#noteDots(entry.path);
-    if (path.includes(AUFS_PREFIX) && this.#applyAufs(path, entry)) return;
-    if (name.startsWith(WHITEOUT_PREFIX)) this.#applyWhiteout(path, name);
+    if (!this.#showsLayer && path.includes(AUFS_PREFIX) && this.#applyAufs(path, entry)) return;
+    if (!this.#showsLayer && name.startsWith(WHITEOUT_PREFIX)) this.#applyWhiteout(path, name);
     else this.#insert(path, name, entry);
   }
 
@@ -163,7 +175,16 @@ export class LayerApplier implements Applier {
       case 'leaf':
         return new Leaf(stat, item.content);
       case 'hardlink':
-        return this.#linked(item);
+        return this.#showsLayer ? this.#linkedOrNamed(item) : this.#linked(item);
+    }
+  }
+
+  #linkedOrNamed(item: TarItem & { type: 'hardlink' }): Leaf {
+    try {
+      return this.#linked(item);
+    } catch (error) {
+      if (findCause(error, ImageError) === undefined) throw error;
+      return new Leaf(DEFAULT_LINK_STAT, { type: 'symlink', target: item.target });
     }
   }
 

@@ -6,7 +6,7 @@ import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { cfsctlBytes, type TestRepository } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { buildImage, LayoutBuilder, spdxArtifact } from '../../support/oci-fixtures.js';
-import { tarArchive, tarDirectory, tarFile, tarSymlink } from '../../support/tar-builder.js';
+import { tarArchive, tarDirectory, tarFile, tarHardlink, tarSymlink } from '../../support/tar-builder.js';
 
 const fixtures = new CfsctlFixtures();
 after(() => fixtures.remove());
@@ -152,5 +152,33 @@ test('an artifact has no files', () => {
   assert.deepEqual(
     [status, stderr.replace(/sha256:\w+/, 'DIGEST')],
     [1, 'Error: DIGEST is an artifact, which has no file system\n'],
+  );
+});
+
+test('one layer can be looked at, with its whiteouts and what it links to below', () => {
+  const layers = buildImage([
+    tarArchive([tarDirectory('usr/'), tarFile('usr/a', 'one'), tarFile('usr/b', BIG)]),
+    tarArchive([
+      tarDirectory('usr/'),
+      tarFile('usr/.wh.a', ''),
+      tarFile('usr/c', 'two'),
+      tarHardlink('usr/d', 'usr/b'),
+    ]),
+  ]);
+  const layout = fixtures.path('layout');
+  new LayoutBuilder().addImage(layers, { tag: 'two' }).write(layout);
+  repository.ok('oci', 'pull', `oci:${layout}:two`, 'two');
+  assert.equal(repository.ok('oci', 'ls', 'two', '/usr'), 'b\nc\nd');
+  assert.equal(repository.ok('oci', 'ls', '--layer', '1', 'two', '/usr'), 'a\nb');
+  assert.equal(repository.ok('oci', 'ls', '--layer', '2', 'two', '/usr'), '.wh.a\nc\nd');
+  assert.match(repository.ok('oci', 'ls', '-l', '--layer', '2', 'two', '/usr'), / d -> \/usr\/b$/);
+  const [, upper = ''] = layers.diffIds;
+  assert.equal(repository.ok('oci', 'cat', '--layer', upper.slice(7, 15), 'two', '/usr/c'), 'two');
+  const out = join(fixtures.emptyDirectory(), 'out');
+  repository.ok('oci', 'extract', '--layer', '1', 'two', '/usr', out);
+  assert.deepEqual(readFileSync(join(out, 'b')), BIG);
+  assert.equal(
+    repository.run('oci', 'ls', '--layer', '3', 'two').stderr,
+    'Error: The image has 2 layers, and none that is 3\n\nhint: `cfsctl oci history` lists them; the lowest is 1\n',
   );
 });

@@ -1,0 +1,52 @@
+import { writeErofs } from '../../composefs/erofs/index.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { Directory } from '../../composefs/tree/inode.js';
+import { DEFAULT_DIRECTORY_STAT } from '../../composefs/tree/stat.js';
+import { ImageFileSystem } from '../../composefs/view/index.js';
+import { ComposefsError } from '../../errors.js';
+import { LayerApplier } from '../layer/apply-layer.js';
+import { openLayerStream } from '../layer/layer-content.js';
+import { LayerDifferences } from '../layer/layer-rules.js';
+import { readTarEntries } from '../layer/tar-entry.js';
+import type { OciImage } from '../store/image.js';
+
+const MIN_DIGITS = 8;
+
+/**
+ * The files of one layer of a stored image, without the layers below it: whiteouts are files of their names (`.wh.…`), and
+ * a hard link to what only a lower layer has is shown as a symlink. The repository must stay open.
+ *
+ * @param layer its number, the lowest is 1; or its diff_id, or the first 8 or more digits of that.
+ * @throws ComposefsError `LAYER_NOT_FOUND`, `NOT_A_CONTAINER_IMAGE`
+ */
+export function openLayerFiles(repo: ReadableRepository, image: OciImage, layer: string): ImageFileSystem {
+  const { objects, algorithm } = repo;
+  const reader = openLayerStream(objects, layerOf(image, layer));
+  const root = new Directory(DEFAULT_DIRECTORY_STAT);
+  try {
+    const applier = new LayerApplier(root, new LayerDifferences(), { showLayer: true });
+    for (const entry of readTarEntries(reader)) applier.apply(entry);
+  } finally {
+    reader.close();
+  }
+  // The format that allows the longest symlinks. Nobody sees the image.
+  return new ImageFileSystem(writeErofs(root, { version: 1, algorithm }), objects);
+}
+
+function layerOf(image: OciImage, layer: string): NonNullable<ReturnType<OciImage['layerVerity']>> {
+  const diffIds = image.layerDiffIds();
+  if (diffIds.length === 0) {
+    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', `${image.manifestDigest} has no layers with files`);
+  }
+  const digits = layer.replace(/^sha256:/, '');
+  const isStart = digits.length >= MIN_DIGITS && /^[0-9a-f]+$/.test(digits);
+  const diffId = /^[1-9]\d{0,5}$/.test(layer)
+    ? diffIds[Number(layer) - 1]
+    : diffIds.find((each) => isStart && each.startsWith(`sha256:${digits}`));
+  const verity = diffId === undefined ? undefined : image.layerVerity(diffId);
+  if (verity !== undefined) return verity;
+  const many = `${diffIds.length} ${diffIds.length === 1 ? 'layer' : 'layers'}`;
+  throw new ComposefsError('LAYER_NOT_FOUND', `The image has ${many}, and none that is ${layer}`, {
+    hint: '`cfsctl oci history` lists them; the lowest is 1',
+  });
+}
