@@ -318,13 +318,13 @@ function stopAfter(count: number, action: () => void): number {
   withCalls(
     () => {
       calls += 1;
-      if (calls > count) throw Object.assign(new Error('stopped'), { code: 'STOPPED' });
+      if (calls > count) throw Object.assign(new Error('stopped'), { code: 'ESTOPPED' });
     },
     () => {
       try {
         action();
       } catch (error) {
-        assert.equal(errorCode(error), 'STOPPED');
+        assert.equal(errorCode(error), 'ESTOPPED');
       }
     },
   );
