@@ -75,7 +75,7 @@ describe('real registries', { skip: needed }, () => {
     const { repo } = await Repository.init(subdirectory(), { insecure: true });
     try {
       const options = { registry: { ...config, environment: env }, concurrency: 2, retry: { attempts } };
-      const { stats: _, transfer, layers: __, ...ids } = await pullImage(repo, reference, 'tag', options);
+      const { stats: _, transfer, layers: __, via: ___, ...ids } = await pullImage(repo, reference, 'tag', options);
       return { ids, fetched: transfer.fetchedBytes };
     } finally {
       repo.close();
