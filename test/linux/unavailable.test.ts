@@ -16,8 +16,8 @@ const WITHOUT_KOFFI = `
 
 test('without koffi a call says why it fails and what to do', () => {
   const result = runWithoutKoffi(
-    ['linux/sync.js'],
-    `try { sync.syncfs(0); } catch ({ code, message, hint }) { print({ code, message, hint }); }`,
+    ['linux/flock.js'],
+    `try { flock.tryFlock(0, 'shared'); } catch ({ code, message, hint }) { print({ code, message, hint }); }`,
   );
   assert.deepEqual(result, {
     code: 'FFI_UNAVAILABLE',
