@@ -43,10 +43,11 @@ export async function mountFuse(
   mountPoint: string,
   options: FuseMountOptions = {},
 ): Promise<FuseMount> {
+  // Before anything is mounted there: fusermount3 does that at once, and whoever looked then would wait for the server.
+  const path = mountPath(mountPoint);
   return await withPlan(repository, name, mountPoint, options, async (plan, source) => {
     let server: ServerProcess | undefined;
     try {
-      const path = mountPath(mountPoint);
       try {
         server = new ServerProcess(plan, source);
       } finally {
