@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { withContext } from '../../errors.js';
 import { type UnmountOptions, unmountImage } from './unmount.js';
 
 /** A mount that is there, and the way to undo it: `await using mount = …`, or {@link unmount}. */
@@ -29,5 +30,5 @@ export class Mount implements AsyncDisposable {
 
 /** The place that a mount at a path will have, whatever directory is current later. */
 export function mountPath(path: string): string {
-  return realpathSync(path);
+  return withContext(`Opening mount point '${path}'`, () => realpathSync(path));
 }
