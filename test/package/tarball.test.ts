@@ -43,7 +43,7 @@ function run(file: string, text: string): string {
 test('the package holds its code once, and nothing that leads nowhere', () => {
   const files = readdirSync(join(modules, 'composefs-oci'), { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
-    files.filter((name) => /\.map$|\.tsbuildinfo$|^dist\/(?!lib(?:\/|$))/.test(name)),
+    files.filter((name) => /\.map$|\.tsbuildinfo$|^dist\/(?!(?:lib|man|completion)(?:\/|$))/.test(name)),
     [],
   );
   const code = files

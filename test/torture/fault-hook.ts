@@ -206,15 +206,23 @@ function wrapKoffi(koffi: Koffi, interceptor: Interceptor): object {
     const func = (name: unknown, ...types: unknown[]): unknown => {
       const real = library.func(name, ...types) as AnyFunction;
       if (name !== 'syscall' && LIBC_CALLS[String(name)] === undefined) return real;
-      return (...args: unknown[]): unknown => {
+      /** Whether the call is to fail, with `errno` set. */
+      const fails = (args: readonly unknown[]): boolean => {
         const call = name === 'syscall' ? SYSCALLS[Number(args[0])] : LIBC_CALLS[String(name)];
-        if (call === undefined) return real(...args);
+        if (call === undefined) return false;
         const [kind, argument] = call;
         const verdict = interceptor.before(kind, placeOf(args, argument));
-        if (typeof verdict !== 'object') return real(...args);
+        if (typeof verdict !== 'object') return false;
         koffi.errno(constants.errno[verdict.code as keyof typeof constants.errno]);
-        return -1;
+        return true;
       };
+      const hooked = (...args: unknown[]): unknown => (fails(args) ? -1 : real(...args));
+      const async = (...args: unknown[]): void => {
+        const callback = args.at(-1) as AnyFunction;
+        if (fails(args.slice(0, -1))) callback(null, -1);
+        else (real as unknown as { async: AnyFunction }).async(...args);
+      };
+      return Object.assign(hooked, { async });
     };
     return new Proxy(library, { get: (target, key) => (key === 'func' ? func : Reflect.get(target, key, target)) });
   };

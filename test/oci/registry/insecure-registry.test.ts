@@ -144,7 +144,7 @@ test('with TLS there is something else than a registry', async (context) => {
   assert.deepEqual(await ask(host), PLAIN);
   assert.match(
     await failure(ask(web.host).then(({ status }) => Promise.reject(new ComposefsError('TIMEOUT', `${status}`)))),
-    /^X 404/,
+    /^TIMEOUT 404/,
   );
 });
 

@@ -257,7 +257,7 @@ test('kept bytes that are wrong are fetched again', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'cut', afterBytes: 500_000 });
   it.fault({ type: 'status', status: 404 }, { hasRange: true });
-  assert.equal((await failure(it.pull())).code, 'UNKNOWN');
+  assert.equal((await failure(it.pull())).code, 'NOT_FOUND');
   assert.equal(statSync(it.partialPath).size, 500_000);
   const kept = readFileSync(it.partialPath);
   kept[250_000] = (kept[250_000] ?? 0) ^ 1;
