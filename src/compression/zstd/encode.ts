@@ -39,6 +39,30 @@ export function loadZstdEncode(level: number = STANDARD_LEVEL): Promise<ZstdEnco
   return encode;
 }
 
+/** An encoder is wanted by what was begun without one. */
+class EncoderNeeded extends Error {}
+
+/** Not even a generator: whoever makes it wants the encoder. */
+const notLoaded: ZstdEncode = () => {
+  throw new EncoderNeeded();
+};
+
+/**
+ * Runs what may need the encoder, which takes 20 ms and a good deal of processor time to load: first without it, and
+ * again, from its beginning and with it, if it asks for it. What `action` has done until then it must be able to do twice.
+ */
+export async function withZstdEncode<T>(action: (encode: ZstdEncode) => T): Promise<T> {
+  if (!loaded.has(STANDARD_LEVEL)) {
+    try {
+      return action(notLoaded);
+    } catch (error) {
+      if (!(error instanceof EncoderNeeded)) throw error;
+    }
+  }
+  const encode = await loadZstdEncode();
+  return action(encode);
+}
+
 async function selectEncode(level: number): Promise<ZstdEncode> {
   const library = loadLibZstd();
   return library?.versionNumber === ENCODER_VERSION_NUMBER ? nativeEncode(library, level) : loadWasmEncode(level);

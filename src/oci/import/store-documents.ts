@@ -1,4 +1,4 @@
-import { loadZstdEncode } from '../../compression/zstd/encode.js';
+import { withZstdEncode } from '../../compression/zstd/encode.js';
 import type { LinkedImages } from '../store/config-stream.js';
 import { type ImageContent, type ImageLinks, linkImage } from '../store/link-image.js';
 import { idsOf } from './erofs-images.js';
@@ -14,9 +14,8 @@ export async function storeDocuments(
   built: LinkedImages | undefined,
   { repo, names, progress }: PullContext,
 ): Promise<ImageLinks> {
-  // Loaded before: what is found in the repository must still hold when something is stored.
-  const encode = await loadZstdEncode();
-  const links = linkImage(repo, content, built, encode, names.find);
+  // Whole each time: what is found in the repository must still hold when something is stored.
+  const links = await withZstdEncode((encode) => linkImage(repo, content, built, encode, names.find));
   const { digest } = content.manifest;
   const text = links.wasStored ? `Already have manifest ${digest}` : `Storing manifest ${digest}`;
   progress.report({ type: 'message', text });
