@@ -86,11 +86,12 @@ export { SkopeoError } from './skopeo/proxy-error.js';
 export type { ImageSource, ReadVia, SourceContext } from './sources/image-source.js';
 export type { LocalFetchOpt } from './sources/open-source.js';
 export { openSource } from './sources/open-source.js';
-export { openBlob, writeBlob } from './store/blob.js';
+export { type OpenBlobOptions, openBlob, writeBlob } from './store/blob.js';
 export {
   type ConfigRefs,
   type LinkedImages,
   type OpenConfig,
+  type OpenConfigOptions,
   openConfig,
   writeConfig,
   writeConfigRaw,
@@ -111,7 +112,7 @@ export {
   manifestIdentifier,
   OCI_REF_PREFIX,
 } from './store/identifiers.js';
-export { OciImage } from './store/image.js';
+export { OciImage, type OpenImageOptions } from './store/image.js';
 export type { LinkedErofsImage } from './store/linked-images.js';
 export {
   type ImageInfo,
@@ -121,6 +122,7 @@ export {
   listImages,
 } from './store/listing.js';
 export {
+  type BootLookupOptions,
   composefsBootErofsForConfig,
   composefsBootErofsForManifest,
   composefsErofsForConfig,

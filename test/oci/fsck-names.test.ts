@@ -187,7 +187,7 @@ test('one changed byte in the stream of a layer fails every way to read it', asy
 test('one changed byte in a file of a layer fails the tar at its end', async (t) => {
   const { repo, a } = await twoImages(t);
   const diffId = a.layerDiffIds()[0] as OciDigest;
-  const reader = repo.openStream('', a.layerVerity(diffId));
+  const reader = repo.openStream('', { id: a.layerVerity(diffId) });
   const [object] = reader.objectRefs;
   reader.close();
   const path = repo.objects.path(object as ObjectId);

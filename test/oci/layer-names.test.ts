@@ -161,7 +161,7 @@ test('an unpacked tar under the name of its blob, as the reference stores it, is
   const id = OciImage.openRef(repo, 'artifact').layerVerity(layer.descriptor.digest);
   assert.ok(id !== undefined);
   assert.equal(repo.hasStream(layerContentId(sha256ContentDigest(TAR))), id);
-  assert.equal(repo.openStream('', id).contentType, LAYER_CONTENT_TYPE);
+  assert.equal(repo.openStream('', { id: id }).contentType, LAYER_CONTENT_TYPE);
   await repo.registerStream(id, layerContentId(layer.descriptor.digest));
   assert.ok(isOciFsckOk(await ociFsck(repo, { threads: 0 })));
   const again = await pull(repo, layoutOf(t, artifact), 'artifact', PULL);

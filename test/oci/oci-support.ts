@@ -83,7 +83,7 @@ export async function storeTagged(
   tag: string,
 ): Promise<StoredImage> {
   const stored = await storeContainer(repo, tars, image);
-  await ensureComposefsErofs(repo, stored.digest, stored.manifestVerity, { tag });
+  await ensureComposefsErofs(repo, stored.digest, { manifestVerity: stored.manifestVerity, tag });
   return stored;
 }
 
@@ -107,7 +107,7 @@ export function deleteObject(repo: Repository, id: ObjectId): void {
 
 /** The single object of a manifest, config or blob stream. */
 export function externalObject(repo: Repository, stream: ObjectId): ObjectId {
-  const reader = repo.openStream('', stream);
+  const reader = repo.openStream('', { id: stream });
   try {
     const [id] = reader.objectRefs;
     if (id === undefined) throw new Error(`stream ${stream} has no object`);

@@ -54,7 +54,7 @@ const objectPath = (repo: Repository, id: ObjectId | undefined): string => repo.
 
 /** The object that is the content of a stream. */
 function contentOf(repo: Repository, stream: ObjectId): string {
-  const reader = repo.openStream('', stream);
+  const reader = repo.openStream('', { id: stream });
   try {
     return objectPath(repo, reader.objectRefs[0]);
   } finally {

@@ -123,7 +123,10 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
     assert.equal(stored.configVerity, ids.configBefore);
     assert.equal(stored.manifestVerity, ids.manifestBefore);
 
-    const id = await ensureComposefsErofs(repo, stored.digest, stored.manifestVerity, { tag: 'single' });
+    const id = await ensureComposefsErofs(repo, stored.digest, {
+      manifestVerity: stored.manifestVerity,
+      tag: 'single',
+    });
     assert.equal(id, ids.image);
     assert.equal(repo.hasStream(configIdentifier(stored.configDigest)), ids.configAfter);
     assert.equal(repo.hasStream(manifestIdentifier(stored.digest)), ids.manifestAfter);
@@ -227,7 +230,7 @@ test('blobs are one object each, in streams with the derived ids (spec 40 §16.4
     assert.equal(externalObject(repo, verity), object);
     assert.equal(streamBytes(repo, verity).length, 170);
     assert.equal(openBlob(repo, digest).toString(), text);
-    assert.equal(openBlob(repo, digest, verity).toString(), text);
+    assert.equal(openBlob(repo, digest, { blobVerity: verity }).toString(), text);
     assert.deepEqual(await writeBlob(repo, Buffer.from(text)), [digest, verity]);
   }
   const [, verity512] = await writeBlob(await tempRepository(t), Buffer.from(BLOBS[0][0]));
@@ -287,7 +290,7 @@ test('the base image has the published ids and tree, and gc counts as specified 
   assert.equal(streamBytes(repo, stored.configVerity).length, 545);
   assert.equal(streamBytes(repo, stored.manifestVerity).length, 620);
 
-  const id = await ensureComposefsErofs(repo, stored.digest, undefined, { tag: 'base' });
+  const id = await ensureComposefsErofs(repo, stored.digest, { tag: 'base' });
   assert.equal(id, '617bf3168c5bed49693358601751cd3c5467526b70d78ee0cc501bcea7918433');
   assert.equal(repo.objects.readObject(id).length, 16384);
   const after = OciImage.openRef(repo, 'base');

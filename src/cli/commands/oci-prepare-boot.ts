@@ -80,7 +80,7 @@ function openImage(
   const hint = `the stream of the config is ${now} now: it is another one whenever images are linked from it`;
   withContext(
     `Opening the config ${digest}`,
-    () => openConfig(repo, digest, verity),
+    () => openConfig(repo, digest, { configVerity: verity }),
     verity === now ? {} : { ENOENT: hint },
   );
   for (const manifest of manifestsOfConfig(repo, digest)) {

@@ -38,6 +38,7 @@ export {
 } from './metadata/metadata.js';
 export { resetMetadata } from './metadata/reset-metadata.js';
 export { ImageNotFoundError, type OpenImage } from './names/open-image.js';
+export type { OpenStreamOptions } from './names/open-stream.js';
 export type { RefEntry } from './names/refs.js';
 export type { RepositoryHost, SyncingHost } from './objects/host.js';
 export { ImportContext, type ImportOptions } from './objects/import-file.js';

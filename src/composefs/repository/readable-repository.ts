@@ -11,7 +11,7 @@ import type { FsckResult } from './fsck/fsck-result.js';
 import type { RepositoryLock } from './lock/lock.js';
 import { effectiveFormats, quoteList, type RepositoryMetadata } from './metadata/metadata.js';
 import { hasImage, type OpenImage, openImage } from './names/open-image.js';
-import { catStream, findStream, hasNamedStream, openStream } from './names/open-stream.js';
+import { catStream, findStream, hasNamedStream, type OpenStreamOptions, openStream } from './names/open-stream.js';
 import { listRefs, type RefEntry } from './names/refs.js';
 import type { RepositoryHost } from './objects/host.js';
 import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
@@ -153,13 +153,13 @@ export class ReadableRepository implements RepositoryHost {
   }
 
   /** By object if `id` is given, else by name and unverified. The caller closes the reader. */
-  openStream(name: string, id?: ObjectId, contentType?: bigint): SplitStreamReader {
-    return openStream(this, name, id, contentType);
+  openStream(name: string, options: OpenStreamOptions = {}): SplitStreamReader {
+    return openStream(this, name, options);
   }
 
   /** The reconstructed content of a stream. */
-  mergeSplitstream(name: string, id?: ObjectId, contentType?: bigint): Generator<Buffer> {
-    return catStream(this, name, id, contentType);
+  mergeSplitstream(name: string, options: OpenStreamOptions = {}): Generator<Buffer> {
+    return catStream(this, name, options);
   }
 
   /** Whether an image of that digest is listed. */

@@ -71,13 +71,18 @@ export class SplitStreamReader {
   /**
    * Opens a file of either header layout. The reader owns `source` from then on; if this fails the source is closed.
    *
+   * @param options.contentType that the file has to have.
    * @throws SplitStreamError below the context `Creating new splitstream reader`.
    */
-  static open(source: SplitStreamSource, algorithm: HashAlgorithm, expectedContentType?: bigint): SplitStreamReader {
+  static open(
+    source: SplitStreamSource,
+    algorithm: HashAlgorithm,
+    { contentType }: { readonly contentType?: bigint | undefined } = {},
+  ): SplitStreamReader {
     try {
       return withContext(
         'Creating new splitstream reader',
-        () => new SplitStreamReader(readParts(source, algorithm, expectedContentType)),
+        () => new SplitStreamReader(readParts(source, algorithm, contentType)),
       );
     } catch (error) {
       source.close?.();

@@ -135,7 +135,7 @@ export async function findMatchingBootImage(
   return { found: false, tried };
 }
 
-function openContainer(repo: Repository, manifestDigest: OciDigest): OciImage {
+function openContainer(repo: ReadableRepository, manifestDigest: OciDigest): OciImage {
   return requireContainer(OciImage.open(repo, manifestDigest));
 }
 

@@ -1,4 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import type { ProgressReporter } from '../../progress.js';
@@ -21,7 +22,7 @@ export interface BootBuildOptions {
 
 /** Builds boot images in a thread; what is stored of them are objects without an entry in `images/` yet. */
 export async function buildBootImages(
-  repo: Repository,
+  repo: ReadableRepository,
   image: OciImage,
   boot: BootImagesInput,
   { signal, layerRules, progress }: BootBuildOptions,

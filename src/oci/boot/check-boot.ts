@@ -6,7 +6,7 @@ import { findSection, getCmdline } from '../../boot/formats/uki.js';
 import { entryToWrite, planBootEntry } from '../../boot/write/plan.js';
 import { byteStringFromText } from '../../bytes/byte-string.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { ComposefsError, causes, errorCode, fullMessage } from '../../errors.js';
 import type { DigestExplanation } from '../import/explain-digest.js';
@@ -49,7 +49,11 @@ export interface BootCheck {
 }
 
 /** Whether a machine can boot from a stored image, and why not. Nothing is stored. */
-export async function checkBoot(repo: Repository, image: OciImage, options: CheckBootOptions = {}): Promise<BootCheck> {
+export async function checkBoot(
+  repo: ReadableRepository,
+  image: OciImage,
+  options: CheckBootOptions = {},
+): Promise<BootCheck> {
   if (!image.isContainerImage()) {
     const message = 'it is an artifact, and no container image';
     return { ...NOTHING, version: versionToBoot(repo), problems: [{ code: 'NOT_A_CONTAINER_IMAGE', message }] };
@@ -67,12 +71,12 @@ const NOTHING: Omit<BootCheck, 'problems' | 'version'> = {
 };
 
 class Checker {
-  readonly #repo: Repository;
+  readonly #repo: ReadableRepository;
   readonly #image: OciImage;
   readonly #options: CheckBootOptions;
   readonly #problems: BootProblem[] = [];
 
-  constructor(repo: Repository, image: OciImage, options: CheckBootOptions) {
+  constructor(repo: ReadableRepository, image: OciImage, options: CheckBootOptions) {
     this.#repo = repo;
     this.#image = image;
     this.#options = options;

@@ -8,6 +8,7 @@ import { type BootPlan, planBootEntry } from '../../boot/write/plan.js';
 import { resolveBootPlan, type WrittenBootEntry, writeBootEntry } from '../../boot/write/write-entry.js';
 import { formatVersions } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { ComposefsError } from '../../errors.js';
@@ -88,7 +89,7 @@ export async function prepareBoot(
 }
 
 /** The format of the boot image that a machine is told of: V1 if the repository makes images of it, whatever its default. */
-export function versionToBoot(repo: Repository): 1 | 2 {
+export function versionToBoot(repo: ReadableRepository): 1 | 2 {
   return formatVersions(repo.formatConfig()).includes(1) ? 1 : 2;
 }
 
@@ -112,13 +113,13 @@ async function bootImageToName(repo: Repository, image: OciImage, options: Prepa
  * In a repository that makes V2 images as well, the argument has the short form also where it names a V1 image: an image
  * is found by its digest alone (spec 50, open point 7).
  */
-export function argumentVersion(repo: Repository): 1 | 2 {
+export function argumentVersion(repo: ReadableRepository): 1 | 2 {
   const versions = formatVersions(repo.formatConfig());
   return repo.erofsVersion === 1 && !versions.includes(2) ? 1 : 2;
 }
 
 /** @throws ComposefsError `DIGEST_MISMATCH` */
-async function verifyLayers(repo: Repository, image: OciImage, signal: AbortSignal | undefined): Promise<void> {
+async function verifyLayers(repo: ReadableRepository, image: OciImage, signal: AbortSignal | undefined): Promise<void> {
   const pool = importPool();
   try {
     const layers = new Map(configLayers(image.layerDiffIds(), image.layerRefs).map((layer) => [layer.diffId, layer]));
@@ -134,12 +135,12 @@ async function verifyLayers(repo: Repository, image: OciImage, signal: AbortSign
 }
 
 /** What the image has to boot from: `/boot` is empty in the boot image, and not in the plain one. */
-async function bootEntries(repo: Repository, image: OciImage): Promise<BootEntry[]> {
+async function bootEntries(repo: ReadableRepository, image: OciImage): Promise<BootEntry[]> {
   return getBootResources(await originalTree(repo, image), repo.objects);
 }
 
 /** The tree of an image before the boot transform: of the plain EROFS image, or where there is none of its layers. */
-export async function originalTree(repo: Repository, image: OciImage): Promise<Directory> {
+export async function originalTree(repo: ReadableRepository, image: OciImage): Promise<Directory> {
   const plain = image.imageRef(1) ?? image.imageRef(2);
   if (plain !== undefined && isUsableImage(repo, plain)) return await repo.readImageTree(plain);
   return await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });

@@ -63,7 +63,7 @@ export function* dockerArchiveMembers(
   );
   yield archiveFile(config, image.readConfigJson(repo));
   for (const layer of new Map(layers.map((each) => [each.digest, each])).values()) {
-    const reader = repo.openStream('', layer.verity, layer.contentType);
+    const reader = repo.openStream('', { id: layer.verity, contentType: layer.contentType });
     const { totalSize } = reader;
     reader.close();
     yield { name: layerName(layer.digest), size: totalSize, content: storedContent(repo, layer) };

@@ -48,7 +48,7 @@ function imageLayer(image: OciImage, descriptor: Descriptor, key: string): Layer
 function artifactLayer(repo: ReadableRepository, image: OciImage, descriptor: Descriptor): LayerSource {
   const { digest, mediaType } = descriptor;
   const verity = storedLayer(image, digest);
-  const reader = repo.openStream('', verity);
+  const reader = repo.openStream('', { id: verity });
   const { contentType } = reader;
   reader.close();
   if (contentType === BLOB_CONTENT_TYPE) {

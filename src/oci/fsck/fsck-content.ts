@@ -1,6 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { listEntries } from '../../composefs/repository/names/category.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { tryNameText } from '../../fs/directory-entries.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
 import { importPool } from '../import/import-pool.js';
@@ -35,7 +35,7 @@ export interface UncheckedLayer {
 
 /** Hashes each layer once, in worker threads, and gives the findings in the order of the layers. */
 export async function checkLayerContents(
-  repo: Repository,
+  repo: ReadableRepository,
   layers: readonly UncheckedLayer[],
   { threads = repo.writeConcurrency, signal }: LongCallOptions,
 ): Promise<OciFsckError[]> {
@@ -74,7 +74,7 @@ function digestIn(name: string, prefix: string): OciDigest | undefined {
  * @param isWanted whether the entry of this name is to be checked.
  */
 export function checkStreamNames(
-  repo: Repository,
+  repo: ReadableRepository,
   isWanted: (name: string) => boolean,
 ): { errors: OciFsckError[]; layers: UncheckedLayer[] } {
   const errors: OciFsckError[] = [];
@@ -119,7 +119,12 @@ function prefixOf(identifier: (digest: OciDigest) => string): string {
   return identifier('' as OciDigest);
 }
 
-function documentDigest(repo: Repository, name: string, contentType: bigint, like: OciDigest): OciDigest | undefined {
+function documentDigest(
+  repo: ReadableRepository,
+  name: string,
+  contentType: bigint,
+  like: OciDigest,
+): OciDigest | undefined {
   try {
     return contentDigestLike(like, readExternalStream(repo, name, contentType).data);
   } catch {
@@ -127,11 +132,11 @@ function documentDigest(repo: Repository, name: string, contentType: bigint, lik
   }
 }
 
-function openedStream(repo: Repository, name: string): { verity: ObjectId; contentType: bigint } | undefined {
+function openedStream(repo: ReadableRepository, name: string): { verity: ObjectId; contentType: bigint } | undefined {
   try {
     const verity = repo.hasStream(name);
     if (verity === undefined) return undefined;
-    const reader = repo.openStream(name, verity);
+    const reader = repo.openStream(name, { id: verity });
     reader.close();
     return { verity, contentType: reader.contentType };
   } catch {
@@ -143,7 +148,7 @@ function openedStream(repo: Repository, name: string): { verity: ObjectId; conte
  * The unpacked tars of artifacts with the digests of their blobs: the reference gives them the names of these (spec 40
  * §4.9), and as long as only artifacts use them there is nothing wrong.
  */
-function unpackedTars(repo: Repository): Map<ObjectId, Set<string>> {
+function unpackedTars(repo: ReadableRepository): Map<ObjectId, Set<string>> {
   const tars = new Map<ObjectId, Set<string>>();
   for (const { manifest, namedRefs } of storedManifests(repo)) {
     if (isContainerImage(manifest)) continue;

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { FsckResult } from '../../composefs/repository/fsck/fsck.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { errorChain } from '../../errors.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
 import { Turns } from '../../threads/turns.js';
@@ -42,7 +42,7 @@ export function isOciFsckOk(result: OciFsckResult): boolean {
 }
 
 /** Checks the repository and every tagged image. Findings are collected, not thrown. */
-export async function ociFsck(repo: Repository, options: LongCallOptions = {}): Promise<OciFsckResult> {
+export async function ociFsck(repo: ReadableRepository, options: LongCallOptions = {}): Promise<OciFsckResult> {
   const repoResult = await repo.fsck(options);
   const check = new ImageCheck(repo);
   const turns = new Turns(options.signal);
@@ -57,7 +57,7 @@ export async function ociFsck(repo: Repository, options: LongCallOptions = {}): 
 
 /** Checks the repository and one tagged image; a tag that cannot be resolved is a finding. */
 export async function ociFsckImage(
-  repo: Repository,
+  repo: ReadableRepository,
   name: string,
   options: LongCallOptions = {},
 ): Promise<OciFsckResult> {
@@ -85,13 +85,13 @@ interface Pending {
 }
 
 class ImageCheck {
-  readonly #repo: Repository;
+  readonly #repo: ReadableRepository;
   readonly #errors: OciFsckError[] = [];
   readonly #pending: Pending = { layers: [], checked: new Set(), layerNames: new Set() };
   readonly #corrupted = new Set<string>();
   #checked = 0;
 
-  constructor(repo: Repository) {
+  constructor(repo: ReadableRepository) {
     this.#repo = repo;
   }
 
@@ -139,7 +139,12 @@ class ImageCheck {
 }
 
 /** The findings of one image (spec 40 §7.1): those of the manifest and config end the check. */
-function* checkImage(repo: Repository, name: string, digest: OciDigest, pending: Pending): Generator<OciFsckError> {
+function* checkImage(
+  repo: ReadableRepository,
+  name: string,
+  digest: OciDigest,
+  pending: Pending,
+): Generator<OciFsckError> {
   const stored = attempt(() => readExternalStream(repo, manifestIdentifier(digest), MANIFEST_CONTENT_TYPE));
   pending.checked.add(manifestIdentifier(digest));
   if (!stored.ok) return yield { type: 'manifest-read-failed', name, detail: stored.detail };
@@ -170,7 +175,7 @@ function* checkImage(repo: Repository, name: string, digest: OciDigest, pending:
 }
 
 function* checkContainer(
-  repo: Repository,
+  repo: ReadableRepository,
   name: string,
   stored: ExternalStream,
   pending: Pending,
@@ -186,7 +191,7 @@ function* checkContainer(
 }
 
 function* checkLayer(
-  repo: Repository,
+  repo: ReadableRepository,
   name: string,
   diffId: string,
   verity: ObjectId | undefined,
@@ -208,14 +213,14 @@ function* checkLayer(
 }
 
 /** An EROFS image that the config names can be mounted only if it is listed. */
-function* checkLinkedImage(repo: Repository, name: string, id: ObjectId | undefined): Generator<OciFsckError> {
+function* checkLinkedImage(repo: ReadableRepository, name: string, id: ObjectId | undefined): Generator<OciFsckError> {
   if (id === undefined) return;
   const image = attempt(() => closeSync(repo.openImage(id).fd));
   const detail = image.ok ? 'the link in images/ leads elsewhere' : image.detail;
   if (!image.ok || !repo.hasImage(id)) yield { type: 'linked-image-missing', name, digest: id, detail };
 }
 
-function* checkSeal(repo: Repository, name: string, config: ImageConfiguration): Generator<OciFsckError> {
+function* checkSeal(repo: ReadableRepository, name: string, config: ImageConfiguration): Generator<OciFsckError> {
   const labels = config.config?.Labels ?? {};
   const digest = Object.hasOwn(labels, SEAL_LABEL) ? labels[SEAL_LABEL] : undefined;
   if (digest === undefined) return;
@@ -224,7 +229,7 @@ function* checkSeal(repo: Repository, name: string, config: ImageConfiguration):
 }
 
 function* checkArtifact(
-  repo: Repository,
+  repo: ReadableRepository,
   name: string,
   manifest: ImageManifest,
   namedRefs: ReadonlyMap<string, ObjectId>,

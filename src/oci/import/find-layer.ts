@@ -1,7 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { StreamNames } from '../../composefs/repository/names/streams.js';
 import { isWholeStream } from '../../composefs/repository/names/whole-stream.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { layerDigest, verifyLayer } from '../layer/layer-content.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
@@ -26,13 +26,18 @@ import type { StoredLayer } from './store-tar.js';
  *
  * @param manifest the image that is wanted; looked at before the others.
  */
-export function findLayer(repo: Repository, diffId: OciDigest, manifest?: OciDigest): ObjectId | undefined {
+export function findLayer(repo: ReadableRepository, diffId: OciDigest, manifest?: OciDigest): ObjectId | undefined {
   const id = repo.hasStream(layerContentId(diffId));
   if (id === undefined || !isWholeStream(repo, id, LAYER_CONTENT_TYPE)) return undefined;
   return isNamedByImage(repo, diffId, id, manifest) || hasDigest(repo, id, diffId) ? id : undefined;
 }
 
-function isNamedByImage(repo: Repository, diffId: OciDigest, id: ObjectId, first: OciDigest | undefined): boolean {
+function isNamedByImage(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  id: ObjectId,
+  first: OciDigest | undefined,
+): boolean {
   const own = first === undefined ? undefined : findManifest(repo, first);
   for (const { manifest, namedRefs } of own === undefined ? storedManifests(repo) : [own, ...storedManifests(repo)]) {
     if (namedRefs.get(diffId) === id && isContainerImage(manifest)) return true;
@@ -44,7 +49,11 @@ function isNamedByImage(repo: Repository, diffId: OciDigest, id: ObjectId, first
  * The stored layer of an artifact; undefined if it is not there or damaged. An unpacked tar is found only if the very
  * artifact is stored: its manifest's stream alone tells which tar a compressed blob contains.
  */
-export function findArtifactLayer(repo: Repository, layer: Descriptor, manifest: OciDigest): ObjectId | undefined {
+export function findArtifactLayer(
+  repo: ReadableRepository,
+  layer: Descriptor,
+  manifest: OciDigest,
+): ObjectId | undefined {
   const named = findManifest(repo, manifest)?.namedRefs.get(layer.digest);
   if (isTarLayer(layer.mediaType)) {
     return named !== undefined && isWholeStream(repo, named, LAYER_CONTENT_TYPE) ? named : undefined;
@@ -58,7 +67,7 @@ export function findArtifactLayer(repo: Repository, layer: Descriptor, manifest:
  *
  * @param key its diff_id, or the digest of an artifact's blob.
  */
-export function layerNames(repo: Repository, { id, diffId }: StoredLayer, key: OciDigest): StreamNames[] {
+export function layerNames(repo: ReadableRepository, { id, diffId }: StoredLayer, key: OciDigest): StreamNames[] {
   const digest = diffId ?? key;
   const identifier = layerContentId(digest);
   const present = repo.hasStream(identifier);
@@ -70,7 +79,7 @@ export function layerNames(repo: Repository, { id, diffId }: StoredLayer, key: O
 }
 
 /** The right name of what had the name of another layer, so that a collector that goes by names keeps it. */
-function otherName(repo: Repository, id: ObjectId, digest: OciDigest): StreamNames | undefined {
+function otherName(repo: ReadableRepository, id: ObjectId, digest: OciDigest): StreamNames | undefined {
   let name: string;
   if (isWholeStream(repo, id, BLOB_CONTENT_TYPE)) name = blobIdentifier(digest);
   else {
@@ -81,7 +90,7 @@ function otherName(repo: Repository, id: ObjectId, digest: OciDigest): StreamNam
   return repo.hasStream(name) === undefined ? { id, contentIdentifier: name } : undefined;
 }
 
-function hasDigest(repo: Repository, id: ObjectId, diffId: OciDigest): boolean {
+function hasDigest(repo: ReadableRepository, id: ObjectId, diffId: OciDigest): boolean {
   try {
     verifyLayer(repo.objects, id, diffId);
     return true;
@@ -91,7 +100,7 @@ function hasDigest(repo: Repository, id: ObjectId, diffId: OciDigest): boolean {
 }
 
 /** Undefined if it cannot be read. */
-function digestOf(repo: Repository, id: ObjectId): OciDigest | undefined {
+function digestOf(repo: ReadableRepository, id: ObjectId): OciDigest | undefined {
   try {
     return layerDigest(repo.objects, id);
   } catch {

@@ -48,7 +48,7 @@ export class StoredBlobs {
   }
 
   #locate(stream: ObjectId, { size }: Descriptor): FileLocation {
-    const reader = this.#repo.openStream('', stream);
+    const reader = this.#repo.openStream('', { id: stream });
     try {
       const [object] = reader.objectRefs;
       const fd = this.#repo.objects.openObject(object ?? stream);

@@ -3,13 +3,13 @@ import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { withContextAsync } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
-import { OciImage } from '../store/image.js';
+import { OciImage, type OpenImageOptions } from '../store/image.js';
 import { contentOf, linkImage } from '../store/link-image.js';
 import { listRefs, tagImage } from '../store/tags.js';
 import { type ErofsOptions, erofsImages, idsOf, requireLinkableFormat } from './erofs-images.js';
 import { importPool } from './import-pool.js';
 
-export interface EnsureImagesOptions extends Omit<ErofsOptions, 'pool'> {
+export interface EnsureImagesOptions extends Omit<ErofsOptions, 'pool'>, OpenImageOptions {
   /** The tag to point at the manifest in the end. */
   readonly tag?: string | undefined;
 }
@@ -25,10 +25,9 @@ export interface EnsureImagesOptions extends Omit<ErofsOptions, 'pool'> {
 export async function ensureComposefsErofs(
   repo: Repository,
   manifestDigest: OciDigest,
-  manifestVerity?: ObjectId,
   options: EnsureImagesOptions = {},
 ): Promise<ObjectId | undefined> {
-  const image = OciImage.open(repo, manifestDigest, manifestVerity);
+  const image = OciImage.open(repo, manifestDigest, options);
   if (image.config === undefined) return undefined;
   requireLinkableFormat(repo.erofsVersion);
   const content = contentOf(repo, image);
@@ -61,7 +60,7 @@ export interface UpgradeResult {
  */
 export async function upgradeRepo(
   repo: Repository,
-  options: Omit<EnsureImagesOptions, 'tag'> = {},
+  options: Omit<EnsureImagesOptions, 'tag' | 'manifestVerity'> = {},
 ): Promise<UpgradeResult> {
   const result: UpgradeResult = { alreadyCurrent: 0, upgraded: 0, skippedNonContainer: 0 };
   for (const [tag, digest] of listRefs(repo)) {
@@ -72,7 +71,7 @@ export async function upgradeRepo(
       result.alreadyCurrent += 1;
     } else {
       await withContextAsync(`generating EROFS for image ${tag}`, () =>
-        ensureComposefsErofs(repo, digest, undefined, { ...options, tag }),
+        ensureComposefsErofs(repo, digest, { ...options, tag }),
       );
       result.upgraded += 1;
     }

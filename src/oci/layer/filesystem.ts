@@ -79,9 +79,9 @@ export async function createFilesystem(
   );
 }
 
-function openImageConfig(repo: ReadableRepository, digest: OciDigest, verity: ObjectId | undefined): OpenConfig {
+function openImageConfig(repo: ReadableRepository, digest: OciDigest, configVerity: ObjectId | undefined): OpenConfig {
   try {
-    return openConfig(repo, digest, verity);
+    return openConfig(repo, digest, { configVerity });
   } catch (cause) {
     const [stored] = manifestsOfConfig(repo, digest);
     if (stored === undefined || isContainerImage(stored.manifest)) throw cause;

@@ -78,7 +78,7 @@ function findLayer(repo: ReadableRepository, diffId: OciDigest): ObjectId {
 }
 
 function openLayer(repo: ReadableRepository, diffId: OciDigest, verity: ObjectId): SplitStreamReader {
-  const reader = repo.openStream(layerContentId(diffId), verity);
+  const reader = repo.openStream(layerContentId(diffId), { id: verity });
   if (reader.contentType === LAYER_CONTENT_TYPE) return reader;
   reader.close();
   throw new ComposefsError('NOT_A_LAYER', `${diffId} is the blob of an artifact and no layer`, {

@@ -14,7 +14,7 @@ export function openLayerStream(
   verity: ObjectId,
   contentType: bigint = LAYER_CONTENT_TYPE,
 ): SplitStreamReader {
-  return SplitStreamReader.open(fdSource(objects.openIntact(verity)), objects.algorithm, contentType);
+  return SplitStreamReader.open(fdSource(objects.openIntact(verity)), objects.algorithm, { contentType });
 }
 
 /** What a stream is made of, in pieces. */

@@ -108,7 +108,7 @@ async function send(
     await push.image(outgoing, reference.digest ?? reference.tag ?? outgoing.manifest.digest);
     const referrers = options.referrers === true ? listReferrers(repo, outgoing.manifest.digest) : [];
     for (const [digest, verity] of referrers) {
-      const artifact = OciImage.open(repo, digest, verity);
+      const artifact = OciImage.open(repo, digest, { manifestVerity: verity });
       const prepared = await prepareOutgoing(repo, artifact, { create: temporaryFile, all: false }, options);
       try {
         await push.image(prepared, digest);

@@ -16,14 +16,19 @@ export async function writeBlob(repo: Repository, data: Buffer): Promise<Content
   return [digest, await writeExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, data, [])];
 }
 
+export interface OpenBlobOptions {
+  /** The blob's stream, as its user knows it from a trusted place. Without it the content is compared with the digest. */
+  readonly blobVerity?: ObjectId | undefined;
+}
+
 /**
- * Reads a stand-alone blob: by digest, checking its content, or by a trusted `verity`, without.
+ * Reads a stand-alone blob: by digest, checking its content, or by a trusted stream, without.
  *
  * @throws ComposefsError `DIGEST_MISMATCH` if the stored bytes are not those of `digest`.
  */
-export function openBlob(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): Buffer {
-  const { data } = readExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, verity);
-  if (verity === undefined) {
+export function openBlob(repo: ReadableRepository, digest: OciDigest, { blobVerity }: OpenBlobOptions = {}): Buffer {
+  const { data } = readExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, blobVerity);
+  if (blobVerity === undefined) {
     const found = sha256ContentDigest(data);
     if (found !== digest) {
       throw new ComposefsError('DIGEST_MISMATCH', `Blob integrity failed: expected ${digest}, got ${found}`);

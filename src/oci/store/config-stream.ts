@@ -92,12 +92,24 @@ export function findConfig(
   }
 }
 
+export interface OpenConfigOptions {
+  /**
+   * The config's stream, as its user knows it from a trusted place. Without it the stored bytes are compared with the
+   * digest.
+   */
+  readonly configVerity?: ObjectId | undefined;
+}
+
 /**
- * Opens an image config (spec 40 §14.3). Its layer refs can be trusted only if `verity` was given and is trusted;
- * otherwise the caller checks the layers' content against their diff_ids.
+ * Opens an image config (spec 40 §14.3). Its layer refs can be trusted only if `configVerity` was given; otherwise
+ * the caller checks the layers' content against their diff_ids.
  */
-export function openConfig(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): OpenConfig {
-  const { data, namedRefs } = readConfigStream(repo, digest, verity);
+export function openConfig(
+  repo: ReadableRepository,
+  digest: OciDigest,
+  { configVerity }: OpenConfigOptions = {},
+): OpenConfig {
+  const { data, namedRefs } = readConfigStream(repo, digest, configVerity);
   return { config: parseConfig(data).value, raw: data, ...sortConfigRefs(namedRefs) };
 }
 

@@ -25,7 +25,7 @@ export function readExternalStream(
   contentType: bigint,
   verity?: ObjectId,
 ): ExternalStream {
-  const reader = repo.openStream(identifier, verity, contentType);
+  const reader = repo.openStream(identifier, { id: verity, contentType });
   try {
     const [id, ...others] = reader.objectRefs;
     if (id === undefined || others.length > 0) {

@@ -27,6 +27,14 @@ import { type LinkedErofsImage, linkedImagesOf } from './linked-images.js';
 import { hasManifest, readManifestStream } from './manifest-stream.js';
 import { resolveRef } from './tags.js';
 
+export interface OpenImageOptions {
+  /**
+   * The manifest's stream, as its user knows it from a trusted place. Without it the stored bytes are compared with the
+   * digest.
+   */
+  readonly manifestVerity?: ObjectId | undefined;
+}
+
 /** An immutable snapshot of one stored manifest and its config (spec 40 §14.4). */
 export class OciImage {
   readonly manifestDigest: OciDigest;
@@ -62,14 +70,14 @@ export class OciImage {
   }
 
   /**
-   * Opens a stored image: by digest, checking the manifest's content, or by a trusted `verity`, without.
+   * Opens a stored image: by digest, checking the manifest's content, or by a trusted stream, without.
    *
    * @throws OciImageNotFound if there is no such manifest.
    */
-  static open(repo: ReadableRepository, digest: OciDigest, verity?: ObjectId): OciImage {
-    const current = verity ?? hasManifest(repo, digest);
+  static open(repo: ReadableRepository, digest: OciDigest, { manifestVerity }: OpenImageOptions = {}): OciImage {
+    const current = manifestVerity ?? hasManifest(repo, digest);
     if (current === undefined) throw new OciImageNotFound(digest);
-    const stored = readManifestStream(repo, digest, verity);
+    const stored = readManifestStream(repo, digest, manifestVerity);
     const manifest = parseManifest(stored.data).value;
     const configVerity = stored.namedRefs.get(configRefKey(manifest.config.digest));
     if (configVerity === undefined) {
@@ -94,8 +102,8 @@ export class OciImage {
 
   /** Opens the image that a tag points at. */
   static openRef(repo: ReadableRepository, tag: string): OciImage {
-    const [digest, verity] = resolveRef(repo, tag);
-    return OciImage.open(repo, digest, verity);
+    const [digest, manifestVerity] = resolveRef(repo, tag);
+    return OciImage.open(repo, digest, { manifestVerity });
   }
 
   get configDigest(): OciDigest {
@@ -235,7 +243,7 @@ export class OciImage {
     }
     const verity = this.layerRefs.get(layer.digest);
     if (verity === undefined) throw new ComposefsError('MISSING_LAYER', `No verity for layer ${layer.digest}`);
-    const reader = repo.openStream('', verity);
+    const reader = repo.openStream('', { id: verity });
     try {
       const [id, ...others] = reader.objectRefs;
       if (id === undefined || others.length > 0) {

@@ -1,5 +1,6 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { StreamNames } from '../../composefs/repository/names/streams.js';
+import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import type { ZstdEncode } from '../../compression/zstd/encode.js';
 import { extractDiffIds } from '../model/diff-ids.js';
@@ -32,7 +33,7 @@ export interface ImageContent {
 }
 
 /** The content of a stored image. */
-export function contentOf(repo: Repository, image: OciImage): ImageContent {
+export function contentOf(repo: ReadableRepository, image: OciImage): ImageContent {
   return {
     manifest: { raw: image.readManifestJson(repo), digest: image.manifestDigest, value: image.manifest },
     config: image.readConfigJson(repo),
@@ -169,17 +170,17 @@ function imagesToLink(
 }
 
 /** The image, if it is listed and intact. */
-function usable(repo: Repository, id: ObjectId | undefined): ObjectId | undefined {
+function usable(repo: ReadableRepository, id: ObjectId | undefined): ObjectId | undefined {
   return id !== undefined && isUsableImage(repo, id) ? id : undefined;
 }
 
 /** Whether an image is listed and intact. */
-export function isUsableImage(repo: Repository, id: ObjectId): boolean {
+export function isUsableImage(repo: ReadableRepository, id: ObjectId): boolean {
   return repo.hasImage(id) && repo.objects.isIntact(id);
 }
 
 /** Whether another container image that is stored has the same config, and so the same stream with links to images. */
-function hasSharedConfig(repo: Repository, { digest, value }: ManifestDocument): boolean {
+function hasSharedConfig(repo: ReadableRepository, { digest, value }: ManifestDocument): boolean {
   for (const other of manifestsOfConfig(repo, value.config.digest)) {
     if (other.digest !== digest && isContainerImage(other.manifest)) return true;
   }

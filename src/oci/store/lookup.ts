@@ -4,9 +4,9 @@ import { ImageNotFoundError } from '../../composefs/repository/names/open-image.
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { OciDigest } from '../model/digest.js';
 import type { XattrFiltering } from '../tree/transform.js';
-import { openConfig } from './config-stream.js';
+import { type OpenConfigOptions, openConfig } from './config-stream.js';
 import { bootImageRefKey } from './identifiers.js';
-import { OciImage } from './image.js';
+import { OciImage, type OpenImageOptions } from './image.js';
 import type { LinkedErofsImage } from './linked-images.js';
 import { manifestDigests } from './stored-manifests.js';
 
@@ -15,43 +15,46 @@ import { manifestDigests } from './stored-manifests.js';
  * no format stands in for another, and the object's existence is not tested.
  */
 
+export interface BootLookupOptions {
+  /** Of which mode the boot image is. Default `allowlist-only`. */
+  readonly xattrs?: XattrFiltering | undefined;
+}
+
 export function composefsErofsForConfig(
   repo: ReadableRepository,
   configDigest: OciDigest,
-  verity: ObjectId | undefined,
   version: FormatVersion,
+  options: OpenConfigOptions = {},
 ): ObjectId | undefined {
-  const config = openConfig(repo, configDigest, verity);
+  const config = openConfig(repo, configDigest, options);
   return version === 2 ? config.image : config.imageV1;
 }
 
 export function composefsErofsForManifest(
   repo: ReadableRepository,
   manifestDigest: OciDigest,
-  verity: ObjectId | undefined,
   version: FormatVersion,
+  options: OpenImageOptions = {},
 ): ObjectId | undefined {
-  return OciImage.open(repo, manifestDigest, verity).imageRef(version);
+  return OciImage.open(repo, manifestDigest, options).imageRef(version);
 }
 
 export function composefsBootErofsForConfig(
   repo: ReadableRepository,
   configDigest: OciDigest,
-  verity: ObjectId | undefined,
   version: FormatVersion,
-  mode: XattrFiltering = 'allowlist-only',
+  { xattrs = 'allowlist-only', ...options }: OpenConfigOptions & BootLookupOptions = {},
 ): ObjectId | undefined {
-  return openConfig(repo, configDigest, verity).bootImages.get(bootImageRefKey(version, mode));
+  return openConfig(repo, configDigest, options).bootImages.get(bootImageRefKey(version, xattrs));
 }
 
 export function composefsBootErofsForManifest(
   repo: ReadableRepository,
   manifestDigest: OciDigest,
-  verity: ObjectId | undefined,
   version: FormatVersion,
-  mode: XattrFiltering = 'allowlist-only',
+  { xattrs = 'allowlist-only', ...options }: OpenImageOptions & BootLookupOptions = {},
 ): ObjectId | undefined {
-  return OciImage.open(repo, manifestDigest, verity).bootImageRef(version, mode);
+  return OciImage.open(repo, manifestDigest, options).bootImageRef(version, xattrs);
 }
 
 /**

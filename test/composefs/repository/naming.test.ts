@@ -62,11 +62,11 @@ describe('streams', () => {
     const content = (...args: Parameters<Repository['mergeSplitstream']>): Buffer =>
       Buffer.concat([...repo.mergeSplitstream(...args)]);
     assert.deepEqual(content('stream'), expected);
-    assert.deepEqual(content('refs/name', undefined, CONTENT_TYPE), expected);
+    assert.deepEqual(content('refs/name', { contentType: CONTENT_TYPE }), expected);
     // By object the name does not matter.
-    assert.deepEqual(content('', id, CONTENT_TYPE), expected);
+    assert.deepEqual(content('', { id, contentType: CONTENT_TYPE }), expected);
     assert.throws(
-      () => repo.openStream('stream', undefined, 1n),
+      () => repo.openStream('stream', { contentType: 1n }),
       (error) => /^Opening stream 'stream': .*Invalid splitstream content type$/.test(fullMessage(error)),
     );
     assert.throws(() => repo.openStream('nothing'), { code: 'ENOENT', message: "Opening stream 'nothing'" });
@@ -94,7 +94,7 @@ describe('streams', () => {
     const before = readdirSync('/proc/self/fd').length;
     for (let i = 0; i < 5; i++) {
       assert.throws(() => repo.openStream('junk'));
-      assert.throws(() => repo.openStream('', junk));
+      assert.throws(() => repo.openStream('', { id: junk }));
     }
     assert.equal(readdirSync('/proc/self/fd').length, before);
   });

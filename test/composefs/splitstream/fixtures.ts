@@ -21,7 +21,7 @@ export function finished(writer: SplitStreamWriter): Buffer {
 }
 
 export function open(file: Buffer, contentType?: bigint): SplitStreamReader {
-  return SplitStreamReader.open(bufferSource(file), 'sha256', contentType);
+  return SplitStreamReader.open(bufferSource(file), 'sha256', { contentType });
 }
 
 /** The chunks with adjacent inline parts joined: `inline <text>` or `external <first byte of the id>`. */

@@ -162,7 +162,7 @@ test('any sequence of chunks reads back equal, with both algorithms, in memory a
             expected.push(content);
           }
         }
-        const reader = SplitStreamReader.open(bufferSource(finished(writer)), algorithm, contentType);
+        const reader = SplitStreamReader.open(bufferSource(finished(writer)), algorithm, { contentType });
         const read = Buffer.concat([...catSplitStream(reader, (id) => [store.get(id) ?? Buffer.from('unknown')])]);
         assert.ok(read.equals(Buffer.concat(expected)));
         assert.equal(reader.totalSize, read.length);

@@ -63,7 +63,7 @@ test('boot images that keep user.* leave the plain image as it is (spec 40, B-19
   });
   await pull(other, layoutOf(t, IMAGE), 'tag', PULL);
   other.setErofsVersion(1);
-  assert.equal(await ensureComposefsErofs(other, DIGEST, undefined, { boot: { xattrs: 'keep-user-xattrs' } }), plain);
+  assert.equal(await ensureComposefsErofs(other, DIGEST, { boot: { xattrs: 'keep-user-xattrs' } }), plain);
   assert.equal(OciImage.openRef(other, 'tag').bootImageRef(1, 'keep-user-xattrs'), boot);
   assert.ok(await isSound(other));
 });

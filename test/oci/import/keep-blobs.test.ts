@@ -60,7 +60,7 @@ test('blobs can be kept later, and stay when the image is pulled again or linked
   assert.equal(await exported(context, repo), GZIP.manifest.descriptor.digest);
   await pull(repo, layout, 'a', PULL);
   const image = OciImage.openRef(repo, 'a');
-  await ensureComposefsErofs(repo, image.manifestDigest, image.manifestVerity, { tag: 'a' });
+  await ensureComposefsErofs(repo, image.manifestDigest, { manifestVerity: image.manifestVerity, tag: 'a' });
   assert.deepEqual([...OciImage.openRef(repo, 'a').blobRefs.keys()], digests(GZIP));
   await repo.gc();
   assert.equal(await exported(context, repo), GZIP.manifest.descriptor.digest);

@@ -49,7 +49,7 @@ export function makeSplitStream(parts: readonly (Buffer | { object: Buffer })[],
 }
 
 export function openSplitStream(splitStream: Buffer, store: MemoryStore): SplitStreamReader {
-  return SplitStreamReader.open(bufferSource(splitStream), store.algorithm, CONTENT_TYPE);
+  return SplitStreamReader.open(bufferSource(splitStream), store.algorithm, { contentType: CONTENT_TYPE });
 }
 
 /** The entries of a tar, by way of its splitstream. */

@@ -86,7 +86,7 @@ test('an artifact has no platform, no diff_ids and no EROFS, and its blob is a f
   const repo = await tempRepository(t);
   const artifact = spdxArtifact();
   const { digest } = await storeArtifact(repo, artifact);
-  assert.equal(await ensureComposefsErofs(repo, digest, undefined, { tag: 'never' }), undefined);
+  assert.equal(await ensureComposefsErofs(repo, digest, { tag: 'never' }), undefined);
   assert.throws(() => OciImage.openRef(repo, 'never'), OciRefNotFound);
   await tagImage(repo, digest, 'sbom');
   const image = OciImage.openRef(repo, 'sbom');
@@ -96,8 +96,8 @@ test('an artifact has no platform, no diff_ids and no EROFS, and its blob is a f
   assert.equal(image.label('x'), undefined);
   assert.deepEqual(image.layerDiffIds(), []);
   assert.equal(image.imageRef(1) ?? image.imageRef(2) ?? image.bootImageRef(1), undefined);
-  assert.equal(composefsErofsForManifest(repo, digest, undefined, 1), undefined);
-  assert.throws(() => composefsErofsForConfig(repo, image.configDigest, undefined, 1));
+  assert.equal(composefsErofsForManifest(repo, digest, 1), undefined);
+  assert.throws(() => composefsErofsForConfig(repo, image.configDigest, 1));
   const [layer] = artifact.layers;
   assert.ok(layer !== undefined);
   assert.deepEqual([...image.layerRefs.keys()], [layer.descriptor.digest]);
@@ -160,19 +160,22 @@ test('reading by digest detects swapped JSON, reading by verity trusts it (spec 
     code: 'DIGEST_MISMATCH',
     message: `Config integrity check failed: expected ${stored.configDigest}, got ${found}`,
   });
-  assert.equal(openConfig(repo, stored.configDigest, stored.configVerity).config.architecture, 'arm64');
+  assert.equal(
+    openConfig(repo, stored.configDigest, { configVerity: stored.configVerity }).config.architecture,
+    'arm64',
+  );
 
   replaceObject(repo, externalObject(repo, stored.manifestVerity), edited(IMAGE.manifest.bytes));
   assert.throws(() => OciImage.open(repo, stored.digest), {
     code: 'DIGEST_MISMATCH',
     message: `Manifest integrity failed: expected ${stored.digest}, got ${sha256ContentDigest(edited(IMAGE.manifest.bytes))}`,
   });
-  assert.equal(OciImage.open(repo, stored.digest, stored.manifestVerity).architecture(), 'arm64');
+  assert.equal(OciImage.open(repo, stored.digest, { manifestVerity: stored.manifestVerity }).architecture(), 'arm64');
 
   const [blobDigest, blobVerity] = await writeBlob(repo, Buffer.from('right'));
   replaceObject(repo, externalObject(repo, blobVerity), 'wrong');
   assert.throws(() => openBlob(repo, blobDigest), /Blob integrity failed: expected sha256:.*, got sha256:/);
-  assert.equal(openBlob(repo, blobDigest, blobVerity).toString(), 'wrong');
+  assert.equal(openBlob(repo, blobDigest, { blobVerity }).toString(), 'wrong');
 });
 
 test('an image whose manifest stream lacks the config is refused', async (t) => {
@@ -189,14 +192,14 @@ test('streams of another content type or without exactly one object are refused'
   const { repo, stored } = await withImage(t);
   const [layer] = stored.layers;
   assert.ok(layer !== undefined);
-  assert.throws(() => openConfig(repo, stored.configDigest, stored.manifestVerity), /./);
+  assert.throws(() => openConfig(repo, stored.configDigest, { configVerity: stored.manifestVerity }), /./);
   assert.throws(
-    () => openConfig(repo, stored.configDigest, layer),
+    () => openConfig(repo, stored.configDigest, { configVerity: layer }),
     failsWith('INVALID_SPLITSTREAM', 'Invalid splitstream content type'),
   );
   const writer = repo.createStream(0x67666e6f6369636fn);
   const empty = await repo.writeStream(writer, 'empty');
-  assert.throws(() => openConfig(repo, stored.configDigest, empty), {
+  assert.throws(() => openConfig(repo, stored.configDigest, { configVerity: empty }), {
     message: 'Expected exactly 1 external object in splitstream, got 0',
   });
   // A blob of an artifact is no layer.
@@ -247,9 +250,9 @@ test('a config stream gives its image refs back sorted by kind (spec 40 §1.4)',
   assert.deepEqual([...bootImages.keys()], ['composefs.image.boot', 'composefs.image.boot.v1.xattrs=keep-user-xattrs']);
 
   const lookups = ([0, 1, 2] as const).map((version) => [
-    composefsErofsForConfig(repo, digest, undefined, version),
-    composefsBootErofsForConfig(repo, digest, verity, version),
-    composefsBootErofsForConfig(repo, digest, verity, version, 'keep-user-xattrs'),
+    composefsErofsForConfig(repo, digest, version),
+    composefsBootErofsForConfig(repo, digest, version, { configVerity: verity }),
+    composefsBootErofsForConfig(repo, digest, version, { configVerity: verity, xattrs: 'keep-user-xattrs' }),
   ]);
   assert.deepEqual(lookups, [
     [v1, undefined, two],
@@ -259,9 +262,9 @@ test('a config stream gives its image refs back sorted by kind (spec 40 §1.4)',
   const links = { configDigest: digest, configVerity: verity, layers: [...layerRefs] };
   const manifest = await writeManifestRaw(repo, IMAGE.manifest.bytes, stored.digest, links);
   const forManifest = ([0, 1, 2] as const).map((version) => [
-    composefsErofsForManifest(repo, stored.digest, manifest, version),
-    composefsBootErofsForManifest(repo, stored.digest, undefined, version),
-    composefsBootErofsForManifest(repo, stored.digest, undefined, version, 'keep-user-xattrs'),
+    composefsErofsForManifest(repo, stored.digest, version, { manifestVerity: manifest }),
+    composefsBootErofsForManifest(repo, stored.digest, version),
+    composefsBootErofsForManifest(repo, stored.digest, version, { xattrs: 'keep-user-xattrs' }),
   ]);
   assert.deepEqual(forManifest, lookups);
   // Without images to keep, all links go.

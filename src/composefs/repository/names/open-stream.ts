@@ -11,6 +11,13 @@ import { validateContentIdentifier, validateRefName, validateStreamName } from '
 
 /** Finding streams by name (spec 10 §12). */
 
+export interface OpenStreamOptions {
+  /** The stream's object, which is verified then; the name is for messages only. */
+  readonly id?: ObjectId | undefined;
+  /** What the stream has to be: fails with `Invalid splitstream content type` if it has another type. */
+  readonly contentType?: bigint | undefined;
+}
+
 /** The object of a stream; undefined if there is no such stream. Whether the object exists is not checked. */
 export function findStream(repository: RepositoryHost, contentIdentifier: string): ObjectId | undefined {
   const { root } = repository;
@@ -47,19 +54,17 @@ export function openUnverifiedStream({ objects }: RepositoryHost, name: string, 
  * Opens a stream by its object, which is verified, by the kernel or else by hashing it; or without `id` by its name, which is not.
  *
  * @param name a content identifier or `refs/<name>`; for messages only where `id` is given.
- * @param contentType fails with `Invalid splitstream content type` if the stream has another one.
  * @returns a reader that the caller closes.
  */
 export function openStream(
   repository: RepositoryHost,
   name: string,
-  id?: ObjectId,
-  contentType?: bigint,
+  { id, contentType }: OpenStreamOptions = {},
 ): SplitStreamReader {
   return withContext(`Opening stream '${name}'`, () => {
     const fd = id === undefined ? openByName(repository, name) : repository.objects.openIntact(id, requireSplitStream);
     // The reader owns the descriptor, also if it cannot be opened.
-    return SplitStreamReader.open(fdSource(fd), repository.objects.algorithm, contentType);
+    return SplitStreamReader.open(fdSource(fd), repository.objects.algorithm, { contentType });
   });
 }
 
@@ -82,11 +87,10 @@ function requireSplitStream(fd: number): void {
 export function* catStream(
   repository: RepositoryHost,
   name: string,
-  id?: ObjectId,
-  contentType?: bigint,
+  { id, contentType }: OpenStreamOptions = {},
 ): Generator<Buffer> {
   const object = id ?? withContext(`Opening stream '${name}'`, () => resolveStream(repository, name));
-  const reader = openStream(repository, name, object, contentType);
+  const reader = openStream(repository, name, { id: object, contentType });
   try {
     yield* catSplitStream(reader, (part) => repository.objects.readIntactChunks(part));
   } finally {

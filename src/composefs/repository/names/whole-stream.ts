@@ -39,7 +39,7 @@ function withIntactStream(
   check: (reader: SplitStreamReader) => boolean,
 ): boolean {
   try {
-    const reader = openStream(repository, id, id, contentType);
+    const reader = openStream(repository, id, { id, contentType });
     try {
       return check(reader);
     } finally {
