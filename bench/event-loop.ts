@@ -9,7 +9,6 @@ import {
   compareImages,
   composefs,
   createFilesystem,
-  ensureComposefsErofs,
   exportImage,
   findImage,
   findKept,
@@ -199,11 +198,6 @@ const calls: Record<string, () => Promise<unknown>> = {
     for (const _ of composefs.writeDumpfile(tree));
   },
   parseDumpfile: async () => composefs.parseDumpfile(dumpfile, 'sha256'),
-  fsckMetadata: async () => composefs.fsckMetadata(composefs.ErofsImage.open(bytes)),
-  debugImage: async () => {
-    for (const _ of composefs.debugImageText(bytes));
-  },
-  validateTree: async () => composefs.validateTree(tree),
   collectObjects: async () => composefs.collectObjects(bytes, 'sha256'),
   layerInfo: () => layerInfo(repo, diffId),
   layerDumpfile: () => drain(layerDumpfile(repo, diffId)),
@@ -219,7 +213,6 @@ const calls: Record<string, () => Promise<unknown>> = {
   gc: () => repo.gc(),
   'gc (dry run)': () => repo.gc({ dryRun: true }),
   sync: () => repo.sync(),
-  ensureComposefsErofs: () => ensureComposefsErofs(repo, image.manifestDigest),
   upgradeRepo: () => upgradeRepo(repo),
   imageUsage: () => imageUsage(repo, { layers: true }),
   storeUsage: () => storeUsage(repo),

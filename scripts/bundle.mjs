@@ -63,6 +63,8 @@ function byName(entries) {
 async function writeBundle(input, bundled = BUNDLED, output = { experimentalMinChunkSize: 50_000 }) {
   const bundle = await rollup({
     logLevel: 'warn',
+    // Modules of this package do nothing when they are loaded: of a face, a command gets what it uses.
+    treeshake: { moduleSideEffects: (id) => !id.includes('/dist/src/') },
     // What a package does inside of itself is its own matter.
     onLog: (level, log, handle) => {
       if (log.code !== 'CIRCULAR_DEPENDENCY' || !log.ids.every((id) => id.includes('node_modules'))) handle(level, log);

@@ -1,10 +1,10 @@
 // Checks the imports of src/ against levels.json: no module imports from a level above its own, packages that belong to
-// one folder are imported there only, every path of levels.json exists, and nothing imports in a circle, neither files
-// nor folders. Prints each violation and exits with status 1 if there is one.
+// one folder are imported there only, the commands use the library through its faces, every path of levels.json exists,
+// and nothing imports in a circle, neither files nor folders. Prints each violation and exits with status 1 if there is one.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, normalize } from 'node:path';
 
-const { levels, onlyIn } = JSON.parse(readFileSync('levels.json', 'utf8'));
+const { levels, onlyIn, faces } = JSON.parse(readFileSync('levels.json', 'utf8'));
 const IMPORT = /\b(?:from|import|new URL)\s*\(?\s*['"]([^'"]+)['"]/g;
 
 function levelOf(file) {
@@ -16,6 +16,10 @@ function levelOf(file) {
     }
   });
   return best.level;
+}
+
+function isIn(file, paths) {
+  return paths.some((path) => file === path || file.startsWith(`${path}/`));
 }
 
 function isBelow(file, folders) {
@@ -51,7 +55,10 @@ function circles(graph) {
 }
 
 const violations = [];
-for (const path of levels.flat()) if (!existsSync(path)) violations.push(`levels.json: ${path} does not exist`);
+const deep = Object.keys(faces.deep);
+const usedDeep = new Set();
+for (const path of [...levels.flat(), faces.users, ...faces.faces, ...faces.platform, ...deep])
+  if (!existsSync(path)) violations.push(`levels.json: ${path} does not exist`);
 
 const files = readdirSync('src', { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
@@ -72,11 +79,22 @@ for (const file of files) {
     if (!specifier.startsWith('.')) continue;
     const target = normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts');
     if (levelOf(target) < level) violations.push(`${file}: imports ${target}, which is on a level above it`);
+    if (isIn(file, [faces.users]) && !isIn(target, [faces.users, ...faces.faces, ...faces.platform])) {
+      const allowed = deep.find((path) => isIn(target, [path]));
+      usedDeep.add(allowed);
+      if (allowed === undefined) {
+        violations.push(
+          `${file}: imports ${target}: take it from a face (${faces.faces.join(', ')}), or give a reason in levels.json`,
+        );
+      }
+    }
     importsOf.get(file).add(target);
     if (roomOf(target) !== roomOf(file)) roomsOf.get(roomOf(file)).add(roomOf(target));
   }
 }
 for (const circle of [...circles(importsOf), ...circles(roomsOf)]) violations.push(`a circle: ${circle.join(', ')}`);
+
+for (const path of deep) if (!usedDeep.has(path)) violations.push(`levels.json: no command imports ${path} any more`);
 
 for (const violation of violations) console.error(violation);
 if (violations.length > 0) process.exit(1);

@@ -1,18 +1,26 @@
-/** composefs-oci: OCI container images stored, checked and mounted as composefs file systems. */
+/** OCI container images stored, checked and mounted as composefs file systems. */
 
-export * from './boot/index.js';
 export * as composefs from './composefs/index.js';
-export { type Finding, type FindingState, inspectMachine, type MachineReport } from './doctor/index.js';
-export { ComposefsError, errorChain, errorCode, fullMessage } from './errors.js';
-export * from './fuse/index.js';
+export {
+  type Finding,
+  type FindingState,
+  type InspectOptions,
+  inspectMachine,
+  type MachineReport,
+  type Outcome,
+} from './doctor/index.js';
+export { ComposefsError, errorChain, errorCode, findCause, fullMessage } from './errors.js';
+export { type MountEitherOptions, mountEither, type ServeEitherOptions, serveEither } from './fuse/mount-either.js';
+export { FuseMount, mountFuse, type ServeFuseOptions, serveFuse } from './fuse/mount-fuse.js';
+export type { FuseMountOptions } from './fuse/mount-plan.js';
 export * from './oci/index.js';
 export {
   type ComponentId,
+  NullReporter,
   nullReporter,
   type ProgressEvent,
   type ProgressReporter,
   type ProgressUnit,
-  RecordingReporter,
+  type SharedReporter,
 } from './progress.js';
 export { type ListedImage, listStoredImages, type OpenStores, openStores } from './storage/index.js';
-export { type UserNamespaceLauncher, userNamespaceLauncher } from './system/user-namespace.js';

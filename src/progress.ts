@@ -33,8 +33,16 @@ export interface ProgressReporter {
   report(event: ProgressEvent): void;
 }
 
+/** A reporter that several calls use at once: every one is, for JavaScript has no others. */
+export type SharedReporter = ProgressReporter;
+
 /** Ignores every event. */
-export const nullReporter: ProgressReporter = { report: () => undefined };
+export class NullReporter implements ProgressReporter {
+  report(): void {}
+}
+
+/** The one {@link NullReporter} that is needed. */
+export const nullReporter: ProgressReporter = new NullReporter();
 
 /** Keeps the events in order, for tests. */
 export class RecordingReporter implements ProgressReporter {

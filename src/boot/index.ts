@@ -24,6 +24,7 @@ export {
   makeCmdlineComposefs,
   parseDigestValue,
 } from './cmdline/composefs-argument.js';
+export { runningImages } from './cmdline/running-images.js';
 export {
   type AbootArtifact,
   type AbootEncoding,
@@ -39,17 +40,24 @@ export {
   UsrLibModulesVmlinuz,
 } from './entries/boot-entry.js';
 export { getBootResources } from './entries/find.js';
-export { AndroidBootError, AndroidBootImage, type AndroidComponent } from './formats/android-boot.js';
+export { AndroidBootImage, type AndroidComponent } from './formats/android-boot.js';
 export { BootLoaderEntryFile } from './formats/bls.js';
 export { bytesOfFile, type FileBytes } from './formats/file-bytes.js';
 export { dequote, OsReleaseInfo } from './formats/os-release.js';
-export { findSection, getBootLabel, getCmdline, getSection, getTextSection, UkiError } from './formats/uki.js';
+export { findSection, getBootLabel, getCmdline, getSection, getTextSection } from './formats/uki.js';
 export { selabel, selabelFromDir, XATTR_SECURITY_SELINUX } from './selinux/label-tree.js';
 export { openTreeFile } from './selinux/policy-source.js';
 export { transformForBoot, transformForBootFromDir } from './transform.js';
 export { type InstalledEntry, listInstalledEntries } from './write/boot-partition.js';
 export { keepBootImage, releaseBootImage, releaseBootImages } from './write/image-refs.js';
 export { type BootFile, type BootPlan, type BootWriteOptions, planBootEntry } from './write/plan.js';
+export {
+  type PruneBootOptions,
+  type PrunedBootEntries,
+  pruneBootEntries,
+  removeUnneededBootEntries,
+  uninstallBootEntry,
+} from './write/prune-entries.js';
 export {
   type RemovedEntry,
   removeBootEntry,

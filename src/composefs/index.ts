@@ -1,4 +1,7 @@
-/** The core of composefs, which knows nothing of OCI: repositories, images, dumpfiles, splitstreams, digests, mounts. */
+/**
+ * The core of composefs, which knows nothing of OCI: repositories, objects, EROFS images and the trees in them, dumpfiles,
+ * splitstreams, fs-verity digests, mounts. The classes of errors are in `composefs-oci/errors`.
+ */
 
 export {
   type ByteString,
@@ -7,17 +10,128 @@ export {
   byteStringToBuffer,
   byteStringToText,
 } from '../bytes/byte-string.js';
-export * from './account/index.js';
-export * from './compare/index.js';
-export * from './dumpfile/index.js';
-// In place of those that block, which the next line has as well.
+export type { LongCallOptions } from '../threads/jobs.js';
+export { type Reason, type ReasonStep, reasonsFor } from './account/reasons.js';
+export {
+  type GraphOptions,
+  type GraphRoot,
+  type GraphStream,
+  ReferenceGraph,
+  type RootGroup,
+} from './account/reference-graph.js';
+export type { Usage } from './account/usage.js';
+export { ASPECTS, type Aspect } from './compare/aspects.js';
+export type { ComparableTree, EntryType, TreeEntry } from './compare/comparable-tree.js';
+export { type CompareOptions, compareTrees } from './compare/compare-trees.js';
+export {
+  type Difference,
+  type DifferenceKind,
+  type DifferenceSummary,
+  type EntryState,
+  summarise,
+} from './compare/difference.js';
+export { DirectoryTree } from './compare/directory-tree.js';
+export { type DifferenceGroup, groupDifferences } from './compare/group-differences.js';
+export { ImageTree } from './compare/image-tree.js';
+export { parseDumpfile } from './dumpfile/parser.js';
+export { dumpSingleDir, dumpSingleFile, writeDumpfile } from './dumpfile/writer.js';
+export {
+  DEFAULT_FORMAT_CONFIG,
+  DEFAULT_FORMAT_VERSION,
+  type FormatConfig,
+  type FormatVersion,
+} from './erofs/format/constants.js';
 export { readErofsTree, writeErofs } from './erofs/in-turns.js';
-export * from './erofs/index.js';
-export * from './fsverity/index.js';
-export * from './mkcomposefs/index.js';
-export * from './mount/index.js';
-export * from './repository/index.js';
-export * from './scan/index.js';
-export * from './splitstream/index.js';
-export * from './tree/index.js';
-export * from './view/index.js';
+export { collectObjects } from './erofs/reader/collect-objects.js';
+export type { ErofsDialect, ErofsOptions } from './erofs/writer/options.js';
+export {
+  DEFAULT_ALGORITHM,
+  digestSize,
+  formatAlgorithm,
+  HASH_ALGORITHMS,
+  type HashAlgorithm,
+  parseAlgorithm,
+} from './fsverity/algorithm.js';
+export { computeVerity, computeVerityOfFd } from './fsverity/digest.js';
+export { FsVerityHasher } from './fsverity/hasher.js';
+export {
+  enableVerityMaybeCopy,
+  ensureVerityEqual,
+  hasVerity,
+  measureVerity,
+  measureVerityOpt,
+} from './fsverity/kernel.js';
+export {
+  formatObjectId,
+  type ObjectId,
+  objectIdFromBytes,
+  objectIdToBytes,
+  objectPathname,
+  parseObjectId,
+} from './fsverity/object-id.js';
+export { Mount } from './mount/mount-handle.js';
+export { type MountableRepository, mountImage, mountImageAt } from './mount/mount-image.js';
+export type { MountOptions, MountRestrictions, VerityRequirement } from './mount/options.js';
+export { type UnmountOptions, unmountImage } from './mount/unmount.js';
+export { type CommitOptions, computeImageId } from './repository/commit.js';
+export { type FsckError, formatFsckError } from './repository/fsck/fsck-error.js';
+export {
+  type FsckResult,
+  type FsckResultWire,
+  formatFsckResult,
+  fsckReport,
+  fsckResultToWire,
+  isFsckOk,
+} from './repository/fsck/fsck-result.js';
+export { formatGcResult, type GcResult, type GcResultWire, gcResultToWire } from './repository/gc/gc.js';
+export type { RepositoryConfig } from './repository/init.js';
+export { systemPath, userPath } from './repository/location.js';
+export { inferRepoAlgorithm, readRepoAlgorithm } from './repository/metadata/algorithm.js';
+export type { RepositoryFeatures, RepositoryMetadata } from './repository/metadata/metadata.js';
+export { resetMetadata } from './repository/metadata/reset-metadata.js';
+export type { OpenImage } from './repository/names/open-image.js';
+export type { RefEntry } from './repository/names/refs.js';
+export type { StreamNames } from './repository/names/streams.js';
+export type { RepositoryHost } from './repository/objects/host.js';
+export { ObjectStore, type ObjectStoreOptions } from './repository/objects/object-store.js';
+export type { OpenOptions } from './repository/open.js';
+export { type FsckOptions, ReadableRepository } from './repository/readable-repository.js';
+export { type EnsureStatus, type GcOptions, Repository } from './repository/repository.js';
+export type { ContentDestination } from './scan/file-contents.js';
+export { type ReadDirectoryOptions, readDirectory } from './scan/read-directory.js';
+export type { HardlinkBehavior } from './scan/scan.js';
+export { type SplitStreamData, SplitStreamReader } from './splitstream/reader.js';
+export { SplitStreamWriter } from './splitstream/writer.js';
+export {
+  Directory,
+  deviceNumbers,
+  fileSize,
+  fileTypeBits,
+  type Inode,
+  isWhiteout,
+  Leaf,
+  type LeafContent,
+  type RegularFile,
+} from './tree/inode.js';
+export { getDirectory, getFile, getLeaf, splitPath } from './tree/lookup.js';
+export { type ObjectSource, readFile, readFileChunks } from './tree/read-file.js';
+export { NO_XATTRS, type Stat, type Xattrs } from './tree/stat.js';
+export {
+  cloneTree,
+  countLinks,
+  directories,
+  filterXattrs,
+  forEachStat,
+  inodes,
+  removeDevices,
+  resetMtimes,
+} from './tree/walk.js';
+export type { ExtractOptions, ExtractResult } from './view/extract.js';
+export {
+  ImageFileSystem,
+  type ImagePath,
+  type ReadFileOptions,
+  type ReadStreamOptions,
+} from './view/image-file-system.js';
+export { ImageDirent, ImageStats } from './view/image-stats.js';
+export { type ImageHost, type OpenImageFileSystemOptions, openImageFileSystem } from './view/open-image.js';

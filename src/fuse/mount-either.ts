@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Mount } from '../composefs/mount/mount-handle.js';
 import { mountImageAt } from '../composefs/mount/mount-image.js';
-import type { MountOptions as LayerOptions, MountRestrictions } from '../composefs/mount/options.js';
+import type { MountOptions, MountRestrictions } from '../composefs/mount/options.js';
 import type { ReadableRepository } from '../composefs/repository/readable-repository.js';
 import { ComposefsError, ContextError, errorCode, fullMessage, withContext } from '../errors.js';
 import { O_PATH } from '../linux/constants.js';
@@ -12,7 +12,7 @@ import type { ServeFuseOptions } from './mount-fuse.js';
 const loadFuse = () => import('./mount-fuse.js');
 
 /** How an image is mounted, by whichever way. */
-export interface MountOptions extends MountRestrictions {
+export interface MountEitherOptions extends MountRestrictions {
   /** `auto`: by the kernel, and through FUSE where that cannot or may not. Default `auto`. */
   readonly with?: 'auto' | 'kernel' | 'fuse' | undefined;
   /** A writable layer on top; needs `workDir`, an empty directory of the same file system. */
@@ -23,6 +23,8 @@ export interface MountOptions extends MountRestrictions {
   /** Check each file when it is first opened, also where nothing has fs-verity: through FUSE only. */
   readonly verify?: boolean | undefined;
 }
+
+export interface ServeEitherOptions extends MountEitherOptions, Pick<ServeFuseOptions, 'signal' | 'onMounted'> {}
 
 /**
  * Mounts an image of a repository with the kernel or through FUSE, whichever works (spec 50 §23.1). The mount outlives
@@ -36,7 +38,7 @@ export async function mountEither(
   repo: ReadableRepository,
   name: string,
   path: string,
-  options: MountOptions = {},
+  options: MountEitherOptions = {},
 ): Promise<Mount> {
   return await mountBy(repo, name, path, options, async (layers) =>
     (await loadFuse()).mountFuse(repo, name, path, layers),
@@ -52,7 +54,7 @@ export async function serveEither(
   repo: ReadableRepository,
   name: string,
   path: string,
-  { signal, onMounted, ...options }: MountOptions & Pick<ServeFuseOptions, 'signal' | 'onMounted'> = {},
+  { signal, onMounted, ...options }: ServeEitherOptions = {},
 ): Promise<void> {
   await mountBy(repo, name, path, options, async (layers) => {
     await (await loadFuse()).serveFuse(repo, name, path, { ...layers, signal, onMounted });
@@ -64,8 +66,8 @@ async function mountBy<Served>(
   repo: ReadableRepository,
   name: string,
   path: string,
-  options: MountOptions,
-  throughFuse: (layers: LayerOptions & { readonly verify?: boolean | undefined }) => Promise<Served>,
+  options: MountEitherOptions,
+  throughFuse: (layers: MountOptions & { readonly verify?: boolean | undefined }) => Promise<Served>,
 ): Promise<Mount | Served> {
   const { upperDir, workDir, nosuid, nodev, noexec, readWrite, verify } = options;
   const fds: number[] = [];
@@ -85,7 +87,7 @@ async function mountBy<Served>(
       upperDir === undefined || workDir === undefined
         ? undefined
         : { upperFd: openLayer('upperdir', upperDir), workFd: openLayer('workdir', workDir) };
-    const layers: LayerOptions = {
+    const layers: MountOptions = {
       nosuid,
       nodev,
       noexec,
@@ -106,8 +108,8 @@ function mountWithKernel(
   repo: ReadableRepository,
   name: string,
   path: string,
-  layers: LayerOptions,
-  { with: method = 'auto', verify = false }: MountOptions,
+  layers: MountOptions,
+  { with: method = 'auto', verify = false }: MountEitherOptions,
 ): Mount | undefined {
   if (method === 'kernel' && verify) {
     throw new ComposefsError('EINVAL', 'the kernel checks what has fs-verity, and nothing else', {
@@ -126,7 +128,7 @@ function mountWithKernel(
   }
 }
 
-function hintFor(cause: unknown, path: string, { with: method }: MountOptions): string | undefined {
+function hintFor(cause: unknown, path: string, { with: method }: MountEitherOptions): string | undefined {
   const code = errorCode(cause);
   if (code === 'ENOTCONN') return `a FUSE server that is gone has left a mount: cfsctl umount ${path} clears it`;
   if (code === 'FUSERMOUNT' && /\/dev\/fuse: Permission denied/.test(fullMessage(cause))) {

@@ -19,8 +19,8 @@ export {
 } from './account/image-usage.js';
 export { type PrunedTag, type PruneOptions, pruneTags } from './account/prune-tags.js';
 export { STORE_KINDS, type StoreKind, type StoreSummary, storeUsage } from './account/store-usage.js';
-export type { FileLocation } from './blob/blob-location.js';
-export type { LayerBlob, LayerContent, Transfer, TransferOptions, Transferred } from './blob/layer-blob.js';
+export { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, DownloadSlots } from './blob/download-slots.js';
+export type { Transfer } from './blob/layer-blob.js';
 export {
   type BootImageMatch,
   type BootImageOptions,
@@ -36,18 +36,24 @@ export {
   type BootProblem,
   type CheckBootOptions,
   checkBoot,
+  describeExplanation,
 } from './boot/check-boot.js';
 export { type PrepareBootOptions, type PreparedBoot, prepareBoot } from './boot/prepare-boot.js';
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
-export { differingRules, type ImageRules, type RuleName } from './compare/image-rules.js';
+export type { ImageRules, RuleName } from './compare/image-rules.js';
 export { type DigestMatch, type MatchOptions, matchDigest } from './compare/match-digest.js';
+export { type Credentials, findCredentials } from './containers-config/credentials.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
-export { type ExportTarget, type ExportTransport, parseExportTarget } from './export/export-target.js';
+export { type ExportTarget, type ExportTransport, parseExportTarget, STANDARD_OUTPUT } from './export/export-target.js';
 export type { Recompression } from './export/layer-compression.js';
+export { findFiles } from './files/find-files.js';
 export { type ImageFilesOptions, openImageFiles } from './files/image-files.js';
+export { openLayerFiles } from './files/layer-files.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
+export type { RetryPolicy } from './http/retry.js';
+export type { HttpTimeouts } from './http/timeouts.js';
 export type { DigestExplanation, MtimeRule } from './import/explain-digest.js';
 export { type ImportLayerOptions, importLayer } from './import/import-layer.js';
 export {
@@ -57,14 +63,9 @@ export {
   newObjects,
   totalObjects,
 } from './import/import-stats.js';
-export { pull, pullFrom } from './import/pull.js';
+export { pull } from './import/pull.js';
 export type { PulledImage, PulledLayer, PullOptions, PullResult } from './import/pull-options.js';
-export {
-  type EnsureImagesOptions,
-  ensureComposefsErofs,
-  type UpgradeResult,
-  upgradeRepo,
-} from './import/upgrade.js';
+export { type UpgradeResult, upgradeRepo } from './import/upgrade.js';
 export { processEntry } from './layer/apply-layer.js';
 export { type CreateFilesystemOptions, createFilesystem, type FilesystemOptions } from './layer/filesystem.js';
 export { type InspectLayerOptions, layerDumpfile, layerInfo, layerTar } from './layer/inspect-layer.js';
@@ -74,18 +75,17 @@ export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.j
 export type { ConfigDocument, ImageConfiguration } from './model/config.js';
 export type { Descriptor } from './model/descriptor.js';
 export { extractDiffIds, extractLayerIds } from './model/diff-ids.js';
-export { OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
+export { digestEncoded, OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
 export type { LayerLimits } from './model/layer-limits.js';
-export { type ImageManifest, isContainerImage, type ManifestDocument } from './model/manifest.js';
+export type { ImageManifest, ManifestDocument } from './model/manifest.js';
 export { isTarMediaType } from './model/media-types.js';
-export { formatPlatform, hostPlatform, type Platform, parsePlatform } from './model/platform.js';
+export { hostPlatform, type Platform, parsePlatform } from './model/platform.js';
 export { type MountOptions, mount } from './mount/mount.js';
-export { type PushOptions, type PushResult, pushImage } from './push/push-image.js';
-export { type LoginTarget, login, logout, parseLoginTarget } from './registry/login.js';
-export { SkopeoError } from './skopeo/proxy-error.js';
-export type { ImageSource, ReadVia, SourceContext } from './sources/image-source.js';
+export { type PushOptions, type PushResult, parsePushReference, pushImage } from './push/push-image.js';
+export { type LoginOptions, type LoginTarget, listLogins, login, logout, parseLoginTarget } from './registry/login.js';
+export type { ReadVia } from './sources/image-source.js';
+export { listLayoutTags } from './sources/oci-layout.js';
 export type { LocalFetchOpt } from './sources/open-source.js';
-export { openSource } from './sources/open-source.js';
 export { type OpenBlobOptions, openBlob, writeBlob } from './store/blob.js';
 export {
   type ConfigRefs,
@@ -99,6 +99,7 @@ export {
 export type { ContentAndVerity } from './store/content-and-verity.js';
 export { OciErofsNotFound, OciImageNotFound, OciRefNotFound } from './store/errors.js';
 export { findImage } from './store/find-image.js';
+export { findImageOfConfig } from './store/find-image-of-config.js';
 export {
   BLOB_CONTENT_TYPE,
   BOOT_IMAGE_REF_KEY,
@@ -137,15 +138,10 @@ export {
   removeReferrer,
   removeReferrersForSubject,
 } from './store/referrers.js';
-export { listRefs, resolveRef, tagImage, untagImage } from './store/tags.js';
+export { listRefs, resolveRef, tagImage, tagOfRef, untagImage } from './store/tags.js';
 export {
-  CONTAINER_XATTR_ALLOWLIST,
-  canonicalizeRun,
-  copyRootMetadataFromUsr,
-  isAllowedContainerXattr,
   type OciTransformOptions,
   parseXattrFiltering,
-  readContainerRoot,
   transformForOci,
   XATTR_FILTERINGS,
   type XattrFiltering,

@@ -1,4 +1,6 @@
 /** Support for tests of programs that talk to registries: `composefs-oci/testing`. */
+
+export { RecordingReporter } from '../progress.js';
 export type { Fault, FaultCondition, FaultHandle } from './fault.js';
 export type { ManifestInput } from './image-content.js';
 export type { RegistryAction, RegistryAuth, TokenOptions, UserOptions } from './registry-auth.js';

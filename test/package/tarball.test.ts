@@ -89,16 +89,19 @@ test('a class is the same from whichever face', () => {
   const printed = run(
     'same.mjs',
     `import { ComposefsError, composefs } from 'composefs-oci';
-     import { ImageNotFoundError } from 'composefs-oci/composefs';
-     console.log(new ImageNotFoundError('x') instanceof ComposefsError, composefs.ImageNotFoundError === ImageNotFoundError);`,
+     import { ObjectStore } from 'composefs-oci/composefs';
+     import { OciImageNotFound, ComposefsError as Base } from 'composefs-oci/errors';
+     console.log(Base === ComposefsError, composefs.ObjectStore === ObjectStore, new OciImageNotFound('x') instanceof ComposefsError);`,
   );
-  assert.equal(printed, 'true true\n');
+  assert.equal(printed, 'true true true\n');
 });
 
 test('its declarations serve strict TypeScript, of ES modules and of CommonJS', () => {
   const text = `import { composefs, type PullResult, pull } from 'composefs-oci';
+    import { parseCmdline } from 'composefs-oci/boot';
     import { Repository } from 'composefs-oci/composefs';
     import { TestRegistry } from 'composefs-oci/testing';
+    export const args = parseCmdline('quiet').length;
     export async function main(path: string): Promise<PullResult> {
       const repo: composefs.Repository = await Repository.open(path);
       await using registry = await TestRegistry.start();

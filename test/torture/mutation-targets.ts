@@ -1,20 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readErofsTree, writeErofs } from '../../src/composefs/erofs/index.js';
-import {
-  catSplitStream,
-  collectObjects,
-  Directory,
-  debugImage,
-  ErofsImage,
-  fsckMetadata,
-  parseCDumpfile,
-  parseDumpfile,
-  readCTree,
-  writeDumpfile,
-} from '../../src/composefs/index.js';
+import { debugImage, ErofsImage, fsckMetadata, readErofsTree, writeErofs } from '../../src/composefs/erofs/index.js';
+import { collectObjects, Directory, parseDumpfile, writeDumpfile } from '../../src/composefs/index.js';
+import { parseCDumpfile, readCTree } from '../../src/composefs/mkcomposefs/index.js';
 import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata/metadata.js';
+import { catSplitStream } from '../../src/composefs/splitstream/index.js';
 import { decompress } from '../../src/compression/decompress.js';
 import { loadZstdEncode } from '../../src/compression/zstd/encode.js';
 import { processEntry, readTarEntries } from '../../src/index.js';

@@ -1,9 +1,6 @@
-import { parseObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/index.js';
+import { parseObjectId, type Repository } from '../../composefs/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
-import { type BootCheck, checkBoot, describeExplanation } from '../../oci/boot/check-boot.js';
-import type { LayerRules } from '../../oci/layer/layer-rules.js';
-import { OciImage } from '../../oci/store/image.js';
+import { type BootCheck, checkBoot, describeExplanation, type LayerRules, OciImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';

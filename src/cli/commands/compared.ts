@@ -1,9 +1,7 @@
 import { statSync } from 'node:fs';
-import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { ReadableRepository } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
-import type { Compared } from '../../oci/compare/compare-images.js';
-import { OciRefNotFound } from '../../oci/store/errors.js';
-import { findImage } from '../../oci/store/find-image.js';
+import { type Compared, findImage, OciRefNotFound } from '../../index.js';
 
 /** What begins like this is a path, whatever images there are. */
 const PATH = /^(?:\/|\.\.?(?:\/|$))/;

@@ -1,5 +1,5 @@
-import { makeCmdlineComposefs } from '../../boot/cmdline/composefs-argument.js';
-import { computeImageId } from '../../composefs/repository/index.js';
+import { makeCmdlineComposefs } from '../../boot/index.js';
+import { computeImageId } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { settingsWithoutRepository } from '../context/open-repository.js';
 import type { FileSystemOptions } from '../context/options.js';

@@ -1,6 +1,4 @@
-import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
-import { formatObjectId } from '../../composefs/fsverity/object-id.js';
-import { computeImageId } from '../../composefs/repository/index.js';
+import { computeImageId, formatObjectId, writeDumpfile } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { settingsWithoutRepository, withRepository } from '../context/open-repository.js';
 import type { FileSystemOptions } from '../context/options.js';

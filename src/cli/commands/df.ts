@@ -1,4 +1,4 @@
-import { STORE_KINDS, type StoreSummary, storeUsage } from '../../oci/account/store-usage.js';
+import { STORE_KINDS, type StoreSummary, storeUsage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { withDelayedProgress } from '../progress/delayed.js';

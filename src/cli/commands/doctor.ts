@@ -1,5 +1,4 @@
-import type { Finding, FindingState } from '../../doctor/index.js';
-import { inspectMachine } from '../../doctor/index.js';
+import { type Finding, type FindingState, inspectMachine } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
 import { repositoryPath } from '../context/open-repository.js';

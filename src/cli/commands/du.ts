@@ -1,5 +1,4 @@
-import { type ImageUsage, imageUsage, type LayerUsage, type StoreUsage } from '../../oci/account/image-usage.js';
-import { findImage } from '../../oci/store/find-image.js';
+import { findImage, type ImageUsage, imageUsage, type LayerUsage, type StoreUsage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { withDelayedProgress } from '../progress/delayed.js';

@@ -1,10 +1,14 @@
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
-import { dumpSingleDir, dumpSingleFile } from '../../composefs/dumpfile/writer.js';
-import { objectPathname } from '../../composefs/fsverity/object-id.js';
-import type { Inode, Leaf } from '../../composefs/tree/inode.js';
-import { Directory } from '../../composefs/tree/inode.js';
-import { splitPath } from '../../composefs/tree/lookup.js';
-import { countLinks } from '../../composefs/tree/walk.js';
+import {
+  countLinks,
+  Directory,
+  dumpSingleDir,
+  dumpSingleFile,
+  type Inode,
+  type Leaf,
+  objectPathname,
+  splitPath,
+} from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';

@@ -1,4 +1,4 @@
-import { fsckReport, fsckResultToWire, isFsckOk } from '../../composefs/repository/index.js';
+import { fsckReport, fsckResultToWire, isFsckOk } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';

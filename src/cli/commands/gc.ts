@@ -1,5 +1,5 @@
-import { runningImages } from '../../boot/cmdline/running-images.js';
-import { formatGcResult, gcResultToWire } from '../../composefs/repository/index.js';
+import { runningImages } from '../../boot/index.js';
+import { formatGcResult, gcResultToWire } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { warn, warningReporter } from '../terminal/warning.js';

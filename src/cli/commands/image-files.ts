@@ -1,8 +1,5 @@
-import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import type { ImageFileSystem } from '../../composefs/view/index.js';
-import { openImageFiles } from '../../oci/files/image-files.js';
-import { openLayerFiles } from '../../oci/files/layer-files.js';
-import { findImage } from '../../oci/store/find-image.js';
+import type { ImageFileSystem, ReadableRepository } from '../../composefs/index.js';
+import { findImage, openImageFiles, openLayerFiles } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 

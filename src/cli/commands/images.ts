@@ -1,4 +1,4 @@
-import { formatObjectId } from '../../composefs/fsverity/object-id.js';
+import { formatObjectId } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository, withRepository } from '../context/open-repository.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';

@@ -1,7 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { formatAlgorithm, type HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
-import { Repository, type RepositoryConfig, resetMetadata } from '../../composefs/repository/index.js';
+import {
+  formatAlgorithm,
+  type HashAlgorithm,
+  Repository,
+  type RepositoryConfig,
+  resetMetadata,
+} from '../../composefs/index.js';
 import { withContextAsync } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { repositoryPath } from '../context/open-repository.js';

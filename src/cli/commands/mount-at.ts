@@ -1,4 +1,4 @@
-import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { ReadableRepository } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { type MountOptions, mountFlags } from '../context/mount-options.js';

@@ -1,6 +1,5 @@
-import { type Aspect, summarise } from '../../composefs/compare/index.js';
-import { compareImages } from '../../oci/compare/compare-images.js';
-import type { XattrFiltering } from '../../oci/tree/transform.js';
+import { type Aspect, summarise } from '../../composefs/index.js';
+import { compareImages, type XattrFiltering } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
 import { withInterrupt } from '../context/interrupt.js';

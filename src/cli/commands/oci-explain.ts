@@ -1,13 +1,15 @@
 import { byteStringToText } from '../../bytes/byte-string.js';
-import { type DifferenceGroup, groupDifferences } from '../../composefs/compare/index.js';
-import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { compareImages } from '../../oci/compare/compare-images.js';
-import type { ImageRules } from '../../oci/compare/image-rules.js';
-import { type DigestMatch, matchDigest } from '../../oci/compare/match-digest.js';
-import { findImage } from '../../oci/store/find-image.js';
-import type { OciImage } from '../../oci/store/image.js';
-import { listRefs } from '../../oci/store/tags.js';
-import type { XattrFiltering } from '../../oci/tree/transform.js';
+import { type DifferenceGroup, groupDifferences, type ReadableRepository } from '../../composefs/index.js';
+import {
+  compareImages,
+  type DigestMatch,
+  findImage,
+  type ImageRules,
+  listRefs,
+  matchDigest,
+  type OciImage,
+  type XattrFiltering,
+} from '../../index.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
 import { withInterrupt } from '../context/interrupt.js';

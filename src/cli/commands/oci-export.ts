@@ -1,8 +1,12 @@
 import { ComposefsError } from '../../errors.js';
-import { type ExportedDigests, exportImage } from '../../oci/export/export-image.js';
-import { parseExportTarget, STANDARD_OUTPUT } from '../../oci/export/export-target.js';
-import type { Recompression } from '../../oci/export/layer-compression.js';
-import { findImage } from '../../oci/store/find-image.js';
+import {
+  type ExportedDigests,
+  exportImage,
+  findImage,
+  parseExportTarget,
+  type Recompression,
+  STANDARD_OUTPUT,
+} from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';

@@ -1,10 +1,12 @@
-import { transformForBoot } from '../../boot/transform.js';
-import { writeDumpfile } from '../../composefs/dumpfile/writer.js';
-import { parseObjectId } from '../../composefs/fsverity/object-id.js';
-import { computeImageId, type Repository } from '../../composefs/repository/index.js';
-import type { Directory } from '../../composefs/tree/inode.js';
-import { createFilesystem, type FilesystemOptions } from '../../oci/layer/filesystem.js';
-import { OciImage } from '../../oci/store/image.js';
+import { transformForBoot } from '../../boot/index.js';
+import {
+  computeImageId,
+  type Directory,
+  parseObjectId,
+  type Repository,
+  writeDumpfile,
+} from '../../composefs/index.js';
+import { createFilesystem, type FilesystemOptions, OciImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import type { OciFileSystemOptions } from '../context/options.js';

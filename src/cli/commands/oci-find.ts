@@ -1,11 +1,7 @@
 import picomatch from 'picomatch';
-import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import type { ImageDirent } from '../../composefs/view/index.js';
+import type { ImageDirent, ReadableRepository } from '../../composefs/index.js';
 import { fullMessage } from '../../errors.js';
-import { findFiles } from '../../oci/files/find-files.js';
-import { findImage } from '../../oci/store/find-image.js';
-import { OciImage } from '../../oci/store/image.js';
-import { listRefs } from '../../oci/store/tags.js';
+import { findFiles, findImage, listRefs, OciImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
 import { withReadableRepository } from '../context/open-repository.js';

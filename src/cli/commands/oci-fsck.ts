@@ -1,7 +1,6 @@
-import { fsckReport, fsckResultToWire } from '../../composefs/repository/index.js';
+import { fsckReport, fsckResultToWire } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
-import { isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../oci/fsck/fsck.js';
-import { formatOciFsckError } from '../../oci/fsck/fsck-error.js';
+import { formatOciFsckError, isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 

@@ -1,7 +1,6 @@
 import { formatSize } from '../../bytes/format-size.js';
 import { printable } from '../../bytes/printable.js';
-import { type HistoryStep, type ImageHistory, imageHistory } from '../../oci/account/image-history.js';
-import { findImage } from '../../oci/store/find-image.js';
+import { findImage, type HistoryStep, type ImageHistory, imageHistory } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withReadableRepository } from '../context/open-repository.js';

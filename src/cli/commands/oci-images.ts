@@ -1,5 +1,4 @@
-import { digestEncoded } from '../../oci/model/digest.js';
-import { listImages } from '../../oci/store/listing.js';
+import { digestEncoded, listImages } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';

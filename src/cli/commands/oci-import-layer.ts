@@ -1,6 +1,5 @@
-import { formatObjectId } from '../../composefs/fsverity/object-id.js';
-import { importLayer } from '../../oci/import/import-layer.js';
-import { parseOciDigest } from '../../oci/model/digest.js';
+import { formatObjectId } from '../../composefs/index.js';
+import { importLayer, parseOciDigest } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { type LayerLimitOptions, layerLimits } from '../context/options.js';

@@ -1,5 +1,4 @@
-import { OciImage } from '../../oci/store/image.js';
-import { inspectImage } from '../../oci/store/listing.js';
+import { inspectImage, OciImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { parseOciReference } from './oci-reference.js';

@@ -1,6 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { layerDumpfile, layerInfo, layerTar } from '../../oci/layer/inspect-layer.js';
-import { parseOciDigest } from '../../oci/model/digest.js';
+import { layerDumpfile, layerInfo, layerTar, parseOciDigest } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';

@@ -1,5 +1,5 @@
-import { parseObjectId } from '../../composefs/fsverity/object-id.js';
-import { linkedErofsImages } from '../../oci/store/lookup.js';
+import { parseObjectId } from '../../composefs/index.js';
+import { linkedErofsImages } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 

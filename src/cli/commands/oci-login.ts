@@ -1,8 +1,12 @@
 import { ComposefsError } from '../../errors.js';
-import { findCredentials } from '../../oci/containers-config/credentials.js';
-import type { GivenCredentials, RegistryConfigOptions } from '../../oci/containers-config/registry-config.js';
-import { type LoginTarget, login, parseLoginTarget } from '../../oci/registry/login.js';
-import { verifyLogin } from '../../oci/registry/verify-login.js';
+import {
+  findCredentials,
+  type GivenCredentials,
+  type LoginTarget,
+  login,
+  parseLoginTarget,
+  type RegistryConfigOptions,
+} from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { canPrompt, prompt, readStandardInput } from '../context/prompt.js';
@@ -26,10 +30,7 @@ export async function ociLogin(context: Context, registry: string, options: OciL
     return;
   }
   const credentials = await askCredentials(target, options, config);
-  const place = await withInterrupt((signal) => {
-    const own = { ...config, signal };
-    return login(target, credentials, (to, given) => verifyLogin(to, given, own), own);
-  });
+  const place = await withInterrupt((signal) => login(target, credentials, { ...config, signal }));
   await output.line('Login Succeeded!');
   if (process.stderr.isTTY) printToStderr(`Credentials are in ${place}`);
 }

@@ -1,4 +1,4 @@
-import { logout, parseLoginTarget } from '../../oci/registry/login.js';
+import { logout, parseLoginTarget } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { registryConfig } from '../context/registry-options.js';
 import { parseArgumentValue, UsageError } from '../context/usage-error.js';

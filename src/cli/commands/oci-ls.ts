@@ -1,4 +1,4 @@
-import type { ImageDirent, ImageFileSystem, ImagePath, ImageStats } from '../../composefs/view/index.js';
+import type { ImageDirent, ImageFileSystem, ImagePath, ImageStats } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { describeFile, longLines } from '../terminal/file-lines.js';
 import { type ImageFilesOptions, withImageFiles } from './image-files.js';

@@ -1,6 +1,5 @@
 import { ComposefsError, withContext } from '../../errors.js';
-import { parseOciDigest } from '../../oci/model/digest.js';
-import { OciImage } from '../../oci/store/image.js';
+import { OciImage, parseOciDigest } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { mountFlags, type OciMountOptions } from '../context/mount-options.js';
 import { withReadableRepository } from '../context/open-repository.js';

@@ -1,22 +1,13 @@
 import { dirname } from 'node:path';
+import { removeUnneededBootEntries } from '../../boot/index.js';
 import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
-import { parseObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/index.js';
-import { fileSize } from '../../composefs/tree/inode.js';
-import { type ObjectSource, readFile } from '../../composefs/tree/read-file.js';
-import { ComposefsError, withContext } from '../../errors.js';
-import { type PreparedBoot, prepareBoot } from '../../oci/boot/prepare-boot.js';
-import type { LayerRules } from '../../oci/layer/layer-rules.js';
-import { openConfig } from '../../oci/store/config-stream.js';
-import { configIdentifier } from '../../oci/store/identifiers.js';
-import { OciImage } from '../../oci/store/image.js';
-import { manifestsOfConfig } from '../../oci/store/stored-manifests.js';
+import { fileSize, type ObjectSource, parseObjectId, type Repository, readFile } from '../../composefs/index.js';
+import { findImageOfConfig, type LayerRules, OciImage, type PreparedBoot, prepareBoot } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';
 import type { GlobalOptions } from '../context/options.js';
 import { warningReporter } from '../terminal/warning.js';
-import { pruneBootEntries } from './boot-prune.js';
 import { type OciReference, parseOciReference } from './oci-reference.js';
 
 export interface OciPrepareBootOptions {
@@ -52,7 +43,7 @@ export async function ociPrepareBoot(
         progress: warningReporter,
       }),
     );
-    const pruned = prune ? pruneBootEntries(repo, bootPartition, dryRun) : [];
+    const pruned = prune ? removeUnneededBootEntries(repo, bootPartition, { dryRun }) : [];
     if (json) await context.output.json({ ...jsonResult(prepared), removed: pruned.map(({ entry }) => text(entry)) });
     else if (dryRun) await context.output.lines(renderPlan(repo.objects, bootPartition, prepared));
     if (!json && prune)
@@ -74,19 +65,11 @@ function openImage(
   configVerity: string | undefined,
 ): { image: OciImage; isTrusted: boolean } {
   if (reference.kind === 'tag') return { image: OciImage.openRef(repo, reference.tag), isTrusted: true };
-  const { digest } = reference;
   const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
-  const now = repo.hasStream(configIdentifier(digest));
-  const hint = `the stream of the config is ${now} now: it is another one whenever images are linked from it`;
-  withContext(
-    `Opening the config ${digest}`,
-    () => openConfig(repo, digest, { configVerity: verity }),
-    verity === now ? {} : { ENOENT: hint },
-  );
-  for (const manifest of manifestsOfConfig(repo, digest)) {
-    return { image: OciImage.open(repo, manifest.digest), isTrusted: verity !== undefined };
-  }
-  throw new ComposefsError('OCI_IMAGE_NOT_FOUND', `no stored image has the config ${digest}`);
+  return {
+    image: findImageOfConfig(repo, reference.digest, { configVerity: verity }),
+    isTrusted: verity !== undefined,
+  };
 }
 
 function jsonResult({ image, argument, plan, written, stateDirectories }: PreparedBoot): Record<string, unknown> {

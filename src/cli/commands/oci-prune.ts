@@ -1,5 +1,5 @@
-import { formatGcResult, gcResultToWire } from '../../composefs/repository/index.js';
-import { type PrunedTag, pruneTags } from '../../oci/account/prune-tags.js';
+import { formatGcResult, gcResultToWire } from '../../composefs/index.js';
+import { type PrunedTag, pruneTags } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 

@@ -1,12 +1,16 @@
-import { type ObjectId, parseObjectId } from '../../composefs/fsverity/object-id.js';
-import type { Repository } from '../../composefs/repository/index.js';
+import { type ObjectId, parseObjectId, type Repository } from '../../composefs/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
-import { type BootImageMatch, findMatchingBootImage } from '../../oci/boot/boot-images.js';
-import { formatStats, newBytes } from '../../oci/import/import-stats.js';
-import { pull } from '../../oci/import/pull.js';
-import type { PullOptions, PullResult } from '../../oci/import/pull-options.js';
-import type { LayerRules } from '../../oci/layer/layer-rules.js';
-import { parsePlatform } from '../../oci/model/platform.js';
+import {
+  type BootImageMatch,
+  findMatchingBootImage,
+  formatStats,
+  type LayerRules,
+  newBytes,
+  type PullOptions,
+  type PullResult,
+  parsePlatform,
+  pull,
+} from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';

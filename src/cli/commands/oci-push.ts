@@ -1,6 +1,4 @@
-import type { Recompression } from '../../oci/export/layer-compression.js';
-import { type PushResult, parsePushReference, pushImage } from '../../oci/push/push-image.js';
-import { findImage } from '../../oci/store/find-image.js';
+import { findImage, type PushResult, parsePushReference, pushImage, type Recompression } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { type TransferOptions, transferSettings } from '../context/transfer-options.js';

@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { type OciDigest, parseOciDigest } from '../../oci/model/digest.js';
+import { type OciDigest, parseOciDigest } from '../../index.js';
 import { parseArgumentValue } from '../context/usage-error.js';
 
 /** An image on the command line (spec 70 B6): `@` and a digest, or a tag. */

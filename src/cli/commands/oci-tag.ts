@@ -1,5 +1,4 @@
-import { parseOciDigest } from '../../oci/model/digest.js';
-import { tagImage, untagImage } from '../../oci/store/tags.js';
+import { parseOciDigest, tagImage, untagImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';

@@ -1,9 +1,6 @@
-import { ObjectStore } from '../../composefs/repository/objects/object-store.js';
-import type { ContentDestination } from '../../composefs/scan/file-contents.js';
-import { readDirectory } from '../../composefs/scan/read-directory.js';
-import type { Directory } from '../../composefs/tree/inode.js';
+import { type ContentDestination, type Directory, ObjectStore, readDirectory } from '../../composefs/index.js';
 import { withContextAsync } from '../../errors.js';
-import { transformForOci } from '../../oci/tree/transform.js';
+import { transformForOci } from '../../index.js';
 import type { FileSystemOptions } from '../context/options.js';
 
 /** The tree of a directory as the FS options (spec 70 C1) want it. */

@@ -1,6 +1,6 @@
 import { formatSize } from '../../bytes/format-size.js';
 import { fullMessage } from '../../errors.js';
-import { type ListedImage, listStoredImages, openStores } from '../../storage/index.js';
+import { type ListedImage, listStoredImages, openStores } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
 import { warn } from '../terminal/warning.js';

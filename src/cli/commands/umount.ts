@@ -1,4 +1,4 @@
-import { type UnmountOptions, unmountImage } from '../../composefs/mount/unmount.js';
+import { type UnmountOptions, unmountImage } from '../../composefs/index.js';
 import { ComposefsError, fullMessage } from '../../errors.js';
 
 /** Unmounts all that can be, whatever becomes of the others. */

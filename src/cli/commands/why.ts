@@ -1,8 +1,5 @@
-import { type Reason, type ReasonStep, reasonsFor } from '../../composefs/account/reasons.js';
-import { ReferenceGraph } from '../../composefs/account/reference-graph.js';
-import { objectPathname } from '../../composefs/fsverity/object-id.js';
-import { findKept, type KeptThing } from '../../oci/account/find-kept.js';
-import { tagOfRef } from '../../oci/store/tags.js';
+import { objectPathname, type Reason, type ReasonStep, ReferenceGraph, reasonsFor } from '../../composefs/index.js';
+import { findKept, type KeptThing, tagOfRef } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 

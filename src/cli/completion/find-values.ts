@@ -1,12 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { MAX_JSON_BYTES } from '../../json/json.js';
-import { readDocumentFile } from '../../oci/blob/blob-file.js';
-import { readAuthFile } from '../../oci/containers-config/auth-file.js';
-import { primaryAuthFile } from '../../oci/containers-config/auth-file-paths.js';
-import { parseIndex } from '../../oci/model/index-document.js';
-import { REF_NAME_ANNOTATION } from '../../oci/model/media-types.js';
+import { listLayoutTags, listLogins } from '../../index.js';
 import { hasHost } from '../../oci/model/registry-reference.js';
 import { decodeTag } from '../../oci/model/tag.js';
 import type { Completion } from './complete.js';
@@ -93,11 +88,7 @@ function layoutTags(path: string): string[] {
   const colon = path.lastIndexOf(':');
   if (colon < 0) return [];
   const directory = path.slice(0, colon);
-  return attempt(() => {
-    const raw = readDocumentFile(join(directory, 'index.json'), MAX_JSON_BYTES);
-    const { manifests } = parseIndex(raw).value;
-    return manifests.flatMap(({ annotations }) => annotations?.[REF_NAME_ANNOTATION] ?? []);
-  }).map((tag) => `${directory}:${tag}`);
+  return attempt(() => listLayoutTags(directory)).map((tag) => `${directory}:${tag}`);
 }
 
 /** The names in a directory that begin as the path does; those of directories end in a slash. */
@@ -140,7 +131,7 @@ function refs(repository: string, category: string): string[] {
 
 /** Where there is a login, and where images here are from. */
 function registries(repository: string): string[] {
-  const logins = attempt(() => [...(readAuthFile(primaryAuthFile({}))?.auths.keys() ?? [])]);
+  const logins = attempt(() => listLogins());
   const hosts = tags(repository)
     .map((tag) => tag.replace(/^docker:\/\//, ''))
     .filter(hasHost)

@@ -1,4 +1,4 @@
-import type { MountRestrictions } from '../../composefs/mount/index.js';
+import type { MountRestrictions } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
 import { type CfsctlOption, choice, flag, value } from './options.js';
 import { parseArgumentValue, UsageError } from './usage-error.js';

@@ -1,11 +1,17 @@
-import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
-import { DEFAULT_ALGORITHM, formatAlgorithm, type HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
-import { RepositoryOpenError } from '../../composefs/repository/directory/open-error.js';
-import { systemPath, userPath } from '../../composefs/repository/location.js';
-import { inferRepoAlgorithm, readRepoAlgorithm } from '../../composefs/repository/metadata/algorithm.js';
-import type { OpenOptions } from '../../composefs/repository/open.js';
-import { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import type { Repository } from '../../composefs/repository/repository.js';
+import {
+  DEFAULT_ALGORITHM,
+  type FormatVersion,
+  formatAlgorithm,
+  type HashAlgorithm,
+  inferRepoAlgorithm,
+  type OpenOptions,
+  ReadableRepository,
+  type Repository,
+  readRepoAlgorithm,
+  systemPath,
+  userPath,
+} from '../../composefs/index.js';
+import { RepositoryOpenError } from '../../error-classes.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { warningReporter } from '../terminal/warning.js';
 import type { Context } from './context.js';

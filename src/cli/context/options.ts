@@ -1,7 +1,6 @@
 import { Option } from 'commander';
-import type { HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
-import type { LayerRules } from '../../oci/layer/layer-rules.js';
-import type { LayerLimits } from '../../oci/model/layer-limits.js';
+import type { HashAlgorithm } from '../../composefs/index.js';
+import type { LayerLimits, LayerRules } from '../../index.js';
 import { parseArgumentValue, UsageError } from './usage-error.js';
 
 /** An option as `cfsctl` declares it: `--no-x` is a plain flag called `noX`, and only some may be repeated. */

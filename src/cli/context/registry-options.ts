@@ -1,4 +1,4 @@
-import type { RegistryConfigOptions } from '../../oci/containers-config/registry-config.js';
+import type { RegistryConfigOptions } from '../../index.js';
 import { type CfsctlOption, toggle, value } from './options.js';
 
 /** How to reach registries: the names and meanings are those of podman and skopeo. */

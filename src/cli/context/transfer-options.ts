@@ -1,6 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import type { GivenCredentials, RegistryConfigOptions } from '../../oci/containers-config/registry-config.js';
-import type { HttpTimeouts } from '../../oci/http/timeouts.js';
+import type { GivenCredentials, HttpTimeouts, RegistryConfigOptions } from '../../index.js';
 import { type CfsctlOption, choice, value, wholeNumber } from './options.js';
 import { canPrompt, prompt } from './prompt.js';
 import { type RegistryOptions, registryConfig } from './registry-options.js';

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type ByteString, byteStringToBuffer, byteStringToText } from '../../bytes/byte-string.js';
 import { formatSize } from '../../bytes/format-size.js';
-import type { Aspect, Difference, DifferenceSummary, EntryState } from '../../composefs/compare/index.js';
-import type { Xattrs } from '../../composefs/tree/stat.js';
+import type { Aspect, Difference, DifferenceSummary, EntryState, Xattrs } from '../../composefs/index.js';
 import { deviceText } from './file-lines.js';
 
 /**

@@ -1,5 +1,4 @@
-import { deviceNumbers } from '../../composefs/tree/inode.js';
-import type { ImageStats } from '../../composefs/view/index.js';
+import { deviceNumbers, type ImageStats } from '../../composefs/index.js';
 
 /** A file of an image, to be shown. */
 export interface ShownFile {

@@ -1,5 +1,5 @@
 import { formatSize } from '../../bytes/format-size.js';
-import type { Usage } from '../../composefs/account/usage.js';
+import type { Usage } from '../../composefs/index.js';
 
 /** What `--json` prints of what some files take: `disk` is gone with them, `linked` stays under other names. */
 export function describeUsage({ count, bytes, disk, linked }: Usage): Record<string, number> {

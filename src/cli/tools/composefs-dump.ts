@@ -1,12 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import {
-  COMPOSEFS_HEADER_SIZE,
-  COMPOSEFS_MAGIC,
-  type FormatVersion,
-  HEADER_VERSION,
-} from '../../composefs/erofs/format/constants.js';
+import { COMPOSEFS_HEADER_SIZE, COMPOSEFS_MAGIC, HEADER_VERSION } from '../../composefs/erofs/format/constants.js';
 import { decodeHeader } from '../../composefs/erofs/format/header.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
+import type { FormatVersion } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
 import { loadImage, readImageFile } from './read-image.js';
 import { writeAll } from './stdio.js';

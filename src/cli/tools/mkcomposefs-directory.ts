@@ -1,12 +1,18 @@
 import { lstatSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
+import {
+  type ContentDestination,
+  type Directory,
+  NO_XATTRS,
+  readDirectory,
+  removeDevices,
+  resetMtimes,
+  type Xattrs,
+} from '../../composefs/index.js';
 import { fitCXattrs } from '../../composefs/mkcomposefs/c-line.js';
-import type { ContentDestination } from '../../composefs/scan/file-contents.js';
-import { FlatStoreError, readDirectory } from '../../composefs/scan/read-directory.js';
-import { FileContentError, ScanError } from '../../composefs/scan/scan-error.js';
-import type { Directory } from '../../composefs/tree/inode.js';
-import { NO_XATTRS, type Xattrs } from '../../composefs/tree/stat.js';
-import { removeDevices, resetMtimes } from '../../composefs/tree/walk.js';
+import { FlatStoreError } from '../../composefs/scan/read-directory.js';
+import { FileContentError } from '../../composefs/scan/scan-error.js';
+import { ScanError } from '../../error-classes.js';
 import { ComposefsError, errorCode, findCause } from '../../errors.js';
 import { readXattrs } from '../../linux/xattr.js';
 import type { MkcomposefsOptions } from './mkcomposefs-options.js';

@@ -1,10 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
-import { DumpfileError } from '../../composefs/dumpfile/dumpfile-error.js';
-import { InvalidTreeError } from '../../composefs/erofs/writer/invalid-tree-error.js';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
+import type { Directory } from '../../composefs/index.js';
 import { parseCDumpfilePieces } from '../../composefs/mkcomposefs/c-parser.js';
 import { selectEpoch1Version } from '../../composefs/mkcomposefs/version-selection.js';
-import type { Directory } from '../../composefs/tree/inode.js';
+import { DumpfileError, InvalidTreeError } from '../../error-classes.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { type MkcomposefsOptions, parseMkcomposefsOptions } from './mkcomposefs-options.js';
 import { readPieces, STDIN, STDOUT, writeAll } from './stdio.js';

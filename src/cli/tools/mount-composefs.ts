@@ -1,11 +1,10 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { COMPOSEFS_HEADER_SIZE, COMPOSEFS_MAGIC, FLAG_HAS_ACL } from '../../composefs/erofs/format/constants.js';
 import { decodeHeader } from '../../composefs/erofs/format/header.js';
-import { measureVerity } from '../../composefs/fsverity/kernel.js';
-import { MeasureVerityError } from '../../composefs/fsverity/verity-error.js';
+import { type MountOptions, measureVerity } from '../../composefs/index.js';
 import { attachAndClose } from '../../composefs/mount/attach.js';
 import { composefsFsmount } from '../../composefs/mount/composefs-mount.js';
-import type { MountOptions } from '../../composefs/mount/options.js';
+import { MeasureVerityError } from '../../error-classes.js';
 import { ComposefsError } from '../../errors.js';
 import { O_PATH } from '../../linux/constants.js';
 import { errnoMessage } from '../../linux/strerror.js';

@@ -1,4 +1,4 @@
-import type { MountRestrictions } from '../../composefs/mount/options.js';
+import type { MountRestrictions } from '../../composefs/index.js';
 import { failuresOf, ToolFailure } from './tool-failure.js';
 
 /** The `-o` options of mount.composefs (spec 50 §20). */

@@ -1,4 +1,4 @@
-import { ASPECTS } from '../../composefs/compare/aspects.js';
+import { ASPECTS } from '../../composefs/index.js';
 import type { OciDiffOptions } from '../commands/oci-diff.js';
 import type { OciExplainOptions } from '../commands/oci-explain.js';
 import type { Context } from '../context/context.js';

@@ -1,4 +1,4 @@
-import type { UnmountOptions } from '../../composefs/mount/unmount.js';
+import type { UnmountOptions } from '../../composefs/index.js';
 import type { DoctorOptions } from '../commands/doctor.js';
 import type { Context } from '../context/context.js';
 import { flag } from '../context/options.js';

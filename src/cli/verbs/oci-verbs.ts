@@ -47,7 +47,7 @@ Examples:
   cfsctl oci login -u ann --password-stdin localhost:5000 < password.txt
   cfsctl oci login --authfile ./auth.json quay.io/team       For the images below a namespace only`;
 
-/** The verbs of spec 70 C2. They import modules of the OCI layer rather than its face: a listing needs few of them. */
+/** The verbs of spec 70 C2. */
 export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
   addPull(oci, context);
   addOciTransferVerbs(oci, context);

@@ -1,4 +1,4 @@
-import { DEFAULT_ALGORITHM, formatAlgorithm, parseAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import { DEFAULT_ALGORITHM, formatAlgorithm, parseAlgorithm } from '../../composefs/index.js';
 import type { ComputeKargOptions } from '../commands/compute-karg.js';
 import type { CreateImageOptions } from '../commands/create-image.js';
 import type { DumpFilesOptions } from '../commands/dump-files.js';

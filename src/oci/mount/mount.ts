@@ -2,12 +2,12 @@ import type { Mount } from '../../composefs/mount/mount-handle.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { errorCode, findCause } from '../../errors.js';
 import { withFd } from '../../fs/files.js';
-import { type MountOptions as EitherOptions, mountEither } from '../../fuse/mount-either.js';
+import { type MountEitherOptions, mountEither } from '../../fuse/mount-either.js';
 import { OciRefNotFound } from '../store/errors.js';
 import { findImage } from '../store/find-image.js';
 import { OciImage } from '../store/image.js';
 
-export interface MountOptions extends EitherOptions {
+export interface MountOptions extends MountEitherOptions {
   /** The boot image in place of the plain one. */
   readonly bootable?: boolean | undefined;
   /**

@@ -7,6 +7,7 @@ import { AUTH_FILE_HELPER, loadRegistriesConf } from '../containers-config/regis
 import type { GivenCredentials, RegistryConfigOptions } from '../containers-config/registry-config.js';
 import { ImageReferenceError } from '../model/image-reference.js';
 import { isHost, parseRegistryReference } from '../model/registry-reference.js';
+import { verifyLogin } from './verify-login.js';
 
 /** What a login is for: a registry, or a namespace or repository in it. */
 export interface LoginTarget {
@@ -42,24 +43,28 @@ export function parseLoginTarget(text: string): LoginTarget {
   return { host: keyHost(host), repository, key: `${keyHost(host)}/${repository}` };
 }
 
+export interface LoginOptions extends RegistryConfigOptions {
+  /** Tells whether the credentials are good, and throws if not. By default the registry is asked. */
+  readonly verify?: ((target: LoginTarget, credentials: GivenCredentials) => Promise<void>) | undefined;
+}
+
 /**
- * Checks credentials with `verify` and stores them where podman and skopeo find them: in the helper that is configured
- * for the registry, else in {@link primaryAuthFile}.
+ * Asks a registry whether credentials are good, and stores them where podman and skopeo find them: in the helper that is
+ * configured for the registry, else in the auth file of the options, of `REGISTRY_AUTH_FILE`, or of the user.
  *
- * @param verify Asks the registry; throws if it refuses.
  * @returns where they are now, for messages.
- * @throws AuthFileError, CredentialHelperError, RegistriesConfError; what `verify` throws
+ * @throws RegistryError `UNAUTHORIZED` if they are not good, and what else a registry answers; ComposefsError
+ *   `REGISTRY_BLOCKED`, `INVALID_USERNAME`; AuthFileError, CredentialHelperError, RegistriesConfError
  */
 export async function login(
   target: LoginTarget,
   credentials: GivenCredentials,
-  verify: (target: LoginTarget, credentials: GivenCredentials) => Promise<void>,
-  options: RegistryConfigOptions = {},
+  { verify, ...options }: LoginOptions = {},
 ): Promise<string> {
   if (credentials.username.includes(':')) {
     throw new ComposefsError('INVALID_USERNAME', 'A user name cannot have a colon');
   }
-  await verify(target, credentials);
+  await (verify?.(target, credentials) ?? verifyLogin(target, credentials, options));
   const [place = AUTH_FILE_HELPER] = loadRegistriesConf(options).credentialHelpers;
   if (place !== AUTH_FILE_HELPER) return await store(place, target, credentials, options);
   const path = primaryAuthFile(options);
@@ -123,6 +128,16 @@ export async function logout(target: LoginTarget | 'all', options: RegistryConfi
     });
   }
   return removed;
+}
+
+/**
+ * The registries, and the namespaces and repositories in them, that {@link primaryAuthFile} has credentials for; what is
+ * in helpers is not asked for.
+ *
+ * @throws AuthFileError
+ */
+export function listLogins(options: RegistryConfigOptions = {}): string[] {
+  return [...(readAuthFile(primaryAuthFile(options))?.auths.keys() ?? [])];
 }
 
 /** Whether the key is a URL of the registry, as old versions of docker wrote them. */

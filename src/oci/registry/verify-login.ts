@@ -7,7 +7,6 @@ import { DEFAULT_RETRY, withRetries } from '../http/retry.js';
 import { DEFAULT_TIMEOUTS } from '../http/timeouts.js';
 import { findRegistry } from './endpoint.js';
 import { EndpointClient } from './endpoint-client.js';
-import type { LoginTarget } from './login.js';
 import { answerer, statusError } from './status-error.js';
 
 /**
@@ -17,11 +16,10 @@ import { answerer, statusError } from './status-error.js';
  * @throws RegistryError `UNAUTHORIZED` if they are not, and others; ComposefsError `REGISTRY_BLOCKED`
  */
 export async function verifyLogin(
-  target: Pick<LoginTarget, 'host' | 'key'>,
+  { host, key }: { readonly host: string; readonly key: string },
   { username, password }: GivenCredentials,
   options: RegistryConfigOptions = {},
 ): Promise<void> {
-  const { host, key } = target;
   const { tlsVerify, environment, signal } = options;
   const entry = findRegistry(key, loadRegistriesConf(options).registries)?.entry;
   if (entry?.blocked === true) {

@@ -7,6 +7,8 @@ import { locateRegularFile, readDocumentFile, realDirectory } from '../blob/blob
 import type { FileLocation } from '../blob/blob-location.js';
 import { OpenedDirectory } from '../blob/opened-path.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
+import { parseIndex } from '../model/index-document.js';
+import { REF_NAME_ANNOTATION } from '../model/media-types.js';
 import type { LayoutFiles } from './layout-source.js';
 
 /**
@@ -60,5 +62,21 @@ export class OciLayout implements LayoutFiles {
     const folder = realDirectory(join(this.realPath, 'blobs', algorithm));
     if (folder.startsWith(join(this.realPath, '/'))) return folder;
     throw new ComposefsError('ELOOP', `blobs/${algorithm} of ${this.realPath} leads out of it, to ${folder}`);
+  }
+}
+
+/**
+ * The tags in an OCI image layout, in the order of its index.
+ *
+ * @param path of its directory
+ * @throws ContextError below which ImageSourceError `INDEX_NOT_FOUND`, DocumentError
+ */
+export function listLayoutTags(path: string): string[] {
+  const layout = new OciLayout(path);
+  try {
+    const { manifests } = parseIndex(layout.readIndex()).value;
+    return manifests.flatMap(({ annotations }) => annotations?.[REF_NAME_ANNOTATION] ?? []);
+  } finally {
+    layout.close();
   }
 }

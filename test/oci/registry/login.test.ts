@@ -33,7 +33,7 @@ test('a login is stored for its owner only, and nothing else in the file changes
   };
   const options = configIn(t, { [RUNTIME]: JSON.stringify(other) });
   const path = join(options.root, RUNTIME);
-  assert.equal(await login(parseLoginTarget('a.b'), ME, accept, options), path);
+  assert.equal(await login(parseLoginTarget('a.b'), ME, { ...options, verify: accept }), path);
   assert.deepEqual(json(path), { ...other, auths: { ...other.auths, 'a.b': authEntry('me', 'p:w') } });
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(join(options.root, 'run/containers')), ['auth.json']);
@@ -41,7 +41,7 @@ test('a login is stored for its owner only, and nothing else in the file changes
 
 test('the folder of the file is made, for its owner only', async (t) => {
   const options = configIn(t);
-  await login(parseLoginTarget('a.b'), ME, accept, options);
+  await login(parseLoginTarget('a.b'), ME, { ...options, verify: accept });
   assert.equal(statSync(join(options.root, 'run/containers')).mode & 0o777, 0o700);
 });
 
@@ -49,10 +49,10 @@ test('a named file is written even if it is not there, and a link to it stays', 
   const options = configIn(t, { 'real/auth.json': '{}' });
   const authFile = join(options.root, 'link.json');
   symlinkSync('real/auth.json', authFile);
-  await login(parseLoginTarget('a.b/ns'), ME, accept, { ...options, authFile });
+  await login(parseLoginTarget('a.b/ns'), ME, { ...options, authFile, verify: accept });
   assert.deepEqual(json(join(options.root, 'real/auth.json')), { auths: { 'a.b/ns': authEntry('me', 'p:w') } });
   const fresh = join(options.root, 'new/auth.json');
-  await login(parseLoginTarget('a.b'), ME, accept, { ...options, authFile: fresh });
+  await login(parseLoginTarget('a.b'), ME, { ...options, authFile: fresh, verify: accept });
   assert.deepEqual(json(fresh), { auths: { 'a.b': authEntry('me', 'p:w') } });
 });
 
@@ -65,7 +65,7 @@ test('of logins at the same time none is lost', async (t) => {
     const options = { authFile: ${JSON.stringify(path)} };
     for (let i = 0; i < 20; i++) {
       const target = parseLoginTarget('p${process}.x/n' + i);
-      await login(target, { username: 'me', password: 'pw' }, async () => undefined, options);
+      await login(target, { username: 'me', password: 'pw' }, { ...options, verify: async () => undefined });
     }`;
   const run = promisify(execFile);
   await Promise.all([0, 1, 2, 3].map((i) => run(process.execPath, ['--input-type=module', '-e', script(i)])));
@@ -82,13 +82,15 @@ test('refused credentials are not stored', async (t) => {
   const refuse = async (): Promise<void> => {
     throw new Error('401');
   };
-  await assert.rejects(login(parseLoginTarget('a.b'), ME, refuse, options), /401/);
+  await assert.rejects(login(parseLoginTarget('a.b'), ME, { ...options, verify: refuse }), /401/);
   assert.ok(!existsSync(join(options.root, RUNTIME)));
 });
 
 test('a file that cannot be understood is not overwritten', async (t) => {
   const options = configIn(t, { [RUNTIME]: '{"auths": ' });
-  await assert.rejects(login(parseLoginTarget('a.b'), ME, accept, options), { code: 'INVALID_AUTH_FILE' });
+  await assert.rejects(login(parseLoginTarget('a.b'), ME, { ...options, verify: accept }), {
+    code: 'INVALID_AUTH_FILE',
+  });
   assert.equal(readFileSync(join(options.root, RUNTIME), 'utf8'), '{"auths": ');
 });
 
@@ -102,7 +104,7 @@ test('a login goes to the helper that is configured for the registry', async (t)
     [RUNTIME]: JSON.stringify({ auths: {}, credHelpers: { 'a.b': 'test' } }),
     'bin/docker-credential-test': HELPER,
   });
-  assert.equal(await login(parseLoginTarget('a.b'), ME, accept, options), 'docker-credential-test');
+  assert.equal(await login(parseLoginTarget('a.b'), ME, { ...options, verify: accept }), 'docker-credential-test');
   const asked = join(options.root, 'home/asked');
   assert.equal(readFileSync(asked, 'utf8'), 'store {"ServerURL":"a.b","Username":"me","Secret":"p:w"}\n');
   assert.deepEqual(await logout(parseLoginTarget('a.b'), options), ["docker-credential-test, entry 'a.b'"]);
