@@ -71,6 +71,7 @@ export const ERROR_CODES = {
   },
   repository: {
     AMBIGUOUS_OBJECT: 'several objects can be meant',
+    AMBIGUOUS_STREAM: 'several streams can be meant',
     ALREADY_INITIALIZED: 'there is a repository of another configuration',
     ALGORITHM_MISMATCH: 'the repository has another algorithm',
     METADATA_MISSING: 'there is no meta.json, so this is no repository',

@@ -97,9 +97,13 @@ export {
   writeConfigRaw,
 } from './store/config-stream.js';
 export type { ContentAndVerity } from './store/content-and-verity.js';
+export { isDigestText } from './store/digest-text.js';
 export { OciErofsNotFound, OciImageNotFound, OciRefNotFound } from './store/errors.js';
-export { findImage } from './store/find-image.js';
+export { findImage, type ImageName, resolveImage } from './store/find-image.js';
 export { findImageOfConfig } from './store/find-image-of-config.js';
+export { findErofsName, findMountable, type Mountable } from './store/find-mountable.js';
+export { findRoot } from './store/find-root.js';
+export { findStream, resolveLayer } from './store/find-stream.js';
 export {
   BLOB_CONTENT_TYPE,
   BOOT_IMAGE_REF_KEY,
@@ -138,7 +142,8 @@ export {
   removeReferrer,
   removeReferrersForSubject,
 } from './store/referrers.js';
-export { listRefs, resolveRef, tagImage, tagOfRef, untagImage } from './store/tags.js';
+export { type NamedConfig, resolveConfig } from './store/resolve-config.js';
+export { listRefs, resolveRef, tagImage, tagOfRef, untagImage, validateTag } from './store/tags.js';
 export {
   type OciTransformOptions,
   parseXattrFiltering,

@@ -103,7 +103,7 @@ const USAGE_ERRORS: readonly (readonly [args: readonly string[], ...lines: strin
     `error: invalid value 'foo' for '--xattrs <XATTRS>': invalid xattr filtering mode "foo" (expected "allowlist-only" or "keep-user-xattrs")`,
   ],
   [['oci', 'layer', 'x'], "error: invalid value 'x' for '<LAYER>': missing ':' in digest"],
-  [['oci', 'tag', 'foo', 'bar'], "error: invalid value 'foo' for '<MANIFEST_DIGEST>': missing ':' in digest"],
+  [['oci', 'tag', '@foo', 'bar'], "error: invalid value '@foo' for '<IMAGE>': Invalid OCI digest after '@'"],
   [['oci', 'inspect', '@x'], "error: invalid value '@x' for '<IMAGE>': Invalid OCI digest after '@'"],
   [['oci', 'compute-id', '@x'], "error: invalid value '@x' for '<CONFIG_NAME>': Invalid OCI digest after '@'"],
   [['oci', 'layer', DIGEST, '--dumpfile', '--json'], "error: the argument '--dumpfile' cannot be used with '--json'"],
@@ -227,7 +227,9 @@ test('--opt=value, -rVALUE, flags in groups, and options after arguments', () =>
     assert.deepEqual(gc, {
       status: 0,
       stdout: 'Dry run (no files deleted):\nObjects: 0 removed (0 bytes)\n',
-      stderr: '',
+      stderr: ['foo', 'bar', 'baz']
+        .map((root) => `warning: there is no image or stream ${root}: nothing is kept for it\n`)
+        .join(''),
     });
     assert.equal(cfsctl(['init', join(path, 'late'), '--insecure']).status, 0);
     assert.ok(existsSync(join(path, 'late/meta.json')));

@@ -1,11 +1,11 @@
-import { parseObjectId, type Repository } from '../../composefs/index.js';
+import { parseObjectId } from '../../composefs/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
-import { type BootCheck, checkBoot, describeExplanation, type LayerRules, OciImage } from '../../index.js';
+import { type BootCheck, checkBoot, describeExplanation, findImage, type LayerRules } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';
 import { warningReporter } from '../terminal/warning.js';
-import { type OciReference, parseOciReference } from './oci-reference.js';
+import { checkReference } from './oci-reference.js';
 
 export interface BootCheckOptions {
   readonly expectedDigest?: string;
@@ -15,14 +15,14 @@ export interface BootCheckOptions {
 
 /** Like fsck: fails if the image cannot boot, unless JSON says so. */
 export async function bootCheck(context: Context, name: string, options: BootCheckOptions): Promise<void> {
-  const reference = parseOciReference('<IMAGE>', name);
+  checkReference('<IMAGE>', name);
   await withRepository(context, async (repo) => {
     const { expectedDigest, layerRules } = options;
     const expected =
       expectedDigest === undefined
         ? undefined
         : withContext('Parsing --expected-digest', () => parseObjectId(repo.algorithm, expectedDigest));
-    const image = openImage(repo, reference);
+    const image = findImage(repo, name);
     const check = await withInterrupt((signal) =>
       checkBoot(repo, image, { expected, layerRules, signal, progress: warningReporter }),
     );
@@ -31,10 +31,6 @@ export async function bootCheck(context: Context, name: string, options: BootChe
     await context.output.lines(renderCheck(check, layerCount));
     if (check.problems.length > 0) throw new ComposefsError('CANNOT_BOOT', 'a machine cannot boot from the image');
   });
-}
-
-function openImage(repo: Repository, reference: OciReference): OciImage {
-  return reference.kind === 'tag' ? OciImage.openRef(repo, reference.tag) : OciImage.open(repo, reference.digest);
 }
 
 function renderCheck(check: BootCheck, layerCount: number): string[] {

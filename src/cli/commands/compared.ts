@@ -1,24 +1,24 @@
 import { statSync } from 'node:fs';
 import type { ReadableRepository } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
-import { type Compared, findImage, OciRefNotFound } from '../../index.js';
+import { type Compared, findMountable, OciRefNotFound } from '../../index.js';
 
 /** What begins like this is a path, whatever images there are. */
 const PATH = /^(?:\/|\.\.?(?:\/|$))/;
 
 /**
  * What a text on the command line names: a directory if it begins as a path does; a stored image, as every verb names
- * it; an EROFS image by its whole digest; or else the directory of that name.
+ * it; an EROFS image by its digest or reference; or else the directory of that name.
  *
  * @throws OciRefNotFound; ComposefsError `AMBIGUOUS_IMAGE`, `NOT_A_DIRECTORY`
  */
 export function findCompared(repo: ReadableRepository, text: string): Compared {
   if (PATH.test(text)) return { kind: 'directory', path: text };
   try {
-    return { kind: 'image', image: findImage(repo, text) };
+    const found = findMountable(repo, text, 'oci');
+    return typeof found === 'string' ? { kind: 'erofs', name: found } : { kind: 'image', image: found };
   } catch (error) {
     if (!(error instanceof OciRefNotFound)) throw error;
-    if (/^(?:[0-9a-f]{64}|[0-9a-f]{128})$/.test(text)) return { kind: 'erofs', name: text };
     const stat = statSync(text, { throwIfNoEntry: false });
     if (stat?.isDirectory() === true) return { kind: 'directory', path: text };
     if (stat !== undefined) throw new ComposefsError('NOT_A_DIRECTORY', `${text} is neither an image nor a directory`);

@@ -10,6 +10,7 @@ import {
   splitPath,
 } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
+import { findErofsName } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { withoutEnds } from '../terminal/output.js';
@@ -26,7 +27,7 @@ export async function dumpFiles(
   options: DumpFilesOptions,
 ): Promise<void> {
   await withRepository(context, async (repo) => {
-    const root = await repo.readImageTree(image);
+    const root = await repo.readImageTree(findErofsName(repo, image));
     const links = countLinks(root);
     const found = files.map((file) => ({ file, inode: lookup(root, file) }));
     const lines = found.flatMap(({ file, inode }) =>

@@ -1,5 +1,6 @@
 import { runningImages } from '../../boot/index.js';
-import { formatGcResult, gcResultToWire } from '../../composefs/index.js';
+import { formatGcResult, gcResultToWire, type Repository } from '../../composefs/index.js';
+import { findRoot } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { warn, warningReporter } from '../terminal/warning.js';
@@ -17,7 +18,7 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     const dryRun = options.dryRun === true;
     // Whoever runs from an image would lose the ground under the feet, whatever has become of its names.
     const running = runningImages().filter(({ algorithm }) => algorithm === repo.algorithm);
-    const roots = [...(options.root ?? []), ...running.map(({ digest }) => digest)];
+    const roots = [...(options.root ?? []).map((root) => entryOf(repo, root)), ...running.map(({ digest }) => digest)];
     // There is nothing else to do here meanwhile: no thread of its own.
     const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };
     const result = await repo.gc({ ...how, roots, dryRun });
@@ -28,4 +29,11 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     const text = formatGcResult(result, dryRun);
     await context.output.lines(text.trimEnd().split('\n'));
   });
+}
+
+/** The entry in `streams/` or `images/` that a text names. Of one that is not there nothing is kept, as in the reference. */
+function entryOf(repo: Repository, text: string): string {
+  const found = findRoot(repo, text);
+  if (found === undefined) warn(`there is no image or stream ${text}: nothing is kept for it`);
+  return found ?? text;
 }

@@ -1,5 +1,5 @@
-import type { ImageFileSystem, ReadableRepository } from '../../composefs/index.js';
-import { findImage, openImageFiles, openLayerFiles } from '../../index.js';
+import { type ImageFileSystem, openImageFileSystem, type ReadableRepository } from '../../composefs/index.js';
+import { findImage, findMountable, openImageFiles, openLayerFiles } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 
@@ -16,8 +16,12 @@ export async function withImageFiles<T>(
   action: (files: ImageFileSystem, repo: ReadableRepository) => Promise<T>,
 ): Promise<T> {
   return await withReadableRepository(context, async (repo) => {
-    const found = findImage(repo, image);
-    const files = layer === undefined ? await openImageFiles(repo, found) : openLayerFiles(repo, found, layer);
-    return await action(files, repo);
+    return await action(await openFiles(repo, image, layer), repo);
   });
+}
+
+async function openFiles(repo: ReadableRepository, name: string, layer: string | undefined): Promise<ImageFileSystem> {
+  if (layer !== undefined) return openLayerFiles(repo, findImage(repo, name), layer);
+  const found = findMountable(repo, name, 'oci');
+  return typeof found === 'string' ? await openImageFileSystem(repo, found) : await openImageFiles(repo, found);
 }

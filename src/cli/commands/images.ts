@@ -1,4 +1,5 @@
 import { formatObjectId } from '../../composefs/index.js';
+import { findErofsName } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository, withRepository } from '../context/open-repository.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
@@ -20,7 +21,7 @@ export async function images(context: Context, options: ImagesOptions): Promise<
 
 export async function imageObjects(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {
-    const ids = await repo.objectsForImage(name, { threads: 0 });
+    const ids = await repo.objectsForImage(findErofsName(repo, name), { threads: 0 });
     await context.output.lines([...ids].sort().map((id) => formatObjectId(repo.algorithm, id)));
   });
 }

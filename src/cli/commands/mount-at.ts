@@ -1,8 +1,6 @@
 import type { ReadableRepository } from '../../composefs/index.js';
-import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { type MountOptions, mountFlags } from '../context/mount-options.js';
-import { withReadableRepository } from '../context/open-repository.js';
 
 const METHODS = { auto: 'auto', yes: 'fuse', no: 'kernel' } as const;
 
@@ -20,8 +18,4 @@ export async function mountAt(
   // The lock would keep garbage from being collected for as long as the mount is there.
   const onMounted = (): void => repo.close();
   await withInterrupt((signal) => serveEither(repo, name, mountpoint, { ...how, signal, onMounted }));
-}
-
-export async function mount(context: Context, name: string, mountpoint: string, options: MountOptions): Promise<void> {
-  await withReadableRepository(context, (repo) => mountAt(repo, name, mountpoint, options));
 }

@@ -1,49 +1,30 @@
 import { transformForBoot } from '../../boot/index.js';
-import {
-  computeImageId,
-  type Directory,
-  parseObjectId,
-  type Repository,
-  writeDumpfile,
-} from '../../composefs/index.js';
-import { createFilesystem, type FilesystemOptions, OciImage } from '../../index.js';
+import { computeImageId, type Directory, type Repository, writeDumpfile } from '../../composefs/index.js';
+import { createFilesystem } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import type { OciFileSystemOptions } from '../context/options.js';
 import { withoutEnds } from '../terminal/output.js';
 import { warningReporter } from '../terminal/warning.js';
-import { type OciReference, parseOciReference } from './oci-reference.js';
+import { checkReference, findConfigOf } from './oci-reference.js';
 
 /**
  * The file system of a stored image.
  *
- * @param configVerity hex; with it the config of a digest reference is trusted, and its layers are not hashed.
+ * @param configVerity hex; with it a config that is named by a digest is trusted, and its layers are not hashed.
  */
 async function imageFilesystem(
   repo: Repository,
-  image: OciReference,
+  name: string,
   configVerity: string | undefined,
   options: OciFileSystemOptions,
 ): Promise<Directory> {
   const { xattrs, layerRules } = options;
-  const how = { xattrs, layerRules, progress: warningReporter };
-  const root = await plainFilesystem(repo, image, configVerity, how);
+  const { digest, configVerity: verity } = findConfigOf(repo, name, configVerity);
+  const how = { xattrs, layerRules, configVerity: verity, progress: warningReporter };
+  const root = await createFilesystem(repo, digest, how);
   if (options.bootable === true) transformForBoot(root, repo.objects);
   return root;
-}
-
-function plainFilesystem(
-  repo: Repository,
-  image: OciReference,
-  configVerity: string | undefined,
-  how: FilesystemOptions,
-): Promise<Directory> {
-  if (image.kind === 'tag') {
-    const opened = OciImage.openRef(repo, image.tag);
-    return createFilesystem(repo, opened.configDigest, { ...how, configVerity: opened.configVerity });
-  }
-  const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
-  return createFilesystem(repo, image.digest, { ...how, configVerity: verity });
 }
 
 export async function ociComputeId(
@@ -75,8 +56,6 @@ async function withImageTree(
   options: OciFileSystemOptions,
   action: (root: Directory, repo: Repository) => Promise<void>,
 ): Promise<void> {
-  const image = parseOciReference('<CONFIG_NAME>', name);
-  await withRepository(context, async (repo) =>
-    action(await imageFilesystem(repo, image, configVerity, options), repo),
-  );
+  checkReference('<CONFIG_NAME>', name);
+  await withRepository(context, async (repo) => action(await imageFilesystem(repo, name, configVerity, options), repo));
 }

@@ -1,7 +1,7 @@
-import { inspectImage, OciImage } from '../../index.js';
+import { findImage, inspectImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { parseOciReference } from './oci-reference.js';
+import { checkReference } from './oci-reference.js';
 
 export interface OciInspectOptions {
   readonly manifest?: boolean;
@@ -9,10 +9,9 @@ export interface OciInspectOptions {
 }
 
 export async function ociInspect(context: Context, name: string, options: OciInspectOptions): Promise<void> {
-  const reference = parseOciReference('<IMAGE>', name);
+  checkReference('<IMAGE>', name);
   await withRepository(context, async (repo) => {
-    const image =
-      reference.kind === 'tag' ? OciImage.openRef(repo, reference.tag) : OciImage.open(repo, reference.digest);
+    const image = findImage(repo, name);
     if (options.manifest) return await writeDocument(context, image.readManifestJson(repo));
     if (options.config) return await writeDocument(context, image.readConfigJson(repo));
     const inspection = await inspectImage(repo, image);

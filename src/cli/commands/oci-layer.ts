@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import { layerDumpfile, layerInfo, layerTar, parseOciDigest } from '../../index.js';
+import { isDigestText, layerDumpfile, layerInfo, layerTar, parseOciDigest, resolveLayer } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { parseArgumentValue } from '../context/usage-error.js';
@@ -10,8 +10,9 @@ export interface OciLayerOptions {
 }
 
 export async function ociLayer(context: Context, layer: string, options: OciLayerOptions): Promise<void> {
-  const diffId = parseArgumentValue('<LAYER>', layer, parseOciDigest);
+  if (!isDigestText(layer)) parseArgumentValue('<LAYER>', layer, parseOciDigest);
   await withRepository(context, async (repo) => {
+    const diffId = resolveLayer(repo, layer);
     if (options.json) return await context.output.json(await layerInfo(repo, diffId));
     if (options.dumpfile) return await context.output.lines(linesOf(layerDumpfile(repo, diffId)));
     if (context.output.isTerminal) {

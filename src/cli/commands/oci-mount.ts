@@ -1,5 +1,6 @@
+import type { ObjectId, ReadableRepository } from '../../composefs/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
-import { OciImage, parseOciDigest } from '../../index.js';
+import { findMountable, isDigestText, type Mountable, type OciImage, parseOciDigest } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { mountFlags, type OciMountOptions } from '../context/mount-options.js';
 import { withReadableRepository } from '../context/open-repository.js';
@@ -11,21 +12,31 @@ export async function ociMount(
   mountpoint: string,
   options: OciMountOptions,
 ): Promise<void> {
-  await withReadableRepository(context, (repo) => {
-    const image = name.startsWith('sha256:')
-      ? OciImage.open(
-          repo,
-          withContext('Parsing manifest digest', () => parseOciDigest(name)),
-        )
-      : OciImage.openRef(repo, name);
-    const { bootable = false } = options;
-    const id = bootable ? image.bootImageRef(repo.erofsVersion) : image.imageRef(repo.erofsVersion);
-    if (id === undefined) {
-      const [kind, how] = bootable ? ['boot', 'pulling with --bootable'] : ['composefs', 're-pulling the image'];
-      throw new ComposefsError('NO_IMAGE', `No ${kind} EROFS image linked — try ${how}`);
+  await withReadableRepository(context, async (repo) => {
+    if (name.startsWith('sha256:') && !isDigestText(name)) {
+      withContext('Parsing manifest digest', () => parseOciDigest(name));
     }
-    // Of an image that is no root file system nobody needs the devices, and its author could have put any there.
-    const { nodev = options.dev !== true } = mountFlags(options);
-    return mountAt(repo, id, mountpoint, { ...options, nodev });
+    const found = findMountable(repo, name, 'oci');
+    await mountFound(repo, found, mountpoint, options);
   });
+}
+
+/** Mounts an EROFS image, or the one that is linked to an image. */
+export async function mountFound(
+  repo: ReadableRepository,
+  found: Mountable,
+  mountpoint: string,
+  options: OciMountOptions,
+): Promise<void> {
+  const id = typeof found === 'string' ? found : linkedErofs(repo, found, options.bootable === true);
+  // Of an image that is no root file system nobody needs the devices, and its author could have put any there.
+  const { nodev = options.dev !== true } = mountFlags(options);
+  await mountAt(repo, id, mountpoint, { ...options, nodev });
+}
+
+function linkedErofs(repo: ReadableRepository, image: OciImage, bootable: boolean): ObjectId {
+  const id = bootable ? image.bootImageRef(repo.erofsVersion) : image.imageRef(repo.erofsVersion);
+  if (id !== undefined) return id;
+  const [kind, how] = bootable ? ['boot', 'pulling with --bootable'] : ['composefs', 're-pulling the image'];
+  throw new ComposefsError('NO_IMAGE', `No ${kind} EROFS image linked — try ${how}`);
 }

@@ -1,14 +1,14 @@
 import { dirname } from 'node:path';
 import { removeUnneededBootEntries } from '../../boot/index.js';
 import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
-import { fileSize, type ObjectSource, parseObjectId, type Repository, readFile } from '../../composefs/index.js';
-import { findImageOfConfig, type LayerRules, OciImage, type PreparedBoot, prepareBoot } from '../../index.js';
+import { fileSize, type ObjectSource, type Repository, readFile } from '../../composefs/index.js';
+import { findImageOfConfig, type LayerRules, type OciImage, type PreparedBoot, prepareBoot } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';
 import type { GlobalOptions } from '../context/options.js';
 import { warningReporter } from '../terminal/warning.js';
-import { type OciReference, parseOciReference } from './oci-reference.js';
+import { checkReference, findConfigOf } from './oci-reference.js';
 
 export interface OciPrepareBootOptions {
   readonly bootdir: string;
@@ -28,10 +28,10 @@ export async function ociPrepareBoot(
   configVerity: string | undefined,
   options: OciPrepareBootOptions,
 ): Promise<void> {
-  const reference = parseOciReference('<CONFIG_NAME>', name);
+  checkReference('<CONFIG_NAME>', name);
   await withRepository(context, async (repo) => {
     const { bootdir: bootPartition, dryRun = false, prune = false, json = false, ...rest } = options;
-    const { image, isTrusted } = openImage(repo, reference, configVerity);
+    const { image, isTrusted } = openImage(repo, name, configVerity);
     const prepared = await withInterrupt((signal) =>
       prepareBoot(repo, image, {
         ...rest,
@@ -61,15 +61,11 @@ function stateRoot(globals: GlobalOptions): string {
 /** A config that is named by its digest alone is trusted only if its verity is given. */
 function openImage(
   repo: Repository,
-  reference: OciReference,
+  name: string,
   configVerity: string | undefined,
 ): { image: OciImage; isTrusted: boolean } {
-  if (reference.kind === 'tag') return { image: OciImage.openRef(repo, reference.tag), isTrusted: true };
-  const verity = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
-  return {
-    image: findImageOfConfig(repo, reference.digest, { configVerity: verity }),
-    isTrusted: verity !== undefined,
-  };
+  const { digest, configVerity: verity, image } = findConfigOf(repo, name, configVerity);
+  return { image: image ?? findImageOfConfig(repo, digest, { configVerity: verity }), isTrusted: verity !== undefined };
 }
 
 function jsonResult({ image, argument, plan, written, stateDirectories }: PreparedBoot): Record<string, unknown> {

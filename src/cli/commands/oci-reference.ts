@@ -1,19 +1,15 @@
+import { parseObjectId, type ReadableRepository } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
-import { type OciDigest, parseOciDigest } from '../../index.js';
+import { isDigestText, type NamedConfig, type OciDigest, parseOciDigest, resolveConfig } from '../../index.js';
 import { parseArgumentValue } from '../context/usage-error.js';
 
-/** An image on the command line (spec 70 B6): `@` and a digest, or a tag. */
-export type OciReference =
-  | { readonly kind: 'digest'; readonly digest: OciDigest }
-  | { readonly kind: 'tag'; readonly tag: string };
-
-/** @param name of the argument, for the usage error. */
-export function parseOciReference(name: string, text: string): OciReference {
-  if (!text.startsWith('@')) return { kind: 'tag', tag: text };
-  return {
-    kind: 'digest',
-    digest: parseArgumentValue(name, text, () => parseDigestAfterAt(text)),
-  };
+/**
+ * Refuses what begins with `@` and is no digest, before a repository is opened (spec 70 B6).
+ *
+ * @param name of the argument.
+ */
+export function checkReference(name: string, text: string): void {
+  if (text.startsWith('@') && !isDigestText(text)) parseArgumentValue(name, text, () => parseDigestAfterAt(text));
 }
 
 function parseDigestAfterAt(text: string): OciDigest {
@@ -22,4 +18,10 @@ function parseDigestAfterAt(text: string): OciDigest {
   } catch (cause) {
     throw new ComposefsError('INVALID_DIGEST', "Invalid OCI digest after '@'", { cause });
   }
+}
+
+/** {@link resolveConfig} of two arguments; `configVerity` is hex. */
+export function findConfigOf(repo: ReadableRepository, text: string, configVerity: string | undefined): NamedConfig {
+  const given = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
+  return resolveConfig(repo, text, given);
 }

@@ -1,11 +1,14 @@
-import { parseOciDigest, tagImage, untagImage } from '../../index.js';
+import { resolveImage, tagImage, untagImage, validateTag } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { parseArgumentValue } from '../context/usage-error.js';
+import { checkReference } from './oci-reference.js';
 
-export async function ociTag(context: Context, digest: string, name: string): Promise<void> {
-  const manifest = parseArgumentValue('<MANIFEST_DIGEST>', digest, parseOciDigest);
+export async function ociTag(context: Context, image: string, name: string): Promise<void> {
+  checkReference('<IMAGE>', image);
   await withRepository(context, async (repo) => {
+    // What the new tag must not be is the more useful thing to say.
+    validateTag(name);
+    const { digest: manifest } = resolveImage(repo, image);
     await tagImage(repo, manifest, name);
     await context.output.line(`Tagged ${manifest} as ${name}`);
   });

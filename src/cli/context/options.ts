@@ -23,6 +23,9 @@ export class CfsctlOption extends Option {
   }
 }
 
+/** Of an argument that `findImage` takes. */
+export const IMAGE = 'Tag, digest of the manifest or the config (sha256:…), or its first 8 or more digits';
+
 /** An option without a value. */
 export function flag(flags: string, description: string): CfsctlOption {
   return new CfsctlOption(flags, description);

@@ -5,10 +5,8 @@ import type { OciPruneOptions } from '../commands/oci-prune.js';
 import type { WhyOptions } from '../commands/why.js';
 import { age } from '../context/age.js';
 import type { Context } from '../context/context.js';
-import { flag, wholeNumber } from '../context/options.js';
+import { flag, IMAGE, wholeNumber } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
-
-const IMAGE = 'Tag, digest of the manifest or the config (sha256:…), or its first 8 or more digits';
 
 const DU_NOTES = `
 SIZE is all that an image needs, SHARED what others need as well, UNIQUE the rest. FREED is what is free after all tags of

@@ -3,7 +3,7 @@ import type { BootPruneOptions } from '../commands/boot-prune.js';
 import type { BootRemoveOptions } from '../commands/boot-remove.js';
 import type { OciPrepareBootOptions } from '../commands/oci-prepare-boot.js';
 import type { Context } from '../context/context.js';
-import { type CfsctlOption, flag, layerRulesOption, list, value } from '../context/options.js';
+import { type CfsctlOption, flag, IMAGE, layerRulesOption, list, value } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
 
 function bootdirOption(): CfsctlOption {
@@ -22,8 +22,8 @@ Examples:
 export function addPrepareBoot(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('prepare-boot', 'Make the boot image of an image, the directories of its state, and the boot entry for it')
-    .argument('<CONFIG_NAME>', 'Tag, or @ and the digest of the config: @sha256:…')
-    .argument('[CONFIG_VERITY]', 'With @: digest (fs-verity) that the stored config must have, in hex')
+    .argument('<CONFIG_NAME>', IMAGE)
+    .argument('[CONFIG_VERITY]', 'With a digest: the digest (fs-verity) that the stored config must have, in hex')
     .addOption(bootdirOption())
     .addOption(value('--entry-id <ENTRY_ID>', 'Name of the entry; by default that in the image, or the kernel version'))
     .addOption(list('--cmdline <CMDLINE>', 'A further kernel argument; may be repeated'))
@@ -42,7 +42,7 @@ export function addPrepareBoot(oci: CfsctlCommand, context: () => Context): void
 export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void {
   boot
     .verb('check', 'Say whether a machine can boot from an image, and why not; nothing is stored')
-    .argument('<IMAGE>', 'Tag, or @ and the digest of the manifest: @sha256:…')
+    .argument('<IMAGE>', IMAGE)
     .addOption(value('--expected-digest <HEX>', 'Say what differs if the boot image has not this digest (fs-verity)'))
     .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
     .addOption(layerRulesOption())

@@ -3,10 +3,8 @@ import type { OciExtractOptions } from '../commands/oci-extract.js';
 import type { OciFindOptions } from '../commands/oci-find.js';
 import type { OciLsOptions } from '../commands/oci-ls.js';
 import type { Context } from '../context/context.js';
-import { type CfsctlOption, flag, value } from '../context/options.js';
+import { type CfsctlOption, flag, IMAGE, value } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
-
-const IMAGE = 'Tag, digest of the manifest or the config (sha256:…), or its first 8 or more digits';
 
 const FIND_EXAMPLES = `
 Examples:

@@ -1,7 +1,7 @@
 import type { OciExportOptions } from '../commands/oci-export.js';
 import type { OciPushOptions } from '../commands/oci-push.js';
 import type { Context } from '../context/context.js';
-import { type CfsctlOption, choice, flag, wholeNumber } from '../context/options.js';
+import { type CfsctlOption, choice, flag, IMAGE, wholeNumber } from '../context/options.js';
 import { registryOptions } from '../context/registry-options.js';
 import { credsOption, progressFdOption, progressOption, retryOptions } from '../context/transfer-options.js';
 import type { CfsctlCommand } from './command.js';
@@ -48,7 +48,7 @@ function recompressOptions(): CfsctlOption[] {
 function addPush(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('push', 'Send an image to a registry')
-    .argument('<IMAGE>', 'Tag, or digest: sha256:…')
+    .argument('<IMAGE>', IMAGE)
     .argument('<TARGET>', 'docker://HOST[:PORT]/NAME[:TAG]')
     .addOptions(recompressOptions())
     .addOption(flag('--referrers', 'Send what refers to the image as well: signatures, SBOMs'))
@@ -71,7 +71,7 @@ function addPush(oci: CfsctlCommand, context: () => Context): void {
 function addExport(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('export', 'Write an image to a layout, an archive, a directory or a tar')
-    .argument('<IMAGE>', 'Tag, or digest: sha256:…')
+    .argument('<IMAGE>', IMAGE)
     .argument(
       '<TARGET>',
       'oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], dir:DIR or tar:FILE; - as FILE is standard output',

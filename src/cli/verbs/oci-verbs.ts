@@ -10,6 +10,7 @@ import { MOUNT_REQUIREMENTS, type OciMountOptions, ociMountOptions } from '../co
 import {
   choice,
   flag,
+  IMAGE,
   type LayerLimitOptions,
   layerLimitOptions,
   layerRulesOption,
@@ -144,7 +145,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
 
   oci
     .verb('inspect', 'Show manifest, config and referrers of an image as JSON')
-    .argument('<IMAGE>', 'Tag, or @ and the digest of the manifest: @sha256:…')
+    .argument('<IMAGE>', IMAGE)
     .addOption(flag('--manifest', 'Print only the manifest, as it was stored').conflicts(['config']))
     .addOption(flag('--config', 'Print only the config, as it was stored').conflicts(['manifest']))
     .action(async (image: string, options: OciInspectOptions) =>
@@ -153,17 +154,17 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
 
   oci
     .verb('linked-erofs-images', 'List all EROFS images of the image to which one of them belongs, as JSON')
-    .argument('<VERITY>', 'Digest (fs-verity) of an EROFS image, plain or boot, in hex')
+    .argument('<VERITY>', 'Digest (fs-verity) of an EROFS image, plain or boot, in hex; or an image: tag, sha256:…, …')
     .action(async (verity: string) =>
       (await import('../commands/oci-linked-erofs-images.js')).ociLinkedErofsImages(context(), verity),
     );
 
   oci
     .verb('tag', 'Give an image another tag')
-    .argument('<MANIFEST_DIGEST>', 'Digest of the manifest: sha256:…')
+    .argument('<IMAGE>', IMAGE)
     .argument('<NAME>', "The new tag; must not begin with '@'")
-    .action(async (digest: string, name: string) =>
-      (await import('../commands/oci-tag.js')).ociTag(context(), digest, name),
+    .action(async (image: string, name: string) =>
+      (await import('../commands/oci-tag.js')).ociTag(context(), image, name),
     );
 
   oci
@@ -173,7 +174,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
 
   oci
     .verb('fsck', 'Check the images, and the repository as fsck does')
-    .argument('[IMAGE]', 'Check only the image of this tag')
+    .argument('[IMAGE]', `Check only this image. ${IMAGE}`)
     .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
     .action(async (image: string | undefined, options: OciFsckOptions) =>
       (await import('../commands/oci-fsck.js')).ociFsck(context(), image, options),
@@ -183,7 +184,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
 function addLayerVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('layer', 'Write a stored layer to standard output, as the tar file that it was')
-    .argument('<LAYER>', 'Digest of the uncompressed layer (diff_id): sha256:…')
+    .argument('<LAYER>', 'Digest of the uncompressed layer (diff_id): sha256:…, or its first 8 or more digits')
     .addOption(flag('--dumpfile', 'Print one dumpfile line for each entry instead').conflicts(['json']))
     .addOption(flag('--json', 'Print sizes and counts as JSON instead').conflicts(['dumpfile']))
     .action(async (layer: string, options: OciLayerOptions) =>
@@ -201,11 +202,10 @@ function addLayerVerbs(oci: CfsctlCommand, context: () => Context): void {
 }
 
 function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
-  const image = 'Tag, or @ and the digest of the config: @sha256:…';
-  const verity = 'With @: digest (fs-verity) that the stored config must have, in hex';
+  const verity = 'With a digest: the digest (fs-verity) that the stored config must have, in hex';
   oci
     .verb('dump', 'Print the file system of an image as a composefs dumpfile')
-    .argument('<CONFIG_NAME>', image)
+    .argument('<CONFIG_NAME>', IMAGE)
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
@@ -214,7 +214,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
 
   oci
     .verb('compute-id', 'Print the digest of the composefs image of an OCI image')
-    .argument('<CONFIG_NAME>', image)
+    .argument('<CONFIG_NAME>', IMAGE)
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
@@ -223,7 +223,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
 
   oci
     .verb('mount', 'Mount the file system of an image')
-    .argument('<IMAGE>', 'Tag, or digest of the manifest: sha256:…')
+    .argument('<IMAGE>', IMAGE)
     .argument('<MOUNTPOINT>', 'The directory to mount it on')
     .addOption(flag('--bootable', 'Mount the boot image instead of the plain one'))
     .addOptions(ociMountOptions())

@@ -20,7 +20,8 @@ import {
 } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
 
-const IMAGE_NAME = 'Name or digest of the image';
+const IMAGE_NAME =
+  'Digest of the EROFS image or its first digits, name of a reference, or an OCI image by tag or digest';
 
 /** The verbs of spec 70 B5 and C1. */
 export function addRepositoryVerbs(program: CfsctlCommand, context: () => Context): void {
@@ -32,7 +33,10 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
 
   program
     .verb('cat', 'Write the content of a stored stream to standard output')
-    .argument('<NAME>', 'The stream: its identifier (such as oci-layer-sha256:…), or refs/<name>')
+    .argument(
+      '<NAME>',
+      'The stream: its identifier (such as oci-layer-sha256:…), the digest in it or its first 8 digits, or refs/<name>',
+    )
     .action(async (name: string) => (await import('../commands/cat.js')).cat(context(), name));
 
   program
@@ -62,7 +66,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .addOptions(mountOptions())
     .requires(MOUNT_REQUIREMENTS)
     .action(async (name: string, mountpoint: string, options: MountOptions) =>
-      (await import('../commands/mount-at.js')).mount(context(), name, mountpoint, options),
+      (await import('../commands/mount.js')).mount(context(), name, mountpoint, options),
     );
 
   addTreeVerbs(program, context);

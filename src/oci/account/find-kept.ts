@@ -4,7 +4,11 @@ import { objectIdFromPathname, parseObjectId } from '../../composefs/fsverity/ob
 import { followLinks } from '../../composefs/repository/directory/follow-links.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
-import { findImage } from '../store/find-image.js';
+import { OciImageNotFound, OciRefNotFound } from '../store/errors.js';
+import { resolveImage } from '../store/find-image.js';
+import { findStream } from '../store/find-stream.js';
+import { manifestIdentifier } from '../store/identifiers.js';
+import { hasManifest } from '../store/manifest-stream.js';
 
 /** What a text names in a repository, as far as it can be kept alive. */
 export interface KeptThing {
@@ -14,25 +18,37 @@ export interface KeptThing {
   readonly id: ObjectId;
 }
 
-/** Streams by what follows in their names. */
-const STREAM_PREFIXES = ['oci-layer-', 'oci-manifest-', 'oci-config-', 'oci-blob-'];
 const MIN_DIGITS = 8;
 
 /**
  * What a text names:
  *
  * - a path in the repository: `objects/…`, `streams/…`, `images/…`; or `refs/…` of a stream;
- * - the name of a stream, such as `oci-layer-sha256:…`, or the `sha256:…` of a layer, blob, config or manifest;
+ * - the name of a stream, such as `oci-layer-sha256:…`, or the `sha256:…` of a layer, blob, config or manifest, also its
+ *   first 8 or more digits;
  * - an object by its id, or the first 8 or more digits of it;
  * - an OCI image, as every verb names it.
  *
- * @throws ComposefsError `NOT_FOUND`, `AMBIGUOUS_OBJECT`, what `findImage` throws
+ * @throws ComposefsError `NOT_FOUND`, `AMBIGUOUS_OBJECT`, `AMBIGUOUS_STREAM`, what `findImage` throws
  */
 export function findKept(repo: ReadableRepository, text: string): KeptThing {
-  const found = findByPath(repo, text) ?? findByDigest(repo, text) ?? findObject(repo, text);
+  const found =
+    findByPath(repo, text) ??
+    findByName(repo, text) ??
+    (text.includes(':') ? findByDigest(repo, text) : undefined) ??
+    findObject(repo, text);
   if (found !== undefined) return found;
-  const image = findImage(repo, text);
-  return { kind: 'stream', name: `oci-manifest-${image.manifestDigest}`, id: image.manifestVerity };
+  try {
+    const { digest } = resolveImage(repo, text);
+    const id = hasManifest(repo, digest);
+    if (id === undefined) throw new OciImageNotFound(digest);
+    return { kind: 'stream', name: manifestIdentifier(digest), id };
+  } catch (error) {
+    if (!(error instanceof OciRefNotFound)) throw error;
+    const stream = findByDigest(repo, text);
+    if (stream === undefined) throw error;
+    return stream;
+  }
 }
 
 function findByPath(repo: ReadableRepository, text: string): KeptThing | undefined {
@@ -50,14 +66,16 @@ function findByPath(repo: ReadableRepository, text: string): KeptThing | undefin
   return { kind: category === 'images' ? 'image' : 'stream', name: path.slice(category.length + 1), id };
 }
 
+function findByName(repo: ReadableRepository, text: string): KeptThing | undefined {
+  if (text.includes('/') || !isStreamName(text)) return undefined;
+  const id = repo.hasStream(text);
+  return id === undefined ? undefined : { kind: 'stream', name: text, id };
+}
+
 function findByDigest(repo: ReadableRepository, text: string): KeptThing | undefined {
-  if (text.includes('/') || !text.includes(':')) return undefined;
-  for (const prefix of ['', ...STREAM_PREFIXES]) {
-    const name = prefix + text;
-    const id = isStreamName(name) ? repo.hasStream(name) : undefined;
-    if (id !== undefined) return { kind: 'stream', name, id };
-  }
-  return undefined;
+  const name = findStream(repo, text);
+  const id = name === undefined ? undefined : repo.hasStream(name);
+  return name === undefined || id === undefined ? undefined : { kind: 'stream', name, id };
 }
 
 function isStreamName(name: string): boolean {

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { FsckResult } from '../../composefs/repository/fsck/fsck.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { errorChain } from '../../errors.js';
+import { errorChain, errorCode } from '../../errors.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
 import { Turns } from '../../threads/turns.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
@@ -11,6 +11,7 @@ import { type ImageManifest, isContainerImage, parseManifest } from '../model/ma
 import { isTarLayer } from '../model/media-types.js';
 import { sortConfigRefs } from '../store/config-stream.js';
 import { type ExternalStream, readExternalStream } from '../store/external-stream.js';
+import { resolveImage } from '../store/find-image.js';
 import {
   BLOB_CONTENT_TYPE,
   CONFIG_CONTENT_TYPE,
@@ -21,7 +22,7 @@ import {
   MANIFEST_CONTENT_TYPE,
   manifestIdentifier,
 } from '../store/identifiers.js';
-import { listRefs, resolveRef } from '../store/tags.js';
+import { listRefs } from '../store/tags.js';
 import { checkLayerContents, checkStreamNames, type UncheckedLayer } from './fsck-content.js';
 import type { OciFsckError } from './fsck-error.js';
 
@@ -55,20 +56,26 @@ export async function ociFsck(repo: ReadableRepository, options: LongCallOptions
   return await check.result(repoResult, options);
 }
 
-/** Checks the repository and one tagged image; a tag that cannot be resolved is a finding. */
+/**
+ * Checks the repository and one image; that there is no such image is a finding.
+ *
+ * @param name as `findImage` takes it.
+ * @throws ComposefsError `AMBIGUOUS_IMAGE`
+ */
 export async function ociFsckImage(
   repo: ReadableRepository,
   name: string,
   options: LongCallOptions = {},
 ): Promise<OciFsckResult> {
-  const repoResult = await repo.fsck(options);
   const check = new ImageCheck(repo);
   let digest: OciDigest | undefined;
   try {
-    [digest] = resolveRef(repo, name);
+    ({ digest } = resolveImage(repo, name));
   } catch (error) {
+    if (errorCode(error) === 'AMBIGUOUS_IMAGE') throw error;
     check.fail({ type: 'ref-resolve-failed', name, detail: outermost(error) });
   }
+  const repoResult = await repo.fsck(options);
   if (digest !== undefined) check.image(name, digest);
   check.layerNames();
   return await check.result(repoResult, options);

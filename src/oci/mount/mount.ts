@@ -1,10 +1,7 @@
 import type { Mount } from '../../composefs/mount/mount-handle.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { errorCode, findCause } from '../../errors.js';
-import { withFd } from '../../fs/files.js';
 import { type MountEitherOptions, mountEither } from '../../fuse/mount-either.js';
-import { OciRefNotFound } from '../store/errors.js';
-import { findImage } from '../store/find-image.js';
+import { findMountable } from '../store/find-mountable.js';
 import { OciImage } from '../store/image.js';
 
 export interface MountOptions extends MountEitherOptions {
@@ -22,7 +19,7 @@ export interface MountOptions extends MountEitherOptions {
  * repository; `await using` undoes it.
  *
  * @param image an image; its tag; the digest of its manifest or config, or the first 8 digits of one; or an EROFS image by
- *   its id or the name of its reference.
+ *   its id, the first 8 digits of it, or the name of its reference.
  * @param path a directory; symlinks are followed.
  * @throws OciRefNotFound, OciErofsNotFound; ComposefsError `NOT_A_CONTAINER_IMAGE`; what mounting throws.
  */
@@ -32,27 +29,8 @@ export async function mount(
   path: string,
   { bootable = false, ...options }: MountOptions = {},
 ): Promise<Mount> {
-  const stored = image instanceof OciImage ? image : findStored(repo, image);
+  const stored = image instanceof OciImage ? image : findMountable(repo, image, 'oci');
   if (typeof stored === 'string') return await mountEither(repo, stored, path, options);
   const id = stored.erofsImageRef(repo, bootable);
   return await mountEither(repo, id, path, { ...options, nodev: options.nodev ?? true });
-}
-
-/** The image, or the name of an EROFS image. */
-function findStored(repo: ReadableRepository, name: string): OciImage | string {
-  try {
-    return findImage(repo, name);
-  } catch (error) {
-    if (findCause(error, OciRefNotFound) === undefined || !hasErofsImage(repo, name)) throw error;
-    return name;
-  }
-}
-
-function hasErofsImage(repo: ReadableRepository, name: string): boolean {
-  try {
-    return withFd(repo.openImage(name).fd, () => true);
-  } catch (error) {
-    // What is there and damaged is for mounting to complain about.
-    return !['IMAGE_NOT_FOUND', 'INVALID_NAME'].includes(errorCode(error));
-  }
 }

@@ -31,7 +31,8 @@ export class OciImageNotFound extends ComposefsError {
   readonly digest: string;
 
   constructor(digest: string, cause?: unknown) {
-    super('OCI_IMAGE_NOT_FOUND', `OCI image not found: ${digest}`, cause === undefined ? {} : { cause });
+    const details = { hint: LIST_TAGS_HINT, ...(cause !== undefined && { cause }) };
+    super('OCI_IMAGE_NOT_FOUND', `OCI image not found: ${digest}`, details);
     this.digest = digest;
   }
 }

@@ -1,64 +1,83 @@
-import { listEntries } from '../../composefs/repository/names/category.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
-import { tryNameText } from '../../fs/directory-entries.js';
-import { type OciDigest, parseOciDigest } from '../model/digest.js';
-import { LIST_TAGS_HINT, OciRefNotFound } from './errors.js';
-import { CONFIG_STREAM_PREFIX, MANIFEST_STREAM_PREFIX } from './identifiers.js';
+import type { OciDigest } from '../model/digest.js';
+import { isContainerImage } from '../model/manifest.js';
+import { findDigests, firstDigits, wholeDigest } from './digest-text.js';
+import { LIST_TAGS_HINT, OciImageNotFound, OciRefNotFound } from './errors.js';
+import { CONFIG_STREAM_PREFIX, configIdentifier, MANIFEST_STREAM_PREFIX } from './identifiers.js';
 import { OciImage } from './image.js';
+import { hasManifest } from './manifest-stream.js';
 import { manifestsOfConfig } from './stored-manifests.js';
-import { hasTag } from './tags.js';
+import { hasTag, resolveRef } from './tags.js';
 
-/** Fewer digits of a digest are taken for a tag only: `oci images` prints 12. */
-const MIN_DIGITS = 8;
+/** A stored manifest, as a text names it. */
+export interface ImageName {
+  readonly digest: OciDigest;
+  /** The stream that a tag leads to, which is trusted; undefined for what was named by a digest. */
+  readonly manifestVerity: ObjectId | undefined;
+}
 
 /**
  * The stored image that a text names:
  *
- * - a tag;
  * - the digest of its manifest or of its config: `sha256:…`, also with `@` or `NAME@` before it, whatever the name is;
+ * - a tag;
  * - the first 8 or more digits of such a digest, with or without `sha256:`, if only one image has them.
  *
- * A tag goes first: it is what somebody has chosen. Of several manifests with one config the first by digest is taken.
+ * A whole digest goes first: no tag can stand in for what it names. Of several container images with one config the first
+ * manifest by digest is taken: their files are the same.
  *
- * @throws OciRefNotFound; ComposefsError `AMBIGUOUS_IMAGE` with the images that it could be
+ * @throws OciRefNotFound; OciImageNotFound for a digest; ComposefsError `AMBIGUOUS_IMAGE` with the images that it could be
  */
 export function findImage(repo: ReadableRepository, text: string): OciImage {
-  if (hasTag(repo, text)) return OciImage.openRef(repo, text);
-  const [, digits = ''] = /^(?:[^@]*@)?(?:sha256:)?([0-9a-f]+)$/.exec(text) ?? [];
-  const whole = parsed(text.slice(text.indexOf('@') + 1));
-  const wanted = whole ?? (digits.length >= MIN_DIGITS ? `sha256:${digits}` : undefined);
-  if (wanted === undefined) throw new OciRefNotFound(text);
-  const manifest = onlyOne(text, 'manifests', digestsFrom(repo, MANIFEST_STREAM_PREFIX, wanted));
-  if (manifest !== undefined) return OciImage.open(repo, manifest);
-  const config = onlyOne(text, 'configs', digestsFrom(repo, CONFIG_STREAM_PREFIX, wanted));
-  const [stored] = config === undefined ? [] : manifestsOfConfig(repo, config);
-  if (stored === undefined) throw new OciRefNotFound(text);
-  return OciImage.open(repo, stored.digest);
+  const { digest, manifestVerity } = resolveImage(repo, text);
+  return OciImage.open(repo, digest, { manifestVerity });
 }
 
-function parsed(text: string): OciDigest | undefined {
-  try {
-    return parseOciDigest(text);
-  } catch {
-    return undefined;
+/** {@link findImage} for what need not be intact: only manifests that name a config are read. */
+export function resolveImage(repo: ReadableRepository, text: string): ImageName {
+  const whole = wholeDigest(text);
+  if (whole !== undefined) {
+    const digest = byDigest(repo, text, whole);
+    if (digest !== undefined) return { digest, manifestVerity: undefined };
   }
-}
-
-/** The digests in the names of streams that begin with `start`. */
-function digestsFrom(repo: ReadableRepository, prefix: string, start: string): OciDigest[] {
-  const digests: OciDigest[] = [];
-  for (const { name } of listEntries(repo, 'streams')) {
-    if (!name.startsWith(prefix + start)) continue;
-    const digest = parsed((tryNameText(name) ?? '').slice(prefix.length));
-    if (digest !== undefined) digests.push(digest);
+  const isDigest = text.startsWith('@');
+  if (!isDigest && hasTag(repo, text)) {
+    const [digest, manifestVerity] = resolveRef(repo, text);
+    return { digest, manifestVerity };
   }
-  return digests.sort();
+  const start = firstDigits(text);
+  const digest = whole === undefined && start !== undefined ? byStart(repo, text, start) : undefined;
+  if (digest !== undefined) return { digest, manifestVerity: undefined };
+  if (whole !== undefined && (isDigest || /^sha(?:256|384|512):/.test(whole))) throw new OciImageNotFound(whole);
+  throw new OciRefNotFound(text);
 }
 
-function onlyOne(text: string, what: string, digests: readonly OciDigest[]): OciDigest | undefined {
+function byDigest(repo: ReadableRepository, text: string, digest: OciDigest): OciDigest | undefined {
+  if (hasManifest(repo, digest) !== undefined) return digest;
+  return repo.hasStream(configIdentifier(digest)) === undefined ? undefined : ofConfig(repo, text, digest);
+}
+
+function byStart(repo: ReadableRepository, text: string, start: string): OciDigest | undefined {
+  const found = new Set(findDigests(repo, MANIFEST_STREAM_PREFIX, start));
+  for (const config of findDigests(repo, CONFIG_STREAM_PREFIX, start)) {
+    const digest = ofConfig(repo, text, config);
+    if (digest !== undefined) found.add(digest);
+  }
+  return onlyOne(text, [...found]);
+}
+
+/** A manifest with that config. Artifacts have their empty config in common, and nothing else. */
+function ofConfig(repo: ReadableRepository, text: string, config: OciDigest): OciDigest | undefined {
+  const stored = [...manifestsOfConfig(repo, config)];
+  const digests = stored.map(({ digest }) => digest).sort();
+  return stored.every(({ manifest }) => isContainerImage(manifest)) ? digests[0] : onlyOne(text, digests);
+}
+
+function onlyOne(text: string, digests: readonly OciDigest[]): OciDigest | undefined {
   if (digests.length <= 1) return digests[0];
   const some = digests.slice(0, 5).join(', ');
-  const message = `${text} is the beginning of ${digests.length} ${what}: ${some}${digests.length > 5 ? ', …' : ''}`;
+  const message = `${text} could be ${digests.length} images: ${some}${digests.length > 5 ? ', …' : ''}`;
   throw new ComposefsError('AMBIGUOUS_IMAGE', message, { hint: `give more digits, or a tag; ${LIST_TAGS_HINT}` });
 }

@@ -17,11 +17,13 @@ export const MANIFEST_CONTENT_TYPE = 0x66696e616d69636fn;
 export const OCI_REF_PREFIX = 'oci/';
 export const REFERRERS_REF_PREFIX = 'oci-referrers/';
 
+export const LAYER_STREAM_PREFIX = 'oci-layer-';
+export const BLOB_STREAM_PREFIX = 'oci-blob-';
 export const MANIFEST_STREAM_PREFIX = 'oci-manifest-';
 export const CONFIG_STREAM_PREFIX = 'oci-config-';
 
 export function layerContentId(diffId: OciDigest): string {
-  return `oci-layer-${diffId}`;
+  return `${LAYER_STREAM_PREFIX}${diffId}`;
 }
 
 export function configIdentifier(digest: OciDigest): string {
@@ -33,7 +35,7 @@ export function manifestIdentifier(digest: OciDigest): string {
 }
 
 export function blobIdentifier(digest: OciDigest): string {
-  return `oci-blob-${digest}`;
+  return `${BLOB_STREAM_PREFIX}${digest}`;
 }
 
 /** Named ref of a manifest stream to its config's splitstream. */

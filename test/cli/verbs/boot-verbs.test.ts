@@ -269,8 +269,8 @@ test('oci prepare-boot takes the digest of a config, with and without its verity
   assert.equal(stale.status, 1);
   assert.match(stale.stderr, new RegExp(`^hint: the stream of the config is ${verity} now`, 'm'));
   assert.equal(filesIn(boot).length, 3);
-  const manifest = repository.run('oci', 'prepare-boot', `@${IMAGE.manifest.descriptor.digest}`, '--bootdir', boot);
-  assert.equal(manifest.status, 1);
+  repository.ok('oci', 'prepare-boot', `@${IMAGE.manifest.descriptor.digest}`, '--bootdir', boot);
+  assert.equal(filesIn(boot).length, 3);
   const wrong = repository.run('oci', 'prepare-boot', `@${config}`, '0'.repeat(64), '--bootdir', boot);
   assert.equal(wrong.status, 1);
   assert.equal(

@@ -232,7 +232,8 @@ test('CLI-019, CLI-052 oci layer writes the tar as it was; cat of its stream doe
 
 test('a layer that is not there', () => {
   const result = fixtures.repo().run('oci', 'layer', ZERO_DIGEST);
-  assert.deepEqual(result, { status: 1, stdout: '', stderr: `Error: Layer ${ZERO_DIGEST} not found\n` });
+  assert.deepEqual([result.status, result.stdout], [1, '']);
+  assert.match(result.stderr, new RegExp(`^Error: Layer ${ZERO_DIGEST} not found\n`));
 });
 
 test('oci import-layer stores a tar from standard input, with a name', () => {
@@ -364,5 +365,92 @@ test('oci mount of what cannot be mounted', () => {
   assert.match(
     repository.run('oci', 'mount', 'sha256:12', mountpoint).stderr,
     /^Error: Parsing manifest digest\n\nCaused by:\n/,
+  );
+});
+
+const SPELLINGS = [
+  'test-image',
+  MANIFEST,
+  `@${MANIFEST}`,
+  `quay.io/team/app:1@${MANIFEST}`,
+  MANIFEST.slice(7, 19),
+  MANIFEST.slice(0, 15),
+  CONFIG,
+  `@${CONFIG}`,
+  CONFIG.slice(7, 15),
+];
+
+test('every verb takes an image by its tag, by the digest of manifest or config, or by first digits', () => {
+  const repository = fixtures.pulled();
+  const layers = JSON.stringify(repository.json('oci', 'history', '--json', 'test-image'));
+  const inspection = repository.json('oci', 'inspect', 'test-image');
+  const linked = repository.json('oci', 'linked-erofs-images', ID_OCI_V2);
+  const files = repository.ok('dump-files', ID_OCI_V2, '/hello.txt');
+  for (const spelling of SPELLINGS) {
+    assert.deepEqual(repository.json('oci', 'inspect', spelling), inspection, spelling);
+    assert.equal(repository.ok('oci', 'compute-id', spelling), ID_OCI_V2, spelling);
+    assert.deepEqual(repository.json('oci', 'linked-erofs-images', spelling), linked, spelling);
+    assert.equal(JSON.stringify(repository.json('oci', 'history', '--json', spelling)), layers, spelling);
+    assert.equal(repository.ok('dump-files', spelling, '/hello.txt'), files, spelling);
+    assert.match(repository.ok('oci', 'fsck', spelling), /\noci images: 1\/1 ok$/, spelling);
+    assert.equal(repository.ok('oci', 'tag', spelling, 'again'), `Tagged ${MANIFEST} as again`, spelling);
+    repository.ok('oci', 'untag', 'again');
+  }
+  assert.match(repository.run('boot', 'check', MANIFEST.slice(7, 19)).stdout, /problem: /);
+  assert.equal(repository.ok('oci', 'ls', ID_OCI_V2.slice(0, 8)), repository.ok('oci', 'ls', 'test-image'));
+  assert.equal(repository.ok('image-objects', 'test-image'), repository.ok('image-objects', ID_OCI_V2));
+  assert.equal(repository.run('oci', 'diff', 'test-image', ID_OCI_V2.slice(0, 20)).status, 0);
+});
+
+test('oci tag gives a tag to what another tag names', () => {
+  const repository = fixtures.pulled();
+  assert.equal(repository.ok('oci', 'tag', 'test-image', 'second'), `Tagged ${MANIFEST} as second`);
+  assert.deepEqual(tags(repository), ['second', 'test-image']);
+  const { status, stderr } = repository.run('oci', 'tag', 'nope', 'third');
+  assert.deepEqual(
+    [status, stderr],
+    [1, 'Error: OCI reference not found: nope\n\nhint: list the tags of the repository with `cfsctl oci images`\n'],
+  );
+});
+
+test('the verity of a config counts only for what is named by a digest', () => {
+  const repository = fixtures.pulled();
+  const wrong = '0'.repeat(128);
+  assert.equal(repository.ok('oci', 'compute-id', 'test-image', wrong), ID_OCI_V2);
+  const { status, stderr } = repository.run('oci', 'compute-id', MANIFEST, wrong);
+  const verity = readlinkSync(join(repository.path, 'streams', `oci-config-${CONFIG}`))
+    .split('/')
+    .slice(-2)
+    .join('');
+  assert.deepEqual([status, stderr], [1, `Error: the stream of the config ${CONFIG} is ${verity}, not ${wrong}\n`]);
+  assert.equal(repository.ok('oci', 'compute-id', MANIFEST, verity), ID_OCI_V2);
+});
+
+test('layers and streams are named by their digests, or the first digits of them', () => {
+  const repository = fixtures.pulled();
+  const tar = cfsctlBytes(['--insecure', '--repo', repository.path, 'oci', 'layer', LAYER]).stdout;
+  for (const spelling of [LAYER.slice(7, 15), LAYER.slice(0, 19)]) {
+    const args = ['--insecure', '--repo', repository.path, 'oci', 'layer', spelling];
+    assert.deepEqual(cfsctlBytes(args).stdout, tar, spelling);
+  }
+  assert.equal(repository.run('cat', CONFIG.slice(7, 15)).stdout, image.config.bytes.toString());
+  assert.equal(repository.run('cat', MANIFEST).stdout, image.manifest.bytes.toString());
+  const { status, stderr } = repository.run('oci', 'layer', ZERO_DIGEST);
+  assert.deepEqual(
+    [status, stderr],
+    [1, `Error: Layer ${ZERO_DIGEST} not found\n\nhint: \`cfsctl oci history\` lists the layers of an image\n`],
+  );
+});
+
+test('gc keeps what is named as any verb takes it, and says of what is not there that nothing is kept', () => {
+  const repository = fixtures.pulled();
+  repository.ok('oci', 'untag', 'test-image');
+  const { status, stderr } = repository.run('gc', '-r', MANIFEST.slice(7, 19), '-r', 'nope');
+  assert.deepEqual([status, stderr], [0, 'warning: there is no image or stream nope: nothing is kept for it\n']);
+  assert.equal(repository.ok('oci', 'compute-id', MANIFEST), ID_OCI_V2);
+  repository.ok('gc');
+  assert.equal(
+    repository.run('oci', 'compute-id', MANIFEST).stderr.split('\n')[0],
+    `Error: OCI image not found: ${MANIFEST}`,
   );
 });
