@@ -34,15 +34,16 @@ export function measure(command: readonly string[]): Measurement {
 
 /** The medians of several measurements, each quantity by itself. */
 export function median(measurements: readonly Measurement[]): Measurement {
-  const middle = (pick: (each: Measurement) => number): number => {
-    const sorted = measurements.map(pick).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  };
   return {
-    wall: middle((each) => each.wall),
-    cpu: middle((each) => each.cpu),
-    peakMiB: middle((each) => each.peakMiB),
+    wall: middle(measurements.map(({ wall }) => wall)),
+    cpu: middle(measurements.map(({ cpu }) => cpu)),
+    peakMiB: middle(measurements.map(({ peakMiB }) => peakMiB)),
   };
+}
+
+/** The median; of an even number of values the upper one. */
+export function middle(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** `struct rusage` of the children that have ended (getrusage(2)). */

@@ -4,19 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { byteStringFromText } from '../src/bytes/byte-string.js';
-import { mountImageAt } from '../src/composefs/mount/index.js';
-import { unmountImage } from '../src/composefs/mount/unmount.js';
-import { Repository } from '../src/composefs/repository/index.js';
-import { Directory, Leaf } from '../src/composefs/tree/inode.js';
-import { NO_XATTRS, type Stat } from '../src/composefs/tree/stat.js';
-import { type FuseMountOptions, mountFuse } from '../src/fuse/index.js';
+import { byteStringFromText } from '../../src/bytes/byte-string.js';
+import { mountImageAt } from '../../src/composefs/mount/index.js';
+import { unmountImage } from '../../src/composefs/mount/unmount.js';
+import { Repository } from '../../src/composefs/repository/index.js';
+import { Directory, Leaf } from '../../src/composefs/tree/inode.js';
+import { NO_XATTRS, type Stat } from '../../src/composefs/tree/stat.js';
+import { type FuseMountOptions, mountFuse } from '../../src/fuse/index.js';
+import { middle } from '../measure.js';
+import { markdownTable } from '../table.js';
 
 /**
  * Times mounts of one image side by side: the kernel's, ours through FUSE in each mode, and the reference's through FUSE
  * where `COMPOSEFS_RS_CFSCTL` names it, and that of C where `COMPOSEFS_C_FUSE` names its `composefs-fuse`. Needs root.
  *
- *     npm run build && node dist/bench/fuse.js
+ *     npm run build && node dist/bench/special/fuse.js
  *
  * `list` is `find`, on a fresh mount, over 30,000 inodes; `read` reads 300 MB in 300 files, `small` 100 MB in 10,000
  * files, both of them cached as objects but not as files of the mount. `COMPOSEFS_BENCH_RUNS` (5) sets the number of
@@ -184,27 +186,19 @@ function processOf(commandLine: string): number | undefined {
 function print(samples: ReadonlyMap<string, readonly Sample[]>): void {
   const lines = [['', 'mount', 'list', 'read', 'MB/s', 'small', 'MB/s', 'server CPU', 'peak']];
   for (const [name, all] of samples) {
-    const middle = (pick: (each: Sample) => number): number => {
-      const sorted = all.map(pick).sort((a, b) => a - b);
-      return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-    };
-    const [read, small] = [middle((each) => each.read), middle((each) => each.small)];
+    const middleOf = (pick: (each: Sample) => number): number => middle(all.map(pick));
+    const [read, small] = [middleOf((each) => each.read), middleOf((each) => each.small)];
     lines.push([
       name,
-      `${middle((each) => each.mount).toFixed(2)} s`,
-      `${middle((each) => each.list).toFixed(2)} s`,
+      `${middleOf((each) => each.mount).toFixed(2)} s`,
+      `${middleOf((each) => each.list).toFixed(2)} s`,
       `${read.toFixed(2)} s`,
       (300 / read).toFixed(0),
       `${small.toFixed(2)} s`,
       (100 / small).toFixed(0),
-      `${middle((each) => each.server).toFixed(2)} s`,
-      `${middle((each) => each.memory).toFixed(0)} MiB`,
+      `${middleOf((each) => each.server).toFixed(2)} s`,
+      `${middleOf((each) => each.memory).toFixed(0)} MiB`,
     ]);
   }
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? [];
-  for (const line of lines) {
-    process.stdout.write(
-      `${line.map((cell, n) => (n === 0 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join('  ')}\n`,
-    );
-  }
+  console.log(markdownTable(lines));
 }

@@ -1,36 +1,34 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { unmountImage } from '../src/composefs/mount/unmount.js';
-import { type Measurement, measure, median } from './measure.js';
+import { unmountImage } from '../../src/composefs/mount/unmount.js';
+import { commandPath } from '../../test/support/paths.js';
+import { type Measurement, measure, median } from '../measure.js';
 
 /**
  * How long mounting takes beyond the start of Node itself, as root.
  *
- *     COMPOSEFS_BENCH_IMAGES=DIR node dist/bench/mount.js
+ *     COMPOSEFS_TEST_IMAGES=DIR node dist/bench/special/mount.js
  *
  * DIR holds OCI layouts; `python:gzip` is used. COMPOSEFS_BENCH_RUNS (11) sets the number of runs; the medians and the
  * fastest are printed, as other load can only add. COMPOSEFS_RS_CFSCTL names the reference, which is then timed as well.
  */
 
 const runs = Number(process.env['COMPOSEFS_BENCH_RUNS'] ?? 11);
-const images = process.env['COMPOSEFS_BENCH_IMAGES'];
+const images = process.env['COMPOSEFS_TEST_IMAGES'];
 const reference = process.env['COMPOSEFS_RS_CFSCTL'];
 if (images === undefined) {
-  console.error('COMPOSEFS_BENCH_IMAGES must name a folder with the OCI layout `python`');
+  console.error('COMPOSEFS_TEST_IMAGES must name a folder with the OCI layout `python`');
   process.exit(1);
 }
-// Node reads that file whenever it starts, which takes longer than all the rest.
-delete process.env['NODE_EXTRA_CA_CERTS'];
 
 const directory = mkdtempSync(join(tmpdir(), 'composefs-bench-'));
 const repo = join(directory, 'repo');
 const mountPoint = join(directory, 'mnt');
 mkdirSync(mountPoint);
 const node = process.execPath;
-const cfsctl = [node, fileURLToPath(new URL('../bin/cfsctl.js', import.meta.url))];
-const mountComposefs = [node, fileURLToPath(new URL('../bin/mount.composefs.js', import.meta.url))];
+const cfsctl = [node, commandPath('cfsctl')];
+const mountComposefs = [node, commandPath('mount.composefs')];
 
 function time(name: string, command: readonly string[], cleanUp?: () => void, base?: Measurement): Measurement {
   const measurements: Measurement[] = [];

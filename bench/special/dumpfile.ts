@@ -1,13 +1,13 @@
-/** Times of writing and reading a dumpfile of 200,000 entries: `node dist/bench/dumpfile.js [entries]`. */
+/** Times of writing and reading a dumpfile of 200,000 entries: `node dist/bench/special/dumpfile.js [entries]`. */
 
 import { performance } from 'node:perf_hooks';
-import type { ByteString } from '../src/bytes/byte-string.js';
-import { parseDumpfile } from '../src/composefs/dumpfile/parser.js';
-import { writeDumpfile } from '../src/composefs/dumpfile/writer.js';
-import { objectIdFromBytes } from '../src/composefs/fsverity/object-id.js';
-import { parseCDumpfile } from '../src/composefs/mkcomposefs/c-parser.js';
-import { Directory, Leaf } from '../src/composefs/tree/inode.js';
-import { NO_XATTRS, type Xattrs } from '../src/composefs/tree/stat.js';
+import type { ByteString } from '../../src/bytes/byte-string.js';
+import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
+import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
+import { objectIdFromBytes } from '../../src/composefs/fsverity/object-id.js';
+import { parseCDumpfile } from '../../src/composefs/mkcomposefs/c-parser.js';
+import { Directory, Leaf } from '../../src/composefs/tree/inode.js';
+import { NO_XATTRS, type Xattrs } from '../../src/composefs/tree/stat.js';
 
 const entries = Number(process.argv[2] ?? 200_000);
 

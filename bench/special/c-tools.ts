@@ -1,17 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { cCommand, noCTools } from '../test/support/c-tools.js';
-import { sharedPath } from '../test/support/paths.js';
+import { cCommand, noCTools } from '../../test/support/c-tools.js';
+import { commandPath, sharedPath } from '../../test/support/paths.js';
+import { type Measurement, measure, median } from '../measure.js';
+import { cell, markdownTable } from '../table.js';
 import { largeDump } from './large-dump.js';
-import { type Measurement, measure, median } from './measure.js';
 
 /**
  * Times `mkcomposefs --from-file` and `composefs-info dump` beside the C tools, Node's start included:
  *
- *     COMPOSEFS_C_MKCOMPOSEFS='/path/to/mkcomposefs' node dist/bench/c-tools.js [entries] [runs]
+ *     COMPOSEFS_C_MKCOMPOSEFS='/path/to/mkcomposefs' node dist/bench/special/c-tools.js [entries] [runs]
  *
  * on the dumpfile of the C test suite's `config.dump` where it is found, and on a generated one of 200,000 entries.
  * Runs of both alternate, so that both have the same share of whatever else the machine does; medians are printed.
@@ -19,11 +19,12 @@ import { type Measurement, measure, median } from './measure.js';
 
 const entries = Number(process.argv[2] ?? 200_000);
 const runs = Number(process.argv[3] ?? 5);
+const lines: string[][] = [['wall s / CPU s / peak MiB', 'ours', 'C', 'ratio']];
 const hasC = noCTools() === false;
 const work = mkdtempSync(join(tmpdir(), 'composefs-bench-'));
 
 function ours(name: string): string[] {
-  return [process.execPath, fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))];
+  return [process.execPath, commandPath(name)];
 }
 
 function compare(name: string, tool: 'mkcomposefs' | 'composefs-info', args: readonly string[]): void {
@@ -35,17 +36,9 @@ function compare(name: string, tool: 'mkcomposefs' | 'composefs-info', args: rea
     });
   }
   const [own, theirs] = results.map(median);
-  const cells = [name.padEnd(34), ...show(own), ...show(theirs)];
-  if (own !== undefined && theirs !== undefined) cells.push((own.wall / theirs.wall).toFixed(2).padStart(6));
-  console.log(`| ${cells.join(' | ')} |`);
-}
-
-function show(result: Measurement | undefined): string[] {
-  if (result === undefined) return [];
-  const { wall, cpu, peakMiB } = result;
-  return [`${(wall * 1000).toFixed(0)} ms`, `${(cpu * 1000).toFixed(0)} ms`, `${peakMiB.toFixed(0)} MiB`].map((cell) =>
-    cell.padStart(8),
-  );
+  if (own === undefined) return;
+  const cells = theirs === undefined ? [] : [cell(theirs), (own.wall / theirs.wall).toFixed(2)];
+  lines.push([name, cell(own), ...cells]);
 }
 
 function compareOn(name: string, dump: string): void {
@@ -58,11 +51,11 @@ function compareOn(name: string, dump: string): void {
 
 try {
   const start = median(Array.from({ length: runs }, () => measure([process.execPath, '-e', '0'])));
-  console.log(`start of Node alone: ${show(start).join(',')}`);
-  console.log('| | wall | cpu | memory | C: wall | cpu | memory | ratio |');
+  lines.push(['start of Node alone', cell(start)]);
   const config = sharedPath('vectors', 'dumpfiles', 'good', 'config.dump.gz');
   if (config !== undefined) compareOn('config.dump', gunzipSync(readFileSync(config)).toString('latin1'));
   compareOn(`${entries} entries`, [...largeDump(entries)].join(''));
+  console.log(markdownTable(lines));
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

@@ -1,24 +1,25 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { findInPath, runProgram } from '../test/support/programs.js';
-import { startDockerRegistry } from '../test/support/servers.js';
-import { type Measurement, measure, median } from './measure.js';
+import { commandPath } from '../../test/support/paths.js';
+import { findInPath, runProgram } from '../../test/support/programs.js';
+import { startDockerRegistry } from '../../test/support/servers.js';
+import { type Measurement, measure, median } from '../measure.js';
+import { cell, markdownTable } from '../table.js';
 
 /**
  * Times pulls of a real image from Debian's `docker-registry` over loopback HTTP: by `cfsctl`, by `skopeo copy`, and by
  * the reference's `cfsctl` (with skopeo) where `COMPOSEFS_RS_CFSCTL` names it; and by `cfsctl` from a layout, without a
  * registry. The programs take turns.
  *
- *     COMPOSEFS_BENCH_IMAGES=DIR node dist/bench/registry.js
+ *     COMPOSEFS_TEST_IMAGES=DIR node dist/bench/special/docker-registry.js
  *
  * DIR holds OCI layouts; `python` with the tag `gzip` is used, or what `COMPOSEFS_BENCH_IMAGE` (`NAME:TAG`) names.
  * `COMPOSEFS_BENCH_RUNS` (5) sets the number of runs, whose medians are printed; `COMPOSEFS_BENCH_DIR` where the files go.
  */
 
 const runs = Number(process.env['COMPOSEFS_BENCH_RUNS'] ?? 5);
-const images = process.env['COMPOSEFS_BENCH_IMAGES'] ?? '';
+const images = process.env['COMPOSEFS_TEST_IMAGES'] ?? '';
 const [name = '', tag = ''] = (process.env['COMPOSEFS_BENCH_IMAGE'] ?? 'python:gzip').split(':');
 const reference = process.env['COMPOSEFS_RS_CFSCTL'];
 const layout = join(images, name);
@@ -27,7 +28,7 @@ for (const program of ['skopeo', 'docker-registry']) {
   if (findInPath(program) === undefined) fail(`${program} is not installed`);
 }
 if (!existsSync(join(layout, 'index.json')))
-  fail(`COMPOSEFS_BENCH_IMAGES must name a folder with the OCI layout ${name}`);
+  fail(`COMPOSEFS_TEST_IMAGES must name a folder with the OCI layout ${name}`);
 
 function fail(why: string): never {
   console.error(why);
@@ -41,7 +42,7 @@ interface Contestant {
   readonly command: (directory: string) => readonly string[];
 }
 
-const cfsctl = [process.execPath, fileURLToPath(new URL('../bin/cfsctl.js', import.meta.url))];
+const cfsctl = [process.execPath, commandPath('cfsctl')];
 const work = mkdtempSync(join(process.env['COMPOSEFS_BENCH_DIR'] ?? tmpdir(), 'composefs-bench-'));
 
 function freshRepository(program: readonly string[]): (directory: string) => void {
@@ -105,17 +106,9 @@ try {
   const results = entries.map(({ contestant, measurements }) => ({ name: contestant.name, ...median(measurements) }));
   const first = results[0]?.wall ?? Number.NaN;
   console.log(`${name}:${tag}, medians of ${runs}; the ratio is that of our docker:// pull to it\n`);
-  console.log(row(['', 'wall', 'cpu', 'peak', 'ratio']));
-  console.log(row(['---', '---:', '---:', '---:', '---:']));
-  for (const { name: who, wall, cpu, peakMiB } of results) {
-    const ratio = (first / wall).toFixed(2);
-    console.log(row([who, `${wall.toFixed(2)} s`, `${cpu.toFixed(2)} s`, `${peakMiB.toFixed(0)} MiB`, ratio]));
-  }
+  const lines = results.map((result) => [result.name, cell(result), (first / result.wall).toFixed(2)]);
+  console.log(markdownTable([['', 'wall s / CPU s / peak MiB', 'ratio'], ...lines]));
 } finally {
   await registry.stop();
   rmSync(work, { recursive: true, force: true });
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.map((cell, index) => (index === 0 ? cell.padEnd(20) : cell.padStart(8))).join(' | ')} |`;
 }

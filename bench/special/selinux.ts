@@ -1,16 +1,16 @@
 import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { selabelFromDir } from '../src/boot/selinux/label-tree.js';
-import { readPolicy } from '../src/boot/selinux/policy.js';
-import { policyOfDirectory } from '../src/boot/selinux/policy-source.js';
-import { byteStringFrom } from '../src/bytes/byte-string.js';
-import { Directory, Leaf, type LeafContent } from '../src/composefs/tree/inode.js';
-import { NO_XATTRS, type Stat } from '../src/composefs/tree/stat.js';
+import { selabelFromDir } from '../../src/boot/selinux/label-tree.js';
+import { readPolicy } from '../../src/boot/selinux/policy.js';
+import { policyOfDirectory } from '../../src/boot/selinux/policy-source.js';
+import { byteStringFrom } from '../../src/bytes/byte-string.js';
+import { Directory, Leaf, type LeafContent } from '../../src/composefs/tree/inode.js';
+import { NO_XATTRS, type Stat } from '../../src/composefs/tree/stat.js';
 
 /**
  * How much processor time SELinux labels take.
  *
- *     COMPOSEFS_BENCH_POLICY=ROOT [COMPOSEFS_BENCH_PATHS=DIR] node dist/bench/selinux.js
+ *     COMPOSEFS_BENCH_POLICY=ROOT [COMPOSEFS_BENCH_PATHS=DIR] node dist/bench/special/selinux.js
  *
  * The policy is that of ROOT (`ROOT/etc/selinux/config`); the paths are those below DIR (`/`), as if it were the root,
  * COMPOSEFS_BENCH_COUNT (50,000) of them. COMPOSEFS_BENCH_RUNS (5) sets the number of runs, each with the policy read anew.

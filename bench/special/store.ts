@@ -1,17 +1,17 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Repository } from '../src/composefs/repository/index.js';
-import { pull } from '../src/oci/import/pull.js';
-import { AMD64, buildImage, LayoutBuilder } from '../test/support/oci-fixtures.js';
-import { commandPath } from '../test/support/paths.js';
-import { tarArchive, tarDirectory, tarFile } from '../test/support/tar-builder.js';
-import { xoshiroBytes } from '../test/support/xoshiro.js';
-import { measure, median } from './measure.js';
+import { Repository } from '../../src/composefs/repository/index.js';
+import { pull } from '../../src/oci/import/pull.js';
+import { AMD64, buildImage, LayoutBuilder } from '../../test/support/oci-fixtures.js';
+import { commandPath } from '../../test/support/paths.js';
+import { tarArchive, tarDirectory, tarFile } from '../../test/support/tar-builder.js';
+import { xoshiroBytes } from '../../test/support/xoshiro.js';
+import { measure, median } from '../measure.js';
 
 /**
  * Makes a repository of many images that share layers, unless it is there, and times the verbs that only read.
  *
- *     node dist/bench/store.js DIR [IMAGES] [FILES]
+ *     node dist/bench/special/store.js DIR [IMAGES] [FILES]
  *
  * IMAGES (50) images of 4 layers: the first is one of 3 bases, the others are shared by about half of the images. FILES
  * (200) files of 512 bytes are in a layer, four times as many in a base; one of its own, with one file, is on top of each
@@ -20,7 +20,7 @@ import { measure, median } from './measure.js';
  */
 
 const [folder, imagesText = '50', filesText = '200'] = process.argv.slice(2);
-if (folder === undefined) throw new Error('usage: node dist/bench/store.js DIR [IMAGES] [FILES]');
+if (folder === undefined) throw new Error('usage: node dist/bench/special/store.js DIR [IMAGES] [FILES]');
 const count = Number(imagesText);
 const files = Number(filesText);
 const path = join(folder, 'repo');
