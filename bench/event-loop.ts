@@ -29,7 +29,6 @@ import {
   ociFsck,
   openConfig,
   openImageFiles,
-  openStores,
   parseOciDigest,
   prepareBoot,
   pruneTags,
@@ -216,10 +215,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   upgradeRepo: () => upgradeRepo(repo),
   imageUsage: () => imageUsage(repo, { layers: true }),
   storeUsage: () => storeUsage(repo),
-  why: async () => {
-    const graph = await composefs.ReferenceGraph.read(repo);
-    await composefs.reasonsFor(graph, findKept(repo, image.layerVerity(diffId) ?? '').id as never);
-  },
+  why: () => composefs.findReasons(repo, findKept(repo, image.layerVerity(diffId) ?? '').id),
   imageHistory: () => imageHistory(repo, image),
   compareImages: () => compareImages(repo, { kind: 'image', image }, { kind: 'image', image: other }),
   matchDigest: () => matchDigest(repo, image, 'ab'.repeat(32)),
@@ -240,7 +236,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   pushImage: () => pushImage(repo, image, `docker://${host}/large:1`, { tlsVerify: false } as never),
   readDirectory: async () =>
     composefs.readDirectory('/usr/include', {
-      destination: { kind: 'repository', store: repo.objects.options },
+      destination: { kind: 'repository', objects: repo.objects },
     } as never),
   bootImage: async () => bootImage(repo, image.manifestDigest),
   checkBoot: () => checkBoot(repo, image),
@@ -257,11 +253,7 @@ const calls: Record<string, () => Promise<unknown>> = {
     await (await mount(repo, image, target, { with: 'fuse' })).unmount();
   },
   inspectMachine: () => inspectMachine(path),
-  listStoredImages: async () => {
-    const stores = openStores();
-    for (const store of stores.stores) listStoredImages(store);
-    stores.close();
-  },
+  listStoredImages: async () => listStoredImages(),
 };
 
 for (const [name, call] of Object.entries(calls)) {

@@ -7,7 +7,7 @@ const { repo } = await Repository.ensure(path, { algorithm: 'sha256', insecure: 
 try {
   // Nothing that is stored may be collected before the image has its name.
   const id = await repo.hold(async () => {
-    const tree = await readDirectory(directory, { destination: { kind: 'repository', store: repo.storeOptions } });
+    const tree = await readDirectory(directory, { destination: { kind: 'repository', objects: repo.objects } });
     return await repo.commitImage(tree, name);
   });
   await repo.syncNames();

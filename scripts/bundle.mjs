@@ -4,7 +4,8 @@
 // CommonJS, which both `import` and `require` take: Node's loader of ES modules takes 5 ms to start and twice as long for
 // each file.
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, extname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
@@ -41,11 +42,11 @@ await writeBundle(byName(commands.filter(([command]) => command === SINGLE)), IN
 await writeBundle(
   byName([...commands.filter(([command]) => command !== SINGLE), ...threads, ...Object.entries(faces)]),
 );
-await writeDeclarations();
 
 // Makes the files CommonJS, and is what they find when they ask for the package's version.
 const scope = { name, version, type: 'commonjs', exports: { './package.json': './package.json' } };
 writeFileSync(join(OUTPUT, 'package.json'), `${JSON.stringify(scope, null, 2)}\n`);
+await writeDeclarations();
 for (const [id, licence] of Object.entries(IN_SINGLE)) {
   copyFileSync(join('node_modules', id, licence), join(OUTPUT, `LICENSE-${id}${extname(licence)}`));
 }
@@ -104,10 +105,6 @@ async function writeDeclarations() {
       },
       dts(),
     ],
-    onLog: (level, log, handle) => {
-      // Types that a face uses and does not export: test/package/ has an eye on them.
-      if (log.plugin !== 'dts') handle(level, log);
-    },
   });
   await bundle.write({
     dir: OUTPUT,
@@ -118,6 +115,26 @@ async function writeDeclarations() {
     chunkFileNames: '[name].d.ts',
   });
   await bundle.close();
+  for (const face of Object.keys(faces)) markTypes(join(OUTPUT, `${face}.d.ts`), join(OUTPUT, `${face}.js`));
+}
+
+/** A class that a face exports as a type only is none to its users, who can neither make one nor ask for it. */
+function markTypes(declarations, code) {
+  const values = new Set(Object.keys(createRequire(import.meta.url)(resolve(code))));
+  const text = readFileSync(declarations, 'utf8').replace(
+    /^export \{([^}]*)\}( from '[^']*')?;$/gm,
+    (_, list, from = '') => {
+      const names = list.split(',').map((name) => name.trim());
+      const isValue = (name) => values.has(name.replace(/^.* as /, ''));
+      const exported = [names.filter(isValue), names.filter((name) => !isValue(name))];
+      return exported
+        .flatMap((some, index) =>
+          some.length > 0 ? `export ${index === 1 ? 'type ' : ''}{ ${some.join(', ')} }${from};` : [],
+        )
+        .join('\n');
+    },
+  );
+  writeFileSync(declarations, text);
 }
 
 /** Modules that are started by their file name, as threads or processes: they must lie beside the code that does. */

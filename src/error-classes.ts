@@ -2,7 +2,7 @@
 
 export { AndroidBootError } from './boot/formats/android-boot.js';
 export { UkiError } from './boot/formats/uki.js';
-export { HexParseError } from './bytes/hex.js';
+export { type HexErrorKind, HexParseError } from './bytes/hex.js';
 export { DumpfileError } from './composefs/dumpfile/dumpfile-error.js';
 export { ErofsReaderError, type ErofsReaderErrorKind } from './composefs/erofs/reader/errors.js';
 export { InvalidTreeError, type InvalidTreeKind } from './composefs/erofs/writer/invalid-tree-error.js';
@@ -12,6 +12,7 @@ export {
   EnableVerityError,
   type EnableVerityErrorKind,
   MeasureVerityError,
+  type MeasureVerityErrorKind,
 } from './composefs/fsverity/verity-error.js';
 export {
   RepositoryClosedError,
@@ -45,14 +46,14 @@ export {
 } from './errors.js';
 export { JsonError } from './json/json.js';
 export { SystemError } from './linux/errno.js';
-export { BlobError, ImageSourceError } from './oci/blob/blob-error.js';
+export { BlobError, ImageSourceError, type SourceErrorCode } from './oci/blob/blob-error.js';
 export { AuthFileError } from './oci/containers-config/auth-file.js';
-export { CredentialHelperError } from './oci/containers-config/credential-helper.js';
+export { CredentialHelperError, MissingHelperError } from './oci/containers-config/credential-helper.js';
 export { RegistriesConfError } from './oci/containers-config/registries-conf.js';
 export { LayerError } from './oci/layer/tar-entry.js';
 export { OciDigestError } from './oci/model/digest.js';
 export { ImageReferenceError } from './oci/model/image-reference.js';
-export { RegistryError, type RegistryErrorDetails } from './oci/model/registry-error.js';
+export { RegistryError, type RegistryErrorCode, type RegistryErrorDetails } from './oci/model/registry-error.js';
 export { DocumentError } from './oci/model/schema.js';
 export { RefNameError } from './oci/model/tag.js';
 export { PolicyRejection } from './oci/signatures/check-policy.js';

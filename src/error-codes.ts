@@ -277,11 +277,10 @@ export const ERROR_CODES = {
   },
 } as const;
 
-type Catalogue = typeof ERROR_CODES;
 /** What codes are about. */
-export type ErrorDomain = keyof Catalogue;
+export type ErrorDomain = keyof typeof ERROR_CODES;
 /** The codes of a domain: `ErrorCodeOf<'registry'>`. */
-export type ErrorCodeOf<Domain extends ErrorDomain> = { [D in Domain]: keyof Catalogue[D] }[Domain];
+export type ErrorCodeOf<Domain extends ErrorDomain> = { [D in Domain]: keyof (typeof ERROR_CODES)[D] }[Domain];
 /** The name of an error of the system (errno(3)), such as `ENOENT`. */
 export type SystemErrorCode = `E${Uppercase<string>}`;
 /** What the code of an error of this package can be. */

@@ -10,6 +10,7 @@ export {
   type Outcome,
 } from './doctor/index.js';
 export { ComposefsError, errorChain, errorCode, findCause, fullMessage } from './errors.js';
+export type { FuseRepository } from './fuse/image-source.js';
 export { type MountEitherOptions, mountEither, type ServeEitherOptions, serveEither } from './fuse/mount-either.js';
 export { FuseMount, mountFuse, type ServeFuseOptions, serveFuse } from './fuse/mount-fuse.js';
 export type { FuseMountOptions } from './fuse/mount-plan.js';
@@ -23,4 +24,10 @@ export {
   type ProgressUnit,
   type SharedReporter,
 } from './progress.js';
-export { type ListedImage, listStoredImages, type OpenStores, openStores } from './storage/index.js';
+export {
+  type ListedImage,
+  listStoredImages,
+  type StoreChoice,
+  type StoreDriver,
+  type StoredImages,
+} from './storage/index.js';

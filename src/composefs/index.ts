@@ -11,18 +11,12 @@ export {
   byteStringToText,
 } from '../bytes/byte-string.js';
 export type { LongCallOptions } from '../threads/jobs.js';
-export { type Reason, type ReasonStep, reasonsFor } from './account/reasons.js';
-export {
-  type GraphOptions,
-  type GraphRoot,
-  type GraphStream,
-  ReferenceGraph,
-  type RootGroup,
-} from './account/reference-graph.js';
+export { findReasons, type Reason, type ReasonStep } from './account/reasons.js';
+export type { GraphOptions } from './account/reference-graph.js';
 export type { Usage } from './account/usage.js';
 export { ASPECTS, type Aspect } from './compare/aspects.js';
-export type { ComparableTree, EntryType, TreeEntry } from './compare/comparable-tree.js';
-export { type CompareOptions, compareTrees } from './compare/compare-trees.js';
+export type { EntryType } from './compare/comparable-tree.js';
+export type { CompareOptions } from './compare/compare-trees.js';
 export {
   type Difference,
   type DifferenceKind,
@@ -30,9 +24,7 @@ export {
   type EntryState,
   summarise,
 } from './compare/difference.js';
-export { DirectoryTree } from './compare/directory-tree.js';
 export { type DifferenceGroup, groupDifferences } from './compare/group-differences.js';
-export { ImageTree } from './compare/image-tree.js';
 export { parseDumpfile } from './dumpfile/parser.js';
 export { dumpSingleDir, dumpSingleFile, writeDumpfile } from './dumpfile/writer.js';
 export {
@@ -84,24 +76,28 @@ export {
   isFsckOk,
 } from './repository/fsck/fsck-result.js';
 export { formatGcResult, type GcResult, type GcResultWire, gcResultToWire } from './repository/gc/gc.js';
+export type { SweptFiles } from './repository/gc/gc-leftovers.js';
 export type { RepositoryConfig } from './repository/init.js';
 export { systemPath, userPath } from './repository/location.js';
 export { inferRepoAlgorithm, readRepoAlgorithm } from './repository/metadata/algorithm.js';
 export type { RepositoryFeatures, RepositoryMetadata } from './repository/metadata/metadata.js';
 export { resetMetadata } from './repository/metadata/reset-metadata.js';
+export type { Category } from './repository/names/category.js';
 export type { OpenImage } from './repository/names/open-image.js';
+export type { OpenStreamOptions } from './repository/names/open-stream.js';
 export type { RefEntry } from './repository/names/refs.js';
 export type { StreamNames } from './repository/names/streams.js';
 export type { RepositoryHost } from './repository/objects/host.js';
-export { ObjectStore, type ObjectStoreOptions } from './repository/objects/object-store.js';
+export type { ObjectStore } from './repository/objects/object-store.js';
+export type { ObjectStoreMethod, StoredObject } from './repository/objects/stored-object.js';
 export type { OpenOptions } from './repository/open.js';
 export { type FsckOptions, ReadableRepository } from './repository/readable-repository.js';
 export { type EnsureStatus, type GcOptions, Repository } from './repository/repository.js';
 export type { ContentDestination } from './scan/file-contents.js';
 export { type ReadDirectoryOptions, readDirectory } from './scan/read-directory.js';
 export type { HardlinkBehavior } from './scan/scan.js';
-export { type SplitStreamData, SplitStreamReader } from './splitstream/reader.js';
-export { SplitStreamWriter } from './splitstream/writer.js';
+export type { SplitStreamData, SplitStreamReader } from './splitstream/reader.js';
+export type { SplitStreamWriter } from './splitstream/writer.js';
 export {
   Directory,
   deviceNumbers,
@@ -133,5 +129,6 @@ export {
   type ReadFileOptions,
   type ReadStreamOptions,
 } from './view/image-file-system.js';
-export { ImageDirent, ImageStats } from './view/image-stats.js';
+export type { FileTypeTests, ImageDirent, ImageStats } from './view/image-stats.js';
+export type { ObjectOpener } from './view/object-content.js';
 export { type ImageHost, type OpenImageFileSystemOptions, openImageFileSystem } from './view/open-image.js';

@@ -13,7 +13,7 @@ export class SystemError extends ComposefsError {
   /** The call or ioctl, by the name of its manual page. */
   readonly syscall: string;
 
-  /** @param detail more that the kernel said. */
+  /** @internal @param detail more that the kernel said. */
   constructor(errno: number, syscall: string, subject: Subject, detail = '') {
     super(
       knownCode(errnoName(errno)),

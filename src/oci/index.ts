@@ -1,6 +1,6 @@
 /** OCI images in a composefs repository. The names are those of the `composefs-oci` crate, in camelCase. */
 
-export type { StoreChoice } from '../storage/index.js';
+export type { TarRules } from '../tar/header.js';
 export { findKept, type KeptThing } from './account/find-kept.js';
 export {
   type FileCount,
@@ -42,17 +42,19 @@ export { type PrepareBootOptions, type PreparedBoot, prepareBoot } from './boot/
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
 export type { ImageRules, RuleName } from './compare/image-rules.js';
 export { type DigestMatch, type MatchOptions, matchDigest } from './compare/match-digest.js';
-export { type Credentials, findCredentials } from './containers-config/credentials.js';
+export { type Credentials, findCredentials, type OnMissingHelper } from './containers-config/credentials.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
 export { type ExportTarget, type ExportTransport, parseExportTarget, STANDARD_OUTPUT } from './export/export-target.js';
 export type { Recompression } from './export/layer-compression.js';
-export { findFiles } from './files/find-files.js';
+export type { Content } from './export/outgoing-content.js';
+export type { OutgoingOptions } from './export/outgoing-image.js';
+export { type FoundFile, findFiles } from './files/find-files.js';
 export { type ImageFilesOptions, openImageFiles } from './files/image-files.js';
 export { openLayerFiles } from './files/layer-files.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
-export type { RetryPolicy } from './http/retry.js';
+export type { RetryObserver, RetryPolicy } from './http/retry.js';
 export type { HttpTimeouts } from './http/timeouts.js';
 export type { DigestExplanation, MtimeRule } from './import/explain-digest.js';
 export { type ImportLayerOptions, importLayer } from './import/import-layer.js';
@@ -64,15 +66,16 @@ export {
   totalObjects,
 } from './import/import-stats.js';
 export { pull } from './import/pull.js';
+export { type PulledStreams, pullImage } from './import/pull-image.js';
 export type { PulledImage, PulledLayer, PullOptions, PullResult } from './import/pull-options.js';
-export { type UpgradeResult, upgradeRepo } from './import/upgrade.js';
+export { type UpgradeOptions, type UpgradeResult, upgradeRepo } from './import/upgrade.js';
 export { processEntry } from './layer/apply-layer.js';
 export { type CreateFilesystemOptions, createFilesystem, type FilesystemOptions } from './layer/filesystem.js';
 export { type InspectLayerOptions, layerDumpfile, layerInfo, layerTar } from './layer/inspect-layer.js';
 export type { LayerInfo, SplitstreamInfo } from './layer/layer-info.js';
 export { LAYER_RULES, type LayerRules } from './layer/layer-rules.js';
 export { readTarEntries, type TarEntry, type TarItem } from './layer/tar-entry.js';
-export type { ConfigDocument, ImageConfiguration } from './model/config.js';
+export type { ConfigDocument, ContainerConfig, HistoryEntry, ImageConfiguration } from './model/config.js';
 export type { Descriptor } from './model/descriptor.js';
 export { extractDiffIds, extractLayerIds } from './model/diff-ids.js';
 export { digestEncoded, OciDigest, parseOciDigest, sha256ContentDigest } from './model/digest.js';
@@ -80,8 +83,11 @@ export type { LayerLimits } from './model/layer-limits.js';
 export type { ImageManifest, ManifestDocument } from './model/manifest.js';
 export { isTarMediaType } from './model/media-types.js';
 export { hostPlatform, type Platform, parsePlatform } from './model/platform.js';
+export type { RegistryReference } from './model/registry-reference.js';
+export type { Document, KeySet } from './model/schema.js';
 export { type MountOptions, mount } from './mount/mount.js';
 export { type PushOptions, type PushResult, parsePushReference, pushImage } from './push/push-image.js';
+export type { BlobOutcome, PushTargetOptions } from './push/push-target.js';
 export { type LoginOptions, type LoginTarget, listLogins, login, logout, parseLoginTarget } from './registry/login.js';
 export type { ReadVia } from './sources/image-source.js';
 export { listLayoutTags } from './sources/oci-layout.js';

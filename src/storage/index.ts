@@ -2,7 +2,7 @@
 
 export { type FoundImage, findImage, type ShortNames } from './find-image.js';
 export { type FoundLayer, findLayers } from './find-layers.js';
-export { type ListedImage, listStoredImages } from './list-images.js';
+export { type ListedImage, listStoredImages, type StoredImages } from './list-images.js';
 export { type OpenStores, openStores, type StoreFailure, tryOpenStores } from './open-stores.js';
 export { type LayerFile, rebuildTar, requireUnchangedFiles, type TarReceiver } from './rebuild-tar.js';
 export type { ImageRecord, LayerRecord } from './records.js';

@@ -1,29 +1,71 @@
-import type { ImageRecord, LayerRecord } from './records.js';
-import type { ContainerStore } from './store.js';
+import { openStores } from './open-stores.js';
+import type { LayerRecord } from './records.js';
+import type { ContainerStore, StoreDriver } from './store.js';
+import type { StoreChoice } from './store-locations.js';
 
-/** An image of a store, for listings. */
+/** An image in a store of podman, buildah or CRI-O. */
 export interface ListedImage {
-  readonly store: ContainerStore;
-  readonly record: ImageRecord;
+  /** The directory of the store. */
+  readonly store: string;
+  readonly driver: StoreDriver;
+  /** Normally the digest of the config, 64 hex digits. */
+  readonly id: string;
+  readonly names: readonly string[];
+  /** As the store has it; not checked. */
+  readonly manifestDigest: string | undefined;
+  /** RFC 3339, as the config has it. */
+  readonly created: string | undefined;
   /** How many layers lie above each other. */
   readonly layerCount: number;
   /** Bytes of their tars; undefined if the store does not know. */
   readonly size: number | undefined;
 }
 
+/** What {@link listStoredImages} has found. */
+export interface StoredImages {
+  readonly images: readonly ListedImage[];
+  /** Stores that cannot be read, and why. */
+  readonly failures: readonly { readonly store: string; readonly error: unknown }[];
+}
+
 /** containers/storage makes no more layers of one image; what `parent` says may lead in a circle. */
 const MAX_LAYERS = 500;
 
-/** The images of a store in the order in which it has them. @throws StoreError `INVALID_STORE` */
-export function listStoredImages(store: ContainerStore): ListedImage[] {
+/**
+ * The images in the stores of container engines, each of which can be pulled as `containers-storage:NAME`.
+ *
+ * @param choice by default the stores that podman would use.
+ * @throws StoreError `STORE_NOT_FOUND` if there is none, `INVALID_STORE` if none can be read, `INVALID_STORAGE_CONF`
+ */
+export function listStoredImages(choice: StoreChoice = {}): StoredImages {
+  const { stores, close } = openStores(choice);
+  const images: ListedImage[] = [];
+  const failures: { store: string; error: unknown }[] = [];
+  try {
+    for (const store of stores) {
+      try {
+        images.push(...imagesOf(store));
+      } catch (error) {
+        failures.push({ store: store.root, error });
+      }
+    }
+  } finally {
+    close();
+  }
+  return { images, failures };
+}
+
+/** In the order in which the store has them. @throws StoreError `INVALID_STORE` */
+function imagesOf(store: ContainerStore): ListedImage[] {
   const layers = new Map(store.layers().map((layer) => [layer.id, layer]));
-  return store.images().map((record) => {
-    const chain = chainOf(record.topLayer, layers);
+  return store.images().map(({ id, names, digest, created, topLayer }) => {
+    const chain = chainOf(topLayer, layers);
     const sizes = chain.map(({ diffSize }) => diffSize);
     const size = sizes.every((each) => each !== undefined)
       ? sizes.reduce((sum: number, each) => sum + (each ?? 0), 0)
       : undefined;
-    return { store, record, layerCount: chain.length, size };
+    const { root, driver } = store;
+    return { store: root, driver, id, names, manifestDigest: digest, created, layerCount: chain.length, size };
   });
 }
 

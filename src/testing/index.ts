@@ -1,5 +1,6 @@
 /** Support for tests of programs that talk to registries: `composefs-oci/testing`. */
 
+export type { ImageIndex } from '../oci/model/index-document.js';
 export { RecordingReporter } from '../progress.js';
 export type { Fault, FaultCondition, FaultHandle } from './fault.js';
 export type { ManifestInput } from './image-content.js';

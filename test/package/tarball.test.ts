@@ -89,9 +89,9 @@ test('a class is the same from whichever face', () => {
   const printed = run(
     'same.mjs',
     `import { ComposefsError, composefs } from 'composefs-oci';
-     import { ObjectStore } from 'composefs-oci/composefs';
+     import { Repository } from 'composefs-oci/composefs';
      import { OciImageNotFound, ComposefsError as Base } from 'composefs-oci/errors';
-     console.log(Base === ComposefsError, composefs.ObjectStore === ObjectStore, new OciImageNotFound('x') instanceof ComposefsError);`,
+     console.log(Base === ComposefsError, composefs.Repository === Repository, new OciImageNotFound('x') instanceof ComposefsError);`,
   );
   assert.equal(printed, 'true true true\n');
 });

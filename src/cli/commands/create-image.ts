@@ -18,7 +18,7 @@ export async function createImage(
   await withRepository(context, async (repo) => {
     repo.ensureWritable();
     const id = await repo.hold(async () => {
-      const destination = { kind: 'repository', store: repo.objects.options } as const;
+      const destination = { kind: 'repository', objects: repo.objects } as const;
       return await repo.commitImage(await readTree(path, options, destination), name);
     });
     await repo.sync();

@@ -1,4 +1,4 @@
-import { type ContentDestination, type Directory, ObjectStore, readDirectory } from '../../composefs/index.js';
+import { type ContentDestination, type Directory, readDirectory } from '../../composefs/index.js';
 import { withContextAsync } from '../../errors.js';
 import { transformForOci } from '../../index.js';
 import type { FileSystemOptions } from '../context/options.js';
@@ -18,6 +18,6 @@ export async function readTree(
 /** Both ways give the same tree; what is stored is what a machine will boot from, and so is looked at. */
 async function makeBootable(root: Directory, path: string, destination: ContentDestination): Promise<void> {
   const { transformForBoot, transformForBootFromDir } = await import('../../boot/transform.js');
-  if (destination.kind === 'repository') transformForBoot(root, new ObjectStore(destination.store));
+  if (destination.kind === 'repository') transformForBoot(root, destination.objects);
   else transformForBootFromDir(root, path);
 }

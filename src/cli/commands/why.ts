@@ -1,4 +1,4 @@
-import { objectPathname, type Reason, type ReasonStep, ReferenceGraph, reasonsFor } from '../../composefs/index.js';
+import { findReasons, objectPathname, type Reason, type ReasonStep } from '../../composefs/index.js';
 import { findKept, type KeptThing, tagOfRef } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
@@ -11,7 +11,7 @@ export interface WhyOptions {
 export async function why(context: Context, text: string, options: WhyOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
     const thing = findKept(repo, text);
-    const reasons = reasonsFor(await ReferenceGraph.read(repo, { threads: 0 }), thing.id);
+    const reasons = await findReasons(repo, thing.id, { threads: 0 });
     if (options.json) return await context.output.json(describe(thing, reasons));
     await context.output.lines(lines(thing, reasons));
   });

@@ -1,5 +1,7 @@
 import type { ObjectId } from '../fsverity/object-id.js';
-import type { ReferenceGraph, RootGroup } from './reference-graph.js';
+import type { Category } from '../repository/names/category.js';
+import type { RepositoryHost } from '../repository/objects/host.js';
+import { type GraphOptions, ReferenceGraph } from './reference-graph.js';
 
 /** A step from a stream or image to what it needs. */
 export interface ReasonStep {
@@ -11,7 +13,13 @@ export interface ReasonStep {
 }
 
 /** Why something stays: references to an entry, and the shortest way from there. */
-export interface Reason extends RootGroup {
+export interface Reason {
+  readonly category: Category;
+  /** The name of the entry. */
+  readonly name: string;
+  readonly id: ObjectId;
+  /** Paths in the repository. */
+  readonly refs: readonly string[];
   /** None if the entry is the thing itself. */
   readonly steps: readonly ReasonStep[];
 }
@@ -21,7 +29,20 @@ interface Link {
   readonly to: number;
 }
 
-/** All entries with references that keep an object alive, with the shortest way from each. None: it is garbage. */
+/**
+ * All entries with references that keep an object alive, with the shortest way from each. None: it is garbage.
+ *
+ * @throws ComposefsError where a collection would fail as well: `DANGLING_REF`, `UNEXPECTED_FILE_TYPE`, …
+ */
+export async function findReasons(
+  repository: RepositoryHost,
+  id: ObjectId,
+  options: GraphOptions = {},
+): Promise<Reason[]> {
+  return reasonsFor(await ReferenceGraph.read(repository, options), id);
+}
+
+/** {@link findReasons} in a graph that is read already. */
 export function reasonsFor(graph: ReferenceGraph, id: ObjectId): Reason[] {
   const target = graph.numberOf(id);
   if (target === undefined) return [];

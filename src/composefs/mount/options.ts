@@ -11,7 +11,10 @@ export interface ErofsMountOptions extends MountRestrictions {
   readonly noAcl?: boolean;
 }
 
-export interface MountOptions extends ErofsMountOptions {
+/** How the kernel mounts an image. */
+export interface MountOptions extends MountRestrictions {
+  /** Ignore access control lists. */
+  readonly noAcl?: boolean;
   /** A writable layer on top: directories of one file system, `O_PATH` is enough. */
   readonly overlay?: { readonly upperFd: number; readonly workFd: number };
   /** What the mount table shows as the source of the mount. Default `composefs:` and the name of the image. */

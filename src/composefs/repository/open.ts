@@ -1,17 +1,25 @@
 import { resolve } from 'node:path';
+import type { ProgressReporter } from '../../progress.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { RepositoryOpenError } from './directory/open-error.js';
-import { type OpenRootOptions, RepositoryRoot } from './directory/root.js';
-import { type LockOptions, RepositoryLock } from './lock/lock.js';
+import { RepositoryRoot } from './directory/root.js';
+import { RepositoryLock } from './lock/lock.js';
 import { checkCompatible, type RepositoryAccess, type RepositoryMetadata } from './metadata/metadata.js';
 import { readMetadata, readMetadataFile, type StoredMetadata } from './metadata/metadata-file.js';
 import { OBJECTS } from './objects/object-store.js';
 
-export interface OpenOptions extends OpenRootOptions, LockOptions {
+/** How a repository is opened. */
+export interface OpenOptions {
   /** Refuse a repository of another algorithm. Default: take what the repository has. */
   readonly algorithm?: HashAlgorithm | undefined;
   /** Do without fs-verity even if the repository was made with it (spec 10 §9). */
   readonly insecure?: boolean | undefined;
+  /** As root, write also where the directory belongs to another user. Default false. */
+  readonly allowForeignOwner?: boolean | undefined;
+  /** Stops waiting for the lock. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gets a warning that says who has the lock, if that takes longer than a second. */
+  readonly progress?: ProgressReporter | undefined;
 }
 
 /** A repository directory, open and locked. */

@@ -33,9 +33,10 @@ const loadCalls = () => import('./long-calls.js');
  * A class of its own so that a command that mounts does not load all that can store.
  */
 export class ReadableRepository implements RepositoryHost {
-  /** The open directory, and the way to what is in it. */
+  /** @internal The open directory, and the way to what is in it. */
   readonly root: RepositoryRoot;
   readonly metadata: RepositoryMetadata;
+  /** @internal */
   protected readonly lock: RepositoryLock;
   #objects: ObjectStore;
   #erofsVersion: FormatVersion | undefined;
@@ -43,6 +44,10 @@ export class ReadableRepository implements RepositoryHost {
   readonly #closed: Promise<void>;
   #onClosed: () => void = () => undefined;
 
+  /** {@link open} makes them. */
+  protected constructor(directory: never);
+  /** @internal */
+  protected constructor(directory: OpenDirectory);
   protected constructor(directory: OpenDirectory) {
     this.root = directory.root;
     this.#closed = new Promise((resolve) => {
@@ -103,14 +108,9 @@ export class ReadableRepository implements RepositoryHost {
     });
   }
 
-  /** The objects. For a worker thread: `new ObjectStore(repo.objects.options)`, inside of {@link hold}. */
+  /** The objects. */
   get objects(): ObjectStore {
     return this.#objects;
-  }
-
-  /** {@link ObjectStore.options}: plain data, to make the same store in another thread. */
-  get storeOptions(): ObjectStoreOptions {
-    return this.#objects.options;
   }
 
   /** In which formats images are made. */

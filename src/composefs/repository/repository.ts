@@ -9,7 +9,7 @@ import type { Directory } from '../tree/inode.js';
 import { type CommitOptions, commitImages, storeImage } from './commit.js';
 import { RepositoryOpenError } from './directory/open-error.js';
 import { withRoot } from './directory/root.js';
-import type { GcRequest, GcResult } from './gc/gc.js';
+import type { GcResult } from './gc/gc.js';
 import { runGc, runRemoval } from './gc/run-gc.js';
 import { initDirectory, makeRepositoryDirectory, type RepositoryConfig } from './init.js';
 import { systemPath, userPath } from './location.js';
@@ -24,7 +24,12 @@ import { ReadableRepository } from './readable-repository.js';
 
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
 
-export interface GcOptions extends LongCallOptions, Pick<GcRequest, 'keepNewerThan'> {
+export interface GcOptions extends LongCallOptions {
+  /**
+   * Milliseconds: entries in `images/` and `streams/` that are younger stay, with all that they need, and so do younger
+   * objects.
+   */
+  readonly keepNewerThan?: number | undefined;
   /** Delete nothing, and say what would be deleted. */
   readonly dryRun?: boolean | undefined;
   /** What to keep besides what has a reference: digests of images, and content identifiers of streams. */

@@ -15,11 +15,23 @@ import type { PendingFile } from './pending-file.js';
 /** The code of a failure that means that a file is not what it was when it was found. */
 export const FILE_CHANGED = 'FILE_CHANGED';
 
-/** Where the contents of files go: a repository, the store of `mkcomposefs`, nowhere. Plain data. */
-export type ContentDestination =
+/** {@link ContentDestination} as plain data, for threads. */
+export type StoreDestination =
   | { readonly kind: 'repository'; readonly store: ObjectStoreOptions }
+  | Exclude<ContentDestination, { readonly kind: 'repository' }>;
+
+/**
+ * Where the contents of files go: to the objects of a repository (`repo.objects`), to a directory of objects as
+ * `mkcomposefs --digest-store` has it, or nowhere, so that only digests are computed.
+ */
+export type ContentDestination =
+  | { readonly kind: 'repository'; readonly objects: ObjectStore }
   | { readonly kind: 'flat-store'; readonly path: string; readonly algorithm: HashAlgorithm }
   | { readonly kind: 'none'; readonly algorithm: HashAlgorithm };
+
+export function storeDestination(destination: ContentDestination): StoreDestination {
+  return destination.kind === 'repository' ? { kind: 'repository', store: destination.objects.options } : destination;
+}
 
 /** Files whose contents are to be read by one thread, as data that is quickly sent there: a column for each property. */
 export interface ContentJob {
@@ -54,7 +66,7 @@ export function contentJob(files: readonly PendingFile[]): ContentJob {
 }
 
 /** A store that is missing is made. What is stored is in its place after {@link finishObjects} only. */
-export function openDestination(destination: ContentDestination): FileStore {
+export function openDestination(destination: StoreDestination): FileStore {
   switch (destination.kind) {
     case 'repository': {
       const store = new ObjectStore(destination.store);

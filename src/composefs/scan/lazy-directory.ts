@@ -3,7 +3,7 @@ import { nullReporter, type ProgressReporter } from '../../progress.js';
 import { Turns } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { Directory, Leaf } from '../tree/inode.js';
-import type { ContentDestination } from './file-contents.js';
+import type { StoreDestination } from './file-contents.js';
 import { FileDigests } from './file-digests.js';
 import type { PendingFile } from './pending-file.js';
 import { readPendingFiles } from './read-directory.js';
@@ -77,7 +77,7 @@ export class LazyDirectory {
       if (file !== undefined) files.add(file);
     }
     const pending = [...files];
-    const destination: ContentDestination = { kind: 'none', algorithm: this.algorithm };
+    const destination: StoreDestination = { kind: 'none', algorithm: this.algorithm };
     const found = { pending, findNext: () => false, readChanged: (file: PendingFile) => this.#scan.readChanged(file) };
     const bytes = pending.reduce((sum, { size }) => sum + size, 0);
     const isLittle = pending.length <= FEW_FILES && bytes <= FEW_BYTES;

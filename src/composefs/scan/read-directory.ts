@@ -4,6 +4,7 @@ import { unpackError } from '../../threads/error-transfer.js';
 import { type JobOptions, runJobs } from '../../threads/jobs.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/inode.js';
+import type { Xattrs } from '../tree/stat.js';
 import {
   type ContentDestination,
   type ContentJob,
@@ -13,14 +14,21 @@ import {
   FILE_CHANGED,
   finishObjects,
   openDestination,
+  type StoreDestination,
   storeContents,
+  storeDestination,
 } from './file-contents.js';
 import type { FileStore } from './file-digests.js';
 import { FlatDigestStore } from './flat-digest-store.js';
 import type { PendingFile } from './pending-file.js';
-import { FilesystemScan, type ScanOptions } from './scan.js';
+import { FilesystemScan, type HardlinkBehavior, type ScanOptions } from './scan.js';
 
-export interface ReadDirectoryOptions extends Omit<ScanOptions, 'store' | 'algorithm'> {
+/** How a directory is read, and where the contents of its files go. */
+export interface ReadDirectoryOptions {
+  /** Default `tracked`. */
+  readonly hardlinks?: HardlinkBehavior;
+  /** Gives the xattrs of an inode that the tree is to have. Default: all that there are. */
+  readonly readXattrs?: (path: Buffer) => Xattrs;
   readonly destination: ContentDestination;
   /** Threads that read contents: 0 = the calling one. Default: one for each processor, none for a small directory. */
   readonly threads?: number | undefined;
@@ -46,7 +54,8 @@ const SMALL_BYTES = 64 * 1024 * 1024;
  * @throws FlatStoreError if such a store cannot be opened or synced.
  */
 export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
-  const { destination, threads, signal } = options;
+  const { threads, signal } = options;
+  const destination = storeDestination(options.destination);
   signal?.throwIfAborted();
   const algorithm = destination.kind === 'repository' ? destination.store.algorithm : destination.algorithm;
   const store = new LazyStore(destination);
@@ -93,7 +102,7 @@ export interface ReadPendingOptions {
  */
 export async function readPendingFiles(
   files: PendingFiles,
-  destination: ContentDestination,
+  destination: StoreDestination,
   { threads, signal, onRead }: ReadPendingOptions,
 ): Promise<void> {
   if (files.pending.length === 0) return;
@@ -152,7 +161,7 @@ function readHere(files: FoundFiles, store: FileStore): ContentResult {
 
 async function readInThreads(
   files: PendingFiles,
-  destination: ContentDestination,
+  destination: StoreDestination,
   threads: number,
   options: Omit<JobOptions<ContentResult>, 'threads'>,
 ): Promise<ContentResult[]> {
@@ -175,7 +184,7 @@ async function* jobsOf(files: PendingFiles): AsyncGenerator<ContentJob> {
 }
 
 /** The results are those of the files in their order, in any number of pieces. */
-function resolveAll(files: PendingFiles, results: readonly ContentResult[], destination: ContentDestination): void {
+function resolveAll(files: PendingFiles, results: readonly ContentResult[], destination: StoreDestination): void {
   const ids = results.flatMap((result) => result.ids);
   const failures = results.flatMap((result) => result.failures).values();
   if (ids.length !== files.pending.length) throw new Error('the files and their results are out of step');
@@ -196,10 +205,10 @@ function resolveAll(files: PendingFiles, results: readonly ContentResult[], dest
 
 /** Opened, and made if it is missing, when there is something to put into it. */
 class LazyStore implements FileStore {
-  readonly #destination: ContentDestination;
+  readonly #destination: StoreDestination;
   #store: FileStore | undefined;
 
-  constructor(destination: ContentDestination) {
+  constructor(destination: StoreDestination) {
     this.#destination = destination;
   }
 
@@ -235,6 +244,6 @@ class LazyStore implements FileStore {
   }
 }
 
-function storingFailure(destination: ContentDestination, cause: unknown): unknown {
+function storingFailure(destination: StoreDestination, cause: unknown): unknown {
   return destination.kind === 'flat-store' ? new FlatStoreError(`Storing in ${destination.path}`, cause) : cause;
 }

@@ -47,7 +47,7 @@ export class SplitStreamReader {
   readonly contentType: bigint;
   /** Size of the reassembled stream as the file declares it, in bytes. */
   readonly totalSize: number;
-  /** Objects that belong to the stream and are no part of it, in the order of the file. */
+  /** @internal Objects that belong to the stream and are no part of it, in the order of the file. */
   readonly detachedRefs: readonly DetachedRef[];
   readonly #source: SplitStreamSource;
   readonly #objectRefs: RefTable;
@@ -69,6 +69,7 @@ export class SplitStreamReader {
   }
 
   /**
+   * @internal
    * Opens a file of either header layout. The reader owns `source` from then on; if this fails the source is closed.
    *
    * @param options.contentType that the file has to have.

@@ -70,7 +70,7 @@ export class SplitStreamWriter {
   /** Where in the body references without an id yet are, oldest first. */
   readonly #reserved: number[] = [];
 
-  /** `contentType`: any u64. */
+  /** @internal `contentType`: any u64. */
   constructor(algorithm: HashAlgorithm, contentType: bigint, spoolOptions: SpoolOptions = {}) {
     this.#algorithm = algorithm;
     this.#contentType = contentType;
@@ -98,6 +98,7 @@ export class SplitStreamWriter {
   }
 
   /**
+   * @internal
    * Appends an object whose id is told later, by {@link fillReference}, in the order of the reservations: refs are
    * numbered then.
    */
@@ -109,6 +110,7 @@ export class SplitStreamWriter {
     return { position };
   }
 
+  /** @internal */
   fillReference({ position }: ReservedReference, id: ObjectId): void {
     if (this.#reserved.shift() !== position) {
       throw new ComposefsError('REFERENCE_ORDER', 'references must be filled in the order of their reservation');
@@ -127,6 +129,7 @@ export class SplitStreamWriter {
   }
 
   /**
+   * @internal
    * Appends to the list of objects that belong to the stream and are no part of it. Without any the file is as the
    * reference writes it.
    */
@@ -143,7 +146,7 @@ export class SplitStreamWriter {
     this.#namedRefs.set(name, this.#streamRefs.add(id));
   }
 
-  /** Ends the stream. Returns the bytes of the whole file; the writer cannot be used any more. */
+  /** @internal Ends the stream. Returns the bytes of the whole file; the writer cannot be used any more. */
   finish(encode: ZstdEncode): Spool {
     if (this.#reserved.length > 0) {
       throw new ComposefsError('REFERENCE_ORDER', `${this.#reserved.length} references have no object`);

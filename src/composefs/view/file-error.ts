@@ -1,16 +1,16 @@
 import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 
-const TEXTS = {
+export type FileErrorCode = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'ELOOP' | 'ENAMETOOLONG' | 'EINVAL';
+
+const TEXTS: Readonly<Record<FileErrorCode, string>> = {
   ENOENT: 'no such file or directory',
   ENOTDIR: 'not a directory',
   EISDIR: 'illegal operation on a directory',
   ELOOP: 'too many symbolic links encountered',
   ENAMETOOLONG: 'name too long',
   EINVAL: 'invalid argument',
-} as const;
-
-export type FileErrorCode = keyof typeof TEXTS;
+};
 
 /** What `node:fs` says of a path, of a path in an image: the same code, the same words. */
 export class FileError extends ComposefsError {

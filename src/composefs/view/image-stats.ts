@@ -4,7 +4,7 @@ import type { ObjectId } from '../fsverity/object-id.js';
 import type { ImageEntry } from './image-entry.js';
 
 /** The type of an entry, asked as of `fs.Stats` and `fs.Dirent`. */
-class Typed {
+export class FileTypeTests {
   /** Type and permission bits. */
   readonly mode: number;
 
@@ -46,7 +46,7 @@ class Typed {
 }
 
 /** What an image says of an entry: as `fs.Stats` where that has it. An image holds one time only, that of the content. */
-export class ImageStats extends Typed {
+export class ImageStats extends FileTypeTests {
   /** The number of the inode in the image: equal for hard links. */
   readonly ino: number;
   readonly nlink: number;
@@ -65,6 +65,7 @@ export class ImageStats extends Typed {
   /** The fs-verity digest of the content, under which the repository has it; undefined for what the image itself holds. */
   readonly object: ObjectId | undefined;
 
+  /** @internal */
   constructor({ inode, mode, rdev, size, object }: ImageEntry) {
     super(mode);
     this.ino = inode.nid;
@@ -82,11 +83,12 @@ export class ImageStats extends Typed {
 }
 
 /** A name in a directory, as `fs.Dirent`, with what the image says of what it names. */
-export class ImageDirent extends Typed {
+export class ImageDirent extends FileTypeTests {
   readonly stats: ImageStats;
   readonly #parent: readonly ByteString[];
   readonly #name: ByteString;
 
+  /** @internal */
   constructor(parent: readonly ByteString[], name: ByteString, entry: ImageEntry) {
     super(entry.mode);
     this.#parent = parent;

@@ -4,9 +4,9 @@ import { splitLayoutReference } from '../model/split-reference.js';
 import { checkRefName } from './layout-index.js';
 
 /** Where an image can go, apart from registries: the names of containers/image, and `tar` for its files alone. */
-export const EXPORT_TRANSPORTS = ['oci', 'oci-archive', 'docker-archive', 'dir', 'tar'] as const;
+export type ExportTransport = 'oci' | 'oci-archive' | 'docker-archive' | 'dir' | 'tar';
 
-export type ExportTransport = (typeof EXPORT_TRANSPORTS)[number];
+export const EXPORT_TRANSPORTS: readonly ExportTransport[] = ['oci', 'oci-archive', 'docker-archive', 'dir', 'tar'];
 
 export interface ExportTarget {
   readonly transport: ExportTransport;

@@ -3,7 +3,7 @@ import type { CompressionFormat } from '../../compression/decompress.js';
 import type { Descriptor } from '../model/descriptor.js';
 
 /** How layers are compressed whose blobs were not kept: in the format that the manifest says they had, or in another. */
-export type Recompression = 'same' | CompressionFormat;
+export type Recompression = 'same' | 'gzip' | 'zstd' | 'none';
 
 export const RECOMPRESSIONS: readonly Recompression[] = ['same', 'gzip', 'zstd', 'none'];
 

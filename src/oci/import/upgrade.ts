@@ -2,12 +2,23 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { withContextAsync } from '../../errors.js';
+import type { ProgressReporter } from '../../progress.js';
+import type { LayerRules } from '../layer/layer-rules.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage, type OpenImageOptions } from '../store/image.js';
 import { contentOf, linkImage } from '../store/link-image.js';
 import { listRefs, tagImage } from '../store/tags.js';
 import { type ErofsOptions, erofsImages, idsOf, requireLinkableFormat } from './erofs-images.js';
 import { importPool } from './import-pool.js';
+
+/** How the images of {@link upgradeRepo} are built. */
+export interface UpgradeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** By which rules the layers become the tree. Default `oci`. */
+  readonly layerRules?: LayerRules | undefined;
+  /** Gets a message of level `warning` for each kind of difference to the tree of the reference. */
+  readonly progress?: ProgressReporter | undefined;
+}
 
 export interface EnsureImagesOptions extends Omit<ErofsOptions, 'pool'>, OpenImageOptions {
   /** The tag to point at the manifest in the end. */
@@ -58,10 +69,7 @@ export interface UpgradeResult {
  * Builds the image of the repository's format for every tagged image that lacks it (spec 40 §6.7): images pulled by
  * older releases, or before the format was changed. Collect garbage afterwards to drop the superseded streams.
  */
-export async function upgradeRepo(
-  repo: Repository,
-  options: Omit<EnsureImagesOptions, 'tag' | 'manifestVerity'> = {},
-): Promise<UpgradeResult> {
+export async function upgradeRepo(repo: Repository, options: UpgradeOptions = {}): Promise<UpgradeResult> {
   const result: UpgradeResult = { alreadyCurrent: 0, upgraded: 0, skippedNonContainer: 0 };
   for (const [tag, digest] of listRefs(repo)) {
     const image = await withContextAsync(`opening image ${tag}`, async () => OciImage.open(repo, digest));

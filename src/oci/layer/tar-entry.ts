@@ -2,6 +2,7 @@ import { type ByteString, concatBytes, quoteBytes, sliceBytes } from '../../byte
 import { roundUp } from '../../bytes/integer.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { DetachedRef } from '../../composefs/splitstream/format.js';
+import type { SplitStreamReader } from '../../composefs/splitstream/reader.js';
 import type { LeafContent } from '../../composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../composefs/tree/stat.js';
 import { ComposefsError } from '../../errors.js';
@@ -19,9 +20,9 @@ export interface TarEntry {
   readonly path: ByteString;
   readonly stat: Stat;
   readonly item: TarItem;
-  /** Of a sparse file that is an object: what that was made of. */
+  /** @internal Of a sparse file that is an object: what that was made of. */
   readonly sparse?: StoredSparse;
-  /** Where the reference makes another entry of the same bytes. */
+  /** @internal Where the reference makes another entry of the same bytes. */
   readonly differences?: readonly TarDifference[];
 }
 
@@ -65,6 +66,9 @@ export class LayerError extends ComposefsError {
  *
  * @throws TarError, LayerError, and the errors of the reader
  */
+export function readTarEntries(reader: SplitStreamReader, rules?: TarRules): Generator<TarEntry>;
+/** @internal */
+export function readTarEntries(reader: EntryReader, rules?: TarRules): Generator<TarEntry>;
 export function* readTarEntries(reader: EntryReader, rules: TarRules = 'standard'): Generator<TarEntry> {
   const parser = new TarParser(rules);
   let offset = 0;

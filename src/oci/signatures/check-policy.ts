@@ -28,6 +28,7 @@ export interface PolicySubject {
 
 /** The policy does not accept an image. Code `POLICY_REJECTED`. */
 export class PolicyRejection extends ComposefsError {
+  /** @internal */
   constructor(subject: PolicySubject, policy: Policy, reason: string, hint?: string) {
     const message = `${subject.identity.display} is refused by the signature policy ${policy.origin}: ${reason}`;
     super('POLICY_REJECTED', message, hint === undefined ? {} : { hint });

@@ -57,7 +57,7 @@ for (const threads of [0, 1, 3]) {
     const objects = objectsIn(repo.objects.objectsPath);
 
     const other = await tempRepository(t);
-    const destination = { kind: 'repository', store: other.objects.options } as const;
+    const destination = { kind: 'repository', objects: other.objects } as const;
     assert.equal(dumpOf(await readDirectory(source, { destination, threads })), expected);
     assert.deepEqual(objectsIn(other.objects.objectsPath).sort(), objects.sort());
 
@@ -117,7 +117,7 @@ for (const threads of [0, 2]) {
   test(`a file that changes meanwhile is what it is at last, one that is replaced an error (${threads} threads)`, async (t) => {
     const path = tempDir(t);
     const repo = await tempRepository(t, { algorithm: 'sha256' });
-    const destination = { kind: 'repository', store: repo.objects.options } as const;
+    const destination = { kind: 'repository', objects: repo.objects } as const;
     const readWith = (change: () => void): Promise<Directory> => {
       for (const name of ['grows', 'shrinks', 'stays']) writeFileSync(join(path, name), Buffer.alloc(100));
       let inodes = 0;
@@ -223,7 +223,7 @@ test('files at paths that cannot be opened by name are stored too', async (t) =>
   // Each mkdir has a short path of its own.
   const script = `cd "$1"; for i in $(seq 30); do mkdir ${name} && cd ${name}; done; head -c 100 /dev/zero > file`;
   execFileSync('bash', ['-c', script, 'bash', path]);
-  const destination = { kind: 'repository', store: repo.objects.options } as const;
+  const destination = { kind: 'repository', objects: repo.objects } as const;
   const root = await readDirectory(path, { destination, threads: 2 });
   const id = computeVerity('sha256', Buffer.alloc(100));
   assert.ok(dumpOf(root).includes(` ${objectPathname(id)} - ${id}`));

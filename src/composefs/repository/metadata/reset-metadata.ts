@@ -1,6 +1,6 @@
 import { type ByteString, byteStringToBuffer } from '../../../bytes/byte-string.js';
 import { isErrno } from '../../../fs/files.js';
-import { type OpenRootOptions, type RepositoryRoot, withRoot } from '../directory/root.js';
+import { type RepositoryRoot, withRoot } from '../directory/root.js';
 import { ensureWritable } from '../directory/writable.js';
 import { METADATA_FILENAME } from './metadata.js';
 
@@ -11,7 +11,7 @@ import { METADATA_FILENAME } from './metadata.js';
  *
  * @throws NotWritableError
  */
-export function resetMetadata(path: string, options: OpenRootOptions = {}): void {
+export function resetMetadata(path: string, options: { readonly allowForeignOwner?: boolean | undefined } = {}): void {
   try {
     withRoot(path, options, (root) => {
       ensureWritable(root);

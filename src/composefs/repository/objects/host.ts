@@ -6,6 +6,7 @@ import { ObjectStore, type ObjectStoreOptions } from './object-store.js';
 export interface RepositoryHost {
   /** The directory of the repository, for messages. */
   readonly path: string;
+  /** @internal */
   readonly root: RepositoryRoot;
   readonly objects: ObjectStore;
 }

@@ -13,7 +13,7 @@ import { collectingError, ensureWritable, readOnlyFeaturesError } from '../direc
 import { type ImportContext, importFile, type KnownContent } from './import-file.js';
 import { ObjectVerity } from './object-verity.js';
 import { ObjectWriter } from './object-writer.js';
-import type { ObjectDestination, StoredObject } from './stored-object.js';
+import type { StoredObject } from './stored-object.js';
 import { UnnamedObjects } from './unnamed-objects.js';
 
 /** The directory of the objects in a repository. */
@@ -43,17 +43,21 @@ export interface ObjectStoreOptions {
  * first one wins. Nothing is synced: call {@link Repository.sync} before a name is given to what was stored. The
  * caller holds the lock of the repository meanwhile, normally by having it open.
  */
-export class ObjectStore implements ObjectDestination {
+export class ObjectStore {
+  /** @internal */
   readonly options: ObjectStoreOptions;
+  /** @internal */
   readonly root: RepositoryRoot;
+  /** @internal */
   readonly verity: ObjectVerity;
+  /** @internal */
   readonly staging: StagingArea;
   readonly #idLength: number;
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
 
-  /** @param root default: from the options, as another thread has to do it. */
+  /** @internal @param root default: from the options, as another thread has to do it. */
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
     this.options = options;
     this.root = root;
@@ -125,7 +129,7 @@ export class ObjectStore implements ObjectDestination {
     }
   }
 
-  /** Opens an object whatever its content is; undefined if there is none. */
+  /** @internal Opens an object whatever its content is; undefined if there is none. */
   openUnverified(id: ObjectId): number | undefined {
     return this.root.openFileIfExists(pathOf(id));
   }
@@ -183,7 +187,10 @@ export class ObjectStore implements ObjectDestination {
     this.#writable = true;
   }
 
-  /** While garbage is collected, writing fails: what would be stored could be deleted before it gets a name. */
+  /**
+   * @internal
+   * While garbage is collected, writing fails: what would be stored could be deleted before it gets a name.
+   */
   suspendWriting(suspended: boolean): void {
     this.#suspended = suspended;
   }
@@ -211,6 +218,7 @@ export class ObjectStore implements ObjectDestination {
   }
 
   /**
+   * @internal
    * Stores what everything else hangs on, a stream or an image: what is there already is hashed, where the kernel does
    * not vouch for it, and replaced if it is not right. These objects may have got their names before their data was on
    * disk, and a power cut then leaves a file that may have the right size, but is full of zeros.
@@ -224,7 +232,7 @@ export class ObjectStore implements ObjectDestination {
     return store().id;
   }
 
-  /** A writer for content that comes in pieces. */
+  /** @internal A writer for content that comes in pieces. */
   createWriter(): ObjectWriter {
     this.ensureWritable();
     return new ObjectWriter(this);
@@ -255,6 +263,7 @@ export class ObjectStore implements ObjectDestination {
   }
 
   /**
+   * @internal
    * Stores an open regular file by the cheapest way there is: reflink, hard link, copy (spec 10 §10.7).
    *
    * @param context shared by all files of one import.
@@ -280,7 +289,10 @@ export class ObjectStore implements ObjectDestination {
     return stat?.isFile() === true ? stat.size : undefined;
   }
 
-  /** {@link sizeOf} of many objects, each directory opened once; those that are missing are not in the result. */
+  /**
+   * @internal
+   * {@link sizeOf} of many objects, each directory opened once; those that are missing are not in the result.
+   */
   sizesOf(ids: Iterable<ObjectId>): Map<ObjectId, number> {
     const directories = new Map<string, ObjectId[]>();
     for (const id of ids) {
@@ -302,18 +314,19 @@ export class ObjectStore implements ObjectDestination {
     return sizes;
   }
 
-  /** Enables verity on a complete staged file and requires that the kernel measures `id`. */
+  /** @internal Enables verity on a complete staged file and requires that the kernel measures `id`. */
   seal(file: StagedFile, id: ObjectId): void {
     const enabled = withContext('Enabling verity on tmpfile', () => this.enableVerity(file));
     if (enabled) withContext('Double-checking verity digest of tmpfile', () => this.verity.check(file.fd, id));
   }
 
-  /** As {@link ObjectVerity.enable}; a copy, if it takes one, lies in `objects/`. */
+  /** @internal As {@link ObjectVerity.enable}; a copy, if it takes one, lies in `objects/`. */
   enableVerity(file: StagedFile): boolean {
     return this.within((directory) => this.verity.enable(file, directory));
   }
 
   /**
+   * @internal
    * Gives a staged file the name of the object. A file of the same size is left as it is, one of another size is
    * replaced.
    *
@@ -337,6 +350,7 @@ export class ObjectStore implements ObjectDestination {
   }
 
   /**
+   * @internal
    * From now on objects get their names many at a time, after their data is on disk: {@link nameObjects} names the last.
    * Until then this store alone knows of them. For threads that store much.
    */
@@ -345,6 +359,7 @@ export class ObjectStore implements ObjectDestination {
   }
 
   /**
+   * @internal
    * Names what {@link deferNames} has put off.
    *
    * @param options.areSynced the caller has brought it to disk.
@@ -361,17 +376,17 @@ export class ObjectStore implements ObjectDestination {
     }
   }
 
-  /** Brings everything stored so far to disk (spec 10 §15). */
+  /** @internal Brings everything stored so far to disk (spec 10 §15). */
   sync(): void {
     syncFileSystem(this.root.fd, this.root.path);
   }
 
-  /** Drops what {@link deferNames} has put off. */
+  /** @internal Drops what {@link deferNames} has put off. */
   dropUnnamed(): void {
     for (const [, { file }] of this.#unnamed?.take() ?? []) file.discard();
   }
 
-  /** Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
+  /** @internal Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
   nameObject<T>(id: ObjectId, action: (path: string) => T): T {
     const directory = directoryOf(id);
     const name = (): T => this.root.within(directory, (self) => action(`${self}/${id.slice(2)}`));
@@ -385,17 +400,18 @@ export class ObjectStore implements ObjectDestination {
     }
   }
 
-  /** Runs `action` with a path by which `objects/` is reached for the length of the call. */
+  /** @internal Runs `action` with a path by which `objects/` is reached for the length of the call. */
   within<T>(action: (directory: string) => T): T {
     return this.root.within(OBJECTS, action);
   }
 
-  /** Makes `objects/` unless it is there. */
+  /** @internal Makes `objects/` unless it is there. */
   makeObjectsDirectory(): void {
     this.root.makeDirectory(OBJECTS, DIRECTORY_MODE);
   }
 
   /**
+   * @internal
    * A staged file in `objects/`, which is made if need be. Not in `objects/xx`: ext4 gives each directory its own part
    * of the disk and puts new files near it, so they would be spread over 256 places.
    */
