@@ -22,6 +22,11 @@ const fgetxattr = libcFunction<[fd: number, name: Buffer, value: null, size: num
   'void *',
   'size_t',
 ]);
+const flistxattr = libcFunction<[fd: number, list: null, size: number], number>('flistxattr', 'long', [
+  'int',
+  'void *',
+  'size_t',
+]);
 const lsetxattr = libcFunction<[path: Buffer, name: Buffer, value: Buffer, size: number, flags: number], number>(
   'lsetxattr',
   'int',
@@ -63,6 +68,15 @@ export function hasXattr(fd: number, name: string): boolean {
   const errno = lastErrno();
   if (['ENODATA', 'EOPNOTSUPP'].includes(errnoName(errno))) return false;
   throw new SystemError(errno, 'fgetxattr', fd);
+}
+
+/** Whether an open file has attributes at all; those that this process does not see do not count. @throws SystemError */
+export function hasXattrs(fd: number): boolean {
+  const size = flistxattr(fd, null, 0);
+  if (size >= 0) return size > 0;
+  const errno = lastErrno();
+  if (errnoName(errno) === 'EOPNOTSUPP') return false;
+  throw new SystemError(errno, 'flistxattr', fd);
 }
 
 /**

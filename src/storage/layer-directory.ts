@@ -5,7 +5,7 @@ import { errorCode } from '../errors.js';
 import { O_PATH } from '../linux/constants.js';
 import { procPath } from '../linux/link.js';
 import { type OpenDirectory, openDirectoryInRoot } from '../linux/open-beneath.js';
-import { hasXattr } from '../linux/xattr.js';
+import { hasXattr, hasXattrs } from '../linux/xattr.js';
 import type { LayerPath } from './layer-path.js';
 import { isSafeId } from './records.js';
 import type { ContainerStore } from './store.js';
@@ -57,7 +57,7 @@ export class LayerDirectory {
     let fd: number;
     try {
       const parent = this.#directory(directory);
-      fd = openSync(Buffer.concat([Buffer.from(`${procPath(parent.fd)}/`), name]), FILE_ONLY);
+      fd = openSync(asPath(`${procPath(parent.fd)}/${name}`), FILE_ONLY);
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
       throw error;
@@ -88,9 +88,16 @@ export class LayerDirectory {
   }
 }
 
+/** Node writes text as UTF-8. */
+function asPath(path: string): string | Buffer {
+  return IS_ASCII.test(path) ? path : Buffer.from(path, 'latin1');
+}
+
+const IS_ASCII = /^[ -~]*$/;
+
 /** Whether an open file is one of overlayfs without content of its own: it reads as zeros (spec 60 §8.4). */
 export function isMetacopyStub(fd: number): boolean {
-  return METACOPY_XATTRS.some((name) => hasXattr(fd, name));
+  return hasXattrs(fd) && METACOPY_XATTRS.some((name) => hasXattr(fd, name));
 }
 
 /**

@@ -1,9 +1,9 @@
-import { type ByteString, byteStringFrom, byteStringToBuffer } from '../bytes/byte-string.js';
+import { type ByteString, sliceBytes } from '../bytes/byte-string.js';
 
 /** Where a file of a layer lies below the layer's directory: its directory, empty for that itself, and its name. */
 export interface LayerPath {
   readonly directory: ByteString;
-  readonly name: Buffer;
+  readonly name: ByteString;
 }
 
 /**
@@ -12,17 +12,20 @@ export interface LayerPath {
  *
  * @returns undefined for the root itself, and for what no path can hold.
  */
-export function layerPath(entryName: Buffer): LayerPath | undefined {
-  if (entryName.includes(0)) return undefined;
+export function layerPath(entryName: ByteString): LayerPath | undefined {
+  if (entryName.includes('\0')) return undefined;
+  const slash = entryName.lastIndexOf('/');
+  // Most names are as they should be.
+  if (!ODD_NAME.test(entryName))
+    return { directory: sliceBytes(entryName, 0, Math.max(slash, 0)), name: sliceBytes(entryName, slash + 1) };
   const parts: string[] = [];
-  for (const part of entryName.toString('latin1').split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '' && part !== '.') parts.push(part);
+  for (const each of entryName.split('/')) {
+    if (each === '..') parts.pop();
+    else if (each !== '' && each !== '.') parts.push(each);
   }
   const name = parts.pop();
-  if (name === undefined) return undefined;
-  return {
-    directory: byteStringFrom(Buffer.from(parts.join('/'), 'latin1')),
-    name: byteStringToBuffer(name as ByteString),
-  };
+  return name === undefined ? undefined : { directory: parts.join('/') as ByteString, name: name as ByteString };
 }
+
+/** Empty components, `.` and `..`. */
+const ODD_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;

@@ -1,4 +1,5 @@
 import { type BigIntStats, closeSync } from 'node:fs';
+import { type ByteString, quoteBytes } from '../bytes/byte-string.js';
 import { readChunks, withFd } from '../fs/files.js';
 import { TAR_BLOCK_SIZE } from '../tar/header.js';
 import { Crc64 } from './crc64.js';
@@ -11,19 +12,18 @@ import { readTarSplit, type TarSplitItem } from './tar-split.js';
 /** What a layer's tar goes to, piece by piece. */
 export interface TarReceiver {
   bytes(bytes: Buffer): void;
-  /** The content of a file that the store has comes next; `file` reads it. */
+  /** The content of a file that the store has comes next; `file` reads it. The descriptor is the receiver's. */
   file(file: LayerFile): void;
 }
 
 export interface LayerFile {
-  /** Closed afterwards. */
   readonly fd: number;
   /** The file as it was when it was opened. */
   readonly stat: BigIntStats;
   /** That of the content; never 0. */
   readonly size: number;
-  /** The name of the tar entry, for messages. */
-  readonly name: string;
+  /** The name of the tar entry. */
+  readonly name: ByteString;
 }
 
 type FileItem = Extract<TarSplitItem, { type: 'file' }>;
@@ -32,7 +32,6 @@ type FileItem = Extract<TarSplitItem, { type: 'file' }>;
 const FIRST_WITHOUT_CONTENT = 0x31;
 const LAST_WITHOUT_CONTENT = 0x36;
 const TYPE_OFFSET = 156;
-const SLASH = 0x2f;
 
 /** containers/storage makes no more layers of one image; `lower` may say anything. */
 const MAX_CHAIN = 500;
@@ -58,7 +57,7 @@ export async function rebuildTar(
     segment: (bytes) => receiver.bytes(bytes),
     file: (item, files) => {
       const { fd, stat } = files.open(item);
-      withFd(fd, () => receiver.file({ fd, stat, size: item.size, name: nameOf(item) }));
+      receiver.file({ fd, stat, size: item.size, name: item.name });
     },
   });
 }
@@ -99,7 +98,7 @@ function problemOf(files: LayerFiles, item: FileItem, buffer: Buffer): string | 
       const crc = new Crc64();
       for (const chunk of readChunks(fd, buffer)) crc.update(chunk);
       if (item.crc === undefined || crc.digest().equals(item.crc)) return undefined;
-      return `file ${nameOf(item)} of layer ${files.layerId} has another content`;
+      return `file ${quoteBytes(item.name)} of layer ${files.layerId} has another content`;
     });
   } catch (error) {
     if (error instanceof StoreError && error.code === 'LAYER_FILE_CHANGED') return error.message;
@@ -129,13 +128,13 @@ async function readLayer(
       });
     }
     try {
-      // What precedes a file: its header is the last block of that.
+      // What precedes a file ends with its header.
       let before: Buffer = Buffer.alloc(0);
       for await (const batch of readTarSplit(fd, store.nameOf(`${store.driver}-layers/${layerId}.tar-split.gz`))) {
         signal?.throwIfAborted();
         for (const item of batch) {
           if (item.type === 'segment') {
-            before = lastBlock(before, item.bytes);
+            before = lastBlocks(before, item.bytes);
             if (item.bytes.length > 0) reader.segment(item.bytes);
           } else if (item.size > 0 && hasContent(before, item.name)) {
             reader.file(item, files);
@@ -202,27 +201,25 @@ class LayerFiles {
   }
 
   #changed(item: FileItem, how: string): StoreError {
-    return new StoreError('LAYER_FILE_CHANGED', `file ${nameOf(item)} of layer ${this.layerId} ${how}`, {
+    return new StoreError('LAYER_FILE_CHANGED', `file ${quoteBytes(item.name)} of layer ${this.layerId} ${how}`, {
       hint: CHANGED_HINT,
     });
   }
 }
 
-/** The last block of what was there and of what follows it. */
-function lastBlock(before: Buffer, next: Buffer): Buffer {
-  return next.length >= TAR_BLOCK_SIZE
-    ? next.subarray(-TAR_BLOCK_SIZE)
-    : Buffer.concat([before, next]).subarray(-TAR_BLOCK_SIZE);
+/** The end of what was there and of what follows it: a block at least, if there is one. */
+function lastBlocks(before: Buffer, next: Buffer): Buffer {
+  return next.length >= TAR_BLOCK_SIZE ? next : Buffer.concat([before.subarray(-TAR_BLOCK_SIZE), next]);
 }
 
-/** Whether the entry of a header is of a kind that has content: for others the tar has none, whatever the size says. */
-function hasContent(header: Buffer, name: Buffer): boolean {
-  if (header.length < TAR_BLOCK_SIZE) return true;
-  const type = header[TYPE_OFFSET] ?? 0;
+/**
+ * Whether an entry is of a kind that has content: for others the tar has none, whatever the size says.
+ *
+ * @param before ends with the header.
+ */
+function hasContent(before: Buffer, name: ByteString): boolean {
+  if (before.length < TAR_BLOCK_SIZE) return true;
+  const type = before[before.length - TAR_BLOCK_SIZE + TYPE_OFFSET] ?? 0;
   if (type >= FIRST_WITHOUT_CONTENT && type <= LAST_WITHOUT_CONTENT) return false;
-  return !(type === 0 && name.at(-1) === SLASH);
-}
-
-function nameOf({ name }: FileItem): string {
-  return JSON.stringify(name.toString('utf8'));
+  return !(type === 0 && name.endsWith('/'));
 }

@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs';
+import { type ByteString, byteStringFrom, byteStringFromText } from '../bytes/byte-string.js';
 import { decompress } from '../compression/decompress.js';
 import { StoreError } from './store-error.js';
 
@@ -7,7 +8,7 @@ export type TarSplitItem =
   | { readonly type: 'segment'; readonly bytes: Buffer }
   | {
       readonly type: 'file';
-      readonly name: Buffer;
+      readonly name: ByteString;
       /** Bytes; 0 of all that has no content. */
       readonly size: number;
       /** CRC-64 of the content, 8 bytes; undefined where there is none. */
@@ -30,13 +31,36 @@ const NEWLINE = 0x0a;
  */
 export async function* readTarSplit(fd: number, name: string): AsyncGenerator<Iterable<TarSplitItem>> {
   let count = 0;
-  function* parse(batch: Iterable<string>): Generator<TarSplitItem> {
-    for (const line of batch) {
+  function* parse(lines: string): Generator<TarSplitItem> {
+    for (let start = 0; start < lines.length; ) {
       if (++count > MAX_LINES) throw invalid(name, `more than ${MAX_LINES} lines`);
-      yield parseLine(line, name, count);
+      USUAL_LINE.lastIndex = start;
+      const usual = USUAL_LINE.exec(lines);
+      if (usual !== null) {
+        start = USUAL_LINE.lastIndex;
+        yield usualItem(usual, { name, number: count });
+        continue;
+      }
+      const newline = lines.indexOf('\n', start);
+      const end = newline < 0 ? lines.length : newline;
+      yield parseLine(Buffer.from(lines.slice(start, end), 'latin1').toString('utf8'), name, count);
+      start = end + 1;
     }
   }
-  for await (const batch of lines(fd, name)) yield parse(batch);
+  for await (const batch of lines(fd, name)) yield parse(batch.toString('latin1'));
+}
+
+/**
+ * A line as containers/storage writes it, where nothing in it is escaped and no name is outside of ASCII: what JSON makes
+ * of it is seen without parsing it. The groups: payload of a segment; name, size and CRC of a file.
+ */
+const USUAL_LINE =
+  /\{"type":(?:2,"payload":"([A-Za-z0-9+/]*={0,2})"|1,"name":"([ !#-[\]-~]*)"(?:,"size":([1-9]\d{0,14}))?,"payload":(?:null|"([A-Za-z0-9+/]{11}=)")),"position":(?:0|[1-9]\d{0,14})\}\n/y;
+
+function usualItem([, payload, name = '', size = '0', crc]: RegExpExecArray, at: Place): TarSplitItem {
+  if (payload !== undefined) return { type: 'segment', bytes: base64(payload, at, 'payload') };
+  const bytes = crc === undefined ? undefined : Buffer.from(crc, 'base64');
+  return { type: 'file', name: byteStringFromText(name), size: Number(size), crc: bytes };
 }
 
 /** @param name of the file, and @param number of the line, for messages. @throws StoreError `INVALID_TAR_SPLIT` */
@@ -58,7 +82,7 @@ export function parseLine(line: string, name: string, number: number): TarSplitI
   if (type !== 1) throw invalidLine(at, `Invalid tar-split entry type: ${String(type)}`);
   const bytes = size ?? 0;
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) throw invalidLine(at, 'invalid size');
-  const path = raw === undefined || raw === null ? textName(text, at) : base64(raw, at, 'name_raw');
+  const path = raw === undefined || raw === null ? textName(text, at) : byteStringFrom(base64(raw, at, 'name_raw'));
   const crc = payload === undefined || payload === null ? undefined : base64(payload, at, 'payload');
   if (crc !== undefined && crc.length !== 8) throw invalidLine(at, `Invalid CRC64 length: ${crc.length} bytes`);
   return { type: 'file', name: path, size: bytes, crc };
@@ -80,10 +104,10 @@ function fieldsOf(entry: object): Fields {
   return entry;
 }
 
-function textName(text: unknown, at: Place): Buffer {
-  if (text === undefined || text === null) return Buffer.alloc(0);
+function textName(text: unknown, at: Place): ByteString {
+  if (text === undefined || text === null) return byteStringFromText('');
   if (typeof text !== 'string') throw invalidLine(at, 'the name is no text');
-  return Buffer.from(text, 'utf8');
+  return byteStringFromText(text);
 }
 
 function base64(value: unknown, at: Place, field: string): Buffer {
@@ -97,26 +121,23 @@ function base64(value: unknown, at: Place, field: string): Buffer {
   return bytes;
 }
 
-async function* lines(fd: number, name: string): AsyncGenerator<readonly string[]> {
+/** Whole lines, many at a time. */
+async function* lines(fd: number, name: string): AsyncGenerator<Buffer> {
   let pending: Buffer[] = [];
   let length = 0;
   for await (const chunk of unpacked(fd, name)) {
-    const batch: string[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-      const rest = chunk.subarray(start, end);
-      start = end + 1;
-      batch.push(pending.length === 0 ? rest.toString('utf8') : Buffer.concat([...pending, rest]).toString('utf8'));
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      yield pending.length === 0 ? chunk.subarray(0, end) : Buffer.concat([...pending, chunk.subarray(0, end)]);
       pending = [];
       length = 0;
     }
-    if (batch.length > 0) yield batch;
-    if (start === chunk.length) continue;
-    length += chunk.length - start;
+    if (end === chunk.length) continue;
+    length += chunk.length - end;
     if (length > MAX_LINE) throw invalid(name, `a line of more than ${MAX_LINE >> 20} MiB`);
-    pending.push(Buffer.from(chunk.subarray(start)));
+    pending.push(Buffer.from(chunk.subarray(end)));
   }
-  if (pending.length > 0) yield [Buffer.concat(pending).toString('utf8')];
+  if (pending.length > 0) yield Buffer.concat(pending);
 }
 
 async function* unpacked(fd: number, name: string): AsyncGenerator<Buffer> {

@@ -15,6 +15,7 @@ import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { errorCode } from '../../src/errors.js';
+import { withFd } from '../../src/fs/files.js';
 import { findImage } from '../../src/storage/find-image.js';
 import { findLayers } from '../../src/storage/find-layers.js';
 import { rebuildTar, requireUnchangedFiles } from '../../src/storage/rebuild-tar.js';
@@ -50,7 +51,7 @@ async function readAll(root: string, driver: StoreDriver): Promise<{ bytes: Buff
         bytes: (bytes) => void parts.push(Buffer.from(bytes)),
         file: ({ fd, size }) => {
           const content = Buffer.alloc(Math.min(size, 1 << 20));
-          readSync(fd, content);
+          withFd(fd, () => readSync(fd, content));
           parts.push(content);
         },
       });

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { inflateRawSync } from 'node:zlib';
 import { errorCode, fullMessage } from '../../src/errors.js';
+import { withFd } from '../../src/fs/files.js';
 import { rebuildTar, requireUnchangedFiles } from '../../src/storage/rebuild-tar.js';
 import { ContainerStore, type StoreDriver } from '../../src/storage/store.js';
 import { withTempDir } from '../support/paths.js';
@@ -45,7 +46,7 @@ async function rebuilt(root: string, driver: StoreDriver, layerId: string): Prom
       bytes: (bytes) => void parts.push(Buffer.from(bytes)),
       file: ({ fd, size }) => {
         const content = Buffer.alloc(size);
-        assert.equal(readSync(fd, content), size);
+        withFd(fd, () => assert.equal(readSync(fd, content), size));
         parts.push(content);
       },
     });

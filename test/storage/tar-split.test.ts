@@ -36,7 +36,7 @@ test('lines as containers/storage writes them', () => {
     parseLine('{"type":1,"name":"usr/\\u003ca","size":12,"payload":"ROnPP1cq2aw=","position":3}', 'l', 7),
     {
       type: 'file',
-      name: Buffer.from('usr/<a'),
+      name: 'usr/<a',
       size: 12,
       crc: Buffer.from('44e9cf3f572ad9ac', 'hex'),
     },
@@ -45,14 +45,14 @@ test('lines as containers/storage writes them', () => {
     parseLine('{"type":1,"name_raw":"dXNyL27/","size":1,"payload":"NCAAAAAAAAA=","position":3}', 'l', 7),
     {
       type: 'file',
-      name: Buffer.from('usr/n\xff', 'latin1'),
+      name: 'usr/n\xff',
       size: 1,
       crc: Buffer.from('3420000000000000', 'hex'),
     },
   );
   assert.deepEqual(parseLine('{"type":1,"name":"usr/","payload":null,"position":1}', 'l', 7), {
     type: 'file',
-    name: Buffer.from('usr/'),
+    name: 'usr/',
     size: 0,
     crc: undefined,
   });
@@ -87,7 +87,7 @@ test('a tar-split is read line by line', async () => {
   const text = '{"type":2,"payload":"AAEC"}\n{"type":1,"name":"a"}\n';
   const items = [
     { type: 'segment', bytes: Buffer.from([0, 1, 2]) },
-    { type: 'file', name: Buffer.from('a'), size: 0, crc: undefined },
+    { type: 'file', name: 'a', size: 0, crc: undefined },
   ];
   assert.deepEqual(await read(gzipSync(text)), items);
   assert.deepEqual(await read(gzipSync(text.trimEnd())), items);
@@ -115,4 +115,60 @@ test('segments come back whatever is in them', async () => {
     }),
     { numRuns: 30 },
   );
+});
+
+/** What lines are as they usually are, and nearly so. */
+const lineArbitrary = fc.oneof(
+  fc.record({ payload: fc.uint8Array({ maxLength: 60 }), position: fc.nat() }).map(({ payload, position }) => ({
+    type: 2,
+    payload: Buffer.from(payload).toString('base64'),
+    position,
+  })),
+  fc.record({
+    type: fc.constant(1),
+    name: fc.oneof(fc.string(), fc.constantFrom('usr/bin/x', 'a"b', 'a\\b', 'é', '')),
+    size: fc.option(fc.nat(), { nil: undefined }),
+    payload: fc.constantFrom(null, 'ROnPP1cq2aw='),
+    position: fc.nat(),
+  }),
+  fc.record({
+    type: fc.constant(1),
+    name_raw: fc.constant('dXNyL27/'),
+    size: fc.nat(),
+    payload: fc.constant(null),
+    position: fc.nat(),
+  }),
+);
+
+test('lines in bulk are what each is by itself, however the file is packed', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(lineArbitrary, { maxLength: 30 }), fc.boolean(), async (entries, isEnded) => {
+      const lines = entries.map((entry) => JSON.stringify(entry));
+      const expected = lines.map((line, index) => parseLine(line, 'x', index + 1));
+      const text = `${lines.join('\n')}${isEnded && lines.length > 0 ? '\n' : ''}`;
+      const half = Buffer.from(text).length >> 1;
+      const members = [Buffer.from(text).subarray(0, half), Buffer.from(text).subarray(half)];
+      assert.deepEqual(await read(gzipSync(text)), expected);
+      assert.deepEqual(await read(Buffer.concat(members.map((part) => gzipSync(part)))), expected);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('a line that is nearly as usual is refused with its number', async () => {
+  const good = '{"type":2,"payload":"AAEC","position":0}\n';
+  const cases: readonly [line: string, message: RegExp][] = [
+    ['{"type":2,"payload":"A===","position":1}', /x.tar-split.gz, line 2: Failed to decode base64 payload/],
+    ['{"type":2,"payload":"AAEC","position":01}', /Failed to parse tar-split entry: x.tar-split.gz, line 2/],
+    ['{"type":2,"payload":"AAEC","position":1} ', /^$/],
+    ['{"type":1,"name":"a","size":1e30,"payload":null,"position":1}', /line 2: invalid size/],
+    ['{"type":1,"name":"a\tb","size":1,"payload":null,"position":1}', /Failed to parse tar-split entry/],
+  ];
+  for (const [line, message] of cases) {
+    const found = await read(gzipSync(`${good}${line}\n`)).then(
+      () => '',
+      (error: unknown) => fullMessage(error),
+    );
+    assert.match(found, message, line);
+  }
 });

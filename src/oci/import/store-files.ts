@@ -1,20 +1,15 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { ImportContext } from '../../composefs/repository/objects/import-file.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import { errorCode } from '../../errors.js';
-import {
-  ContainerStore,
-  rebuildTar,
-  requireUnchangedFiles,
-  StoreError,
-  type TarReceiver,
-} from '../../storage/index.js';
+import { ContainerStore, rebuildTar, requireUnchangedFiles } from '../../storage/index.js';
 import { MountCopy } from '../../system/mount-copy.js';
 import { mountIdOf } from '../../system/mount-info.js';
 import type { TaskContext } from '../../threads/tasks.js';
 import type { StoreLocation } from '../blob/store-location.js';
 import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
+import { FileBatch } from './file-batch.js';
 import { FileQueue } from './file-queue.js';
 import type { NewLayer } from './store-layer.js';
 import { storePushedTar } from './store-tar.js';
@@ -29,8 +24,6 @@ export interface StoreFilesInput {
   readonly limits: LayerLimits | undefined;
 }
 
-/** Files up to this size become known in one piece. */
-const BUFFER_SIZE = 8 << 20;
 /** How many bytes are read between two reports. */
 const REPORT_BYTES = 16 << 20;
 
@@ -57,7 +50,7 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
     try {
       const queue = new FileQueue(objects, new ImportContext({ zeroCopy, mayChange }));
       const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (push) =>
-        rebuildTar(store, layerId, tarReceiver(queue, push, onRead), signal),
+        pushRebuilt(store, layerId, new FileBatch(queue, reporting(push, onRead)), signal),
       );
       const storedAt = process.hrtime.bigint();
       const syncedAt = process.hrtime.bigint();
@@ -72,6 +65,32 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
       objects.dropUnnamed();
     }
   });
+}
+
+async function pushRebuilt(
+  store: ContainerStore,
+  layerId: string,
+  batch: FileBatch,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await rebuildTar(store, layerId, batch, signal);
+    batch.flush();
+  } finally {
+    batch.close();
+  }
+}
+
+function reporting(push: (chunk: Buffer) => void, onRead: (bytes: number) => void): (chunk: Buffer) => void {
+  let read = 0;
+  let reported = 0;
+  return (chunk) => {
+    push(chunk);
+    read += chunk.length;
+    if (read < reported + REPORT_BYTES) return;
+    reported = read;
+    onRead(read);
+  };
 }
 
 /**
@@ -128,31 +147,4 @@ function tryMountCopy(fd: number): MountCopy | undefined {
     // Who may not make one does without: the files are copied.
     return undefined;
   }
-}
-
-/** Pushes the tar on; before the content of a file comes, `queue` is told of the file. */
-function tarReceiver(queue: FileQueue, push: (chunk: Buffer) => void, onRead: (bytes: number) => void): TarReceiver {
-  const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
-  let read = 0;
-  let reported = 0;
-  const add = (chunk: Buffer): void => {
-    push(chunk);
-    read += chunk.length;
-    if (read < reported + REPORT_BYTES) return;
-    reported = read;
-    onRead(read);
-  };
-  return {
-    bytes: add,
-    file(file) {
-      queue.beginFile(file);
-      for (let position = 0; position < file.size; ) {
-        const count = readSync(file.fd, buffer, 0, Math.min(buffer.length, file.size - position), position);
-        if (count === 0) throw new StoreError('LAYER_FILE_CHANGED', `file ${file.name} was cut short`);
-        position += count;
-        add(buffer.subarray(0, count));
-      }
-      queue.endFile();
-    },
-  };
 }

@@ -93,6 +93,34 @@ for (const driver of ['overlay', 'vfs'] as const) {
   });
 }
 
+test('files of all sizes, and more than are open at a time', { skip }, async (context) => {
+  const sizes = [0, 1, 64, 65, 511, 512, 513, 1 << 19, (1 << 19) + 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 20 << 20];
+  const files = sizes.map((size, index) => tarFile(`sizes/${index}`, Buffer.alloc(size, index + 1)));
+  const many = Array.from({ length: 700 }, (_, index) => tarFile(`many/${index}`, Buffer.from(`${index} `.repeat(40))));
+  const twice = Array.from({ length: 300 }, (_, index) => tarFile(`twice/${index}`, Buffer.alloc(100, index % 3)));
+  const tars = [tarArchive([...files, ...many.slice(0, 300)]), tarArchive([...many.slice(300), ...twice])];
+  const image = buildImage(tars);
+  const builder = new StoreBuilder(join(tempDir(context), 'store'));
+  builder.addImage(image, tars, ['localhost/app:1']);
+  const repo = await tempRepository(context);
+  const open = readdirSync('/proc/self/fd').length;
+  const found = await pull(
+    repo,
+    'containers-storage:localhost/app:1',
+    'tag',
+    pullOptions(context, { stores: { root: builder.root }, platform: { os: 'linux', architecture: 'amd64' } }),
+  );
+  assert.equal(readdirSync('/proc/self/fd').length, open);
+  const expected = await fromLayout(context, image);
+  assert.equal(found.manifestVerity, expected.manifestVerity);
+  assert.deepEqual(found.images, expected.images);
+  // 10 of more than 64 bytes, 700 that differ, and 3 of which there are 100 each.
+  assert.equal(newObjects(found.stats), 10 + 700 + 3);
+  assert.equal(found.stats.objectsAlreadyPresent, 297);
+  assert.equal(found.stats.objectsCopied, 0);
+  assert.equal(found.stats.bytesInlined, expected.stats.bytesInlined);
+});
+
 test('every way to name it, and what there is not', { skip }, async (context) => {
   const { image, builder, pull } = setup(context, ['quay.io/team/app:1']);
   const config = image.config.descriptor.digest;

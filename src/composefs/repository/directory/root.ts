@@ -162,16 +162,21 @@ export class RepositoryRoot {
     try {
       return withDirectoryBeneath(this.fd, directory, this.nameOf(directory), (fd) => {
         isThere = true;
-        const self = procPath(fd);
-        try {
-          return action(self);
-        } catch (error) {
-          throw renamePath(error, self, this.nameOf(directory));
-        }
+        return this.withinOpen(fd, directory, action);
       });
     } catch (error) {
       const isUnsafe = !isThere && isErrno(error, 'ELOOP', 'EXDEV');
       throw isUnsafe ? new UnsafePathError(this.nameOf(directory), error) : error;
+    }
+  }
+
+  /** {@link within} a directory that was opened with {@link openDirectory}. */
+  withinOpen<T>(fd: number, directory: RelativePath, action: (self: string) => T): T {
+    const self = procPath(fd);
+    try {
+      return action(self);
+    } catch (error) {
+      throw renamePath(error, self, this.nameOf(directory));
     }
   }
 

@@ -127,16 +127,19 @@ export function importFile(
   context: ImportContext,
   content?: KnownContent,
 ): StoredObject {
-  if (content !== undefined && store.hasSize(content.id, size)) {
-    return { id: content.id, size, method: 'already-present' };
-  }
+  const known: StoredObject | undefined = content && { id: content.id, size, method: 'already-present' };
+  const isThere = (): boolean => content !== undefined && store.hasSize(content.id, size);
   const stat = content?.before ?? fstatSync(fd, { bigint: true });
   const devices = `${stat.dev}:${context.deviceOf(store)}`;
+  // A link says so itself if the name is taken; everything else would cost more than to ask.
+  const asksFirst = context.mayReflink(devices) || !store.verity.unavailable;
+  if (known !== undefined && (asksFirst ? isThere() : store.awaitsName(known.id))) return known;
   const reflinked = tryReflink(store, fd, size, devices, context, content);
   if (reflinked !== undefined) return reflinked;
   try {
     return hardlink(store, fd, stat, devices, context, content);
   } catch (cause) {
+    if (known !== undefined && isThere()) return known;
     if (context.zeroCopy) {
       throw new ComposefsError(
         'ZEROCOPY_FAILED',
@@ -212,13 +215,16 @@ function hardlink(
   });
   const require = (isImmutable: boolean): void =>
     requireLinkable(fd, stat, context, context.isPrivate(store), isImmutable);
-  require(true);
-  // In place, never on a copy: the object is to be this very inode.
-  const isImmutable = store.verity.enableInPlace(fd);
+  let isImmutable = false;
+  if (!store.verity.unavailable) {
+    require(true);
+    // In place, never on a copy: the object is to be this very inode.
+    isImmutable = store.verity.enableInPlace(fd);
+  }
   require(isImmutable);
   const id = isImmutable ? store.verity.measure(fd) : (content?.id ?? computeVerityOfFd(store.algorithm, fd));
   requireContent(id, content);
-  if (store.hasSize(id, size)) return { id, size, method: 'already-present' };
+  if (content === undefined && store.hasSize(id, size)) return { id, size, method: 'already-present' };
   try {
     store.nameObject(id, (path) => link(fd, path));
   } catch (error) {

@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, rmSync } from 'node:fs';
+import { closeSync, lstatSync, rmSync, type Stats } from 'node:fs';
 import { ComposefsError, withContext } from '../../../errors.js';
 import { closeOnError, isErrno, readChunks, readFully, withFd, writeFully } from '../../../fs/files.js';
 import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
@@ -13,6 +13,7 @@ import { collectingError, ensureWritable, readOnlyFeaturesError } from '../direc
 import { type ImportContext, importFile, type KnownContent } from './import-file.js';
 import { ObjectVerity } from './object-verity.js';
 import { ObjectWriter } from './object-writer.js';
+import { OpenDirectories } from './open-directories.js';
 import type { StoredObject } from './stored-object.js';
 import { UnnamedObjects } from './unnamed-objects.js';
 
@@ -56,6 +57,7 @@ export class ObjectStore {
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
+  #directories: OpenDirectories | undefined;
 
   /** @internal @param root default: from the options, as another thread has to do it. */
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
@@ -227,7 +229,7 @@ export class ObjectStore {
    */
   ensureIntact(store: () => StoredObject): ObjectId {
     const { id, method } = store();
-    if (method !== 'already-present' || this.#unnamed?.has(id) === true || this.isIntact(id)) return id;
+    if (method !== 'already-present' || this.awaitsName(id) || this.isIntact(id)) return id;
     this.nameObject(id, (path) => rmSync(path, { force: true }));
     return store().id;
   }
@@ -279,14 +281,30 @@ export class ObjectStore {
    * of another size is what a power cut leaves: it has the name of the object, and none or a part of its data.
    */
   hasSize(id: ObjectId, size: number): boolean {
-    return this.#unnamed?.has(id) === true || this.sizeOf(id) === size;
+    return this.awaitsName(id) || this.sizeOf(id) === size;
+  }
+
+  /** @internal Whether {@link nameObjects} is to name it. */
+  awaitsName(id: ObjectId): boolean {
+    return this.#unnamed?.has(id) === true;
   }
 
   /** The size of the file of that name in bytes; undefined if there is no such file. */
   sizeOf(id: ObjectId): number | undefined {
     if (id.length !== this.#idLength) return undefined;
-    const stat = this.root.lstat(pathOf(id));
+    const stat = this.#directories === undefined ? this.root.lstat(pathOf(id)) : this.#lstat(this.#directories, id);
     return stat?.isFile() === true ? stat.size : undefined;
+  }
+
+  #lstat(directories: OpenDirectories, id: ObjectId): Stats | undefined {
+    try {
+      return directories.within(directoryOf(id), (self) =>
+        lstatSync(`${self}/${id.slice(2)}`, { throwIfNoEntry: false }),
+      );
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -352,9 +370,10 @@ export class ObjectStore {
   /**
    * @internal
    * From now on objects get their names many at a time, after their data is on disk: {@link nameObjects} names the last.
-   * Until then this store alone knows of them. For threads that store much.
+   * Until then this store alone knows of them. For threads that store much: their directories stay open, too.
    */
   deferNames(limit?: number): void {
+    this.#directories ??= new OpenDirectories(this.root);
     this.#unnamed = new UnnamedObjects(limit);
   }
 
@@ -381,15 +400,18 @@ export class ObjectStore {
     syncFileSystem(this.root.fd, this.root.path);
   }
 
-  /** @internal Drops what {@link deferNames} has put off. */
+  /** @internal Ends what {@link deferNames} has begun, and drops what has got no name. */
   dropUnnamed(): void {
+    this.#directories?.close();
+    this.#directories = undefined;
     for (const [, { file }] of this.#unnamed?.take() ?? []) file.discard();
   }
 
   /** @internal Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
   nameObject<T>(id: ObjectId, action: (path: string) => T): T {
     const directory = directoryOf(id);
-    const name = (): T => this.root.within(directory, (self) => action(`${self}/${id.slice(2)}`));
+    const way = this.#directories ?? this.root;
+    const name = (): T => way.within(directory, (self) => action(`${self}/${id.slice(2)}`));
     try {
       return name();
     } catch (error) {

@@ -21,6 +21,8 @@ export interface ObjectDestination {
   storeObject(data: Uint8Array): StoredObject;
   /** Whether the object is there and has this size. */
   hasSize(id: ObjectId, size: number): boolean;
+  /** Whether the object is complete, but has no name yet. */
+  awaitsName(id: ObjectId): boolean;
   makeObjectsDirectory(): void;
   /** Runs `action` with a path of `objects/`, valid for the length of the call. */
   within<T>(action: (directory: string) => T): T;

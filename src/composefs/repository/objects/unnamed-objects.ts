@@ -59,7 +59,7 @@ export class UnnamedObjects {
 }
 
 /** How many files the process may have open. */
-function descriptorLimit(): number {
+export function descriptorLimit(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'latin1');
     return Number(/^Max open files +([0-9]+)/m.exec(limits)?.[1] ?? 1024);

@@ -1,0 +1,52 @@
+import { closeSync } from 'node:fs';
+import { isErrno } from '../../../fs/files.js';
+import type { RepositoryRoot } from '../directory/root.js';
+import { descriptorLimit } from './unnamed-objects.js';
+
+/** Directories are kept open as long as no more than this part of the process's descriptors is in use. */
+const SHARE_OF_DESCRIPTORS = 1 / 2;
+
+/**
+ * Directories of a repository that were reached once and stay open: to reach one anew for each of 10,000 objects takes
+ * longer than to name them.
+ */
+export class OpenDirectories {
+  readonly #root: RepositoryRoot;
+  readonly #fds = new Map<string, number>();
+  readonly #maxFd = descriptorLimit() * SHARE_OF_DESCRIPTORS;
+
+  constructor(root: RepositoryRoot) {
+    this.#root = root;
+  }
+
+  /** As {@link RepositoryRoot.within}. */
+  within<T>(directory: string, action: (self: string) => T): T {
+    const known = this.#fds.get(directory);
+    if (known !== undefined) {
+      try {
+        return this.#root.withinOpen(known, directory, action);
+      } catch (error) {
+        // Somebody has removed it: the next time it is looked for again.
+        if (isErrno(error, 'ENOENT')) this.#forget(directory, known);
+        throw error;
+      }
+    }
+    const fd = this.#root.openDirectory(directory);
+    if (fd <= this.#maxFd) {
+      this.#fds.set(directory, fd);
+      return this.#root.withinOpen(fd, directory, action);
+    }
+    closeSync(fd);
+    return this.#root.within(directory, action);
+  }
+
+  #forget(directory: string, fd: number): void {
+    this.#fds.delete(directory);
+    closeSync(fd);
+  }
+
+  close(): void {
+    for (const fd of this.#fds.values()) closeSync(fd);
+    this.#fds.clear();
+  }
+}

@@ -1,0 +1,91 @@
+import { closeSync, readSync } from 'node:fs';
+import { quoteBytes } from '../../bytes/byte-string.js';
+import { closeOnError, withFd } from '../../fs/files.js';
+import { type LayerFile, StoreError, type TarReceiver } from '../../storage/index.js';
+import type { FileQueue } from './file-queue.js';
+
+/** Files up to this size become known in one piece. */
+const BUFFER_SIZE = 8 << 20;
+/** So much goes on at a time: small enough for the caches of a processor, many files at once. */
+const BATCH_BYTES = 512 << 10;
+/** Files that are open at a time. */
+const BATCH_FILES = 256;
+
+/**
+ * The tar of a layer on its way from a store of containers/storage: what lies between files, and small files, many pieces
+ * at a time. The queue is told of the files first.
+ */
+export class FileBatch implements TarReceiver {
+  readonly #queue: FileQueue;
+  readonly #push: (chunk: Buffer) => void;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  #used = 0;
+  #files: LayerFile[] = [];
+
+  constructor(queue: FileQueue, push: (chunk: Buffer) => void) {
+    this.#queue = queue;
+    this.#push = push;
+  }
+
+  bytes(bytes: Buffer): void {
+    if (bytes.length > BATCH_BYTES) {
+      this.flush();
+      this.#push(bytes);
+      return;
+    }
+    this.#makeRoom(bytes.length);
+    this.#used += bytes.copy(this.#buffer, this.#used);
+  }
+
+  file(file: LayerFile): void {
+    if (file.size > BUFFER_SIZE) {
+      this.flush();
+      withFd(file.fd, () => this.#pushLarge(file));
+      return;
+    }
+    closeOnError(file.fd, () => this.#makeRoom(file.size));
+    this.#files.push(file);
+    const content = this.#buffer.subarray(this.#used, this.#used + file.size);
+    readWhole(file, content, 0);
+    this.#used += file.size;
+    this.#queue.expectFile(file, content);
+    if (this.#used >= BATCH_BYTES || this.#files.length >= BATCH_FILES) this.flush();
+  }
+
+  /** Pushes what was gathered. */
+  flush(): void {
+    if (this.#used > 0) this.#push(this.#buffer.subarray(0, this.#used));
+    this.close();
+  }
+
+  /** Drops what was gathered. */
+  close(): void {
+    this.#used = 0;
+    this.#queue.forgetFiles();
+    for (const { fd } of this.#files.splice(0)) closeSync(fd);
+  }
+
+  #makeRoom(size: number): void {
+    if (this.#used + size > BUFFER_SIZE) this.flush();
+  }
+
+  #pushLarge(file: LayerFile): void {
+    this.#queue.expectLargeFile(file);
+    for (let position = 0; position < file.size; ) {
+      const chunk = this.#buffer.subarray(0, Math.min(BUFFER_SIZE, file.size - position));
+      readWhole(file, chunk, position);
+      position += chunk.length;
+      this.#push(chunk);
+    }
+    this.#queue.forgetFiles();
+  }
+}
+
+/** @throws StoreError `LAYER_FILE_CHANGED` */
+function readWhole({ fd, name }: LayerFile, target: Buffer, position: number): void {
+  for (let used = 0; used < target.length; ) {
+    const count = readSync(fd, target, used, target.length - used, position + used);
+    if (count === 0) throw new StoreError('LAYER_FILE_CHANGED', `file ${quoteBytes(name)} was cut short`);
+    used += count;
+  }
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { RepositoryRoot } from '../../../../src/composefs/repository/directory/root.js';
+import { OpenDirectories } from '../../../../src/composefs/repository/objects/open-directories.js';
+import { errorCode } from '../../../../src/errors.js';
+import { tempDir } from '../temp-repository.js';
+
+test('directories are reached once, and again after they were removed', (context) => {
+  const path = tempDir(context);
+  const root = RepositoryRoot.open(path);
+  const directories = new OpenDirectories(root);
+  const write = (text: string): void =>
+    directories.within('objects/aa', (self) => writeFileSync(`${self}/file`, text, { flag: 'wx' }));
+  const open = readdirSync('/proc/self/fd').length;
+  assert.throws(() => write('1'), { code: 'ENOENT' });
+  mkdirSync(join(path, 'objects', 'aa'), { recursive: true });
+  write('1');
+  assert.equal(readdirSync('/proc/self/fd').length, open + 1);
+  // Errors name the file as it is known outside.
+  assert.throws(() => write('2'), { code: 'EEXIST', path: join(path, 'objects', 'aa', 'file') });
+
+  rmSync(join(path, 'objects', 'aa'), { recursive: true });
+  assert.throws(() => write('3'), { code: 'ENOENT' });
+  mkdirSync(join(path, 'objects', 'aa'));
+  write('3');
+  assert.deepEqual(readdirSync(join(path, 'objects', 'aa')), ['file']);
+  directories.close();
+  assert.equal(readdirSync('/proc/self/fd').length, open);
+  root.close();
+});
+
+test('a directory that is a link is refused', (context) => {
+  const path = tempDir(context);
+  const root = RepositoryRoot.open(path);
+  const directories = new OpenDirectories(root);
+  mkdirSync(join(path, 'objects'));
+  symlinkSync('/tmp', join(path, 'objects', 'aa'));
+  const code = (): string => {
+    try {
+      directories.within('objects/aa', () => undefined);
+      return 'none';
+    } catch (error) {
+      return errorCode(error);
+    }
+  };
+  assert.equal(code(), 'UNSAFE_PATH');
+  directories.close();
+  root.close();
+});
