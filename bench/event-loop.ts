@@ -153,24 +153,21 @@ const server = new Worker(
 const host = await new Promise<string>((resolve) => server.once('message', resolve));
 const dumpfile = Buffer.concat([...composefs.writeDumpfile(tree)].map((piece) => Buffer.from(piece)));
 const out = join(scratch, 'out');
-const cleared = (): string => {
-  rmSync(out, { recursive: true, force: true });
-  return out;
-};
 
 const calls: Record<string, () => Promise<unknown>> = {
   'Repository.open': async () => (await Repository.open(path)).close(),
   'pull (stored)': () => pull(repo, layout, 'large', { platform: AMD64 }),
   'pull (new)': async () => {
-    const target = join(cleared());
+    const target = out;
     const made = await Repository.init(target, { algorithm: 'sha256', insecure: true });
     await pull(made.repo, reference ?? layout, 'x', { platform: AMD64 });
     made.repo.close();
   },
+  pushImage: () => pushImage(repo, image, `docker://${host}/large:1`, { registry: { tlsVerify: false } }),
   'pull (registry)': async () => {
-    const target = join(cleared());
+    const target = out;
     const made = await Repository.init(target, { algorithm: 'sha256', insecure: true });
-    await pull(made.repo, `docker://${host}/large:1`, 'x', { platform: AMD64, tlsVerify: false } as never);
+    await pull(made.repo, `docker://${host}/large:1`, 'x', { platform: AMD64, registry: { tlsVerify: false } });
     made.repo.close();
   },
   'importLayer (stored)': () => importLayer(repo, diffId, undefined, (async function* () {})()),
@@ -215,7 +212,7 @@ const calls: Record<string, () => Promise<unknown>> = {
   upgradeRepo: () => upgradeRepo(repo),
   imageUsage: () => imageUsage(repo, { layers: true }),
   storeUsage: () => storeUsage(repo),
-  why: () => composefs.findReasons(repo, findKept(repo, image.layerVerity(diffId) ?? '').id),
+  why: async () => composefs.findReasons(repo, (await findKept(repo, image.layerVerity(diffId) ?? '')).id),
   imageHistory: () => imageHistory(repo, image),
   compareImages: () => compareImages(repo, { kind: 'image', image }, { kind: 'image', image: other }),
   matchDigest: () => matchDigest(repo, image, 'ab'.repeat(32)),
@@ -226,14 +223,13 @@ const calls: Record<string, () => Promise<unknown>> = {
   'files.walk': () => drain(files.walk()),
   'files.readFile': () => files.readFile('/usr/file'),
   'files.createReadStream': () => drain(files.createReadStream('/usr/file')),
-  'files.extract': () => files.extract('/usr', cleared()),
-  'export oci:': () => exportImage(repo, image, `oci:${cleared()}:a`, { replace: true }),
+  'files.extract': () => files.extract('/usr', out),
+  'export oci:': () => exportImage(repo, image, `oci:${out}:a`, { replace: true }),
   'export oci-archive: (gzip)': () =>
-    exportImage(repo, image, `oci-archive:${cleared()}:a`, { replace: true, recompress: 'gzip' as never, level: 1 }),
-  'export docker-archive:': () => exportImage(repo, image, `docker-archive:${cleared()}:a:1`, { replace: true }),
-  'export dir:': () => exportImage(repo, image, `dir:${cleared()}`),
-  'export tar:': () => exportImage(repo, image, `tar:${cleared()}`, { replace: true }),
-  pushImage: () => pushImage(repo, image, `docker://${host}/large:1`, { tlsVerify: false } as never),
+    exportImage(repo, image, `oci-archive:${out}:a`, { replace: true, recompress: 'gzip' as never, level: 1 }),
+  'export docker-archive:': () => exportImage(repo, image, `docker-archive:${out}:a:1`, { replace: true }),
+  'export dir:': () => exportImage(repo, image, `dir:${out}`),
+  'export tar:': () => exportImage(repo, image, `tar:${out}`, { replace: true }),
   readDirectory: async () =>
     composefs.readDirectory('/usr/include', {
       destination: { kind: 'repository', objects: repo.objects },
@@ -262,6 +258,7 @@ for (const [name, call] of Object.entries(calls)) {
   let failure = '';
   const began = performance.now();
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    rmSync(out, { recursive: true, force: true });
     const turn = await longestTurn(() => call().catch((error: unknown) => (failure = `  ${error}`.slice(0, 150))));
     cpu = Math.min(cpu, turn.cpu);
     busy = Math.min(busy, turn.busy);

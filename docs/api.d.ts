@@ -2956,10 +2956,6 @@ declare class SplitStreamReader {
     readInline(length: number): Buffer | undefined;
     readExact(actual: number, stored: number): SplitStreamData;
     inlineData(): Generator<Buffer>;
-    tally(): {
-        readonly inlineSize: number;
-        readonly uses: Uint32Array;
-    };
     close(): void;
 }
 
@@ -3332,23 +3328,23 @@ declare function findCause<T extends Error>(error: unknown, type: abstract new (
 
 declare function findCredentials(host: string, repository: string | undefined, options?: RegistryConfigOptions, onMissing?: OnMissingHelper): Promise<Credentials | undefined>;
 
-declare function findErofsName(repo: ReadableRepository, text: string): string;
+declare function findErofsName(repo: ReadableRepository, text: string): Promise<string>;
 
 declare function findFiles(repo: ReadableRepository, images: ReadonlyMap<string, OciImage>, matches: (file: ImageDirent) => boolean): AsyncGenerator<FoundFile>;
 
-declare function findImage(repo: ReadableRepository, text: string): OciImage;
+declare function findImage(repo: ReadableRepository, text: string): Promise<OciImage>;
 
-declare function findImageOfConfig(repo: ReadableRepository, configDigest: OciDigest, options?: OpenConfigOptions): OciImage;
+declare function findImageOfConfig(repo: ReadableRepository, configDigest: OciDigest, options?: OpenConfigOptions): Promise<OciImage>;
 
-declare function findKept(repo: ReadableRepository, text: string): KeptThing;
+declare function findKept(repo: ReadableRepository, text: string): Promise<KeptThing>;
 
 declare function findMatchingBootImage(repo: Repository, manifestDigest: OciDigest, expected: ObjectId, options?: BootBuildOptions): Promise<BootImageMatch>;
 
-declare function findMountable(repo: ReadableRepository, text: string, first: 'oci' | 'erofs'): Mountable;
+declare function findMountable(repo: ReadableRepository, text: string, first: 'oci' | 'erofs'): Promise<Mountable>;
 
 declare function findReasons(repository: RepositoryHost, id: ObjectId, options?: GraphOptions): Promise<Reason[]>;
 
-declare function findRoot(repo: ReadableRepository, text: string): string | undefined;
+declare function findRoot(repo: ReadableRepository, text: string): Promise<string | undefined>;
 
 declare function findSection(file: FileBytes, name: string): {
     offset: number;
@@ -3452,7 +3448,9 @@ declare function layerInfo(repo: ReadableRepository, diffId: OciDigest, { signal
 
 declare function layerTar(repo: ReadableRepository, diffId: OciDigest, { signal }?: InspectLayerOptions): AsyncGenerator<Buffer>;
 
-declare function linkedErofsImages(repo: ReadableRepository, id: ObjectId): LinkedErofsImage[];
+declare function linkedErofsImages(repo: ReadableRepository, id: ObjectId, options?: {
+    readonly signal?: AbortSignal | undefined;
+}): Promise<LinkedErofsImage[]>;
 
 declare function listImages(repo: ReadableRepository, options?: ListImagesOptions): Promise<ImageInfo[]>;
 
@@ -3522,7 +3520,7 @@ declare function openImageFileSystem(repository: ImageHost, name: string, option
 
 declare function openImageFiles(repo: ReadableRepository, image: OciImage, options?: ImageFilesOptions): Promise<ImageFileSystem>;
 
-declare function openLayerFiles(repo: ReadableRepository, image: OciImage, layer: string): ImageFileSystem;
+declare function openLayerFiles(repo: ReadableRepository, image: OciImage, layer: string): Promise<ImageFileSystem>;
 
 declare function openTreeFile(directory: Directory, name: ByteString, objects: ObjectSource): Buffer | undefined;
 
@@ -3614,9 +3612,9 @@ declare function resetMtimes(root: Directory): void;
 
 declare function resolveBootPlan(objects: ObjectSource, plan: BootPlan, bootPartition: string): BootPlan;
 
-declare function resolveConfig(repo: ReadableRepository, text: string, configVerity?: ObjectId): NamedConfig;
+declare function resolveConfig(repo: ReadableRepository, text: string, { configVerity }?: OpenConfigOptions): Promise<NamedConfig>;
 
-declare function resolveImage(repo: ReadableRepository, text: string): ImageName;
+declare function resolveImage(repo: ReadableRepository, text: string): Promise<ImageName>;
 
 declare function resolveLayer(repo: ReadableRepository, text: string): OciDigest;
 

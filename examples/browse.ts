@@ -8,7 +8,7 @@ await using repo = await ReadableRepository.open(path);
 
 for (const image of await listImages(repo)) console.log(image.name, image.manifestDigest, image.layerCount);
 
-const files = await openImageFiles(repo, findImage(repo, name));
+const files = await openImageFiles(repo, await findImage(repo, name));
 let count = 0;
 for await (const entry of files.walk('/')) if (entry.isFile()) count += 1;
 console.log(`${count} files`);

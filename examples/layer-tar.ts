@@ -7,7 +7,7 @@ import { ReadableRepository } from 'composefs-oci/composefs';
 
 const [path = '', name = '', file = ''] = process.argv.slice(2);
 await using repo = await ReadableRepository.open(path);
-const [first] = findImage(repo, name).layerDiffIds();
+const [first] = (await findImage(repo, name)).layerDiffIds();
 if (first === undefined) throw new Error(`${name} has no layers`);
 const diffId = parseOciDigest(first);
 const { entryCount, size } = await layerInfo(repo, diffId);

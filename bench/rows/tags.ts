@@ -50,6 +50,7 @@ async function storeMany(path: string, count: number): Promise<void> {
   const { verity } = await importLayer(repo, diffId, undefined, Readable.from([tar]));
   const layers = new Map<string, ObjectId>([[diffId, verity]]);
   const encode = await loadZstdEncode();
+  const unprepared = { others: new Set<never>(), usable: new Set<never>() };
   for (let index = 0; index < count; index++) {
     const image = buildImage([tar], { config: { author: `author ${index}` } });
     const content = {
@@ -58,7 +59,7 @@ async function storeMany(path: string, count: number): Promise<void> {
       keys: [diffId],
       layers,
     };
-    repo.linkStreams(linkImage(repo, content, undefined, encode).names);
+    repo.linkStreams(linkImage(repo, unprepared, content, undefined, encode).names);
     repo.nameStream(manifestIdentifier(image.manifest.descriptor.digest), tagRef(`small-${index}`));
   }
   await repo.sync();

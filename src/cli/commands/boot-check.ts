@@ -22,7 +22,7 @@ export async function bootCheck(context: Context, name: string, options: BootChe
       expectedDigest === undefined
         ? undefined
         : withContext('Parsing --expected-digest', () => parseObjectId(repo.algorithm, expectedDigest));
-    const image = findImage(repo, name);
+    const image = await findImage(repo, name);
     const check = await withInterrupt((signal) =>
       checkBoot(repo, image, { expected, layerRules, signal, progress: warningReporter }),
     );

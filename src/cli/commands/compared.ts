@@ -12,10 +12,10 @@ const PATH = /^(?:\/|\.\.?(?:\/|$))/;
  *
  * @throws OciRefNotFound; ComposefsError `AMBIGUOUS_IMAGE`, `NOT_A_DIRECTORY`
  */
-export function findCompared(repo: ReadableRepository, text: string): Compared {
+export async function findCompared(repo: ReadableRepository, text: string): Promise<Compared> {
   if (PATH.test(text)) return { kind: 'directory', path: text };
   try {
-    const found = findMountable(repo, text, 'oci');
+    const found = await findMountable(repo, text, 'oci');
     return typeof found === 'string' ? { kind: 'erofs', name: found } : { kind: 'image', image: found };
   } catch (error) {
     if (!(error instanceof OciRefNotFound)) throw error;

@@ -16,7 +16,7 @@ const HEADER = ['SIZE', 'SHARED', 'UNIQUE', 'FREED'];
 /** What images and layers take on the disk, what of it they share, and what would be free without them. */
 export async function du(context: Context, names: readonly string[], options: DuOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
-    const images = names.length === 0 ? undefined : names.map((name) => findImage(repo, name));
+    const images = names.length === 0 ? undefined : await Promise.all(names.map((name) => findImage(repo, name)));
     const layers = options.layers === true || options.json === true || images !== undefined;
     // There is nothing else to do here meanwhile: no thread of its own.
     const usage = await withDelayedProgress((progress) => imageUsage(repo, { images, layers, threads: 0, progress }));

@@ -27,7 +27,7 @@ export async function dumpFiles(
   options: DumpFilesOptions,
 ): Promise<void> {
   await withRepository(context, async (repo) => {
-    const root = await repo.readImageTree(findErofsName(repo, image));
+    const root = await repo.readImageTree(await findErofsName(repo, image));
     const links = countLinks(root);
     const found = files.map((file) => ({ file, inode: lookup(root, file) }));
     const lines = found.flatMap(({ file, inode }) =>

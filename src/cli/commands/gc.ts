@@ -18,7 +18,8 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     const dryRun = options.dryRun === true;
     // Whoever runs from an image would lose the ground under the feet, whatever has become of its names.
     const running = runningImages().filter(({ algorithm }) => algorithm === repo.algorithm);
-    const roots = [...(options.root ?? []).map((root) => entryOf(repo, root)), ...running.map(({ digest }) => digest)];
+    const roots = running.map(({ digest }): string => digest);
+    for (const root of options.root ?? []) roots.push(await entryOf(repo, root));
     // There is nothing else to do here meanwhile: no thread of its own.
     const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };
     const result = await repo.gc({ ...how, roots, dryRun });
@@ -32,8 +33,8 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
 }
 
 /** The entry in `streams/` or `images/` that a text names. Of one that is not there nothing is kept, as in the reference. */
-function entryOf(repo: Repository, text: string): string {
-  const found = findRoot(repo, text);
+async function entryOf(repo: Repository, text: string): Promise<string> {
+  const found = await findRoot(repo, text);
   if (found === undefined) warn(`there is no image or stream ${text}: nothing is kept for it`);
   return found ?? text;
 }

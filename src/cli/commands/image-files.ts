@@ -21,7 +21,7 @@ export async function withImageFiles<T>(
 }
 
 async function openFiles(repo: ReadableRepository, name: string, layer: string | undefined): Promise<ImageFileSystem> {
-  if (layer !== undefined) return openLayerFiles(repo, findImage(repo, name), layer);
-  const found = findMountable(repo, name, 'oci');
+  if (layer !== undefined) return await openLayerFiles(repo, await findImage(repo, name), layer);
+  const found = await findMountable(repo, name, 'oci');
   return typeof found === 'string' ? await openImageFileSystem(repo, found) : await openImageFiles(repo, found);
 }

@@ -21,7 +21,7 @@ export async function images(context: Context, options: ImagesOptions): Promise<
 
 export async function imageObjects(context: Context, name: string): Promise<void> {
   await withRepository(context, async (repo) => {
-    const ids = await repo.objectsForImage(findErofsName(repo, name), { threads: 0 });
+    const ids = await repo.objectsForImage(await findErofsName(repo, name), { threads: 0 });
     await context.output.lines([...ids].sort().map((id) => formatObjectId(repo.algorithm, id)));
   });
 }

@@ -22,7 +22,7 @@ export interface OciDiffOptions {
 export async function ociDiff(context: Context, a: string, b: string, options: OciDiffOptions): Promise<void> {
   await withTroubleStatus(context, async () => {
     const differences = await withReadableRepository(context, async (repo) => {
-      const [first, second] = [findCompared(repo, a), findCompared(repo, b)];
+      const [first, second] = [await findCompared(repo, a), await findCompared(repo, b)];
       return await withDelayedProgress((progress) =>
         withInterrupt((signal) =>
           compareImages(repo, first, second, {

@@ -37,7 +37,7 @@ export async function ociExplain(
 ): Promise<void> {
   await withTroubleStatus(context, async () => {
     const isExplained = await withReadableRepository(context, async (repo) => {
-      const image = findImage(repo, name);
+      const image = await findImage(repo, name);
       return DIGEST.test(expected) && !isOtherImage(repo, image, expected)
         ? await explainDigest(context, repo, image, expected, options)
         : await explainTree(context, repo, image, expected, options);
@@ -74,7 +74,7 @@ async function explainTree(
   other: string,
   { json, xattrs }: OciExplainOptions,
 ): Promise<boolean> {
-  const first = findCompared(repo, other);
+  const first = await findCompared(repo, other);
   const second = { kind: 'image', image } as const;
   const differences = await withDelayedProgress((progress) =>
     withInterrupt((signal) => compareImages(repo, first, second, { directoriesAsImages: xattrs, signal, progress })),

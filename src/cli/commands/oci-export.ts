@@ -33,8 +33,8 @@ export async function ociExport(context: Context, name: string, to: string, opti
   await withReadableRepository(context, async (repo) => {
     const digests = await withProgress(
       options,
-      (running) =>
-        exportImage(repo, findImage(repo, name), target, {
+      async (running) =>
+        exportImage(repo, await findImage(repo, name), target, {
           recompress,
           level,
           replace,

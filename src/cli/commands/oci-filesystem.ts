@@ -20,7 +20,7 @@ async function imageFilesystem(
   options: OciFileSystemOptions,
 ): Promise<Directory> {
   const { xattrs, layerRules } = options;
-  const { digest, configVerity: verity } = findConfigOf(repo, name, configVerity);
+  const { digest, configVerity: verity } = await findConfigOf(repo, name, configVerity);
   const how = { xattrs, layerRules, configVerity: verity, progress: warningReporter };
   const root = await createFilesystem(repo, digest, how);
   if (options.bootable === true) transformForBoot(root, repo.objects);

@@ -18,8 +18,7 @@ export interface OciFindOptions {
 export async function ociFind(context: Context, names: readonly string[], options: OciFindOptions): Promise<void> {
   const matches = matcher(options);
   await withReadableRepository(context, async (repo) => {
-    const images =
-      names.length === 0 ? taggedImages(repo) : new Map(names.map((name) => [name, findImage(repo, name)]));
+    const images = names.length === 0 ? taggedImages(repo) : await namedImages(repo, names);
     const found: unknown[] = [];
     let count = 0;
     for await (const { image, file } of findFiles(repo, images, matches)) {
@@ -30,6 +29,12 @@ export async function ociFind(context: Context, names: readonly string[], option
     if (options.json) await context.output.json(found);
     if (count === 0) throw new ExitStatus(1);
   });
+}
+
+async function namedImages(repo: ReadableRepository, names: readonly string[]): Promise<Map<string, OciImage>> {
+  const images = new Map<string, OciImage>();
+  for (const name of names) images.set(name, await findImage(repo, name));
+  return images;
 }
 
 /** All that have files; tags whose image cannot be opened are named and passed over. */

@@ -17,7 +17,7 @@ const COMMAND_WIDTH = 60;
 /** How an image was made: its layers, newest first, with what each hides of those below. */
 export async function ociHistory(context: Context, name: string, options: OciHistoryOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
-    const image = findImage(repo, name);
+    const image = await findImage(repo, name);
     const history = await withInterrupt((signal) => imageHistory(repo, image, { signal }));
     if (options.json) return await context.output.json(describe(history));
     const rows = history.steps.map((step) => row(step, options.noTrunc === true)).reverse();

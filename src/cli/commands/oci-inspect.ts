@@ -11,7 +11,7 @@ export interface OciInspectOptions {
 export async function ociInspect(context: Context, name: string, options: OciInspectOptions): Promise<void> {
   checkReference('<IMAGE>', name);
   await withRepository(context, async (repo) => {
-    const image = findImage(repo, name);
+    const image = await findImage(repo, name);
     if (options.manifest) return await writeDocument(context, image.readManifestJson(repo));
     if (options.config) return await writeDocument(context, image.readConfigJson(repo));
     const inspection = await inspectImage(repo, image);

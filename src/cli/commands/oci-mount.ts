@@ -16,7 +16,7 @@ export async function ociMount(
     if (name.startsWith('sha256:') && !isDigestText(name)) {
       withContext('Parsing manifest digest', () => parseOciDigest(name));
     }
-    const found = findMountable(repo, name, 'oci');
+    const found = await findMountable(repo, name, 'oci');
     await mountFound(repo, found, mountpoint, options);
   });
 }

@@ -31,7 +31,7 @@ export async function ociPrepareBoot(
   checkReference('<CONFIG_NAME>', name);
   await withRepository(context, async (repo) => {
     const { bootdir: bootPartition, dryRun = false, prune = false, json = false, ...rest } = options;
-    const { image, isTrusted } = openImage(repo, name, configVerity);
+    const { image, isTrusted } = await openImage(repo, name, configVerity);
     const prepared = await withInterrupt((signal) =>
       prepareBoot(repo, image, {
         ...rest,
@@ -59,13 +59,16 @@ function stateRoot(globals: GlobalOptions): string {
 }
 
 /** A config that is named by its digest alone is trusted only if its verity is given. */
-function openImage(
+async function openImage(
   repo: Repository,
   name: string,
   configVerity: string | undefined,
-): { image: OciImage; isTrusted: boolean } {
-  const { digest, configVerity: verity, image } = findConfigOf(repo, name, configVerity);
-  return { image: image ?? findImageOfConfig(repo, digest, { configVerity: verity }), isTrusted: verity !== undefined };
+): Promise<{ image: OciImage; isTrusted: boolean }> {
+  const { digest, configVerity: verity, image } = await findConfigOf(repo, name, configVerity);
+  return {
+    image: image ?? (await findImageOfConfig(repo, digest, { configVerity: verity })),
+    isTrusted: verity !== undefined,
+  };
 }
 
 function jsonResult({ image, argument, plan, written, stateDirectories }: PreparedBoot): Record<string, unknown> {

@@ -22,8 +22,8 @@ export async function ociPush(context: Context, name: string, to: string, option
   await withReadableRepository(context, async (repo) => {
     const result = await withProgress(
       options,
-      (running) =>
-        pushImage(repo, findImage(repo, name), to, {
+      async (running) =>
+        pushImage(repo, await findImage(repo, name), to, {
           ...settings,
           recompress,
           level,

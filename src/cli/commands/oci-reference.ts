@@ -21,7 +21,11 @@ function parseDigestAfterAt(text: string): OciDigest {
 }
 
 /** {@link resolveConfig} of two arguments; `configVerity` is hex. */
-export function findConfigOf(repo: ReadableRepository, text: string, configVerity: string | undefined): NamedConfig {
+export async function findConfigOf(
+  repo: ReadableRepository,
+  text: string,
+  configVerity: string | undefined,
+): Promise<NamedConfig> {
   const given = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
-  return resolveConfig(repo, text, given);
+  return await resolveConfig(repo, text, { configVerity: given });
 }

@@ -8,7 +8,7 @@ export async function ociTag(context: Context, image: string, name: string): Pro
   await withRepository(context, async (repo) => {
     // What the new tag must not be is the more useful thing to say.
     validateTag(name);
-    const { digest: manifest } = resolveImage(repo, image);
+    const { digest: manifest } = await resolveImage(repo, image);
     await tagImage(repo, manifest, name);
     await context.output.line(`Tagged ${manifest} as ${name}`);
   });

@@ -10,7 +10,7 @@ export interface WhyOptions {
 /** Which references keep an object, stream or image alive, each with the shortest way from it. */
 export async function why(context: Context, text: string, options: WhyOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
-    const thing = findKept(repo, text);
+    const thing = await findKept(repo, text);
     const reasons = await findReasons(repo, thing.id, { threads: 0 });
     if (options.json) return await context.output.json(describe(thing, reasons));
     await context.output.lines(lines(thing, reasons));

@@ -1,7 +1,7 @@
-import { Turns } from '../../threads/turns.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { isSplitStream, readStreamLinks } from '../repository/gc/gc-live.js';
-import { type CollectedRef, collectCategory } from '../repository/gc/gc-roots.js';
+import { type CollectedRef, collectCategorySteps } from '../repository/gc/gc-roots.js';
 import { CATEGORIES, type Category } from '../repository/names/category.js';
 import type { RepositoryHost } from '../repository/objects/host.js';
 import { objectsOfImage } from './objects-of-image.js';
@@ -66,8 +66,8 @@ export class ReferenceGraph {
   static async read(repository: RepositoryHost, options: GraphOptions = {}): Promise<ReferenceGraph> {
     const turns = new Turns(options.signal);
     const collected = {
-      images: collectCategory(repository, 'images', new Set()),
-      streams: collectCategory(repository, 'streams', new Set()),
+      images: await runInTurns(collectCategorySteps(repository, 'images', new Set()), options.signal),
+      streams: await runInTurns(collectCategorySteps(repository, 'streams', new Set()), options.signal),
     };
     const roots = CATEGORIES.flatMap((category) =>
       collected[category].refs.flatMap(({ ref, name }) => {

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../bytes/byte-string.js';
+import type { Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { LeafContent, RegularFile } from '../tree/inode.js';
 import type { Stat } from '../tree/stat.js';
@@ -23,11 +24,11 @@ export interface ComparableTree<Entry extends TreeEntry = TreeEntry> {
   readonly algorithm: HashAlgorithm;
   readonly root: Entry;
   /**
-   * The entries of a directory in byte order of their names.
+   * The entries of a directory in byte order of their names. Others may have their turn at each step.
    *
    * @throws ComposefsError where the tree is damaged, or has no end
    */
-  children(directory: Entry): readonly (readonly [name: ByteString, entry: Entry])[];
+  children(directory: Entry): Steps<readonly (readonly [name: ByteString, entry: Entry])[]>;
   /** Of a symlink. */
   target(symlink: Entry): ByteString;
   /** Of a regular file; undefined while it is not known: see {@link ComparableTree.readContents}. */

@@ -1,6 +1,6 @@
 import { type ByteString, compareBytes } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
-import { Turns } from '../../threads/turns.js';
+import { runInTurns, type Steps, Turns } from '../../threads/turns.js';
 import { ASPECTS, type Aspect, statDifferences } from './aspects.js';
 import type { ComparableTree, TreeEntry } from './comparable-tree.js';
 import { contentDigest, haveSameContent } from './content-digest.js';
@@ -32,7 +32,7 @@ export async function compareTrees<A extends TreeEntry, B extends TreeEntry>(
     throw new ComposefsError('ALGORITHM_MISMATCH', message);
   }
   const comparison = new Comparison(first, second, options);
-  await comparison.walk();
+  await runInTurns(comparison.walk(), options.signal);
   await comparison.compareUnread();
   return await comparison.differences();
 }
@@ -77,11 +77,11 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
     this.#turns = new Turns(options.signal);
   }
 
-  async walk(): Promise<void> {
-    this.#meet('/' as ByteString, this.#first.root, this.#second.root);
+  *walk(): Steps<void> {
+    yield* this.#meet('/' as ByteString, this.#first.root, this.#second.root);
     for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
-      if (this.#turns.isOver()) await this.#turns.next();
-      if (!this.#step(frame)) this.#stack.pop();
+      yield;
+      if (!(yield* this.#step(frame))) this.#stack.pop();
     }
   }
 
@@ -97,9 +97,11 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
   }
 
   async differences(): Promise<Difference[]> {
-    const drafts = this.#drafts.filter(
-      ({ first, second, aspects }) => first === undefined || second === undefined || aspects.length > 0,
-    );
+    const drafts: Draft<A, B>[] = [];
+    for (const draft of this.#drafts) {
+      if (this.#turns.isOver()) await this.#turns.next();
+      if (draft.first === undefined || draft.second === undefined || draft.aspects.length > 0) drafts.push(draft);
+    }
     const renames = this.#findsRenames ? await this.#renames(drafts) : new Map<Draft<A, B>, Draft<A, B>>();
     const moved = new Set(renames.values());
     const differences: Difference[] = [];
@@ -111,7 +113,7 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
   }
 
   /** Takes the next name of a directory. False if there is none. */
-  #step(frame: Frame<A, B>): boolean {
+  *#step(frame: Frame<A, B>): Steps<boolean> {
     const first = frame.first[frame.firstNext];
     const second = frame.second[frame.secondNext];
     if (first === undefined && second === undefined) return false;
@@ -120,14 +122,14 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
     const path = `${frame.path === '/' ? '' : frame.path}/${name}` as ByteString;
     if (order <= 0) frame.firstNext += 1;
     if (order >= 0) frame.secondNext += 1;
-    if (order === 0 && first !== undefined && second !== undefined) this.#meet(path, first[1], second[1]);
-    else if (order < 0 && first !== undefined) this.#add({ path, first: first[1], aspects: [] });
-    else if (second !== undefined) this.#add({ path, second: second[1], aspects: [] });
+    if (order === 0 && first !== undefined && second !== undefined) yield* this.#meet(path, first[1], second[1]);
+    else if (order < 0 && first !== undefined) yield* this.#add({ path, first: first[1], aspects: [] });
+    else if (second !== undefined) yield* this.#add({ path, second: second[1], aspects: [] });
     return true;
   }
 
   /** Something at the same path in both trees. */
-  #meet(path: ByteString, first: A, second: B): void {
+  *#meet(path: ByteString, first: A, second: B): Steps<void> {
     const aspects = this.#compare(path, first, second).filter((aspect) => !this.#ignored.has(aspect));
     const isUnread = this.#isUnread(first, second);
     if (aspects.length > 0 || isUnread) {
@@ -135,23 +137,23 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
       this.#drafts.push(draft);
       if (isUnread) this.#unread.add(draft);
     }
-    this.#enter(path, first, second);
+    yield* this.#enter(path, first, second);
   }
 
   /** Something that only one tree has. */
-  #add(draft: Draft<A, B>): void {
+  *#add(draft: Draft<A, B>): Steps<void> {
     this.#drafts.push(draft);
-    this.#enter(draft.path, draft.first, draft.second);
+    yield* this.#enter(draft.path, draft.first, draft.second);
   }
 
-  #enter(path: ByteString, first: A | undefined, second: B | undefined): void {
+  *#enter(path: ByteString, first: A | undefined, second: B | undefined): Steps<void> {
     const hasFirst = first?.type === 'directory';
     const hasSecond = second?.type === 'directory';
     if (!hasFirst && !hasSecond) return;
     this.#stack.push({
       path,
-      first: hasFirst ? this.#first.children(first) : [],
-      second: hasSecond ? this.#second.children(second) : [],
+      first: hasFirst ? yield* this.#first.children(first) : [],
+      second: hasSecond ? yield* this.#second.children(second) : [],
       firstNext: 0,
       secondNext: 0,
     });
@@ -198,12 +200,17 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
 
   /** For each added file the removed one that it was. */
   async #renames(drafts: readonly Draft<A, B>[]): Promise<Map<Draft<A, B>, Draft<A, B>>> {
-    const removed = drafts.filter(({ first, second }) => second === undefined && isContentful(first));
-    const added = drafts.filter(({ first, second }) => first === undefined && isContentful(second));
-    const sizes = new Set(removed.map(({ first }) => first?.size));
-    const candidates = added.filter(({ second }) => sizes.has(second?.size));
-    const wanted = new Set(candidates.map(({ second }) => second?.size));
-    const origins = removed.filter(({ first }) => wanted.has(first?.size));
+    // By their sizes: only files of equal size can be the same.
+    const removed = new Map<number, Draft<A, B>[]>();
+    const added = new Map<number, Draft<A, B>[]>();
+    for (const draft of drafts) {
+      if (this.#turns.isOver()) await this.#turns.next();
+      const { first, second } = draft;
+      if (second === undefined) addBySize(removed, first, draft);
+      else if (first === undefined) addBySize(added, second, draft);
+    }
+    const origins = [...removed].filter(([size]) => added.has(size)).flatMap(([, files]) => files);
+    const candidates = [...added].filter(([size]) => removed.has(size)).flatMap(([, files]) => files);
     await this.#read([...origins, ...candidates]);
     const { algorithm } = this.#first;
     return await pairRenames(origins, candidates, this.#turns, ({ first, second }) => {
@@ -239,8 +246,11 @@ class Comparison<A extends TreeEntry, B extends TreeEntry> {
 }
 
 /** Two files without a byte are no sign that one was moved. */
-function isContentful(entry: TreeEntry | undefined): boolean {
-  return entry !== undefined && entry.type === 'regular' && entry.size > 0;
+function addBySize<T>(files: Map<number, T[]>, entry: TreeEntry | undefined, file: T): void {
+  if (entry === undefined || entry.type !== 'regular' || entry.size === 0) return;
+  const others = files.get(entry.size);
+  if (others === undefined) files.set(entry.size, [file]);
+  else others.push(file);
 }
 
 function state<E extends TreeEntry>(tree: ComparableTree<E>, entry: E): EntryState {

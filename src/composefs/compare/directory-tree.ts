@@ -1,8 +1,11 @@
 import type { ByteString } from '../../bytes/byte-string.js';
+import type { Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { LazyDirectory } from '../scan/lazy-directory.js';
 import { Directory, fileSize, type Inode, Leaf, type RegularFile } from '../tree/inode.js';
 import type { ComparableTree, TreeEntry } from './comparable-tree.js';
+
+const ENTRIES_A_STEP = 256;
 
 interface DirectoryTreeEntry extends TreeEntry {
   readonly self: Inode;
@@ -28,8 +31,13 @@ export class DirectoryTree implements ComparableTree<DirectoryTreeEntry> {
     return new DirectoryTree(directory.root, directory.algorithm, directory);
   }
 
-  children({ self }: DirectoryTreeEntry): (readonly [ByteString, DirectoryTreeEntry])[] {
-    return self instanceof Directory ? [...self.entries()].map(([name, inode]) => [name, treeEntry(inode)]) : [];
+  *children({ self }: DirectoryTreeEntry): Steps<readonly (readonly [ByteString, DirectoryTreeEntry])[]> {
+    const children: (readonly [ByteString, DirectoryTreeEntry])[] = [];
+    for (const [name, inode] of self instanceof Directory ? self.entries() : []) {
+      if (children.length % ENTRIES_A_STEP === ENTRIES_A_STEP - 1) yield;
+      children.push([name, treeEntry(inode)]);
+    }
+    return children;
   }
 
   target({ self }: DirectoryTreeEntry): ByteString {

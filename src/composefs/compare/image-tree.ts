@@ -1,5 +1,6 @@
 import { type ByteString, byteStringFromText, compareBytes } from '../../bytes/byte-string.js';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
+import type { Steps } from '../../threads/turns.js';
 import { depthExceeded, directoryHardlinks, invalidImage } from '../erofs/reader/errors.js';
 import { readStat } from '../erofs/reader/tree-parts.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
@@ -9,6 +10,7 @@ import { type ImageEntry, isDirectory, isSparse } from '../view/image-entry.js';
 import { ImageReader } from '../view/image-reader.js';
 import type { ComparableTree, EntryType, TreeEntry } from './comparable-tree.js';
 
+const ENTRIES_A_STEP = 256;
 const TYPES: ReadonlyMap<number, EntryType> = new Map([
   [S_IFREG, 'regular'],
   [S_IFDIR, 'directory'],
@@ -40,7 +42,7 @@ export class ImageTree implements ComparableTree<ImageTreeEntry> {
   }
 
   /** May be asked once for each directory. @throws ErofsReaderError */
-  children({ entry, path }: ImageTreeEntry): (readonly [ByteString, ImageTreeEntry])[] {
+  *children({ entry, path }: ImageTreeEntry): Steps<readonly (readonly [ByteString, ImageTreeEntry])[]> {
     // Several entries for one directory would make a tree of exponential size of a small image.
     if (this.#seen.has(entry.inode.nid)) throw directoryHardlinks();
     this.#seen.add(entry.inode.nid);
@@ -49,6 +51,7 @@ export class ImageTree implements ComparableTree<ImageTreeEntry> {
     let isSorted = true;
     let last = '';
     for (const child of this.#reader.children({ path, entry })) {
+      if (children.length % ENTRIES_A_STEP === ENTRIES_A_STEP - 1) yield;
       isSorted &&= last < child.name;
       last = child.name;
       const isParent = isDirectory(child.entry);

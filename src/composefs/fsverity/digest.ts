@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs';
+import { runSteps, type Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from './algorithm.js';
 import { FsVerityHasher } from './hasher.js';
 import type { ObjectId } from './object-id.js';
@@ -22,7 +23,20 @@ export function computeVerity(algorithm: HashAlgorithm, data: Uint8Array): Objec
  * @throws errors of `read(2)`
  */
 export function computeVerityOfFd(algorithm: HashAlgorithm, fd: number): ObjectId {
-  return measureFd(algorithm, fd, Buffer.allocUnsafe(READ_SIZE)).id;
+  return runSteps(verityOfFdSteps(algorithm, fd));
+}
+
+/** {@link computeVerityOfFd}. */
+export function* verityOfFdSteps(algorithm: HashAlgorithm, fd: number): Steps<ObjectId> {
+  const buffer = Buffer.allocUnsafe(READ_SIZE);
+  const hasher = new FsVerityHasher(algorithm);
+  for (let size = 0; ; ) {
+    const count = readSync(fd, buffer, 0, buffer.length, size);
+    if (count === 0) return hasher.digest();
+    hasher.update(buffer.subarray(0, count));
+    size += count;
+    yield;
+  }
 }
 
 /**

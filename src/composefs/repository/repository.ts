@@ -2,6 +2,7 @@ import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { whenFileSystemSynced } from '../../fs/sync-file-system.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
+import { runInTurns } from '../../threads/turns.js';
 import { type FormatVersion, formatVersions } from '../erofs/index.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamWriter } from '../splitstream/index.js';
@@ -18,7 +19,7 @@ import { linkImages, nameImage } from './names/images.js';
 import { validateRefName } from './names/names.js';
 import { linkStreams, nameStream, type StreamNames, storeStream, validateStreamNames } from './names/streams.js';
 import { createSymlink } from './names/symlink.js';
-import { hasAllObjects } from './names/whole-stream.js';
+import { hasAllObjectsSteps } from './names/whole-stream.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { ReadableRepository } from './readable-repository.js';
 
@@ -221,7 +222,7 @@ export class Repository extends ReadableRepository {
     ref?: string,
   ): Promise<ObjectId> {
     const existing = this.hasStream(contentIdentifier);
-    if (existing !== undefined && hasAllObjects(this, existing, contentType)) {
+    if (existing !== undefined && (await runInTurns(hasAllObjectsSteps(this, existing, contentType)))) {
       if (ref !== undefined) this.nameStream(contentIdentifier, ref);
       return existing;
     }

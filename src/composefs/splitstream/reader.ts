@@ -1,5 +1,6 @@
 import { safeInteger } from '../../bytes/integer.js';
 import { withContext } from '../../errors.js';
+import type { Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { BodyCursor, decodeSection } from './body-cursor.js';
@@ -24,6 +25,7 @@ export type SplitStreamData =
 
 /** Decompressed size of the named refs; a manifest with 10,000 layers needs less than 1 MiB. */
 const MAX_NAMED_REFS_SIZE = 64 * 1024 * 1024;
+const CHUNKS_A_STEP = 256;
 /** What the named refs section of most streams is: one frame without content. */
 const EMPTY_FRAME = Buffer.from('28b52ffd2000010000', 'hex');
 
@@ -165,13 +167,15 @@ export class SplitStreamReader {
   }
 
   /**
+   * @internal
    * How many bytes of a stream that was not read yet are inline, and how often it uses each object, by its index in
    * {@link objectRefs}. Reads the stream to its end; takes a fraction of the time of {@link nextChunk}.
    */
-  tally(): { readonly inlineSize: number; readonly uses: Uint32Array } {
+  *tallySteps(): Steps<{ readonly inlineSize: number; readonly uses: Uint32Array }> {
     const uses = new Uint32Array(this.#objectRefs.length);
     let inlineSize = 0;
-    for (;;) {
+    for (let count = 1; ; count++) {
+      if (count % CHUNKS_A_STEP === 0) yield;
       const header = this.#body.read(CHUNK_HEADER_SIZE);
       if (header.length === 0) return { inlineSize, uses };
       if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();

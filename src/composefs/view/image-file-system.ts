@@ -153,12 +153,14 @@ export class ImageFileSystem {
       const name = byteStringToText(bytesOf(path));
       throw new ComposefsError('FILE_TOO_LARGE', `'${name}' has ${entry.size} bytes, more than ${limit}`);
     }
-    const chunks: Buffer[] = [];
+    let content = Buffer.alloc(0);
+    let length = 0;
     for await (const chunk of this.#chunks(entry, 0, entry.size)) {
       signal?.throwIfAborted();
-      chunks.push(chunk);
+      // Not before it is known that there is so much to read.
+      if (length === 0) content = Buffer.allocUnsafeSlow(entry.size);
+      length += chunk.copy(content, length);
     }
-    const content = Buffer.concat(chunks);
     return encoding === undefined || encoding === null ? content : content.toString(encoding);
   }
 

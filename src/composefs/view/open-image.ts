@@ -48,15 +48,16 @@ export async function readWholeImage(
       throw new ComposefsError('IMAGE_TOO_LARGE', `image of ${size} bytes is larger than ${DEFAULT_MAX_IMAGE_SIZE}`);
     }
     const hasher = new FsVerityHasher(objects.algorithm);
-    const chunks: Buffer[] = [];
+    const image = Buffer.allocUnsafeSlow(size);
+    let length = 0;
     for await (const chunk of readRange(fd, id, 0, size)) {
       if (verify) hasher.update(chunk);
-      chunks.push(chunk);
+      length += chunk.copy(image, length);
     }
     if (verify && hasher.digest() !== id) {
       throw new ComposefsError('DIGEST_MISMATCH', `the image ${id} has the digest ${hasher.digest()}`);
     }
-    return { image: Buffer.concat(chunks), verify };
+    return { image, verify };
   } finally {
     closeSync(fd);
   }

@@ -31,7 +31,7 @@ const MIN_DIGITS = 8;
  *
  * @throws ComposefsError `NOT_FOUND`, `AMBIGUOUS_OBJECT`, `AMBIGUOUS_STREAM`, what `findImage` throws
  */
-export function findKept(repo: ReadableRepository, text: string): KeptThing {
+export async function findKept(repo: ReadableRepository, text: string): Promise<KeptThing> {
   const found =
     findByPath(repo, text) ??
     findByName(repo, text) ??
@@ -39,7 +39,7 @@ export function findKept(repo: ReadableRepository, text: string): KeptThing {
     findObject(repo, text);
   if (found !== undefined) return found;
   try {
-    const { digest } = resolveImage(repo, text);
+    const { digest } = await resolveImage(repo, text);
     const id = hasManifest(repo, digest);
     if (id === undefined) throw new OciImageNotFound(digest);
     return { kind: 'stream', name: manifestIdentifier(digest), id };

@@ -4,10 +4,10 @@ import { Directory, fileSize, Leaf } from '../../composefs/tree/inode.js';
 import { UNINITIALIZED_STAT } from '../../composefs/tree/stat.js';
 import { directories } from '../../composefs/tree/walk.js';
 import { ComposefsError, withContext } from '../../errors.js';
-import { Turns } from '../../threads/turns.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
 import { LayerApplier } from '../layer/apply-layer.js';
 import { configLayers } from '../layer/filesystem.js';
-import { openLayerStream } from '../layer/layer-content.js';
+import { openLayerSteps } from '../layer/layer-content.js';
 import { readTarEntries } from '../layer/tar-entry.js';
 import type { HistoryEntry } from '../model/config.js';
 import type { OciImage } from '../store/image.js';
@@ -71,7 +71,7 @@ export async function imageHistory(
     const measured: HistoryLayer[] = [];
     for (const [index, { diffId, verity }] of layers.entries()) {
       const compressedSize = blobs.length === layers.length ? blobs[index]?.size : undefined;
-      const reader = openLayerStream(repo.objects, verity);
+      const reader = await runInTurns(openLayerSteps(repo.objects, verity), options.signal);
       try {
         stack.start(diffId);
         let entries = 0;

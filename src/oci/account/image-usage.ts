@@ -187,7 +187,9 @@ class UsageReport {
       if (this.#turns.isOver()) await this.#turns.next();
       this.#shares.visitStream(stream, (number) => holders.set(number, (holders.get(number) ?? 0) + 1));
     }
-    return layers.map(({ layer, stream }) => {
+    const usages: LayerUsage[] = [];
+    for (const { layer, stream } of layers) {
+      if (this.#turns.isOver()) await this.#turns.next();
       const [size, shared, unique, freed] = [new UsageSum(), new UsageSum(), new UsageSum(), new UsageSum()];
       this.#shares.visitStream(stream, (number) => {
         const isOthers = this.#shares.holders(number) > 1;
@@ -195,8 +197,9 @@ class UsageReport {
         this.#sizes.addTo(isOthers || (holders.get(number) ?? 0) > 1 ? shared : unique, number);
         if (isFreed && !isOthers) this.#sizes.addTo(freed, number);
       });
-      return { layer, size, shared, unique, freed };
-    });
+      usages.push({ layer, size, shared, unique, freed });
+    }
+    return usages;
   }
 }
 

@@ -62,7 +62,9 @@ export async function ensureBootImages(
   const linked = new Map<FormatVersion, ObjectId>();
   for (const version of wanted) {
     const id = image.bootImageRef(version, xattrs);
-    if (id !== undefined && options.layerRules === undefined && isUsableImage(repo, id)) linked.set(version, id);
+    if (id !== undefined && options.layerRules === undefined && (await isUsableImage(repo, id, options.signal))) {
+      linked.set(version, id);
+    }
   }
   if (linked.size === wanted.length) return linked;
   requireLinkableFormat(repo.erofsVersion);
@@ -114,7 +116,9 @@ export async function findMatchingBootImage(
     const missing: (1 | 2)[] = [];
     for (const version of BOOT_VERSIONS) {
       const linked = image.bootImageRef(version, mode);
-      if (linked === expected && isUsableImage(repo, linked)) return { found: true, mode, version, digest: expected };
+      if (linked === expected && (await isUsableImage(repo, linked, options.signal))) {
+        return { found: true, mode, version, digest: expected };
+      }
       if (linked === undefined || linked === expected) missing.push(version);
       else tried += 1;
     }

@@ -9,7 +9,7 @@ import { configLayers } from '../layer/filesystem.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage } from '../store/image.js';
-import { contentOf, linkImage } from '../store/link-image.js';
+import { contentOf, linkImage, prepareLink } from '../store/link-image.js';
 
 /** How boot images are made of a stored image. */
 export interface BootBuildOptions {
@@ -57,7 +57,8 @@ export async function linkBootImages(
   const image = OciImage.open(repo, manifestDigest);
   const plain = { image: image.imageRef(2), imageV1: image.imageRef(1) };
   const change = images === undefined ? { replacesBootImages: true } : { bootImages: images };
-  const links = linkImage(repo, contentOf(repo, image), { ...plain, ...change }, encode);
+  const content = contentOf(repo, image);
+  const links = linkImage(repo, await prepareLink(repo, content), content, { ...plain, ...change }, encode);
   const unlisted = [...(images?.values() ?? [])].filter((id) => !repo.hasImage(id));
   if (unlisted.length + links.names.length > 0) await repo.registerNames(unlisted, links.names);
   await repo.syncNames();

@@ -125,7 +125,7 @@ class Checker {
     const version = versionToBoot(this.#repo);
     const linked = this.#image.bootImageRef(version);
     const { layerRules, signal } = this.#options;
-    if (linked !== undefined && layerRules === undefined && isUsableImage(this.#repo, linked)) {
+    if (linked !== undefined && layerRules === undefined && (await isUsableImage(this.#repo, linked, signal))) {
       return { id: linked, isLinked: true };
     }
     const boot = { xattrs: 'allowlist-only', versions: [version], only: 'none' } as const;

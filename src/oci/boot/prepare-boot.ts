@@ -142,6 +142,6 @@ async function bootEntries(repo: ReadableRepository, image: OciImage): Promise<B
 /** The tree of an image before the boot transform: of the plain EROFS image, or where there is none of its layers. */
 export async function originalTree(repo: ReadableRepository, image: OciImage): Promise<Directory> {
   const plain = image.imageRef(1) ?? image.imageRef(2);
-  if (plain !== undefined && isUsableImage(repo, plain)) return await repo.readImageTree(plain);
+  if (plain !== undefined && (await isUsableImage(repo, plain))) return await repo.readImageTree(plain);
   return await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });
 }

@@ -1,5 +1,7 @@
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
+import { runInTurns } from '../../threads/turns.js';
+import { openLayerSteps } from '../layer/layer-content.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
 import { formatRegistryReference, parseRegistryReference } from '../model/registry-reference.js';
 import type { OciImage } from '../store/image.js';
@@ -43,17 +45,17 @@ function blobName(digest: OciDigest): string {
  * @param name `NAME[:TAG]` of the image.
  * @throws ComposefsError `NOT_A_CONTAINER_IMAGE`; ImageReferenceError
  */
-export function* dockerArchiveMembers(
+export async function* dockerArchiveMembers(
   repo: ReadableRepository,
   image: OciImage,
   name: string | undefined,
-): Generator<ArchiveMember> {
+): AsyncGenerator<ArchiveMember> {
   if (!image.isContainerImage()) {
     const message = `${image.manifestDigest} is an artifact, which a Docker archive cannot hold`;
     throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
   }
   const config = `${digestEncoded(image.configDigest)}.json`;
-  const layers = layerSources(repo, image).flatMap(({ tar }) => tar ?? []);
+  const layers = (await layerSources(repo, image)).flatMap(({ tar }) => tar ?? []);
   const layerName = (digest: OciDigest | undefined): string => `${digestEncoded(digest ?? image.configDigest)}.tar`;
   const names = layers.map(({ digest }) => layerName(digest));
   const repoTags = name === undefined ? [] : [formatRegistryReference(parseRegistryReference(name))];
@@ -63,7 +65,7 @@ export function* dockerArchiveMembers(
   );
   yield archiveFile(config, image.readConfigJson(repo));
   for (const layer of new Map(layers.map((each) => [each.digest, each])).values()) {
-    const reader = repo.openStream('', { id: layer.verity, contentType: layer.contentType });
+    const reader = await runInTurns(openLayerSteps(repo.objects, layer.verity, layer.contentType));
     const { totalSize } = reader;
     reader.close();
     yield { name: layerName(layer.digest), size: totalSize, content: storedContent(repo, layer) };

@@ -20,8 +20,10 @@ export function archiveFile(name: string, content: Buffer): ArchiveMember {
  *
  * @throws ComposefsError `WRONG_SIZE` where a content is not as long as it was said to be.
  */
-export async function* archive(members: Iterable<ArchiveMember>): AsyncGenerator<Buffer> {
-  for (const { name, content, size = 0 } of members) {
+export async function* archive(
+  members: Iterable<ArchiveMember> | AsyncIterable<ArchiveMember>,
+): AsyncGenerator<Buffer> {
+  for await (const { name, content, size = 0 } of members) {
     yield tarMemberHeader(
       content === undefined ? header(`${name}/`, 'directory', 0o755) : header(name, 'file', 0o644, size),
     );

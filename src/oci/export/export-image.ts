@@ -1,9 +1,10 @@
 import { byteStringToText } from '../../bytes/byte-string.js';
-import { readErofsTree } from '../../composefs/erofs/index.js';
+import { erofsTreeSteps } from '../../composefs/erofs/reader/read-tree.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { treeTar } from '../../composefs/tree/tree-tar.js';
 import { ComposefsError } from '../../errors.js';
 import { readFully, withFd } from '../../fs/files.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
 import { linkedErofs } from '../files/image-files.js';
 import type { OciDigest } from '../model/digest.js';
 import type { OciImage } from '../store/image.js';
@@ -50,6 +51,8 @@ export async function exportImage(
   const target = typeof to === 'string' ? parseExportTarget(to) : to;
   return await repo.hold(() => new Export(repo, image, options).to(target));
 }
+
+const PIECE_SIZE = 256 * 1024;
 
 class Export {
   readonly #repo: ReadableRepository;
@@ -147,18 +150,40 @@ class Export {
   }
 
   /** The files of the image as it is mounted, every object checked as it is read. */
-  #files(): Generator<Buffer> {
+  async *#files(): AsyncGenerator<Buffer> {
     const { objects } = this.#repo;
+    const { signal } = this.#options;
     const id = linkedErofs(this.#repo, this.#image);
-    const tree = readErofsTree(withFd(objects.openIntact(id), readFully), objects.algorithm);
+    const fd = await runInTurns(objects.openIntactSteps(id), signal);
+    const tree = await runInTurns(erofsTreeSteps(withFd(fd, readFully), objects.algorithm), signal);
+    const turns = new Turns(signal);
     const intact = { algorithm: objects.algorithm, readObjectChunks: objects.readIntactChunks.bind(objects) };
-    return treeTar(tree, intact, {
+    const tar = treeTar(tree, intact, {
       onSkipped: (path) => {
         const text = `a tar cannot hold the socket /${byteStringToText(path)}`;
         this.#options.progress?.report({ type: 'message', level: 'warning', text });
       },
     });
+    // Most files are small, and each write takes a turn of its own.
+    for (const chunk of inLargePieces(tar)) {
+      yield chunk;
+      if (turns.isOver()) await turns.next();
+    }
   }
+}
+
+function* inLargePieces(chunks: Iterable<Buffer>): Generator<Buffer> {
+  let pieces: Buffer[] = [];
+  let size = 0;
+  for (const chunk of chunks) {
+    pieces.push(chunk);
+    size += chunk.length;
+    if (size < PIECE_SIZE) continue;
+    yield Buffer.concat(pieces);
+    pieces = [];
+    size = 0;
+  }
+  if (size > 0) yield Buffer.concat(pieces);
 }
 
 async function* untilAborted(content: Content, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {

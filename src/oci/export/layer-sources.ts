@@ -1,5 +1,7 @@
+import { openStreamSteps } from '../../composefs/repository/names/open-stream.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
+import { runInTurns } from '../../threads/turns.js';
 import type { StoredContent } from '../layer/write-layer.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { parseOciDigest } from '../model/digest.js';
@@ -23,9 +25,11 @@ export interface LayerSource {
  *
  * @throws ComposefsError `LAYER_COUNT_MISMATCH`, `MISSING_LAYER`
  */
-export function layerSources(repo: ReadableRepository, image: OciImage): LayerSource[] {
+export async function layerSources(repo: ReadableRepository, image: OciImage): Promise<LayerSource[]> {
   const descriptors = image.layerDescriptors();
-  if (!image.isContainerImage()) return descriptors.map((descriptor) => artifactLayer(repo, image, descriptor));
+  if (!image.isContainerImage()) {
+    return await Promise.all(descriptors.map((descriptor) => artifactLayer(repo, image, descriptor)));
+  }
   const diffIds = image.layerDiffIds();
   if (diffIds.length !== descriptors.length) {
     const message = `the manifest has ${descriptors.length} layers, and the config ${diffIds.length} diff_ids`;
@@ -45,10 +49,10 @@ function imageLayer(image: OciImage, descriptor: Descriptor, key: string): Layer
 }
 
 /** Blobs of artifacts are stored as they are, but tars are taken apart like layers, whatever they were compressed with. */
-function artifactLayer(repo: ReadableRepository, image: OciImage, descriptor: Descriptor): LayerSource {
+async function artifactLayer(repo: ReadableRepository, image: OciImage, descriptor: Descriptor): Promise<LayerSource> {
   const { digest, mediaType } = descriptor;
   const verity = storedLayer(image, digest);
-  const reader = repo.openStream('', { id: verity });
+  const reader = await runInTurns(openStreamSteps(repo, '', { id: verity }));
   const { contentType } = reader;
   reader.close();
   if (contentType === BLOB_CONTENT_TYPE) {

@@ -2,7 +2,8 @@ import { read } from 'node:fs';
 import { promisify } from 'node:util';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
-import { openLayerStream, streamContent, verifiedLayerContent } from '../layer/layer-content.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
+import { openLayerSteps, streamContent, verifiedLayerContent } from '../layer/layer-content.js';
 import type { StoredContent } from '../layer/write-layer.js';
 import type { OutgoingLayer } from './outgoing-image.js';
 
@@ -18,9 +19,9 @@ export function outgoingContent(repo: ReadableRepository, { descriptor, content 
 }
 
 /** What comes before is read, and checked, too. */
-function* from(start: number, content: Iterable<Buffer>): Generator<Buffer> {
+async function* from(start: number, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let position = 0;
-  for (const chunk of content) {
+  for await (const chunk of content) {
     const rest = chunk.subarray(Math.max(0, start - position));
     position += chunk.length;
     if (rest.length > 0) yield rest;
@@ -43,14 +44,20 @@ async function* readFile(fd: number, name: string, start: number, size: number):
  *
  * @throws ComposefsError `DIGEST_MISMATCH` after the last of them.
  */
-export function* storedContent(
+export async function* storedContent(
   repo: ReadableRepository,
   { verity, contentType, digest }: StoredContent,
-): Generator<Buffer> {
+): AsyncGenerator<Buffer> {
   const { objects } = repo;
-  const reader = openLayerStream(objects, verity, contentType);
+  const reader = await runInTurns(openLayerSteps(objects, verity, contentType));
+  const turns = new Turns();
   try {
-    yield* digest === undefined ? streamContent(objects, reader) : verifiedLayerContent(objects, reader, digest);
+    const content =
+      digest === undefined ? streamContent(objects, reader) : verifiedLayerContent(objects, reader, digest);
+    for (const chunk of content) {
+      yield chunk;
+      if (turns.isOver()) await turns.next();
+    }
   } finally {
     reader.close();
   }

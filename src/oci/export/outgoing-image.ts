@@ -66,7 +66,7 @@ export async function prepareOutgoing(
   options: OutgoingOptions = {},
 ): Promise<OutgoingImage> {
   const raw = image.readManifestJson(repo);
-  const plans = layerSources(repo, image).map((layer) => planLayer(image, layer, options));
+  const plans = (await layerSources(repo, image)).map((layer) => planLayer(image, layer, options));
   const staged = await stageLayers(repo, plans, staging, options);
   try {
     const outgoing = plans.map((plan) => outgoingLayer(plan, staged.get(plan.name)));

@@ -1,11 +1,12 @@
-import { writeErofs } from '../../composefs/erofs/index.js';
+import { erofsSteps } from '../../composefs/erofs/writer/write.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { DEFAULT_DIRECTORY_STAT } from '../../composefs/tree/stat.js';
 import { ImageFileSystem } from '../../composefs/view/index.js';
 import { ComposefsError } from '../../errors.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
 import { LayerApplier } from '../layer/apply-layer.js';
-import { openLayerStream } from '../layer/layer-content.js';
+import { openLayerSteps } from '../layer/layer-content.js';
 import { LayerDifferences } from '../layer/layer-rules.js';
 import { readTarEntries } from '../layer/tar-entry.js';
 import type { OciImage } from '../store/image.js';
@@ -19,18 +20,26 @@ const MIN_DIGITS = 8;
  * @param layer its number, the lowest is 1; or its diff_id, or the first 8 or more digits of that.
  * @throws ComposefsError `LAYER_NOT_FOUND`, `NOT_A_CONTAINER_IMAGE`
  */
-export function openLayerFiles(repo: ReadableRepository, image: OciImage, layer: string): ImageFileSystem {
+export async function openLayerFiles(
+  repo: ReadableRepository,
+  image: OciImage,
+  layer: string,
+): Promise<ImageFileSystem> {
   const { objects, algorithm } = repo;
-  const reader = openLayerStream(objects, layerOf(image, layer));
+  const reader = await runInTurns(openLayerSteps(objects, layerOf(image, layer)));
+  const turns = new Turns();
   const root = new Directory(DEFAULT_DIRECTORY_STAT);
   try {
     const applier = new LayerApplier(root, new LayerDifferences(), { showLayer: true });
-    for (const entry of readTarEntries(reader)) applier.apply(entry);
+    for (const entry of readTarEntries(reader)) {
+      applier.apply(entry);
+      if (turns.isOver()) await turns.next();
+    }
   } finally {
     reader.close();
   }
   // The format that allows the longest symlinks. Nobody sees the image.
-  return new ImageFileSystem(writeErofs(root, { version: 1, algorithm }), objects);
+  return new ImageFileSystem(await runInTurns(erofsSteps(root, { version: 1, algorithm })), objects);
 }
 
 function layerOf(image: OciImage, layer: string): NonNullable<ReturnType<OciImage['layerVerity']>> {

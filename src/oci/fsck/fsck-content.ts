@@ -1,8 +1,10 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { listEntries } from '../../composefs/repository/names/category.js';
+import { openStreamSteps } from '../../composefs/repository/names/open-stream.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { tryNameText } from '../../fs/directory-entries.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
+import type { Steps } from '../../threads/turns.js';
 import { importPool } from '../import/import-pool.js';
 import { type VerifyLayerInput, verifyStoredLayer } from '../import/verify-layer.js';
 import { contentDigestLike, type OciDigest, parseOciDigest } from '../model/digest.js';
@@ -73,19 +75,20 @@ function digestIn(name: string, prefix: string): OciDigest | undefined {
  *
  * @param isWanted whether the entry of this name is to be checked.
  */
-export function checkStreamNames(
+export function* streamNameSteps(
   repo: ReadableRepository,
   isWanted: (name: string) => boolean,
-): { errors: OciFsckError[]; layers: UncheckedLayer[] } {
+): Steps<{ readonly errors: OciFsckError[]; readonly layers: UncheckedLayer[] }> {
   const errors: OciFsckError[] = [];
   const layers: UncheckedLayer[] = [];
-  const unpacked = unpackedTars(repo);
+  const unpacked = yield* unpackedTarSteps(repo);
   for (const entry of listEntries(repo, 'streams')) {
+    yield;
     const name = tryNameText(entry.name);
     const named = name === undefined ? undefined : namedContent(name);
     if (name === undefined || named === undefined || !isWanted(name)) continue;
     const { digest, contentTypes } = named;
-    const stream = openedStream(repo, name);
+    const stream = yield* openedStreamSteps(repo, name);
     if (stream === undefined) continue;
     const mismatch = (detail: string): OciFsckError => ({ type: 'stream-digest-mismatch', name, detail });
     const { contentType, verity } = stream;
@@ -132,11 +135,14 @@ function documentDigest(
   }
 }
 
-function openedStream(repo: ReadableRepository, name: string): { verity: ObjectId; contentType: bigint } | undefined {
+function* openedStreamSteps(
+  repo: ReadableRepository,
+  name: string,
+): Steps<{ readonly verity: ObjectId; readonly contentType: bigint } | undefined> {
   try {
     const verity = repo.hasStream(name);
     if (verity === undefined) return undefined;
-    const reader = repo.openStream(name, { id: verity });
+    const reader = yield* openStreamSteps(repo, name, { id: verity });
     reader.close();
     return { verity, contentType: reader.contentType };
   } catch {
@@ -148,9 +154,10 @@ function openedStream(repo: ReadableRepository, name: string): { verity: ObjectI
  * The unpacked tars of artifacts with the digests of their blobs: the reference gives them the names of these (spec 40
  * §4.9), and as long as only artifacts use them there is nothing wrong.
  */
-function unpackedTars(repo: ReadableRepository): Map<ObjectId, Set<string>> {
+function* unpackedTarSteps(repo: ReadableRepository): Steps<Map<ObjectId, Set<string>>> {
   const tars = new Map<ObjectId, Set<string>>();
   for (const { manifest, namedRefs } of storedManifests(repo)) {
+    yield;
     if (isContainerImage(manifest)) continue;
     for (const { digest, mediaType } of manifest.layers) {
       const id = namedRefs.get(digest);

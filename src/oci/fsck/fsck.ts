@@ -4,7 +4,7 @@ import type { FsckResult } from '../../composefs/repository/fsck/fsck.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { errorChain, errorCode } from '../../errors.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
-import { Turns } from '../../threads/turns.js';
+import { runInTurns, Turns } from '../../threads/turns.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
 import { contentDigestLike, type OciDigest, parseOciDigest, sha256ContentDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
@@ -23,7 +23,7 @@ import {
   manifestIdentifier,
 } from '../store/identifiers.js';
 import { listRefs } from '../store/tags.js';
-import { checkLayerContents, checkStreamNames, type UncheckedLayer } from './fsck-content.js';
+import { checkLayerContents, streamNameSteps, type UncheckedLayer } from './fsck-content.js';
 import type { OciFsckError } from './fsck-error.js';
 
 /** The label by which older tools seal an image to its composefs digest (spec 40 §12). */
@@ -52,7 +52,7 @@ export async function ociFsck(repo: ReadableRepository, options: LongCallOptions
     else check.image(name, digest);
     if (turns.isOver()) await turns.next();
   }
-  check.streamNames();
+  await check.streamNames(options.signal);
   return await check.result(repoResult, options);
 }
 
@@ -70,14 +70,14 @@ export async function ociFsckImage(
   const check = new ImageCheck(repo);
   let digest: OciDigest | undefined;
   try {
-    ({ digest } = resolveImage(repo, name));
+    ({ digest } = await resolveImage(repo, name));
   } catch (error) {
     if (errorCode(error) === 'AMBIGUOUS_IMAGE') throw error;
     check.fail({ type: 'ref-resolve-failed', name, detail: outermost(error) });
   }
   const repoResult = await repo.fsck(options);
   if (digest !== undefined) check.image(name, digest);
-  check.layerNames();
+  await check.layerNames(options.signal);
   return await check.result(repoResult, options);
 }
 
@@ -117,17 +117,17 @@ class ImageCheck {
   }
 
   /** Checks what has the name of a digest, whether or not an image uses it. */
-  streamNames(): void {
-    this.#streamNames((name) => !this.#pending.checked.has(name));
+  async streamNames(signal: AbortSignal | undefined): Promise<void> {
+    await this.#streamNames((name) => !this.#pending.checked.has(name), signal);
   }
 
   /** Checks what the names of the images' layers lead to: layers are read and reused by name. */
-  layerNames(): void {
-    this.#streamNames((name) => this.#pending.layerNames.has(name));
+  async layerNames(signal: AbortSignal | undefined): Promise<void> {
+    await this.#streamNames((name) => this.#pending.layerNames.has(name), signal);
   }
 
-  #streamNames(isWanted: (name: string) => boolean): void {
-    const { errors, layers } = checkStreamNames(this.#repo, isWanted);
+  async #streamNames(isWanted: (name: string) => boolean, signal: AbortSignal | undefined): Promise<void> {
+    const { errors, layers } = await runInTurns(streamNameSteps(this.#repo, isWanted), signal);
     this.#errors.push(...errors);
     const used = new Set(this.#pending.layers.map(({ verity, digest }) => `${verity} ${digest}`));
     this.#pending.layers.push(...layers.filter(({ verity, digest }) => !used.has(`${verity} ${digest}`)));

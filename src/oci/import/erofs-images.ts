@@ -48,8 +48,10 @@ export async function erofsImages(
   const stored = findConfig(repo, manifest.value.config.digest);
   const isSame = stored !== undefined && hasLayers(stored.refs, layerRefsInOrder(keys, layers));
   const linked = isSame && layerRules === undefined ? stored.refs : undefined;
-  const plain = linkedImages(repo, versions, (version) => (version === 2 ? linked?.image : linked?.imageV1));
-  const booted = linkedImages(repo, versions, (version) =>
+  const plain = await linkedImages(repo, versions, signal, (version) =>
+    version === 2 ? linked?.image : linked?.imageV1,
+  );
+  const booted = await linkedImages(repo, versions, signal, (version) =>
     boot === undefined ? undefined : linked?.bootImages.get(bootImageRefKey(version, boot.xattrs)),
   );
   const isBooted = boot === undefined || booted !== undefined;
@@ -67,15 +69,16 @@ export async function erofsImages(
 }
 
 /** The images of all formats, if all are linked, there and intact. */
-function linkedImages(
+async function linkedImages(
   repo: Repository,
   versions: readonly FormatVersion[],
+  signal: AbortSignal | undefined,
   idOf: (version: FormatVersion) => ObjectId | undefined,
-): BuiltImage[] | undefined {
+): Promise<BuiltImage[] | undefined> {
   const images: BuiltImage[] = [];
   for (const version of versions) {
     const id = idOf(version);
-    if (id === undefined || !isUsableImage(repo, id)) return undefined;
+    if (id === undefined || !(await isUsableImage(repo, id, signal))) return undefined;
     images.push({ version, id });
   }
   return images;

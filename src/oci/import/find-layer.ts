@@ -1,14 +1,15 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { StreamNames } from '../../composefs/repository/names/streams.js';
-import { isWholeStream } from '../../composefs/repository/names/whole-stream.js';
+import { wholeStreamSteps } from '../../composefs/repository/names/whole-stream.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { layerDigest, verifyLayer } from '../layer/layer-content.js';
+import { runInTurns, type Steps } from '../../threads/turns.js';
+import { layerDigestSteps, verificationSteps } from '../layer/layer-content.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { isContainerImage } from '../model/manifest.js';
 import { isTarLayer } from '../model/media-types.js';
 import { BLOB_CONTENT_TYPE, blobIdentifier, LAYER_CONTENT_TYPE, layerContentId } from '../store/identifiers.js';
-import { findManifest, storedManifests } from '../store/stored-manifests.js';
+import { findManifest, type StoredManifest, storedManifests } from '../store/stored-manifests.js';
 import type { StoredLayer } from './store-tar.js';
 
 /**
@@ -23,24 +24,45 @@ import type { StoredLayer } from './store-tar.js';
 /**
  * The stored tar of a diff_id; undefined if it is not there, damaged, or another tar. The content is hashed unless a
  * container image that is stored names it by this diff_id: the import of that one has done so.
- *
- * @param manifest the image that is wanted; looked at before the others.
  */
-export function findLayer(repo: ReadableRepository, diffId: OciDigest, manifest?: OciDigest): ObjectId | undefined {
-  const id = repo.hasStream(layerContentId(diffId));
-  if (id === undefined || !isWholeStream(repo, id, LAYER_CONTENT_TYPE)) return undefined;
-  return isNamedByImage(repo, diffId, id, manifest) || hasDigest(repo, id, diffId) ? id : undefined;
+export async function findLayer(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  { manifest, signal }: FindLayerOptions = {},
+): Promise<ObjectId | undefined> {
+  return await runInTurns(layerSteps(repo, diffId, manifest), signal);
 }
 
-function isNamedByImage(
+export interface FindLayerOptions {
+  /** The image that is wanted; looked at before the others. */
+  readonly manifest?: OciDigest | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function* layerSteps(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  manifest: OciDigest | undefined,
+): Steps<ObjectId | undefined> {
+  const id = repo.hasStream(layerContentId(diffId));
+  if (id === undefined || !(yield* wholeStreamSteps(repo, id, LAYER_CONTENT_TYPE))) return undefined;
+  const isRight = (yield* namedByImageSteps(repo, diffId, id, manifest)) || (yield* digestCheckSteps(repo, id, diffId));
+  return isRight ? id : undefined;
+}
+
+function* namedByImageSteps(
   repo: ReadableRepository,
   diffId: OciDigest,
   id: ObjectId,
   first: OciDigest | undefined,
-): boolean {
+): Steps<boolean> {
+  const names = ({ manifest, namedRefs }: StoredManifest): boolean =>
+    namedRefs.get(diffId) === id && isContainerImage(manifest);
   const own = first === undefined ? undefined : findManifest(repo, first);
-  for (const { manifest, namedRefs } of own === undefined ? storedManifests(repo) : [own, ...storedManifests(repo)]) {
-    if (namedRefs.get(diffId) === id && isContainerImage(manifest)) return true;
+  if (own !== undefined && names(own)) return true;
+  for (const stored of storedManifests(repo)) {
+    yield;
+    if (names(stored)) return true;
   }
   return false;
 }
@@ -49,17 +71,20 @@ function isNamedByImage(
  * The stored layer of an artifact; undefined if it is not there or damaged. An unpacked tar is found only if the very
  * artifact is stored: its manifest's stream alone tells which tar a compressed blob contains.
  */
-export function findArtifactLayer(
+export async function findArtifactLayer(
   repo: ReadableRepository,
   layer: Descriptor,
-  manifest: OciDigest,
-): ObjectId | undefined {
+  { manifest, signal }: FindLayerOptions & { readonly manifest: OciDigest },
+): Promise<ObjectId | undefined> {
   const named = findManifest(repo, manifest)?.namedRefs.get(layer.digest);
-  if (isTarLayer(layer.mediaType)) {
-    return named !== undefined && isWholeStream(repo, named, LAYER_CONTENT_TYPE) ? named : undefined;
+  const isTar = isTarLayer(layer.mediaType);
+  const links = isTar ? [] : [layerContentId(layer.digest), blobIdentifier(layer.digest)];
+  for (const id of [named, ...links.map((name) => repo.hasStream(name))]) {
+    if (id === undefined) continue;
+    const contentType = isTar ? LAYER_CONTENT_TYPE : BLOB_CONTENT_TYPE;
+    if (await runInTurns(wholeStreamSteps(repo, id, contentType), signal)) return id;
   }
-  const links = [layerContentId(layer.digest), blobIdentifier(layer.digest)].map((name) => repo.hasStream(name));
-  return [named, ...links].find((id) => id !== undefined && isWholeStream(repo, id, BLOB_CONTENT_TYPE));
+  return undefined;
 }
 
 /**
@@ -67,32 +92,37 @@ export function findArtifactLayer(
  *
  * @param key its diff_id, or the digest of an artifact's blob.
  */
-export function layerNames(repo: ReadableRepository, { id, diffId }: StoredLayer, key: OciDigest): StreamNames[] {
+export async function layerNames(repo: ReadableRepository, layer: StoredLayer, key: OciDigest): Promise<StreamNames[]> {
+  return await runInTurns(layerNameSteps(repo, layer, key));
+}
+
+function* layerNameSteps(repo: ReadableRepository, { id, diffId }: StoredLayer, key: OciDigest): Steps<StreamNames[]> {
   const digest = diffId ?? key;
   const identifier = layerContentId(digest);
   const present = repo.hasStream(identifier);
-  if (diffId === undefined && present !== undefined && isWholeStream(repo, present, LAYER_CONTENT_TYPE)) {
+  if (diffId === undefined && present !== undefined && (yield* wholeStreamSteps(repo, present, LAYER_CONTENT_TYPE))) {
     return [{ id, contentIdentifier: blobIdentifier(digest) }];
   }
-  const displaced = present === undefined || present === id ? undefined : otherName(repo, present, digest);
+  const displaced = present === undefined || present === id ? undefined : yield* otherNameSteps(repo, present, digest);
   return [...(displaced === undefined ? [] : [displaced]), { id, contentIdentifier: identifier }];
 }
 
 /** The right name of what had the name of another layer, so that a collector that goes by names keeps it. */
-function otherName(repo: ReadableRepository, id: ObjectId, digest: OciDigest): StreamNames | undefined {
+function* otherNameSteps(repo: ReadableRepository, id: ObjectId, digest: OciDigest): Steps<StreamNames | undefined> {
   let name: string;
-  if (isWholeStream(repo, id, BLOB_CONTENT_TYPE)) name = blobIdentifier(digest);
+  if (yield* wholeStreamSteps(repo, id, BLOB_CONTENT_TYPE)) name = blobIdentifier(digest);
   else {
-    const found = isWholeStream(repo, id, LAYER_CONTENT_TYPE) ? digestOf(repo, id) : undefined;
+    const isLayer = yield* wholeStreamSteps(repo, id, LAYER_CONTENT_TYPE);
+    const found = isLayer ? yield* digestSteps(repo, id) : undefined;
     if (found === undefined || found === digest) return undefined;
     name = layerContentId(found);
   }
   return repo.hasStream(name) === undefined ? { id, contentIdentifier: name } : undefined;
 }
 
-function hasDigest(repo: ReadableRepository, id: ObjectId, diffId: OciDigest): boolean {
+function* digestCheckSteps(repo: ReadableRepository, id: ObjectId, diffId: OciDigest): Steps<boolean> {
   try {
-    verifyLayer(repo.objects, id, diffId);
+    yield* verificationSteps(repo.objects, id, diffId);
     return true;
   } catch {
     return false;
@@ -100,9 +130,9 @@ function hasDigest(repo: ReadableRepository, id: ObjectId, diffId: OciDigest): b
 }
 
 /** Undefined if it cannot be read. */
-function digestOf(repo: ReadableRepository, id: ObjectId): OciDigest | undefined {
+function* digestSteps(repo: ReadableRepository, id: ObjectId): Steps<OciDigest | undefined> {
   try {
-    return layerDigest(repo.objects, id);
+    return yield* layerDigestSteps(repo.objects, id);
   } catch {
     return undefined;
   }

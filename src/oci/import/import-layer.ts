@@ -31,14 +31,14 @@ export async function importLayer(
   repo.ensureWritable();
   if (name !== undefined) validateLayerName(name);
   return await repo.hold(async () => {
-    const existing = findLayer(repo, diffId);
+    const existing = await findLayer(repo, diffId, options);
     let stored = existing === undefined ? undefined : { id: existing, stats: emptyStats() };
     if (stored === undefined) {
       const importOptions = { signal: options.signal, limits: tarLimits(options.layerLimits) };
       const layer = await withDeferredNames(repo.objects.options, (objects) =>
         storeTar(objects, diffId, tar, importOptions),
       );
-      await repo.registerStreams(layerNames(repo, layer, diffId));
+      await repo.registerStreams(await layerNames(repo, layer, diffId));
       stored = layer;
     }
     if (name !== undefined) repo.nameStream(layerContentId(diffId), name);

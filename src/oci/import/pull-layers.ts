@@ -67,7 +67,7 @@ export async function pullLayers(wanted: readonly WantedLayer[], context: Layers
   let total = 0;
   // An image may list a layer twice; it is stored once.
   for (const layer of new Map(wanted.map((each) => [each.key, each])).values()) {
-    const existing = storedLayer(layer, context);
+    const existing = await storedLayer(layer, context);
     total += layer.descriptor.size;
     if (existing === undefined) missing.push(layer);
     else {
@@ -100,8 +100,10 @@ export async function pullLayers(wanted: readonly WantedLayer[], context: Layers
 }
 
 /** The layer's splitstream, if it is stored and whole. */
-function storedLayer(layer: WantedLayer, { repo, isContainer, manifest }: LayersContext): ObjectId | undefined {
-  return isContainer ? findLayer(repo, layer.key, manifest) : findArtifactLayer(repo, layer.descriptor, manifest);
+async function storedLayer(layer: WantedLayer, context: LayersContext): Promise<ObjectId | undefined> {
+  const { repo } = context;
+  if (context.isContainer) return await findLayer(repo, layer.key, context);
+  return await findArtifactLayer(repo, layer.descriptor, context);
 }
 
 interface Outcome {
@@ -131,7 +133,7 @@ async function pullAll(layers: readonly WantedLayer[], context: LayersContext): 
       else {
         progress.report({ type: 'skipped', id: key });
         // Who has stored it may not have given it its name yet.
-        names.addLayer(layer.result, key);
+        await names.addLayer(layer.result, key);
       }
       return { key, id: layer.result.id, isNew, layer };
     } catch (error) {
@@ -171,7 +173,7 @@ async function pullLayer(
       },
       { signal, message },
     );
-    names.addLayer(layer.result, key, layer.result.times, () => blob.stored());
+    await names.addLayer(layer.result, key, layer.result.times, () => blob.stored());
     progress.report({ type: 'done', id: key, transferred: descriptor.size });
     return layer;
   } catch (error) {

@@ -48,14 +48,14 @@ export class PullNames {
    * @param times by default those of a layer that somebody else has stored just now.
    * @param whenNamed called when the layer has its name.
    */
-  addLayer(
+  async addLayer(
     layer: StoredLayer,
     key: OciDigest,
     times: NamingTimes | undefined = undefined,
     whenNamed: () => void = () => undefined,
-  ): void {
+  ): Promise<void> {
     this.#layers.push({ layer, key, namedAt: times?.namedAt ?? process.hrtime.bigint(), whenNamed });
-    if (times !== undefined) this.#giveLayers(times.syncedAt);
+    if (times !== undefined) await this.#giveLayers(times.syncedAt);
   }
 
   /** Config and manifest streams, and EROFS images, of which some may have their names. */
@@ -74,7 +74,7 @@ export class PullNames {
     if (this.#layers.length === 0) return;
     const now = process.hrtime.bigint();
     await this.#repo.sync();
-    this.#giveLayers(now);
+    await this.#giveLayers(now);
   }
 
   /** Gives all names, the tag last, and returns when they are on disk. */
@@ -83,7 +83,7 @@ export class PullNames {
     const now = process.hrtime.bigint();
     if (this.#layers.length + this.#streams.size + this.#images.length > 0) {
       await repo.sync();
-      this.#giveLayers(now);
+      await this.#giveLayers(now);
       repo.linkImages(this.#images);
       repo.linkStreams([...this.#streams.values()]);
     }
@@ -92,12 +92,12 @@ export class PullNames {
     await repo.syncNames();
   }
 
-  #giveLayers(syncBegan: bigint): void {
+  async #giveLayers(syncBegan: bigint): Promise<void> {
     const isDue = ({ namedAt }: NewLayer): boolean => namedAt < syncBegan;
     const due = this.#layers.filter(isDue);
     this.#layers = this.#layers.filter((layer) => !isDue(layer));
     for (const { layer, key, whenNamed } of due) {
-      this.#repo.linkStreams(layerNames(this.#repo, layer, key));
+      this.#repo.linkStreams(await layerNames(this.#repo, layer, key));
       whenNamed();
     }
   }

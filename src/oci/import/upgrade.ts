@@ -3,10 +3,11 @@ import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { withContextAsync } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
+import { Turns } from '../../threads/turns.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage, type OpenImageOptions } from '../store/image.js';
-import { contentOf, linkImage } from '../store/link-image.js';
+import { contentOf, linkImage, prepareLink } from '../store/link-image.js';
 import { listRefs, tagImage } from '../store/tags.js';
 import { type ErofsOptions, erofsImages, idsOf, requireLinkableFormat } from './erofs-images.js';
 import { importPool } from './import-pool.js';
@@ -46,7 +47,8 @@ export async function ensureComposefsErofs(
     const pool = importPool(1);
     try {
       const built = await erofsImages(repo, content, { ...options, pool });
-      const links = linkImage(repo, content, built, await loadZstdEncode());
+      const prepared = await prepareLink(repo, content, undefined, options.signal);
+      const links = linkImage(repo, prepared, content, built, await loadZstdEncode());
       const images = idsOf(built).filter((id) => !repo.hasImage(id));
       if (images.length + links.names.length > 0) await repo.registerNames(images, links.names);
       if (options.tag !== undefined) await tagImage(repo, manifestDigest, options.tag);
@@ -71,7 +73,9 @@ export interface UpgradeResult {
  */
 export async function upgradeRepo(repo: Repository, options: UpgradeOptions = {}): Promise<UpgradeResult> {
   const result: UpgradeResult = { alreadyCurrent: 0, upgraded: 0, skippedNonContainer: 0 };
+  const turns = new Turns(options.signal);
   for (const [tag, digest] of listRefs(repo)) {
+    if (turns.isOver()) await turns.next();
     const image = await withContextAsync(`opening image ${tag}`, async () => OciImage.open(repo, digest));
     if (!image.isContainerImage()) {
       result.skippedNonContainer += 1;

@@ -14,11 +14,11 @@ import type { OciDigest } from '../model/digest.js';
 import { isContainerImage } from '../model/manifest.js';
 import { type OpenConfig, openConfig } from '../store/config-stream.js';
 import { notAContainerImage } from '../store/errors.js';
-import { manifestsOfConfig } from '../store/stored-manifests.js';
+import { findManifestsOfConfig } from '../store/stored-manifests.js';
 import { type OciTransformOptions, transformForOci } from '../tree/transform.js';
 import { type Applier, LayerApplier } from './apply-layer.js';
 import { ReferenceLayerApplier } from './apply-layer-reference.js';
-import { openLayerStream, verificationSteps } from './layer-content.js';
+import { openLayerSteps, verificationSteps } from './layer-content.js';
 import { LayerDifferences, type LayerRules } from './layer-rules.js';
 import { LayerError, readTarEntries, type TarEntry } from './tar-entry.js';
 
@@ -72,18 +72,22 @@ export async function createFilesystem(
   configDigest: OciDigest,
   { configVerity, signal, ...options }: CreateFilesystemOptions = {},
 ): Promise<Directory> {
-  const { config, layerRefs } = openImageConfig(repo, configDigest, configVerity);
+  const { config, layerRefs } = await openImageConfig(repo, configDigest, configVerity);
   const layers = configLayers(config.rootfs.diff_ids, layerRefs);
   return await repo.use(() =>
     runInTurns(filesystemSteps(repo.objects, layers, configVerity !== undefined, options), signal),
   );
 }
 
-function openImageConfig(repo: ReadableRepository, digest: OciDigest, configVerity: ObjectId | undefined): OpenConfig {
+async function openImageConfig(
+  repo: ReadableRepository,
+  digest: OciDigest,
+  configVerity: ObjectId | undefined,
+): Promise<OpenConfig> {
   try {
     return openConfig(repo, digest, { configVerity });
   } catch (cause) {
-    const [stored] = manifestsOfConfig(repo, digest);
+    const [stored] = await findManifestsOfConfig(repo, digest);
     if (stored === undefined || isContainerImage(stored.manifest)) throw cause;
     throw notAContainerImage(stored.digest);
   }
@@ -155,7 +159,7 @@ function* applyLayers(
 ): Steps<void> {
   for (const layer of layers) {
     if (!trusted) yield* verificationSteps(objects, layer.verity, layer.diffId);
-    const reader = openLayerStream(objects, layer.verity);
+    const reader = yield* openLayerSteps(objects, layer.verity);
     try {
       applier.startLayer(layer.diffId);
       const entries = readTarEntries(reader, rules);

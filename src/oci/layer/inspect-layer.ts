@@ -1,4 +1,5 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { openStreamSteps } from '../../composefs/repository/names/open-stream.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { SplitStreamReader } from '../../composefs/splitstream/index.js';
 import { ComposefsError } from '../../errors.js';
@@ -23,7 +24,7 @@ export async function layerInfo(
   { signal }: InspectLayerOptions = {},
 ): Promise<LayerInfo> {
   const verity = findLayer(repo, diffId);
-  const reader = openLayer(repo, diffId, verity);
+  const reader = await openLayer(repo, diffId, verity, signal);
   try {
     return await runInTurns(layerInfoSteps(diffId, verity, reader), signal);
   } finally {
@@ -38,7 +39,7 @@ export async function* layerDumpfile(
   { signal }: InspectLayerOptions = {},
 ): AsyncGenerator<string> {
   const turns = new Turns(signal);
-  const reader = openLayer(repo, diffId, findLayer(repo, diffId));
+  const reader = await openLayer(repo, diffId, findLayer(repo, diffId), signal);
   try {
     for (const entry of readTarEntries(reader)) {
       yield `${formatTarEntry(entry)}\n`;
@@ -60,7 +61,7 @@ export async function* layerTar(
   { signal }: InspectLayerOptions = {},
 ): AsyncGenerator<Buffer> {
   const turns = new Turns(signal);
-  const reader = openLayer(repo, diffId, findLayer(repo, diffId));
+  const reader = await openLayer(repo, diffId, findLayer(repo, diffId), signal);
   try {
     for (const piece of verifiedLayerContent(repo.objects, reader, diffId)) {
       yield piece;
@@ -77,8 +78,13 @@ function findLayer(repo: ReadableRepository, diffId: OciDigest): ObjectId {
   return verity;
 }
 
-function openLayer(repo: ReadableRepository, diffId: OciDigest, verity: ObjectId): SplitStreamReader {
-  const reader = repo.openStream(layerContentId(diffId), { id: verity });
+async function openLayer(
+  repo: ReadableRepository,
+  diffId: OciDigest,
+  verity: ObjectId,
+  signal: AbortSignal | undefined,
+): Promise<SplitStreamReader> {
+  const reader = await runInTurns(openStreamSteps(repo, layerContentId(diffId), { id: verity }), signal);
   if (reader.contentType === LAYER_CONTENT_TYPE) return reader;
   reader.close();
   throw new ComposefsError('NOT_A_LAYER', `${diffId} is the blob of an artifact and no layer`, {

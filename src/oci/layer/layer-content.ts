@@ -6,7 +6,7 @@ import { ComposefsError } from '../../errors.js';
 import { runSteps, type Steps } from '../../threads/turns.js';
 import { finishHash, hashLike, type OciDigest, parseOciDigest, sha256Digest } from '../model/digest.js';
 import { LAYER_CONTENT_TYPE } from '../store/identifiers.js';
-import { verifySparseFiles } from './verify-sparse.js';
+import { sparseFileSteps } from './verify-sparse.js';
 
 /** Opens the splitstream of a layer. The caller closes the reader. */
 export function openLayerStream(
@@ -14,7 +14,16 @@ export function openLayerStream(
   verity: ObjectId,
   contentType: bigint = LAYER_CONTENT_TYPE,
 ): SplitStreamReader {
-  return SplitStreamReader.open(fdSource(objects.openIntact(verity)), objects.algorithm, { contentType });
+  return runSteps(openLayerSteps(objects, verity, contentType));
+}
+
+/** {@link openLayerStream}. */
+export function* openLayerSteps(
+  objects: ObjectStore,
+  verity: ObjectId,
+  contentType: bigint = LAYER_CONTENT_TYPE,
+): Steps<SplitStreamReader> {
+  return SplitStreamReader.open(fdSource(yield* objects.openIntactSteps(verity)), objects.algorithm, { contentType });
 }
 
 /** What a stream is made of, in pieces. */
@@ -71,30 +80,33 @@ export function* verificationSteps(
   contentType: bigint = LAYER_CONTENT_TYPE,
 ): Steps<void> {
   const digest = parseOciDigest(diffId);
-  const reader = openLayerStream(objects, verity, contentType);
+  const reader = yield* openLayerSteps(objects, verity, contentType);
   try {
     for (const _ of verifiedLayerContent(objects, reader, digest)) yield;
   } finally {
     reader.close();
   }
-  if (reader.detachedRefs.length > 0) verifySparse(objects, verity);
+  if (reader.detachedRefs.length > 0) yield* verifySparseSteps(objects, verity);
 }
 
-function verifySparse(objects: ObjectStore, verity: ObjectId): void {
-  const reader = openLayerStream(objects, verity);
+function* verifySparseSteps(objects: ObjectStore, verity: ObjectId): Steps<void> {
+  const reader = yield* openLayerSteps(objects, verity);
   try {
-    verifySparseFiles(objects, reader);
+    yield* sparseFileSteps(objects, reader);
   } finally {
     reader.close();
   }
 }
 
 /** The digest of a stored layer's tar. */
-export function layerDigest(objects: ObjectStore, verity: ObjectId): OciDigest {
+export function* layerDigestSteps(objects: ObjectStore, verity: ObjectId): Steps<OciDigest> {
   const hash = createHash('sha256');
-  const reader = openLayerStream(objects, verity);
+  const reader = yield* openLayerSteps(objects, verity);
   try {
-    for (const chunk of streamContent(objects, reader)) hash.update(chunk);
+    for (const chunk of streamContent(objects, reader)) {
+      hash.update(chunk);
+      yield;
+    }
   } finally {
     reader.close();
   }

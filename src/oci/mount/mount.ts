@@ -29,7 +29,7 @@ export async function mount(
   path: string,
   { bootable = false, ...options }: MountOptions = {},
 ): Promise<Mount> {
-  const stored = image instanceof OciImage ? image : findMountable(repo, image, 'oci');
+  const stored = image instanceof OciImage ? image : await findMountable(repo, image, 'oci');
   if (typeof stored === 'string') return await mountEither(repo, stored, path, options);
   const id = stored.erofsImageRef(repo, bootable);
   return await mountEither(repo, id, path, { ...options, nodev: options.nodev ?? true });

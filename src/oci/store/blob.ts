@@ -1,8 +1,9 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
-import { isWholeStream } from '../../composefs/repository/names/whole-stream.js';
+import { wholeStreamSteps } from '../../composefs/repository/names/whole-stream.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError } from '../../errors.js';
+import { runInTurns } from '../../threads/turns.js';
 import { type OciDigest, sha256ContentDigest } from '../model/digest.js';
 import type { ContentAndVerity } from './content-and-verity.js';
 import { readExternalStream, writeExternalStream } from './external-stream.js';
@@ -12,7 +13,9 @@ import { BLOB_CONTENT_TYPE, blobIdentifier } from './identifiers.js';
 export async function writeBlob(repo: Repository, data: Buffer): Promise<ContentAndVerity> {
   const digest = sha256ContentDigest(data);
   const existing = repo.hasStream(blobIdentifier(digest));
-  if (existing !== undefined && isWholeStream(repo, existing, BLOB_CONTENT_TYPE)) return [digest, existing];
+  if (existing !== undefined && (await runInTurns(wholeStreamSteps(repo, existing, BLOB_CONTENT_TYPE)))) {
+    return [digest, existing];
+  }
   return [digest, await writeExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, data, [])];
 }
 

@@ -4,7 +4,7 @@ import type { OciDigest } from '../model/digest.js';
 import { type OpenConfigOptions, openConfig } from './config-stream.js';
 import { configIdentifier } from './identifiers.js';
 import { OciImage } from './image.js';
-import { manifestsOfConfig } from './stored-manifests.js';
+import { findManifestsOfConfig } from './stored-manifests.js';
 
 /**
  * A stored image that has a config.
@@ -14,11 +14,11 @@ import { manifestsOfConfig } from './stored-manifests.js';
  * @throws ENOENT, with the object that the stream is now as hint; ComposefsError `OCI_IMAGE_NOT_FOUND` if no manifest names
  *   the config
  */
-export function findImageOfConfig(
+export async function findImageOfConfig(
   repo: ReadableRepository,
   configDigest: OciDigest,
   options: OpenConfigOptions = {},
-): OciImage {
+): Promise<OciImage> {
   const now = repo.hasStream(configIdentifier(configDigest));
   const hint = `the stream of the config is ${now} now: it is another one whenever images are linked from it`;
   withContext(
@@ -26,6 +26,7 @@ export function findImageOfConfig(
     () => openConfig(repo, configDigest, options),
     options.configVerity === now ? {} : { ENOENT: hint },
   );
-  for (const manifest of manifestsOfConfig(repo, configDigest)) return OciImage.open(repo, manifest.digest);
+  const [manifest] = await findManifestsOfConfig(repo, configDigest);
+  if (manifest !== undefined) return OciImage.open(repo, manifest.digest);
   throw new ComposefsError('OCI_IMAGE_NOT_FOUND', `no stored image has the config ${configDigest}`);
 }

@@ -8,7 +8,7 @@ import { LIST_TAGS_HINT, OciImageNotFound, OciRefNotFound } from './errors.js';
 import { CONFIG_STREAM_PREFIX, configIdentifier, MANIFEST_STREAM_PREFIX } from './identifiers.js';
 import { OciImage } from './image.js';
 import { hasManifest } from './manifest-stream.js';
-import { manifestsOfConfig } from './stored-manifests.js';
+import { findManifestsOfConfig } from './stored-manifests.js';
 import { hasTag, resolveRef } from './tags.js';
 
 /** A stored manifest, as a text names it. */
@@ -30,16 +30,16 @@ export interface ImageName {
  *
  * @throws OciRefNotFound; OciImageNotFound for a digest; ComposefsError `AMBIGUOUS_IMAGE` with the images that it could be
  */
-export function findImage(repo: ReadableRepository, text: string): OciImage {
-  const { digest, manifestVerity } = resolveImage(repo, text);
+export async function findImage(repo: ReadableRepository, text: string): Promise<OciImage> {
+  const { digest, manifestVerity } = await resolveImage(repo, text);
   return OciImage.open(repo, digest, { manifestVerity });
 }
 
 /** {@link findImage} for what need not be intact: only manifests that name a config are read. */
-export function resolveImage(repo: ReadableRepository, text: string): ImageName {
+export async function resolveImage(repo: ReadableRepository, text: string): Promise<ImageName> {
   const whole = wholeDigest(text);
   if (whole !== undefined) {
-    const digest = byDigest(repo, text, whole);
+    const digest = await byDigest(repo, text, whole);
     if (digest !== undefined) return { digest, manifestVerity: undefined };
   }
   const isDigest = text.startsWith('@');
@@ -48,29 +48,29 @@ export function resolveImage(repo: ReadableRepository, text: string): ImageName 
     return { digest, manifestVerity };
   }
   const start = firstDigits(text);
-  const digest = whole === undefined && start !== undefined ? byStart(repo, text, start) : undefined;
+  const digest = whole === undefined && start !== undefined ? await byStart(repo, text, start) : undefined;
   if (digest !== undefined) return { digest, manifestVerity: undefined };
   if (whole !== undefined && (isDigest || /^sha(?:256|384|512):/.test(whole))) throw new OciImageNotFound(whole);
   throw new OciRefNotFound(text);
 }
 
-function byDigest(repo: ReadableRepository, text: string, digest: OciDigest): OciDigest | undefined {
+async function byDigest(repo: ReadableRepository, text: string, digest: OciDigest): Promise<OciDigest | undefined> {
   if (hasManifest(repo, digest) !== undefined) return digest;
-  return repo.hasStream(configIdentifier(digest)) === undefined ? undefined : ofConfig(repo, text, digest);
+  return repo.hasStream(configIdentifier(digest)) === undefined ? undefined : await ofConfig(repo, text, digest);
 }
 
-function byStart(repo: ReadableRepository, text: string, start: string): OciDigest | undefined {
+async function byStart(repo: ReadableRepository, text: string, start: string): Promise<OciDigest | undefined> {
   const found = new Set(findDigests(repo, MANIFEST_STREAM_PREFIX, start));
   for (const config of findDigests(repo, CONFIG_STREAM_PREFIX, start)) {
-    const digest = ofConfig(repo, text, config);
+    const digest = await ofConfig(repo, text, config);
     if (digest !== undefined) found.add(digest);
   }
   return onlyOne(text, [...found]);
 }
 
 /** A manifest with that config. Artifacts have their empty config in common, and nothing else. */
-function ofConfig(repo: ReadableRepository, text: string, config: OciDigest): OciDigest | undefined {
-  const stored = [...manifestsOfConfig(repo, config)];
+async function ofConfig(repo: ReadableRepository, text: string, config: OciDigest): Promise<OciDigest | undefined> {
+  const stored = await findManifestsOfConfig(repo, config);
   const digests = stored.map(({ digest }) => digest).sort();
   return stored.every(({ manifest }) => isContainerImage(manifest)) ? digests[0] : onlyOne(text, digests);
 }

@@ -21,10 +21,14 @@ export type Mountable = OciImage | string;
  * @returns for `erofs` the text itself if it is neither: opening it says that there is no such image.
  * @throws for `oci` what `findImage` throws if it is neither; ComposefsError `AMBIGUOUS_IMAGE`
  */
-export function findMountable(repo: ReadableRepository, text: string, first: 'oci' | 'erofs'): Mountable {
+export async function findMountable(
+  repo: ReadableRepository,
+  text: string,
+  first: 'oci' | 'erofs',
+): Promise<Mountable> {
   if (first === 'erofs' && hasErofsImage(repo, text)) return text;
   try {
-    return findImage(repo, text);
+    return await findImage(repo, text);
   } catch (error) {
     if (!(error instanceof OciRefNotFound || error instanceof OciImageNotFound)) throw error;
     if (first === 'oci' && hasErofsImage(repo, text)) return text;
@@ -40,8 +44,8 @@ export function findMountable(repo: ReadableRepository, text: string, first: 'oc
  *
  * @throws OciErofsNotFound; ComposefsError `NOT_A_CONTAINER_IMAGE`, `AMBIGUOUS_IMAGE`
  */
-export function findErofsName(repo: ReadableRepository, text: string): string {
-  const found = findMountable(repo, text, 'erofs');
+export async function findErofsName(repo: ReadableRepository, text: string): Promise<string> {
+  const found = await findMountable(repo, text, 'erofs');
   return typeof found === 'string' ? found : found.erofsImageRef(repo, false);
 }
 

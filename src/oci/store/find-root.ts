@@ -14,10 +14,10 @@ const ABSENT: readonly string[] = ['OCI_REF_NOT_FOUND', 'OCI_IMAGE_NOT_FOUND'];
  * @returns undefined if there is none.
  * @throws ComposefsError `AMBIGUOUS_IMAGE`, `AMBIGUOUS_STREAM`
  */
-export function findRoot(repo: ReadableRepository, text: string): string | undefined {
+export async function findRoot(repo: ReadableRepository, text: string): Promise<string | undefined> {
   if (hasEntry(repo, text)) return text;
   try {
-    const found = findMountable(repo, text, 'oci');
+    const found = await findMountable(repo, text, 'oci');
     return typeof found === 'string' ? found : manifestIdentifier(found.manifestDigest);
   } catch (error) {
     if (!(error instanceof ComposefsError) || !ABSENT.includes(errorCode(error))) throw error;

@@ -3,6 +3,7 @@ import type { StreamNames } from '../../composefs/repository/names/streams.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
 import type { ZstdEncode } from '../../compression/zstd/encode.js';
+import { runInTurns } from '../../threads/turns.js';
 import { extractDiffIds } from '../model/diff-ids.js';
 import type { OciDigest } from '../model/digest.js';
 import { type ImageManifest, isContainerImage, type ManifestDocument } from '../model/manifest.js';
@@ -17,7 +18,7 @@ import {
 } from './identifiers.js';
 import type { OciImage } from './image.js';
 import { type ManifestLinks, storeManifest } from './manifest-stream.js';
-import { findManifest, manifestsOfConfig, type StoredManifest } from './stored-manifests.js';
+import { findManifest, manifestsOfConfig, otherManifestSteps, type StoredManifest } from './stored-manifests.js';
 
 /** An image or artifact whose layers are stored: what its config and manifest streams are made of. */
 export interface ImageContent {
@@ -61,6 +62,32 @@ export interface ImageLinks {
   readonly wasStored: boolean;
 }
 
+/** What is found out of the repository before {@link linkImage}, in turns, as it can take long. */
+export interface LinkPreparation {
+  /** Stored manifests that have another config. */
+  readonly others: ReadonlySet<OciDigest>;
+  /** Of the EROFS images that are linked, and may have to stay so, those that are listed and intact. */
+  readonly usable: ReadonlySet<ObjectId>;
+}
+
+export async function prepareLink(
+  repo: ReadableRepository,
+  { manifest }: ImageContent,
+  find: FindStream = (identifier) => repo.hasStream(identifier),
+  signal?: AbortSignal,
+): Promise<LinkPreparation> {
+  const { digest } = manifest.value.config;
+  const others = await runInTurns(otherManifestSteps(repo, digest), signal);
+  const usable = new Set<ObjectId>();
+  if (hasSharedConfig(repo, manifest, others)) {
+    const linked = findConfig(repo, digest, find(configIdentifier(digest)))?.refs;
+    for (const id of [linked?.image, linked?.imageV1]) {
+      if (id !== undefined && (await isUsableImage(repo, id, signal))) usable.add(id);
+    }
+  }
+  return { others, usable };
+}
+
 /** The object of a stream that is named, or is about to be. */
 export type FindStream = (identifier: string) => ObjectId | undefined;
 
@@ -74,11 +101,13 @@ export type FindStream = (identifier: string) => ObjectId | undefined;
  * Synchronous: between the look at what is stored and the names, which the caller gives next, nothing else of this thread
  * changes the repository.
  *
+ * @param prepared by {@link prepareLink}.
  * @param built the EROFS images of the repository's formats; undefined leaves those that are linked as they are. Boot
  *   images of other keys stay linked, and so do images of other formats where other manifests have the same config.
  */
 export function linkImage(
   repo: Repository,
+  prepared: LinkPreparation,
   content: ImageContent,
   built: ImagesToLink | undefined,
   encode: ZstdEncode,
@@ -94,12 +123,12 @@ export function linkImage(
     names.push({ id, contentIdentifier });
   };
 
-  const { id: kept, images, namedRefs, replaced } = configToLink(repo, content, built, find);
+  const { id: kept, images, namedRefs, replaced } = configToLink(repo, prepared, content, built, find);
   const configVerity = kept ?? storeExternalStream(repo, CONFIG_CONTENT_TYPE, content.config, namedRefs, encode);
   if (kept === undefined) {
     name(configVerity, configIdentifier(configDigest));
     for (const id of replaced) superseded.add(id);
-    for (const stored of manifestsOfConfig(repo, configDigest)) {
+    for (const stored of manifestsOfConfig(repo, configDigest, prepared.others)) {
       const layers = manifestLayers(stored, content.config, new Map(namedRefs));
       const isThis = stored.digest === manifest.digest;
       if (isThis || leadsTo(stored, configDigest, configVerity) || layers === undefined) continue;
@@ -134,6 +163,7 @@ interface ConfigToLink {
  */
 function configToLink(
   repo: Repository,
+  prepared: LinkPreparation,
   { manifest, keys, layers }: ImageContent,
   built: ImagesToLink | undefined,
   find: FindStream,
@@ -144,7 +174,7 @@ function configToLink(
   const isContainer = isContainerImage(manifest.value);
   const isSame = stored !== undefined && hasLayers(stored.refs, wantedLayers);
   const linked = isSame ? stored.refs : undefined;
-  const images = isContainer ? imagesToLink(repo, manifest, built, linked) : {};
+  const images = isContainer ? imagesToLink(repo, prepared, manifest, built, linked) : {};
   const namedRefs = configRefsOf(wantedLayers, images);
   const isKept = stored !== undefined && (!isContainer || (isSame && hasImages(stored.refs, images)));
   const wanted = new Set(namedRefs.map(([, id]) => id));
@@ -156,6 +186,7 @@ function configToLink(
 
 function imagesToLink(
   repo: Repository,
+  { others: otherManifests, usable }: LinkPreparation,
   manifest: ManifestDocument,
   built: ImagesToLink | undefined,
   linked: ConfigRefs | undefined,
@@ -163,25 +194,26 @@ function imagesToLink(
   if (built === undefined) return linked ?? {};
   const kept = built.replacesBootImages === true ? [] : (linked?.bootImages ?? []);
   const bootImages = new Map([...kept, ...(built.bootImages ?? [])]);
-  const others: LinkedImages = linked !== undefined && hasSharedConfig(repo, manifest) ? linked : {};
-  const image = built.image ?? usable(repo, others.image);
-  const imageV1 = built.imageV1 ?? usable(repo, others.imageV1);
+  const others: LinkedImages = linked !== undefined && hasSharedConfig(repo, manifest, otherManifests) ? linked : {};
+  const ifUsable = (id: ObjectId | undefined): ObjectId | undefined =>
+    id !== undefined && usable.has(id) ? id : undefined;
+  const image = built.image ?? ifUsable(others.image);
+  const imageV1 = built.imageV1 ?? ifUsable(others.imageV1);
   return { image, imageV1, bootImages };
 }
 
-/** The image, if it is listed and intact. */
-function usable(repo: ReadableRepository, id: ObjectId | undefined): ObjectId | undefined {
-  return id !== undefined && isUsableImage(repo, id) ? id : undefined;
-}
-
 /** Whether an image is listed and intact. */
-export function isUsableImage(repo: ReadableRepository, id: ObjectId): boolean {
-  return repo.hasImage(id) && repo.objects.isIntact(id);
+export async function isUsableImage(repo: ReadableRepository, id: ObjectId, signal?: AbortSignal): Promise<boolean> {
+  return repo.hasImage(id) && (await runInTurns(repo.objects.isIntactSteps(id), signal));
 }
 
 /** Whether another container image that is stored has the same config, and so the same stream with links to images. */
-function hasSharedConfig(repo: ReadableRepository, { digest, value }: ManifestDocument): boolean {
-  for (const other of manifestsOfConfig(repo, value.config.digest)) {
+function hasSharedConfig(
+  repo: ReadableRepository,
+  { digest, value }: ManifestDocument,
+  others: ReadonlySet<OciDigest>,
+): boolean {
+  for (const other of manifestsOfConfig(repo, value.config.digest, others)) {
     if (other.digest !== digest && isContainerImage(other.manifest)) return true;
   }
   return false;

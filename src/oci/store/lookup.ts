@@ -2,6 +2,7 @@ import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ImageNotFoundError } from '../../composefs/repository/names/open-image.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import { Turns } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
 import type { XattrFiltering } from '../tree/transform.js';
 import { type OpenConfigOptions, openConfig } from './config-stream.js';
@@ -63,8 +64,14 @@ export function composefsBootErofsForManifest(
  *
  * @throws ImageNotFoundError if no stored image has such an EROFS image.
  */
-export function linkedErofsImages(repo: ReadableRepository, id: ObjectId): LinkedErofsImage[] {
+export async function linkedErofsImages(
+  repo: ReadableRepository,
+  id: ObjectId,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<LinkedErofsImage[]> {
+  const turns = new Turns(options.signal);
   for (const digest of manifestDigests(repo)) {
+    if (turns.isOver()) await turns.next();
     const linked = tryOpen(repo, digest)?.linkedErofsImages(id) ?? [];
     if (linked.length > 0) return linked;
   }

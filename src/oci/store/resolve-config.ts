@@ -2,6 +2,7 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
 import type { OciDigest } from '../model/digest.js';
+import type { OpenConfigOptions } from './config-stream.js';
 import { wholeDigest } from './digest-text.js';
 import { resolveImage } from './find-image.js';
 import { configIdentifier } from './identifiers.js';
@@ -20,15 +21,18 @@ export interface NamedConfig {
  * Finds the config that a text names for what the reference wants one for (spec 70 B6): a digest is first that of a
  * config, with or without `@`; else it is that of an image, as {@link resolveImage} takes it.
  *
- * @param configVerity the stream in which what is named by a digest has to be.
  * @throws ComposefsError `DIGEST_MISMATCH` if the config of an image is in another; what `findImage` throws
  */
-export function resolveConfig(repo: ReadableRepository, text: string, configVerity?: ObjectId): NamedConfig {
+export async function resolveConfig(
+  repo: ReadableRepository,
+  text: string,
+  { configVerity }: OpenConfigOptions = {},
+): Promise<NamedConfig> {
   const digest = wholeDigest(text);
   if (digest !== undefined && repo.hasStream(configIdentifier(digest)) !== undefined) {
     return { digest, configVerity, image: undefined };
   }
-  const named = resolveImage(repo, text);
+  const named = await resolveImage(repo, text);
   const image = OciImage.open(repo, named.digest, { manifestVerity: named.manifestVerity });
   const { configDigest, configVerity: stored } = image;
   if (named.manifestVerity !== undefined) return { digest: configDigest, configVerity: stored, image };

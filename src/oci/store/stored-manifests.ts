@@ -1,6 +1,7 @@
 import { listEntries } from '../../composefs/repository/names/category.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { tryNameText } from '../../fs/directory-entries.js';
+import { runInTurns, type Steps } from '../../threads/turns.js';
 import { type OciDigest, parseOciDigest } from '../model/digest.js';
 import { type ImageManifest, parseManifest } from '../model/manifest.js';
 import type { ExternalStream } from './external-stream.js';
@@ -31,17 +32,45 @@ export function* storedManifests(repo: ReadableRepository): Generator<StoredMani
   }
 }
 
-/** The stored manifests that name a config. */
-export function* manifestsOfConfig(repo: ReadableRepository, configDigest: OciDigest): Generator<StoredManifest> {
+/**
+ * The stored manifests that name a config.
+ *
+ * @param others manifests that are known to name another one, and are passed over.
+ */
+export function* manifestsOfConfig(
+  repo: ReadableRepository,
+  configDigest: OciDigest,
+  others: ReadonlySet<OciDigest> = new Set(),
+): Generator<StoredManifest> {
   for (const digest of manifestDigests(repo)) {
     // The streams alone are a fraction of the work of reading the documents.
-    if (!namesConfig(repo, digest, configDigest)) continue;
+    if (others.has(digest) || namesConfig(repo, digest, configDigest) !== true) continue;
     const stored = findManifest(repo, digest);
     if (stored?.manifest.config.digest === configDigest) yield stored;
   }
 }
 
-function namesConfig(repo: ReadableRepository, digest: OciDigest, configDigest: OciDigest): boolean {
+/** The stored manifests that name another config, without damaged ones. Which one a manifest names never changes. */
+export function* otherManifestSteps(repo: ReadableRepository, configDigest: OciDigest): Steps<Set<OciDigest>> {
+  const others = new Set<OciDigest>();
+  for (const digest of manifestDigests(repo)) {
+    yield;
+    if (namesConfig(repo, digest, configDigest) === false) others.add(digest);
+  }
+  return others;
+}
+
+/** {@link manifestsOfConfig} for who has time. */
+export async function findManifestsOfConfig(
+  repo: ReadableRepository,
+  configDigest: OciDigest,
+): Promise<StoredManifest[]> {
+  const others = await runInTurns(otherManifestSteps(repo, configDigest));
+  return [...manifestsOfConfig(repo, configDigest, others)];
+}
+
+/** Undefined if the stream is damaged. */
+function namesConfig(repo: ReadableRepository, digest: OciDigest, configDigest: OciDigest): boolean | undefined {
   try {
     const reader = repo.openStream(MANIFEST_STREAM_PREFIX + digest);
     try {
@@ -50,7 +79,7 @@ function namesConfig(repo: ReadableRepository, digest: OciDigest, configDigest: 
       reader.close();
     }
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -18,6 +18,7 @@ import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { LazyDirectory } from '../../../src/composefs/scan/index.js';
 import { Directory, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { cloneTree } from '../../../src/composefs/tree/walk.js';
+import { runSteps } from '../../../src/threads/turns.js';
 import { withTempDir } from '../../support/paths.js';
 import { randomTree } from '../../support/random-tree.js';
 import { directory, inline, leaf, name, stat, xattrs } from '../erofs/support.js';
@@ -301,7 +302,7 @@ test('an image whose directories have several parents is refused', () => {
   });
   // Wherever the directory `c` is named, it becomes `a`.
   const tree = new ImageTree(image, 'sha256');
-  const [a, c] = tree.children(tree.root).map(([, entry]) => entry);
+  const [a, c] = runSteps(tree.children(tree.root)).map(([, entry]) => entry);
   assert.ok(a !== undefined && c !== undefined);
   const nids = [a, c].map(({ entry }) => entry.inode.nid);
   const hostile = Buffer.from(image);
@@ -309,10 +310,10 @@ test('an image whose directories have several parents is refused', () => {
     nidBytes(nids[0] ?? 0).copy(hostile, at);
   }
   const read = new ImageTree(hostile, 'sha256');
-  const children = read.children(read.root);
+  const children = runSteps(read.children(read.root));
   assert.throws(
     () => {
-      for (const [, entry] of children) read.children(entry);
+      for (const [, entry] of children) runSteps(read.children(entry));
     },
     { code: 'INVALID_IMAGE', message: 'Hardlinked directories detected' },
   );

@@ -65,7 +65,7 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
         assert.equal(id, await expectedId(repo, DIGEST, version, xattrs));
         assert.equal(bootImageForMode(repo, DIGEST, xattrs), id);
         assert.equal(repo.hasImage(id), true);
-        assert.deepEqual(linkedErofsImages(repo, id), OciImage.open(repo, DIGEST).allErofsImages());
+        assert.deepEqual(await linkedErofsImages(repo, id), OciImage.open(repo, DIGEST).allErofsImages());
         ids.set(xattrs, id);
       }
       assert.equal(new Set([...ids.values(), plain]).size, 3);

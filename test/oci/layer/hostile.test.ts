@@ -10,9 +10,10 @@ import { ComposefsError, errorChain } from '../../../src/errors.js';
 import { LayerApplier } from '../../../src/oci/layer/apply-layer.js';
 import { formatTarEntry } from '../../../src/oci/layer/format-entry.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
-import { verifySparseFiles } from '../../../src/oci/layer/verify-sparse.js';
+import { sparseFileSteps } from '../../../src/oci/layer/verify-sparse.js';
 import { NO_TAR_LIMITS, TarLimitError } from '../../../src/tar/limits.js';
 import { TarError } from '../../../src/tar/tar-error.js';
+import { runSteps } from '../../../src/threads/turns.js';
 import { cpuTime } from '../../support/cpu-time.js';
 import { MemoryStore } from '../../support/memory-store.js';
 import { sparseFile, sparseTars } from '../../support/sparse-tars.js';
@@ -263,7 +264,7 @@ test('mutated tars are refused, or can be read again once they are stored, bit f
           const { file } = item.content;
           if (file.storage === 'external') assert.equal(store.readObject(file.id).length, file.size);
         }
-        verifySparseFiles({ algorithm: 'sha256', readObjectChunks: (id) => [store.readObject(id)] }, open());
+        runSteps(sparseFileSteps({ algorithm: 'sha256', readObjectChunks: (id) => [store.readObject(id)] }, open()));
       } catch (error) {
         // What has no place in a tree may be in the tar of an artifact.
         assert.match(String(error), /Unsupported entry type Other|Device entry without device numbers/);

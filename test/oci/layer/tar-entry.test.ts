@@ -15,7 +15,7 @@ import {
   type TarEntry,
   type TarItem,
 } from '../../../src/oci/layer/tar-entry.js';
-import { verifySparseFiles } from '../../../src/oci/layer/verify-sparse.js';
+import { sparseFileSteps } from '../../../src/oci/layer/verify-sparse.js';
 import type { OciDigest } from '../../../src/oci/model/digest.js';
 import { TarError } from '../../../src/tar/tar-error.js';
 import { runSteps } from '../../../src/threads/turns.js';
@@ -593,16 +593,16 @@ describe('sparse files', () => {
     const store = new MemoryStore();
     const { splitStream } = importTar(tar, store);
     const objects = { algorithm: store.algorithm, readObjectChunks: (id: ObjectId) => [store.readObject(id)] };
-    verifySparseFiles(objects, openSplitStream(splitStream, store));
+    runSteps(sparseFileSteps(objects, openSplitStream(splitStream, store)));
     const [, expanded = trustedObjectId('')] = openSplitStream(splitStream, store).objectRefs;
     const other = store.storeObject(Buffer.alloc(100_000)).id;
     const exchanged = Buffer.from(splitStream.toString('latin1').replace(text(expanded), text(other)), 'latin1');
-    assert.throws(() => verifySparseFiles(objects, openSplitStream(exchanged, store)), {
+    assert.throws(() => runSteps(sparseFileSteps(objects, openSplitStream(exchanged, store))), {
       message: 'The object of the sparse file "/a" is not what the layer has',
       code: 'INVALID_LAYER',
     });
     store.objects.set(openSplitStream(splitStream, store).objectRefs[0] ?? other, Buffer.alloc(701));
-    assert.throws(() => verifySparseFiles(objects, openSplitStream(splitStream, store)), LayerError);
+    assert.throws(() => runSteps(sparseFileSteps(objects, openSplitStream(splitStream, store))), LayerError);
   });
 
   test('small ones are inline', () => {

@@ -62,11 +62,11 @@ test('an image is named by its tag, its digests, or their first 8 digits', async
     configDigits.slice(0, 8),
     `sha256:${configDigits.slice(0, 8)}`,
   ]) {
-    assert.equal(findImage(repo, text).manifestDigest, digest, text);
-    assert.equal(resolveImage(repo, text).digest, digest, text);
+    assert.equal((await findImage(repo, text)).manifestDigest, digest, text);
+    assert.equal((await resolveImage(repo, text)).digest, digest, text);
   }
-  assert.equal(resolveImage(repo, 'app:1').manifestVerity, OciImage.openRef(repo, 'app:1').manifestVerity);
-  assert.equal(resolveImage(repo, digest).manifestVerity, undefined);
+  assert.equal((await resolveImage(repo, 'app:1')).manifestVerity, OciImage.openRef(repo, 'app:1').manifestVerity);
+  assert.equal((await resolveImage(repo, digest)).manifestVerity, undefined);
 });
 
 test('what names no image is said to be no reference, or to be no image if it is a digest', async (t) => {
@@ -85,18 +85,18 @@ test('what names no image is said to be no reference, or to be no image if it is
     '00000000',
   ];
   for (const text of texts) {
-    assert.throws(
-      () => findImage(repo, text),
+    await assert.rejects(
+      findImage(repo, text),
       failsWith('OCI_REF_NOT_FOUND', `OCI reference not found: ${text}`),
       text,
     );
   }
   for (const text of [ZERO, `@${ZERO}`, `app:1@${ZERO}`]) {
-    assert.throws(() => findImage(repo, text), failsWith('OCI_IMAGE_NOT_FOUND', `OCI image not found: ${ZERO}`), text);
+    await assert.rejects(findImage(repo, text), failsWith('OCI_IMAGE_NOT_FOUND', `OCI image not found: ${ZERO}`), text);
   }
   // A tag cannot begin so.
-  assert.throws(() => findImage(repo, '@app:1'), failsWith('OCI_IMAGE_NOT_FOUND', 'OCI image not found: app:1'));
-  assert.throws(() => findImage(repo, `app:${'1'.repeat(300)}`), failsWith('OCI_REF_NOT_FOUND'));
+  await assert.rejects(findImage(repo, '@app:1'), failsWith('OCI_IMAGE_NOT_FOUND', 'OCI image not found: app:1'));
+  await assert.rejects(findImage(repo, `app:${'1'.repeat(300)}`), failsWith('OCI_REF_NOT_FOUND'));
 });
 
 test('a tag goes before first digits, and not before a digest', async (t) => {
@@ -106,10 +106,10 @@ test('a tag goes before first digits, and not before a digest', async (t) => {
   await tagImage(repo, other.digest, digits);
   await tagImage(repo, other.digest, stored.digest);
   await tagImage(repo, other.digest, ZERO);
-  assert.equal(findImage(repo, digits).manifestDigest, other.digest);
-  assert.equal(findImage(repo, `sha256:${digits}`).manifestDigest, stored.digest);
-  assert.equal(findImage(repo, stored.digest).manifestDigest, stored.digest);
-  assert.equal(findImage(repo, ZERO).manifestDigest, other.digest);
+  assert.equal((await findImage(repo, digits)).manifestDigest, other.digest);
+  assert.equal((await findImage(repo, `sha256:${digits}`)).manifestDigest, stored.digest);
+  assert.equal((await findImage(repo, stored.digest)).manifestDigest, stored.digest);
+  assert.equal((await findImage(repo, ZERO)).manifestDigest, other.digest);
 });
 
 test('first digits of several images are refused, with the images', async (t) => {
@@ -117,24 +117,24 @@ test('first digits of several images are refused, with the images', async (t) =>
   const twin = addTwin(repo, 'oci-manifest-', stored.digest);
   const text = stored.digest.slice(0, 'sha256:'.length + 12);
   const images = [stored.digest, twin].sort().join(', ');
-  assert.throws(() => findImage(repo, text), failsWith('AMBIGUOUS_IMAGE', `${text} could be 2 images: ${images}`));
-  assert.equal(findImage(repo, stored.digest.slice(0, -1)).manifestDigest, stored.digest);
+  await assert.rejects(findImage(repo, text), failsWith('AMBIGUOUS_IMAGE', `${text} could be 2 images: ${images}`));
+  assert.equal((await findImage(repo, stored.digest.slice(0, -1))).manifestDigest, stored.digest);
   await assert.rejects(ociFsckImage(repo, text, { threads: 0 }), failsWith('AMBIGUOUS_IMAGE'));
 });
 
 test('a config that only artifacts have in common names none of them', async (t) => {
   const repo = await tempRepository(t, { algorithm: 'sha256' });
   const first = await storeArtifact(repo, spdxArtifact());
-  assert.equal(findImage(repo, first.configDigest).manifestDigest, first.digest);
+  assert.equal((await findImage(repo, first.configDigest)).manifestDigest, first.digest);
   const second = await storeArtifact(repo, buildArtifact([blob('text/plain', Buffer.from('another one'))]));
   assert.equal(second.configDigest, first.configDigest);
-  assert.throws(() => findImage(repo, first.configDigest), failsWith('AMBIGUOUS_IMAGE', 'could be 2 images'));
+  await assert.rejects(findImage(repo, first.configDigest), failsWith('AMBIGUOUS_IMAGE', 'could be 2 images'));
 });
 
 test('a damaged image has its name still', async (t) => {
   const { repo, stored } = await withImage(t);
   deleteObject(repo, OciImage.open(repo, stored.digest).configVerity);
-  assert.equal(resolveImage(repo, stored.digest.slice(0, 20)).digest, stored.digest);
+  assert.equal((await resolveImage(repo, stored.digest.slice(0, 20))).digest, stored.digest);
   const { imagesChecked, imagesCorrupted, errors } = await ociFsckImage(repo, stored.digest.slice(0, 20), {
     threads: 0,
   });
@@ -146,26 +146,26 @@ test('what has files is an OCI image or an EROFS image, by its id, the first dig
   const image = OciImage.openRef(repo, 'app:1');
   const id = image.imageRef(repo.erofsVersion) ?? '';
   for (const first of ['oci', 'erofs'] as const) {
-    assert.equal(findMountable(repo, id, first), id);
-    assert.equal(findMountable(repo, id.slice(0, 8), first), id);
-    const found = findMountable(repo, 'app:1', first);
+    assert.equal(await findMountable(repo, id, first), id);
+    assert.equal(await findMountable(repo, id.slice(0, 8), first), id);
+    const found = await findMountable(repo, 'app:1', first);
     assert.equal(typeof found === 'string' ? found : found.manifestDigest, image.manifestDigest);
   }
-  assert.throws(() => findMountable(repo, id.slice(0, 7), 'oci'), failsWith('OCI_REF_NOT_FOUND'));
-  assert.equal(findMountable(repo, id.slice(0, 7), 'erofs'), id.slice(0, 7));
-  assert.equal(findErofsName(repo, 'app:1'), id);
+  await assert.rejects(findMountable(repo, id.slice(0, 7), 'oci'), failsWith('OCI_REF_NOT_FOUND'));
+  assert.equal(await findMountable(repo, id.slice(0, 7), 'erofs'), id.slice(0, 7));
+  assert.equal(await findErofsName(repo, 'app:1'), id);
   const twin = `${id.slice(0, 12)}${'0'.repeat(52)}`;
   symlinkSync(`../objects/${id.slice(0, 2)}/${id.slice(2)}`, join(repo.path, 'images', twin));
-  assert.throws(
-    () => findMountable(repo, id.slice(0, 12), 'oci'),
+  await assert.rejects(
+    findMountable(repo, id.slice(0, 12), 'oci'),
     failsWith('AMBIGUOUS_IMAGE', `${id.slice(0, 12)} is the beginning of several EROFS images: `),
   );
   unlinkSync(join(repo.path, 'images', twin));
   mkdirSync(join(repo.path, 'images', 'refs'), { recursive: true });
   symlinkSync(`../../objects/${id.slice(0, 2)}/${id.slice(2)}`, join(repo.path, 'images', 'refs', 'mine'));
-  assert.equal(findMountable(repo, 'mine', 'oci'), 'mine');
-  assert.equal(findMountable(repo, 'refs/mine', 'erofs'), 'refs/mine');
-  assert.equal(findErofsName(repo, 'nonsense'), 'nonsense');
+  assert.equal(await findMountable(repo, 'mine', 'oci'), 'mine');
+  assert.equal(await findMountable(repo, 'refs/mine', 'erofs'), 'refs/mine');
+  assert.equal(await findErofsName(repo, 'nonsense'), 'nonsense');
 });
 
 test('a stream is named by the digest in its name, or the first digits of that', async (t) => {
@@ -176,10 +176,10 @@ test('a stream is named by the digest in its name, or the first digits of that',
   assert.equal(findStream(repo, stored.configDigest.slice(0, 15)), `oci-config-${stored.configDigest}`);
   assert.equal(findStream(repo, stored.digest, ['oci-layer-']), undefined);
   assert.equal(findStream(repo, layer.slice(7, 14)), undefined);
-  assert.equal(findRoot(repo, 'app:1'), `oci-manifest-${stored.digest}`);
-  assert.equal(findRoot(repo, layer.slice(0, 20)), `oci-layer-${layer}`);
-  assert.equal(findRoot(repo, `oci-layer-${layer}`), `oci-layer-${layer}`);
-  assert.equal(findRoot(repo, 'nothing'), undefined);
+  assert.equal(await findRoot(repo, 'app:1'), `oci-manifest-${stored.digest}`);
+  assert.equal(await findRoot(repo, layer.slice(0, 20)), `oci-layer-${layer}`);
+  assert.equal(await findRoot(repo, `oci-layer-${layer}`), `oci-layer-${layer}`);
+  assert.equal(await findRoot(repo, 'nothing'), undefined);
   const twin = addTwin(repo, 'oci-layer-', layer as OciDigest, stored.digest);
   assert.throws(
     () => findStream(repo, layer.slice(0, 19)),

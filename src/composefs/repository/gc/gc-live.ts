@@ -1,10 +1,11 @@
 import { withFd } from '../../../fs/files.js';
+import { runSteps } from '../../../threads/turns.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import type { Category } from '../names/category.js';
 import { objectsForImage } from '../names/images.js';
 import { isSplitStreamFile, openUnverifiedStream } from '../names/open-stream.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { type CollectedCategory, collectCategory } from './gc-roots.js';
+import { type CollectedCategory, collectCategorySteps } from './gc-roots.js';
 
 /** What must stay, as found before anything is deleted. */
 export interface LiveSet {
@@ -22,8 +23,8 @@ export interface LiveSet {
  */
 export function findLiveObjects(repository: RepositoryHost, additionalRoots: readonly string[]): LiveSet {
   const objects = new Set<ObjectId>();
-  const images = collectCategory(repository, 'images', new Set(additionalRoots));
-  const streams = collectCategory(repository, 'streams', new Set(additionalRoots));
+  const images = runSteps(collectCategorySteps(repository, 'images', new Set(additionalRoots)));
+  const streams = runSteps(collectCategorySteps(repository, 'streams', new Set(additionalRoots)));
   markImages(repository, images, objects);
   markStreams(repository, streams, objects);
   return { objects, categories: { images, streams } };

@@ -1,6 +1,7 @@
 import { byteStringToText } from '../../../bytes/byte-string.js';
 import { ComposefsError, withContext } from '../../../errors.js';
 import { nameText } from '../../../fs/directory-entries.js';
+import type { Steps } from '../../../threads/turns.js';
 import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
 import type { WalkedEntry } from '../directory/walk-tree.js';
 import { CATEGORIES, type Category, listEntries, readLinkBytes, walkRefs } from '../names/category.js';
@@ -30,16 +31,17 @@ export interface CollectedCategory {
  * @param additionalRoots names of further entries that are roots; unknown ones are ignored.
  * @throws ComposefsError `UNEXPECTED_FILE_TYPE`, `DANGLING_REF`
  */
-export function collectCategory(
+export function* collectCategorySteps(
   repository: RepositoryHost,
   category: Category,
   additionalRoots: ReadonlySet<string>,
-): CollectedCategory {
+): Steps<CollectedCategory> {
   const entries = new Map<string, ObjectId>();
   const roots = new Set<string>();
   const refs: CollectedRef[] = [];
   const danglingRefs: string[] = [];
   for (const entry of listEntries(repository, category)) {
+    yield;
     if (entry.kind !== 'symlink') {
       throw new ComposefsError(
         'UNEXPECTED_FILE_TYPE',
@@ -51,6 +53,7 @@ export function collectCategory(
     if (additionalRoots.has(name)) roots.add(name);
   }
   for (const { ref, name } of listRefTargets(repository, category)) {
+    yield;
     // References may name an entry in another way than it is listed, but never one that is not there.
     const id = entries.get(name);
     if (id === undefined) throw danglingRef(category, ref, name);

@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
-import { ComposefsError, withContext } from '../../../errors.js';
+import { ComposefsError, ContextError, withContext } from '../../../errors.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import { type ObjectId, objectIdFromPathname } from '../../fsverity/object-id.js';
 import { catSplitStream } from '../../splitstream/cat.js';
 import { HEADER_SIZE, isSplitStreamHeader, SplitStreamError } from '../../splitstream/format.js';
@@ -59,13 +60,25 @@ export function openUnverifiedStream({ objects }: RepositoryHost, name: string, 
 export function openStream(
   repository: RepositoryHost,
   name: string,
-  { id, contentType }: OpenStreamOptions = {},
+  options: OpenStreamOptions = {},
 ): SplitStreamReader {
-  return withContext(`Opening stream '${name}'`, () => {
-    const fd = id === undefined ? openByName(repository, name) : repository.objects.openIntact(id, requireSplitStream);
+  return runSteps(openStreamSteps(repository, name, options));
+}
+
+/** {@link openStream}. */
+export function* openStreamSteps(
+  repository: RepositoryHost,
+  name: string,
+  { id, contentType }: OpenStreamOptions = {},
+): Steps<SplitStreamReader> {
+  const { objects } = repository;
+  try {
+    const fd = id === undefined ? openByName(repository, name) : yield* objects.openIntactSteps(id, requireSplitStream);
     // The reader owns the descriptor, also if it cannot be opened.
-    return SplitStreamReader.open(fdSource(fd), repository.objects.algorithm, { contentType });
-  });
+    return SplitStreamReader.open(fdSource(fd), objects.algorithm, { contentType });
+  } catch (cause) {
+    throw new ContextError(`Opening stream '${name}'`, cause);
+  }
 }
 
 /** Whether an open file begins as a splitstream does. */

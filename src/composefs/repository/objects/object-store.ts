@@ -4,8 +4,9 @@ import { closeOnError, isErrno, readChunks, readFully, withFd, writeFully } from
 import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../../fs/staged-file.js';
 import { syncFileSystem } from '../../../fs/sync-file-system.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
-import { computeVerity, computeVerityOfFd } from '../../fsverity/digest.js';
+import { computeVerity, verityOfFdSteps } from '../../fsverity/digest.js';
 import { FsVerityHasher } from '../../fsverity/hasher.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { RepositoryRoot, type RootReference } from '../directory/root.js';
@@ -112,19 +113,33 @@ export class ObjectStore {
    * @param atFirstSight throws at what need not be hashed to tell that it is wrong.
    * @throws ComposefsError `DIGEST_MISMATCH`
    */
-  openIntact(id: ObjectId, atFirstSight: (fd: number) => void = () => undefined): number {
+  openIntact(id: ObjectId, atFirstSight?: (fd: number) => void): number {
+    return runSteps(this.openIntactSteps(id, atFirstSight));
+  }
+
+  /** @internal {@link openIntact}. */
+  *openIntactSteps(id: ObjectId, atFirstSight: (fd: number) => void = () => undefined): Steps<number> {
     const fd = this.root.openFile(pathOf(id));
-    return closeOnError(fd, () => {
+    let isRight = false;
+    try {
       atFirstSight(fd);
-      if (!this.#vouchesFor(fd, id) && computeVerityOfFd(this.algorithm, fd) !== id) throw otherContent(id);
+      isRight = this.#vouchesFor(fd, id) || (yield* verityOfFdSteps(this.algorithm, fd)) === id;
+      if (!isRight) throw otherContent(id);
       return fd;
-    });
+    } finally {
+      if (!isRight) closeSync(fd);
+    }
   }
 
   /** Whether {@link openIntact} succeeds. */
   isIntact(id: ObjectId): boolean {
+    return runSteps(this.isIntactSteps(id));
+  }
+
+  /** @internal {@link isIntact}. */
+  *isIntactSteps(id: ObjectId): Steps<boolean> {
     try {
-      closeSync(this.openIntact(id));
+      closeSync(yield* this.openIntactSteps(id));
       return true;
     } catch {
       return false;
@@ -311,7 +326,7 @@ export class ObjectStore {
    * @internal
    * {@link sizeOf} of many objects, each directory opened once; those that are missing are not in the result.
    */
-  sizesOf(ids: Iterable<ObjectId>): Map<ObjectId, number> {
+  *sizesOfSteps(ids: Iterable<ObjectId>): Steps<Map<ObjectId, number>> {
     const directories = new Map<string, ObjectId[]>();
     for (const id of ids) {
       if (id.length !== this.#idLength) continue;
@@ -322,6 +337,7 @@ export class ObjectStore {
     }
     const sizes = new Map<ObjectId, number>();
     for (const [directory, wanted] of directories) {
+      yield;
       this.#withinIfThere(directory, (self) => {
         for (const id of wanted) {
           const stat = lstatSync(`${self}/${id.slice(2)}`, { throwIfNoEntry: false });
