@@ -55,6 +55,11 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
     this.#options = options;
   }
 
+  /** Whether a thread has started and has nothing to do. */
+  get isIdle(): boolean {
+    return this.#idle.length > 0;
+  }
+
   run<Name extends keyof Tasks & string>(
     task: Name,
     input: Tasks[Name]['input'],

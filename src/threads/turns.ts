@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
 
 /** How long a turn is, in milliseconds. */
 const TURN_MS = 5;
@@ -58,4 +59,9 @@ export async function runInTurns<Result>(steps: Steps<Result>, signal?: AbortSig
     steps.return(undefined as never);
     throw error;
   }
+}
+
+/** Does the work of a task: in turns on the main thread, which has others to care for; at once in a thread of a pool. */
+export async function runTask<Result>(steps: Steps<Result>, signal: AbortSignal): Promise<Result> {
+  return isMainThread ? await runInTurns(steps, signal) : runSteps(steps);
 }

@@ -57,7 +57,7 @@ export async function ociPull(
     const bootable = options.bootable === true && expected === undefined;
     const result = await withProgress(
       options,
-      (running) => pull(repo, image, tag, { ...settings, bootable, ...running }),
+      (running) => pull(repo, image, tag, { ...settings, bootable, ownThread: true, ...running }),
       'what was received is kept, and the same command goes on from there',
     );
     if (quiet) await context.output.line(result.manifestDigest);

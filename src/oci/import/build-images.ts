@@ -1,5 +1,6 @@
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
-import { validateTree, writeErofs } from '../../composefs/erofs/index.js';
+import { validationSteps } from '../../composefs/erofs/writer/validate.js';
+import { erofsSteps } from '../../composefs/erofs/writer/write.js';
 import { computeVerity } from '../../composefs/fsverity/digest.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
@@ -7,7 +8,8 @@ import type { Directory } from '../../composefs/tree/inode.js';
 import { cloneTree, filterXattrs } from '../../composefs/tree/walk.js';
 import type { TaskContext } from '../../threads/tasks.js';
 import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
-import { buildFilesystem, type LayerRef } from '../layer/filesystem.js';
+import { runTask, type Steps } from '../../threads/turns.js';
+import { filesystemSteps, type LayerRef } from '../layer/filesystem.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import { isAllowedContainerXattr, type XattrFiltering } from '../tree/transform.js';
 
@@ -46,13 +48,16 @@ export async function buildImages(input: BuildImagesInput, context: TaskContext)
   const { boot, layerRules, versions } = input;
   const objects = new ObjectStore(input.store);
   const xattrs = boot?.xattrs ?? 'allowlist-only';
-  const root = buildFilesystem(objects, input.layers, input.trusted, { layerRules, xattrs, progress: context });
-  const plain = versions.length === 0 ? [] : storeImages(plainTree(root, xattrs), versions, objects);
+  const { signal } = context;
+  const options = { layerRules, xattrs, progress: context };
+  const root = await runTask(filesystemSteps(objects, input.layers, input.trusted, options), signal);
+  const plain =
+    versions.length === 0 ? [] : await runTask(imageSteps(plainTree(root, xattrs), versions, objects), signal);
   if (boot === undefined) return { plain, boot: [] };
   // Loaded when they are needed: most images are not made for booting.
   const { transformForBoot } = await load(() => import('../../boot/transform.js'));
   transformForBoot(root, objects);
-  return { plain, boot: storeImages(root, boot.versions, objects, boot.only) };
+  return { plain, boot: await runTask(imageSteps(root, boot.versions, objects, boot.only), signal) };
 }
 
 /** The tree of the plain image, whatever the boot image keeps. */
@@ -63,20 +68,20 @@ function plainTree(root: Directory, xattrs: XattrFiltering): Directory {
   return plain;
 }
 
-function storeImages(
+function* imageSteps(
   root: Directory,
   versions: readonly FormatVersion[],
   objects: ObjectStore,
   only?: ObjectId | 'none',
-): BuiltImage[] {
-  validateTree(root);
+): Steps<BuiltImage[]> {
+  yield* validationSteps(root);
   const { algorithm } = objects;
-  return versions.map((version) => {
-    const image = writeErofs(root, { version, algorithm });
-    if (only !== undefined) {
-      const id = computeVerity(algorithm, image);
-      if (id !== only) return { version, id };
-    }
-    return { version, id: objects.ensureIntact(() => objects.storeObject(image)) };
-  });
+  const images: BuiltImage[] = [];
+  for (const version of versions) {
+    const image = yield* erofsSteps(root, { version, algorithm });
+    const id = only === undefined ? undefined : computeVerity(algorithm, image);
+    const isUnwanted = id !== undefined && id !== only;
+    images.push({ version, id: isUnwanted ? id : objects.ensureIntact(() => objects.storeObject(image)) });
+  }
+  return images;
 }

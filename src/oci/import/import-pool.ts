@@ -1,8 +1,20 @@
 import { availableParallelism } from 'node:os';
-import { ThreadPool } from '../../threads/pool.js';
+import { type RunOptions, ThreadPool } from '../../threads/pool.js';
 import type { ImportTasks } from './tasks.js';
 
-export type ImportPool = ThreadPool<ImportTasks>;
+/** Runs {@link ImportTasks}, in threads or not. */
+export interface ImportPool {
+  /** How many tasks run at once, at most. */
+  readonly size: number;
+  /** Whether there is a thread that has nothing to do. */
+  readonly isIdle: boolean;
+  run<Name extends keyof ImportTasks>(
+    task: Name,
+    input: ImportTasks[Name]['input'],
+    options?: RunOptions,
+  ): Promise<ImportTasks[Name]['output']>;
+  close(): Promise<void>;
+}
 
 /**
  * A small young generation: what passes through are buffers, which live shortly and count as external memory. Collected

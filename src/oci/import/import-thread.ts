@@ -1,16 +1,5 @@
 import { serveTasks } from '../../threads/tasks.js';
-import { withoutTerminationAsync as load } from '../../threads/thread-side.js';
-import type { ImportTasks } from './tasks.js';
+import { IMPORT_TASKS } from './task-handlers.js';
 
-/** A thread of an import. What a task needs is loaded when it is called: most threads do one kind only. */
-serveTasks<ImportTasks>({
-  'store-layer': async (input, context) => (await load(() => import('./store-layer.js'))).storeLayer(input, context),
-  'store-files': async (input, context) => (await load(() => import('./store-files.js'))).storeFiles(input, context),
-  'help-layer': async (input, context) =>
-    void (await (await load(() => import('./help-layer.js'))).helpLayer(input, context)),
-  'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),
-  'write-layer': async (input, context) =>
-    (await load(() => import('../layer/write-layer.js'))).writeLayerBlob(input, context),
-  'explain-digest': async (input) => (await load(() => import('./explain-digest.js'))).explainDigest(input),
-  'verify-layer': async (input) => (await load(() => import('./verify-layer.js'))).verifyStoredLayer(input),
-});
+/** A thread of an import. */
+serveTasks(IMPORT_TASKS);

@@ -6,6 +6,7 @@ import type { ImageSource } from '../sources/image-source.js';
 import { type ImportPool, importPool } from './import-pool.js';
 import { NamespacePool } from './namespace-pool.js';
 import { OneAtATime } from './one-at-a-time.js';
+import { OwnThreadPool } from './own-thread-pool.js';
 import { PullNames } from './pull-names.js';
 import type { PullOptions } from './pull-options.js';
 
@@ -14,6 +15,8 @@ export interface PullContext {
   readonly repo: Repository;
   readonly source: ImageSource;
   readonly pool: ImportPool;
+  /** To be told how many bytes of blobs are to be stored: for few of them one thread is enough. */
+  readonly expectBytes: (bytes: number) => void;
   /** For files that belong to other ids than the user's. */
   readonly namespace: NamespacePool;
   readonly names: PullNames;
@@ -49,14 +52,18 @@ export async function withPullContext<T>(
   options: PullOptions,
   stages: (context: PullContext) => Promise<T>,
 ): Promise<T> {
-  const { signal, progress = nullReporter, layerLimits: limits, keepBlobs = false } = options;
+  const { signal, progress = nullReporter, layerLimits: limits, keepBlobs = false, ownThread = false } = options;
   const names = new PullNames(repo);
   const result = await repo.hold(async () => {
-    const pool = importPool(options.concurrency ?? MAX_THREADS);
+    const threads = importPool(options.concurrency ?? MAX_THREADS);
+    const own = ownThread ? new OwnThreadPool(threads) : undefined;
+    const pool = own ?? threads;
+    const expectBytes = (bytes: number): void => own?.expect(bytes);
     const namespace = new NamespacePool();
     const releases: (() => void)[] = [];
     try {
-      return await stages({ repo, source, pool, namespace, names, progress, signal, limits, keepBlobs, releases });
+      const given = { repo, source, progress, signal, limits, keepBlobs };
+      return await stages({ ...given, pool, expectBytes, namespace, names, releases });
     } finally {
       await Promise.all([pool.close(), namespace.close()]);
       await names.giveLayers();

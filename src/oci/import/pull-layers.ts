@@ -82,6 +82,7 @@ export async function pullLayers(wanted: readonly WantedLayer[], context: Layers
 
   // This thread needs it for config and manifest, and is idle meanwhile. What fails here fails there again.
   if (missing.length > 0) loadZstdEncode().catch(() => undefined);
+  context.expectBytes(missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0));
   missing.sort((a, b) => b.descriptor.size - a.descriptor.size);
   let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };
   const transfers = new Map<string, Transfer>();

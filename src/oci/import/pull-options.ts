@@ -27,6 +27,11 @@ export interface PullOptions {
    * transfer.
    */
   readonly concurrency?: number | undefined;
+  /**
+   * Let this thread do a part of the work, several milliseconds at a time: for programs that have nothing else to do
+   * meanwhile. It saves the start of a thread, and a pull of a few megabytes needs no other one. Default false.
+   */
+  readonly ownThread?: boolean | undefined;
   /** Where the configuration and the credentials of registries are; by default where podman has them. */
   readonly registry?: RegistryConfigOptions | undefined;
   /** How long to wait for registries. */

@@ -5,6 +5,7 @@ import { SplitStreamWriter } from '../../composefs/splitstream/index.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import type { TarLimits } from '../../tar/limits.js';
+import { Turns } from '../../threads/turns.js';
 import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/digest.js';
 import { tarLimits } from '../model/layer-limits.js';
 import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../store/identifiers.js';
@@ -43,8 +44,11 @@ export async function storeTar(
   options: StoreTarOptions = {},
 ): Promise<StoredLayer> {
   return await storePushedTar(objects, diffId, options, async (push) => {
+    // Source and decoder may never wait for anything, and a little of a blob can be a lot of tar.
+    const turns = new Turns(options.signal);
     for await (const chunk of tar) {
       options.signal?.throwIfAborted();
+      if (turns.isOver()) await turns.next();
       push(chunk);
     }
   });

@@ -93,7 +93,7 @@ async function openImageConfig(
   }
 }
 
-/** {@link createFilesystem} from its parts, for worker threads. `trusted` layers are not hashed. */
+/** {@link filesystemSteps} at once, for worker threads. */
 export function buildFilesystem(
   objects: ObjectStore,
   layers: readonly LayerRef[],
@@ -103,7 +103,8 @@ export function buildFilesystem(
   return runSteps(filesystemSteps(objects, layers, trusted, options));
 }
 
-function* filesystemSteps(
+/** {@link createFilesystem} from its parts. `trusted` layers are not hashed. */
+export function* filesystemSteps(
   objects: ObjectStore,
   layers: readonly LayerRef[],
   trusted: boolean,

@@ -3,7 +3,7 @@ import { ComposefsError, withContext } from '../../../errors.js';
 import { closeOnError, isErrno, readChunks, readFully, withFd, writeFully } from '../../../fs/files.js';
 import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../../fs/staged-file.js';
-import { syncFileSystem } from '../../../fs/sync-file-system.js';
+import { syncFileSystem, whenFileSystemSynced } from '../../../fs/sync-file-system.js';
 import { runSteps, type Steps } from '../../../threads/turns.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import { computeVerity, verityOfFdSteps } from '../../fsverity/digest.js';
@@ -414,6 +414,11 @@ export class ObjectStore {
   /** @internal Brings everything stored so far to disk (spec 10 §15). */
   sync(): void {
     syncFileSystem(this.root.fd, this.root.path);
+  }
+
+  /** @internal {@link sync} for a thread that others wait for. */
+  async whenSynced(): Promise<void> {
+    await whenFileSystemSynced(this.root.fd, this.root.path);
   }
 
   /** @internal Ends what {@link deferNames} has begun, and drops what has got no name. */
