@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,6 +18,7 @@ import { CFSCTL, cfsctl } from '../support/cfsctl.js';
 import { buildImage, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 import { sharedPath, withTempDir } from '../support/paths.js';
 import { findInPath, referenceCfsctl, runProgram } from '../support/programs.js';
+import { startDockerRegistry, without } from '../support/servers.js';
 import {
   gnuLongName,
   paxHeader,
@@ -322,6 +324,104 @@ test('what was built and committed in the store', { skip: withoutBuilders }, asy
     }
   };
   await withTempDir((directory) => withStore('overlay', (store) => build(directory, store)));
+});
+
+test('hard links from one layer to another', { skip: withoutBuilders }, async () => {
+  const base = tarArchive([tarDirectory('usr/'), tarFile('usr/below', Buffer.alloc(5000, 1))]);
+  const linking = tarArchive([
+    tarDirectory('usr/'),
+    tarHardlink('usr/link', 'usr/below'),
+    tarFile('usr/own', Buffer.alloc(100, 2)),
+  ]);
+  await withTempDir(async (directory) => {
+    const place = (name: string): string => {
+      const path = join(directory, name);
+      mkdirSync(path);
+      return path;
+    };
+    // podman unpacks each layer by itself with overlay, so that it refuses such an image; with vfs it does not.
+    await withLayout(buildImage([base, linking]), (source) =>
+      withStore('vfs', (store) => {
+        store.add({ name: 'podman', command: ['podman'] }, source, 'localhost/linked:1');
+        const folder = place('vfs');
+        const pulled = pull(folder, 'pulled', store.reference('localhost/linked:1'));
+        assertSame(pulled, pull(folder, 'expected', source), 'vfs');
+        assert.equal(pulled.objects.copied, 0);
+      }),
+    );
+    // With overlay a container makes one: the file is copied to its layer, under both names.
+    await withLayout(buildImage([base]), (source) =>
+      withStore('overlay', (store) => {
+        store.add({ name: 'podman', command: ['podman'] }, source, 'localhost/base:1');
+        const podman = (...args: string[]): string => run(['podman', ...store.options], ...args);
+        const container = podman('create', 'localhost/base:1', '/nothing');
+        const mounted = podman('mount', container);
+        linkSync(join(mounted, 'usr', 'below'), join(mounted, 'usr', 'link'));
+        podman('umount', container);
+        podman('commit', '--quiet', container, 'localhost/linked:1');
+        podman('rm', container);
+        const folder = place('overlay');
+        const reference = store.reference('localhost/linked:1');
+        run(['skopeo'], '--insecure-policy', 'copy', '--quiet', reference, `oci:${join(folder, 'copy')}:image`);
+        const expected = pull(folder, 'expected', `oci:${join(folder, 'copy')}:image`);
+        const pulled = pull(folder, 'pulled', reference);
+        assert.equal(pulled.layers.length, 2);
+        assertSame({ ...pulled, manifest: '' }, { ...expected, manifest: '' }, 'overlay');
+        assert.equal(pulled.objects.copied, 0);
+      }),
+    );
+  });
+});
+
+const withoutRegistry = withoutBuilders || without('docker-registry');
+
+test('what podman has pulled from a registry is what the registry has', { skip: withoutRegistry }, async () => {
+  await withTempDir(async (directory) => {
+    const registry = await startDockerRegistry(join(directory, 'registry'));
+    try {
+      const name = `${registry.host}/team/odd:1`;
+      await withLayout(buildImage(oddTars()), (source) =>
+        run(['skopeo'], '--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false', source, `docker://${name}`),
+      );
+      const expected = pull(directory, 'expected', `docker://${name}`, '--tls-verify=false');
+      for (const engine of engines().filter((each) => each.name !== 'skopeo')) {
+        for (const driver of DRIVERS) {
+          const folder = join(directory, `${engine.name.replaceAll(' ', '-')}-${driver}`);
+          mkdirSync(folder);
+          await withStore(driver, (store) => {
+            run([...engine.command, ...store.options], 'pull', '--quiet', '--tls-verify=false', name);
+            for (const [index, reference] of [name, 'team/odd:1', `odd@${expected.manifest}`].entries()) {
+              const pulled = pull(folder, `pulled-${index}`, store.reference(reference));
+              assertSame(pulled, expected, `${engine.name}, ${driver}, ${reference}`);
+              assert.equal(pulled.objects.copied, 0);
+            }
+          });
+        }
+      }
+    } finally {
+      await registry.stop();
+    }
+  });
+});
+
+test('a file that is larger than what is read at once', { skip }, async () => {
+  const tar = tarArchive([
+    tarDirectory('usr/'),
+    tarFile('usr/large', Buffer.alloc(70 << 20, 'not all of it is the same')),
+    tarFile('usr/after', Buffer.alloc(100, 1)),
+  ]);
+  await withTempDir((directory) =>
+    withLayout(buildImage([tar]), async (source) => {
+      const [engine] = engines();
+      if (engine === undefined) return;
+      await withStore('overlay', (store) => {
+        store.add(engine, source, 'localhost/large:1');
+        const pulled = pull(directory, 'pulled', store.reference('localhost/large:1'));
+        assertSame(pulled, pull(directory, 'expected', source), engine.name);
+        assert.equal(pulled.objects.copied, 0);
+      });
+    }),
+  );
 });
 
 /** A user with subordinate ids, as whom a store is made and read. */
