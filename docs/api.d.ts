@@ -2535,6 +2535,7 @@ interface PullOptions {
     readonly platform?: Platform | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly concurrency?: number | undefined;
+    readonly ownThread?: boolean | undefined;
     readonly registry?: RegistryConfigOptions | undefined;
     readonly timeouts?: Partial<HttpTimeouts> | undefined;
     readonly retry?: Partial<RetryPolicy> | undefined;
@@ -2880,11 +2881,6 @@ type RuleName = keyof ImageRules;
 
 declare const STANDARD_OUTPUT = "-";
 
-declare const STORE_DRIVERS: readonly [
-    "overlay",
-    "vfs"
-];
-
 declare const STORE_KINDS: readonly [
     "layer-files",
     "other-files",
@@ -2996,7 +2992,7 @@ interface StoreChoice {
     readonly additionalImageStores?: readonly string[] | undefined;
 }
 
-type StoreDriver = (typeof STORE_DRIVERS)[number];
+type StoreDriver = 'overlay' | 'vfs';
 
 declare class StoreError extends ComposefsError {
     readonly code: ErrorCodeOf<'storage'> | 'AMBIGUOUS_IMAGE';

@@ -1,4 +1,8 @@
-/** The errors of this package: their classes, their codes, and what tells them apart. */
+/**
+ * The errors of this package: their classes, their codes, and what tells them apart.
+ *
+ * @module composefs-oci/errors
+ */
 
 export { AndroidBootError } from './boot/formats/android-boot.js';
 export { UkiError } from './boot/formats/uki.js';

@@ -7,6 +7,7 @@
 
 import { type ErrorCode, knownCode } from './error-codes.js';
 
+/** What an error says besides its code and message. */
 export interface ErrorDetails {
   /** What went wrong underneath. */
   readonly cause?: unknown;
@@ -24,6 +25,7 @@ const LINEAGE = Symbol.for('composefs-oci.error-lineage');
  * and between two copies of this package.
  */
 export class ComposefsError extends Error {
+  /** @hidden */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // biome-ignore lint/complexity/noThisInStatic: a subclass asks for itself.
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
@@ -31,7 +33,7 @@ export class ComposefsError extends Error {
     return value instanceof Error && LINEAGE in value && lineageOf(value).includes(this.name);
   }
 
-  /** Stable, for programs: one of {@link ERROR_CODES}, or the name of a system error. */
+  /** Stable, for programs: one of `ERROR_CODES`, or the name of a system error. */
   readonly code: ErrorCode;
   /** What the user can do about it: its own, or that of its cause. */
   readonly hint: string | undefined;

@@ -1,4 +1,8 @@
-/** OCI container images stored, checked and mounted as composefs file systems. */
+/**
+ * OCI container images stored, checked and mounted as composefs file systems.
+ *
+ * @module composefs-oci
+ */
 
 export * as composefs from './composefs/index.js';
 export {

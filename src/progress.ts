@@ -3,6 +3,7 @@
 /** Names the thing that progresses: a diff_id, a path. Compared by value; may be empty. */
 export type ComponentId = string;
 
+/** What is counted. */
 export type ProgressUnit = 'bytes' | 'items';
 
 /**
@@ -28,6 +29,7 @@ export type ProgressEvent =
   | { readonly type: 'done'; readonly id: ComponentId; readonly transferred: number }
   | { readonly type: 'message'; readonly text: string; readonly level?: 'warning' };
 
+/** Takes the events of a call. One object may be given to several calls at once. */
 export interface ProgressReporter {
   /** Must return at once and must not throw. */
   report(event: ProgressEvent): void;

@@ -1,6 +1,8 @@
 /**
  * What a machine boots from: the tree of a boot image, what in it can be booted, and writing that to a boot partition. It
  * knows nothing of OCI.
+ *
+ * @module composefs-oci/boot
  */
 
 export {

@@ -7,6 +7,10 @@
 
 declare const brand: unique symbol;
 
+/**
+ * Bytes as a string with one char (U+0000 to U+00FF) a byte: names of files, xattrs and their values, targets of links. It
+ * compares by bytes, works as a key, and converts without loss; the brand keeps it apart from text.
+ */
 export type ByteString = string & { readonly [brand]: 'ByteString' };
 
 /** The byte string of some bytes. */
@@ -24,6 +28,7 @@ export function byteStringFromText(text: string): ByteString {
   return isAscii(text) ? (text as ByteString) : byteStringFrom(Buffer.from(text, 'utf8'));
 }
 
+/** The bytes, as a copy. */
 export function byteStringToBuffer(bytes: ByteString): Buffer {
   return Buffer.from(bytes, 'latin1');
 }

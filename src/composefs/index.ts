@@ -1,6 +1,8 @@
 /**
  * The core of composefs, which knows nothing of OCI: repositories, objects, EROFS images and the trees in them, dumpfiles,
  * splitstreams, fs-verity digests, mounts. The classes of errors are in `composefs-oci/errors`.
+ *
+ * @module composefs-oci/composefs
  */
 
 export {

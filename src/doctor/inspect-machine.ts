@@ -14,6 +14,7 @@ export interface MachineReport {
   readonly findings: readonly Finding[];
 }
 
+/** How the machine is inspected. */
 export interface InspectOptions {
   /** Milliseconds that one probe may take. Default 5000. */
   readonly probeTimeout?: number;

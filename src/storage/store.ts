@@ -17,9 +17,9 @@ import {
 import { StoreError } from './store-error.js';
 
 /** The drivers of containers/storage whose layers can be read. */
-export const STORE_DRIVERS = ['overlay', 'vfs'] as const;
+export type StoreDriver = 'overlay' | 'vfs';
 
-export type StoreDriver = (typeof STORE_DRIVERS)[number];
+export const STORE_DRIVERS: readonly StoreDriver[] = ['overlay', 'vfs'];
 
 /** Plain data: a {@link ContainerStore} can be opened by it in another thread or process. */
 export interface StorePlace {

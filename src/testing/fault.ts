@@ -25,6 +25,7 @@ export type Fault =
     }
   | {
       readonly type: 'redirect';
+      /** A URL, or what makes one of the path and query of the request. */
       readonly location: string | ((pathAndQuery: string) => string);
       readonly status?: 301 | 302 | 303 | 307 | 308;
     }

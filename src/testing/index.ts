@@ -1,4 +1,8 @@
-/** Support for tests of programs that talk to registries: `composefs-oci/testing`. */
+/**
+ * Support for tests of programs that talk to registries: `composefs-oci/testing`.
+ *
+ * @module composefs-oci/testing
+ */
 
 export type { ImageIndex } from '../oci/model/index-document.js';
 export { RecordingReporter } from '../progress.js';

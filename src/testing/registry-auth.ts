@@ -26,6 +26,7 @@ export type RegistryAuth =
   | ({ readonly type: 'basic' } & UserOptions)
   | ({ readonly type: 'bearer' } & UserOptions & TokenOptions);
 
+/** Who may do what at a registry. */
 export interface UserOptions {
   /** Names to passwords. */
   readonly users: Readonly<Record<string, string>>;
@@ -35,6 +36,7 @@ export interface UserOptions {
   readonly strangersGet?: 401 | 403 | 404;
 }
 
+/** How the token service of a registry behaves. */
 export interface TokenOptions {
   /** Tokens to pull are given without credentials. Default false. */
   readonly anonymousPull?: boolean;

@@ -8,6 +8,7 @@ import { bufferBody, type ReplyBody } from './registry-message.js';
 /** A blob: bytes in memory, or a file that is read when it is asked for. */
 export type BlobContent = Buffer | { readonly path: string; readonly size: number };
 
+/** A manifest or index, as a registry has it. */
 export interface StoredManifest {
   readonly raw: Buffer;
   readonly digest: OciDigest;
@@ -30,10 +31,12 @@ export class RegistryContents {
     return [...this.#repositories.keys()];
   }
 
+  /** What a repository holds; undefined if there is none of that name. */
   get(name: string): RepositoryContents | undefined {
     return this.#repositories.get(name);
   }
 
+  /** What a repository holds, made if there is none of that name. */
   ensure(name: string): RepositoryContents {
     const existing = this.#repositories.get(name);
     if (existing !== undefined) return existing;

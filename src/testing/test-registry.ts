@@ -20,6 +20,7 @@ import {
 import { type LoggedRequest, serveRequest } from './registry-server.js';
 import { Uploads } from './uploads.js';
 
+/** How a registry behaves. */
 export interface TestRegistryOptions {
   /** Default: a free one. */
   readonly port?: number;
@@ -37,6 +38,7 @@ export interface TestRegistryOptions {
   readonly maxUploadBytes?: number;
 }
 
+/** How a manifest is put into a registry. */
 export interface PutManifestOptions {
   readonly tag?: string;
   /** Default: what the manifest says of itself. */
@@ -121,6 +123,7 @@ export class TestRegistry implements AsyncDisposable {
     });
   }
 
+  /** Closes the registry and all its connections, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -177,6 +180,7 @@ export class TestRegistry implements AsyncDisposable {
     return this.#faults.add(fault, condition);
   }
 
+  /** Takes all faults back. */
   clearFaults(): void {
     this.#faults.clear();
   }

@@ -35,8 +35,9 @@ function resolved(symbol: ts.Symbol): ts.Symbol {
 /** Whether somebody outside could want to write its name: what is declared at the top, but for the symbols of brands. */
 function isNamed(symbol: ts.Symbol): boolean {
   return (symbol.declarations ?? []).some((declaration) => {
-    if (ts.isVariableDeclaration(declaration)) return declaration.type?.kind !== ts.SyntaxKind.TypeOperator;
-    return ts.isSourceFile(declaration.parent);
+    if (!ts.isVariableDeclaration(declaration)) return ts.isSourceFile(declaration.parent);
+    const { type } = declaration;
+    return type === undefined || !ts.isTypeOperatorNode(type) || type.operator !== ts.SyntaxKind.UniqueKeyword;
   });
 }
 

@@ -20,6 +20,7 @@ export const KARG_COMPOSEFS_DIGEST = 'composefs.digest';
 /** What a digest on the command line says: 1 stands for the formats V0 and V1. */
 export type KargVersion = 1 | 2;
 
+/** The value of a kernel argument that names an image, taken apart. */
 export interface DigestValue {
   readonly version: KargVersion;
   readonly algorithm: HashAlgorithm;

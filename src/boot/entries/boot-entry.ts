@@ -5,8 +5,11 @@ import type { RegularFile } from '../../composefs/tree/inode.js';
 import { ComposefsError } from '../../errors.js';
 import { BootLoaderEntryFile } from '../formats/bls.js';
 
+/** The end of the name of a UKI. */
 export const EFI_EXT = '.efi';
+/** The end of the name of the directory that holds the addons of one UKI. */
 export const EFI_ADDON_DIR_EXT = '.efi.extra.d';
+/** The end of the name of an addon to a UKI. */
 export const EFI_ADDON_FILE_EXT = '.addon.efi';
 
 /** The keys of a boot loader entry whose values are files that are kept with it, in the order they are looked at. */
@@ -27,6 +30,7 @@ export class Type1Entry {
     this.files = files;
   }
 
+  /** A copy that can be changed for itself; the files are shared. */
   clone(): Type1Entry {
     return new Type1Entry(this.filename, this.entry.clone(), new Map(this.files));
   }
@@ -79,6 +83,7 @@ export class Type1Entry {
   }
 }
 
+/** What a PE file in an image is: a UKI, an addon to one UKI, or an addon to all. */
 export type PEType = 'uki' | 'ukiAddon' | 'globalUkiAddon';
 
 /** A unified kernel image, or an addon to one or to all. */
@@ -146,8 +151,10 @@ initrd ${initramfs}
   }
 }
 
+/** What an aboot artifact is packed as: a boot image of Android, version 2, or a UKI. */
 export type AbootEncoding = 'androidV2' | 'uki';
 
+/** A file of an image that goes whole to a partition. */
 export interface AbootArtifact {
   /** In the image, absolute. */
   readonly path: ByteString;

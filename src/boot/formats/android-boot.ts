@@ -20,6 +20,7 @@ const RECOVERY_DTBO_SIZE = 1632;
 const STORED_HEADER_SIZE = 1644;
 const DTB_SIZE = 1648;
 
+/** A part of an Android boot image. */
 export type AndroidComponent = 'kernel' | 'ramdisk' | 'dtb';
 
 /** In the order of the payloads, each of which fills whole pages. */
@@ -40,6 +41,7 @@ export class AndroidBootError extends ComposefsError {
   }
 }
 
+/** A boot image of Android in a file of an image, of header version 2 (spec 50 §9.1). */
 export class AndroidBootImage {
   readonly #file: FileBytes;
   readonly #header: Buffer;

@@ -13,6 +13,7 @@ export class BootLoaderEntryFile {
     if (this.lines.at(-1) === '') this.lines.pop();
   }
 
+  /** A copy that can be changed for itself. */
   clone(): BootLoaderEntryFile {
     const copy = new BootLoaderEntryFile('');
     copy.lines = [...this.lines];

@@ -2,6 +2,7 @@
 
 import { textLines, trim } from '../../bytes/text.js';
 
+/** The content of an os-release file (os-release(5)). */
 export class OsReleaseInfo {
   /** Values as they stand in the file, with their quotes. */
   readonly #values: ReadonlyMap<string, string>;
@@ -26,10 +27,12 @@ export class OsReleaseInfo {
     return undefined;
   }
 
+  /** The name for people: `PRETTY_NAME`, else `NAME`, else `ID`. */
   getPrettyName(): string | undefined {
     return this.getValue(['PRETTY_NAME', 'NAME', 'ID']);
   }
 
+  /** The version: `VERSION_ID`, else `VERSION`. */
   getVersion(): string | undefined {
     return this.getValue(['VERSION_ID', 'VERSION']);
   }

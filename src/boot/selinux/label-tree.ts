@@ -9,6 +9,7 @@ import { withContext } from '../../errors.js';
 import { type Policy, type PolicyPath, readPolicy, type TypeCode } from './policy.js';
 import { type PolicySource, policyOfDirectory, policyOfTree } from './policy-source.js';
 
+/** The xattr that has the SELinux label of an inode. */
 export const XATTR_SECURITY_SELINUX: ByteString = byteStringFromText('security.selinux');
 
 const SLASH = byteStringFromText('/');

@@ -12,6 +12,7 @@ import { invalidEntry } from '../entries/tree-files.js';
 import { bytesOfFile } from '../formats/file-bytes.js';
 import { getCmdline } from '../formats/uki.js';
 
+/** What a boot entry is to boot, and how it is to be written. */
 export interface BootWriteOptions {
   /** The image that the entry is to boot. A UKI must name it already. */
   readonly karg: ComposefsCmdline;

@@ -7,12 +7,14 @@ import { EFI_EXT } from '../entries/boot-entry.js';
 import { type InstalledEntry, listInstalledEntries, onPartition } from './boot-partition.js';
 import { filesOfEntry, removeUnused, withBootPartition } from './write-entry.js';
 
+/** Where boot entries are looked for, and whether they are removed. */
 export interface StaleEntriesOptions {
   readonly bootSubdir?: string | undefined;
   /** Only say what would be removed. Default false. */
   readonly dryRun?: boolean | undefined;
 }
 
+/** A boot entry that was removed, or in a dry run would be. */
 export interface RemovedEntry {
   /** Relative to the boot partition. */
   readonly entry: ByteString;

@@ -6,6 +6,7 @@ import { CATEGORIES, type Category } from '../repository/names/category.js';
 import type { RepositoryHost } from '../repository/objects/host.js';
 import { objectsOfImage } from './objects-of-image.js';
 
+/** How the references of a repository are followed. */
 export interface GraphOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0: the objects of named images are found by this thread, which is blocked meanwhile. Default 1. */

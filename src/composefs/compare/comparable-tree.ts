@@ -4,6 +4,7 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { LeafContent, RegularFile } from '../tree/inode.js';
 import type { Stat } from '../tree/stat.js';
 
+/** What an inode is. */
 export type EntryType = 'directory' | LeafContent['type'];
 
 /** An inode of a tree that is compared, by one of its names. */

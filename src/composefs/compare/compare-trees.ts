@@ -8,6 +8,7 @@ import type { Difference, EntryState } from './difference.js';
 import { pairRenames } from './pair-renames.js';
 import { SameLinks } from './same-links.js';
 
+/** What counts as a difference of two trees. */
 export interface CompareOptions {
   /** What may differ. */
   readonly ignore?: Iterable<Aspect> | undefined;

@@ -42,6 +42,7 @@ export type Difference =
       readonly after: EntryState;
     };
 
+/** `added`, `removed`, `changed` or `renamed`, from the first tree to the second. */
 export type DifferenceKind = Difference['kind'];
 
 /** How many differences there are, and of what. */
@@ -55,6 +56,7 @@ export interface DifferenceSummary {
   readonly removedBytes: number;
 }
 
+/** Counts differences, by kind and by what differs. */
 export function summarise(differences: Iterable<Difference>): DifferenceSummary {
   const kinds = { added: 0, removed: 0, changed: 0, renamed: 0 };
   const aspects: Partial<Record<Aspect, number>> = {};

@@ -3,6 +3,7 @@ import { ComposefsError } from '../../errors.js';
 /** The hash of an fs-verity digest. All digests of a repository use the same one. */
 export type HashAlgorithm = 'sha256' | 'sha512';
 
+/** The hash algorithms that a repository can have. */
 export const HASH_ALGORITHMS: readonly HashAlgorithm[] = ['sha256', 'sha512'];
 
 /** Of new repositories, whoever makes them. */

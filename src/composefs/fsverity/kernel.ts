@@ -50,7 +50,7 @@ export function enableVerityWithRetry(fd: number, algorithm: HashAlgorithm): voi
 }
 
 /**
- * {@link enableVerityWithRetry}; a file that stays open for writing elsewhere is copied.
+ * Enables fs-verity on an open file; for one that is open for writing elsewhere it waits a moment, and copies it then.
  *
  * @param directory where the copy gets its inode.
  * @returns a read-only descriptor of the copy, an anonymous file to be used in place of the original; undefined if

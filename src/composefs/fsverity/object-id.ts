@@ -14,6 +14,7 @@ export function objectIdFromBytes(digest: Uint8Array): ObjectId {
   return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex') as ObjectId;
 }
 
+/** The digest as bytes: 32 or 64 of them. */
 export function objectIdToBytes(id: ObjectId): Buffer {
   return Buffer.from(id, 'hex');
 }

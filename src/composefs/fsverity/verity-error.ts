@@ -4,6 +4,7 @@ import { isSystemError } from '../../linux/errno.js';
 import { digestSize, type HashAlgorithm, kernelId } from './algorithm.js';
 import type { ObjectId } from './object-id.js';
 
+/** Why fs-verity could not be enabled; `io` is any other failure of the system. */
 export type EnableVerityErrorKind =
   | 'filesystem-not-supported'
   | 'already-enabled'
@@ -40,6 +41,7 @@ export class EnableVerityError extends ComposefsError {
   }
 }
 
+/** Why the kernel's digest of a file could not be had; `io` is any other failure of the system. */
 export type MeasureVerityErrorKind =
   | 'verity-missing'
   | 'filesystem-not-supported'
@@ -69,12 +71,13 @@ export class MeasureVerityError extends ComposefsError {
     return new MeasureVerityError('io', knownCode(errorCode(error)), ioMessage(error));
   }
 
+  /** The kernel told a digest of another length. */
   static invalidSize(expected: HashAlgorithm): MeasureVerityError {
     const message = `Expected digest size ${digestSize(expected)}`;
     return new MeasureVerityError('invalid-digest-size', 'VERITY_INVALID_DIGEST_SIZE', message);
   }
 
-  /** @param found `FS_VERITY_HASH_ALG_*` */
+  /** The kernel hashes with another algorithm. @param found `FS_VERITY_HASH_ALG_*` */
   static invalidAlgorithm(expected: HashAlgorithm, found: number): MeasureVerityError {
     const message = `Expected algorithm ${kernelId(expected)}, found ${found}`;
     return new MeasureVerityError('invalid-digest-algorithm', 'VERITY_INVALID_DIGEST_ALGORITHM', message);
@@ -90,10 +93,12 @@ export class CompareVerityError extends ComposefsError {
     this.kind = kind;
   }
 
+  /** The digest could not be had at all. */
   static measure(cause: unknown): CompareVerityError {
     return new CompareVerityError('measure', knownCode(errorCode(cause)), 'failed to read verity', cause);
   }
 
+  /** The kernel told another digest. */
   static mismatch(expected: ObjectId, found: ObjectId): CompareVerityError {
     const message = `Expected digest ${expected} but found ${found}`;
     return new CompareVerityError('digest-mismatch', 'VERITY_DIGEST_MISMATCH', message);

@@ -23,6 +23,7 @@ export class Mount implements AsyncDisposable {
     this.#isGone = true;
   }
 
+  /** {@link unmount}, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.unmount();
   }

@@ -15,6 +15,7 @@ import { processesUsing } from '../../system/processes.js';
 import { imageLayerOf, isComposefsFuse, isComposefsMount } from './composefs-mounts.js';
 import { fusermountUnmount } from './fusermount.js';
 
+/** How a mount is taken away. */
 export interface UnmountOptions {
   /** Detach it now, also while it is in use; what uses it keeps it until it is done. */
   readonly lazy?: boolean | undefined;

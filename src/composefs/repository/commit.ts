@@ -10,6 +10,7 @@ import type { RepositoryHost } from './objects/host.js';
 /** What is hashed or written before others get their turn. */
 const PIECE_SIZE = 256 * 1024;
 
+/** How images of a tree are made. */
 export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
 }

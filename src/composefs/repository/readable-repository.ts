@@ -17,6 +17,7 @@ import type { RepositoryHost } from './objects/host.js';
 import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 
+/** What a check of a repository looks at. */
 export interface FsckOptions extends LongCallOptions {
   /** Leave out the content of the objects, which takes most of the time. */
   readonly metadataOnly?: boolean | undefined;
@@ -84,6 +85,7 @@ export class ReadableRepository implements RepositoryHost {
     return this.root.fd;
   }
 
+  /** The algorithm of the digests of objects and images. */
   get algorithm(): HashAlgorithm {
     return this.metadata.algorithm;
   }
@@ -131,8 +133,8 @@ export class ReadableRepository implements RepositoryHost {
   }
 
   /**
-   * Runs something that stores objects in several steps or in worker threads: {@link gc} of this instance waits for
-   * it, and it waits for that. Do not call {@link gc} inside.
+   * Runs something that stores objects in several steps or in worker threads: `gc` of this instance waits for
+   * it, and it waits for that. Do not call `gc` inside.
    */
   hold<T>(action: () => Promise<T> | T): Promise<T> {
     return this.lock.share(action);
@@ -148,6 +150,7 @@ export class ReadableRepository implements RepositoryHost {
     return findStream(this, contentIdentifier);
   }
 
+  /** Whether there is a reference `streams/refs/<ref>`, dangling or not. */
   hasNamedStream(ref: string): boolean {
     return hasNamedStream(this, ref);
   }
@@ -207,6 +210,7 @@ export class ReadableRepository implements RepositoryHost {
     return this.#writeConcurrency;
   }
 
+  /** Sets {@link writeConcurrency} in this instance. @throws RangeError unless it is a whole number from 1. */
   setWriteConcurrency(count: number): void {
     if (!Number.isInteger(count) || count < 1) throw new RangeError(`not a number of threads: ${count}`);
     this.root.requireOpen();
@@ -229,6 +233,7 @@ export class ReadableRepository implements RepositoryHost {
     });
   }
 
+  /** {@link close}, at the end of a `using` block. `await using` waits for what still runs. */
   [Symbol.dispose](): void {
     this.close();
   }

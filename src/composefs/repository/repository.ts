@@ -23,8 +23,10 @@ import { hasAllObjectsSteps } from './names/whole-stream.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 import { ReadableRepository } from './readable-repository.js';
 
+/** What {@link Repository.ensure} found or did. */
 export type EnsureStatus = 'opened' | 'created' | 'upgraded';
 
+/** What a collection of garbage keeps, and whether it deletes anything. */
 export interface GcOptions extends LongCallOptions {
   /**
    * Milliseconds: entries in `images/` and `streams/` that are younger stay, with all that they need, and so do younger
@@ -57,10 +59,12 @@ export class Repository extends ReadableRepository {
     return new Repository(await openDirectory(path, options));
   }
 
+  /** Opens the repository of the user, `$HOME/.var/lib/composefs`. */
   static openUser(options: OpenOptions = {}): Promise<Repository> {
     return Repository.open(userPath(), options);
   }
 
+  /** Opens the repository of the system, `/sysroot/composefs`. */
   static openSystem(options: OpenOptions = {}): Promise<Repository> {
     return Repository.open(systemPath(), options);
   }
@@ -149,6 +153,9 @@ export class Repository extends ReadableRepository {
     this.#hasNewNames = true;
   }
 
+  /**
+   * A writer for a new stream, which {@link writeStream} stores. @param contentType any u64; it tells kinds of streams apart.
+   */
   createStream(contentType: bigint): SplitStreamWriter {
     this.ensureWritable();
     return new SplitStreamWriter(this.algorithm, contentType);

@@ -99,14 +99,17 @@ export class SplitStreamReader {
     return this.#allObjectRefs;
   }
 
+  /** The object that the stream names by this number; undefined if it lists fewer. */
   lookupExternalRef(index: number): ObjectId | undefined {
     return this.#objectRefs.get(index);
   }
 
+  /** The stream or image that the stream links under this name. */
   lookupNamedRef(name: string): ObjectId | undefined {
     return this.#namedRefs.get(name);
   }
 
+  /** What the stream links by names: of a config the layers and EROFS images, of a manifest the config. */
   namedRefs(): ReadonlyMap<string, ObjectId> {
     return this.#namedRefs;
   }

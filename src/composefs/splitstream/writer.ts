@@ -137,6 +137,7 @@ export class SplitStreamWriter {
     this.#detachedRefs.push([this.#objectRefs.add(id), size]);
   }
 
+  /** The index of an object that the file lists already. */
   lookupObjectRef(id: ObjectId): number | undefined {
     return this.#objectRefs.lookup(id);
   }

@@ -18,6 +18,7 @@ export type RegularFile =
   | { readonly storage: 'external-no-verity'; readonly payload: ByteString; readonly size: number }
   | { readonly storage: 'sparse'; readonly size: number };
 
+/** What a leaf is, with its content. `rdev` is as Linux encodes it in 32 bits (`new_encode_dev`). */
 export type LeafContent =
   | { readonly type: 'regular'; readonly file: RegularFile }
   | { readonly type: 'block-device'; readonly rdev: number }
@@ -40,6 +41,7 @@ export class Leaf {
   }
 }
 
+/** What a name in a directory leads to. */
 export type Inode = Directory | Leaf;
 
 /** Bytes that a regular file shows. */
@@ -50,6 +52,7 @@ export function fileSize(file: RegularFile): number {
 /** What overlayfs hides a name with: a character device 0:0. */
 export const WHITEOUT: LeafContent = { type: 'character-device', rdev: 0 };
 
+/** Whether overlayfs takes it for a whiteout: a character device 0:0. */
 export function isWhiteout(content: LeafContent): boolean {
   return content.type === 'character-device' && content.rdev === 0;
 }
@@ -84,10 +87,12 @@ export class Directory {
     this.stat = stat;
   }
 
+  /** How many entries there are. */
   get size(): number {
     return this.#entries.size;
   }
 
+  /** What a name leads to; undefined if there is no such entry. */
   lookup(name: ByteString): Inode | undefined {
     return this.#entries.get(name);
   }

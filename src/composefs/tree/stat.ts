@@ -1,7 +1,9 @@
 import type { ByteString } from '../../bytes/byte-string.js';
 
+/** Extended attributes by name, `user.` and the like included; values are bytes. */
 export type Xattrs = ReadonlyMap<ByteString, ByteString>;
 
+/** The xattrs of an inode that has none. */
 export const NO_XATTRS: Xattrs = new Map();
 
 /**

@@ -26,6 +26,7 @@ import { MAX_TREE_DEPTH } from '../tree/limits.js';
 import { type ImageEntry, isDirectory, isFile, isSparse, isSymlink } from './image-entry.js';
 import type { Child, Found, ImageReader } from './image-reader.js';
 
+/** How files of an image are written to a directory. */
 export interface ExtractOptions {
   /** Whether files get the owners that they have in the image. Default: for root. */
   readonly owners?: boolean | undefined;

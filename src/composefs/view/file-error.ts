@@ -1,6 +1,7 @@
 import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 
+/** The codes of a {@link FileError}: those of `node:fs` that a path in an image can have. */
 export type FileErrorCode = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'ELOOP' | 'ENAMETOOLONG' | 'EINVAL';
 
 const TEXTS: Readonly<Record<FileErrorCode, string>> = {

@@ -20,6 +20,7 @@ import { CHUNK_SIZE, ObjectContent, type ObjectOpener } from './object-content.j
 /** A path from the root of the image, with or without a slash before it: text is taken as UTF-8. */
 export type ImagePath = string | Uint8Array;
 
+/** How a file is read whole. */
 export interface ReadFileOptions {
   /** Text in this encoding instead of a buffer. */
   readonly encoding?: BufferEncoding | null | undefined;
@@ -28,6 +29,7 @@ export interface ReadFileOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Which part of a file is read as a stream. */
 export interface ReadStreamOptions {
   /** Of the first byte. */
   readonly start?: number | undefined;

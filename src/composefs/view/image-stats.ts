@@ -12,30 +12,37 @@ export class FileTypeTests {
     this.mode = mode;
   }
 
+  /** Whether it is a regular file. */
   isFile(): boolean {
     return this.#is(S_IFREG);
   }
 
+  /** Whether it is a directory. */
   isDirectory(): boolean {
     return this.#is(S_IFDIR);
   }
 
+  /** Whether it is a symlink, which `stat` follows and `lstat` does not. */
   isSymbolicLink(): boolean {
     return this.#is(S_IFLNK);
   }
 
+  /** Whether it is a block device. */
   isBlockDevice(): boolean {
     return this.#is(S_IFBLK);
   }
 
+  /** Whether it is a character device. */
   isCharacterDevice(): boolean {
     return this.#is(S_IFCHR);
   }
 
+  /** Whether it is a named pipe. */
   isFIFO(): boolean {
     return this.#is(S_IFIFO);
   }
 
+  /** Whether it is a socket. */
   isSocket(): boolean {
     return this.#is(S_IFSOCK);
   }

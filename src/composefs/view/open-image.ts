@@ -13,6 +13,7 @@ export interface ImageHost {
   openImage(name: string): { readonly fd: number; readonly id: ObjectId; readonly enableVerity: boolean };
 }
 
+/** How far an image is checked before its files are read. */
 export interface OpenImageFileSystemOptions {
   /** Whether image and objects are hashed before they are read, where the kernel does not vouch for them. */
   readonly verify?: boolean | undefined;

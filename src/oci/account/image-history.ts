@@ -18,6 +18,7 @@ export interface FileCount {
   readonly bytes: number;
 }
 
+/** A layer of an image, and how much of it is seen. */
 export interface HistoryLayer {
   readonly diffId: string;
   /** Bytes of the tar. */
@@ -36,6 +37,7 @@ export interface HistoryStep extends Omit<HistoryEntry, 'empty_layer'> {
   readonly layer: HistoryLayer | undefined;
 }
 
+/** How an image came to be, layer by layer. */
 export interface ImageHistory {
   /** From the lowest layer up. Layers of which the history says nothing are steps without text. */
   readonly steps: readonly HistoryStep[];

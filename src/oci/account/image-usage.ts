@@ -19,6 +19,7 @@ export interface SharedUsage {
   readonly unique: Usage;
 }
 
+/** What one layer takes on the disk. */
 export interface LayerUsage extends SharedUsage {
   /** The diff_id; the digest of the blob in artifacts. */
   readonly layer: string;
@@ -26,6 +27,7 @@ export interface LayerUsage extends SharedUsage {
   readonly freed: Usage;
 }
 
+/** What one image, or another thing with references, takes on the disk. */
 export interface ImageUsage extends SharedUsage {
   /** What it is called: its first tag, its digest, or the path of its first reference. */
   readonly name: string;
@@ -45,6 +47,7 @@ export interface ImageUsage extends SharedUsage {
   readonly layers: readonly LayerUsage[];
 }
 
+/** What images take on the disk, each and together. */
 export interface StoreUsage {
   /** Those that were asked for, each once, in that order. */
   readonly images: readonly ImageUsage[];
@@ -52,6 +55,7 @@ export interface StoreUsage {
   readonly total: SharedUsage & Pick<ImageUsage, 'freed' | 'freedLinks'>;
 }
 
+/** Of which images the usage is told. */
 export interface ImageUsageOptions {
   /** Default: all that references name: OCI images by tag, then other streams and images by reference. */
   readonly images?: readonly OciImage[] | undefined;

@@ -2,6 +2,7 @@ import type { Repository } from '../../composefs/repository/repository.js';
 import type { OciDigest } from '../model/digest.js';
 import { listRefs, tagTime, untagImages } from '../store/tags.js';
 
+/** Which tags are too old. */
 export interface PruneOptions {
   /** Milliseconds: tags that were given, or moved to another image, before that long. */
   readonly olderThan: number;
@@ -13,6 +14,7 @@ export interface PruneOptions {
   readonly now?: number | undefined;
 }
 
+/** A tag that was removed, or in a dry run would be. */
 export interface PrunedTag {
   readonly tag: string;
   readonly manifestDigest: OciDigest;

@@ -41,6 +41,7 @@ export const STORE_KINDS = [
  */
 export type StoreKind = (typeof STORE_KINDS)[number];
 
+/** What a repository takes on the disk, and what is free. */
 export interface StoreSummary {
   readonly kinds: Readonly<Record<StoreKind, Usage>>;
   /** Of everything: what `du` prints of the directory. */

@@ -1,3 +1,4 @@
+/** How many transfers from registries may run at once. */
 export interface DownloadLimits {
   /** Transfers of layers at once, in all. */
   readonly total: number;

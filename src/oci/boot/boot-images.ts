@@ -25,6 +25,7 @@ export function bootImageForMode(
   return OciImage.open(repo, manifestDigest).bootImageRef(repo.erofsVersion, mode);
 }
 
+/** How a boot image is made. */
 export interface BootImageOptions extends BootBuildOptions {
   /** Which xattrs the image keeps. Default `allowlist-only`. */
   readonly xattrs?: XattrFiltering | undefined;

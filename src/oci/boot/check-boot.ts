@@ -17,6 +17,7 @@ import { isUsableImage } from '../store/link-image.js';
 import { type BootBuildOptions, buildBootImages } from './build.js';
 import { argumentVersion, originalTree, versionToBoot } from './prepare-boot.js';
 
+/** What {@link checkBoot} compares an image with. */
 export interface CheckBootOptions extends BootBuildOptions {
   /** What the boot image is expected to be. A UKI that `prepare-boot` would write says so itself. */
   readonly expected?: ObjectId | undefined;
@@ -30,6 +31,7 @@ export interface BootProblem {
   readonly hint?: string | undefined;
 }
 
+/** What {@link checkBoot} has found. */
 export interface BootCheck {
   /** None: `prepareBoot` would make a machine boot from the image, as far as can be known of the image. */
   readonly problems: readonly BootProblem[];

@@ -23,6 +23,7 @@ import { isUsableImage } from '../store/link-image.js';
 import { ensureBootImages, requireContainer } from './boot-images.js';
 import { type BootBuildOptions, buildBootImages } from './build.js';
 
+/** How an image is made ready to be booted. */
 export interface PrepareBootOptions extends BootBuildOptions {
   /** Where the boot partition is mounted; made if it is not there. */
   readonly bootPartition: string;
@@ -40,6 +41,7 @@ export interface PrepareBootOptions extends BootBuildOptions {
   readonly dryRun?: boolean | undefined;
 }
 
+/** What {@link prepareBoot} has made, or in a dry run would make. */
 export interface PreparedBoot {
   /** The boot image. */
   readonly image: ObjectId;

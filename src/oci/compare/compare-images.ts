@@ -17,6 +17,7 @@ export type Compared =
   | { readonly kind: 'erofs'; readonly name: string }
   | { readonly kind: 'directory'; readonly path: string };
 
+/** What counts as a difference, and how directories are taken. */
 export interface CompareImagesOptions extends CompareOptions {
   /**
    * Takes directories as an image of them would be: root metadata of `/usr`, an empty `/run`, xattrs filtered. By

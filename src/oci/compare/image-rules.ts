@@ -14,6 +14,7 @@ export interface ImageRules {
   readonly algorithm: HashAlgorithm;
 }
 
+/** The name of one of the rules that decide the digest of an image. */
 export type RuleName = keyof ImageRules;
 
 const RULE_NAMES: readonly RuleName[] = ['format', 'kind', 'xattrs', 'layerRules', 'algorithm'];

@@ -23,6 +23,7 @@ export type DigestMatch =
       readonly impossible: readonly { readonly rules: ImageRules; readonly reason: string }[];
     };
 
+/** How the rules are looked for by which an image has a digest. */
 export interface MatchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many combinations have been tried. */

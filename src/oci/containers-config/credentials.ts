@@ -22,7 +22,7 @@ const TOKEN_USER = '<token>';
 
 /**
  * Finds the credentials for a repository where podman, skopeo and docker keep them: those of the options; else, in the
- * order of `credential-helpers` of registries.conf, the helpers and the files of {@link authFilePaths}, of which the
+ * order of `credential-helpers` of registries.conf, the helpers and the auth files of podman and docker, of which the
  * first that has an entry decides. In a file the longest key counts: `host/namespace/repository` to `host`.
  *
  * @param host `host[:port]` as in the reference: `docker.io`
@@ -59,6 +59,7 @@ export async function findCredentials(
   return undefined;
 }
 
+/** Is told of a credential helper that is configured and not installed. */
 export type OnMissingHelper = (error: MissingHelperError) => void;
 
 /** The keys by which files know a repository, the most special one first. */

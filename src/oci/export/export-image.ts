@@ -17,6 +17,7 @@ import type { Content } from './outgoing-content.js';
 import { type OutgoingImage, type OutgoingOptions, prepareOutgoing, type Staging } from './outgoing-image.js';
 import { requireFree, stagingBeside, temporaryFile, writeWholeFile } from './write-file.js';
 
+/** How an image is written. */
 export interface ExportOptions extends OutgoingOptions {
   /** Whether a file that is there is replaced. Layouts get the image added, other directories are left alone. */
   readonly replace?: boolean | undefined;
@@ -28,6 +29,7 @@ export interface ExportOptions extends OutgoingOptions {
   readonly onPrepared?: ((digests: ExportedDigests) => void) | undefined;
 }
 
+/** The digests of what was written, and of what it was made of. */
 export interface ExportedDigests {
   /** That of what is written; undefined where that has no manifest. */
   readonly manifestDigest: OciDigest | undefined;

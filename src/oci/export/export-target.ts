@@ -8,6 +8,7 @@ export type ExportTransport = 'oci' | 'oci-archive' | 'docker-archive' | 'dir' |
 
 export const EXPORT_TRANSPORTS: readonly ExportTransport[] = ['oci', 'oci-archive', 'docker-archive', 'dir', 'tar'];
 
+/** Where an image is written, as {@link parseExportTarget} reads it: `TRANSPORT:PATH[:TAG]`. */
 export interface ExportTarget {
   readonly transport: ExportTransport;
   /** `-` is standard output, for what is one file. */
@@ -16,6 +17,7 @@ export interface ExportTarget {
   readonly tag?: string;
 }
 
+/** The path of an {@link ExportTarget} that stands for standard output. */
 export const STANDARD_OUTPUT = '-';
 
 const HINT =

@@ -3,6 +3,7 @@ import type { ImageDirent } from '../../composefs/view/index.js';
 import type { OciImage } from '../store/image.js';
 import { openImageFiles } from './image-files.js';
 
+/** An entry that {@link findFiles} has found. */
 export interface FoundFile {
   /** As the caller named the image. */
   readonly image: string;

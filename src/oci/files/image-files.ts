@@ -4,6 +4,7 @@ import { type ImageFileSystem, openImageFileSystem } from '../../composefs/view/
 import { ComposefsError } from '../../errors.js';
 import type { OciImage } from '../store/image.js';
 
+/** How far an image is checked before its files are read. */
 export interface ImageFilesOptions {
   /** Whether image and objects are hashed before they are read, where the kernel does not vouch for them. */
   readonly verify?: boolean | undefined;

@@ -51,7 +51,7 @@ export type OciFsckError =
   | { readonly type: 'ref-resolve-failed'; readonly name: string; readonly detail: string }
   | { readonly type: 'invalid-ref-name'; readonly name: string };
 
-/** `fsck: <type>: <name>: …`: the {@link printable} line that people see. */
+/** `fsck: <type>: <name>: …`: the line that people see, without control characters. */
 export function formatOciFsckError(error: OciFsckError): string {
   return printable(`fsck: ${error.type}: ${error.name}: ${describe(error)}`);
 }

@@ -39,7 +39,7 @@ export interface DigestExplanation {
   readonly mtimes: MtimeRule;
   /** How many of the image's layers, from the first one; undefined for an image that is only known to be stored. */
   readonly layers: number | undefined;
-  /** How the tree of all layers differs from that one, as `PATH (WHAT, WHAT)`; at most {@link CHANGES_MAX}. */
+  /** How the tree of all layers differs from that one, as `PATH (WHAT, WHAT)`; at most 20. */
   readonly changes: readonly string[];
   readonly changeCount: number;
 }

@@ -9,6 +9,7 @@ import { findLayer, layerNames } from './find-layer.js';
 import { emptyStats, type ImportStats } from './import-stats.js';
 import { storeTar } from './store-tar.js';
 
+/** How a layer is imported. */
 export interface ImportLayerOptions {
   readonly signal?: AbortSignal | undefined;
   /** How large the layer may be. */

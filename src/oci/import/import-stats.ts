@@ -67,14 +67,17 @@ export function objectStats(
   }
 }
 
+/** Objects that were not there before. */
 export function newObjects(stats: ImportStats): number {
   return stats.objectsCopied + stats.objectsReflinked + stats.objectsHardlinked;
 }
 
+/** All objects of the layers, new or not. */
 export function totalObjects(stats: ImportStats): number {
   return newObjects(stats) + stats.objectsAlreadyPresent;
 }
 
+/** Bytes of the objects that were not there before. */
 export function newBytes(stats: ImportStats): number {
   return stats.bytesCopied + stats.bytesReflinked + stats.bytesHardlinked;
 }

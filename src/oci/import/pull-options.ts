@@ -15,6 +15,7 @@ import type { ReadVia } from '../sources/image-source.js';
 import type { LocalFetchOpt } from '../sources/open-source.js';
 import type { ImportStats } from './import-stats.js';
 
+/** How an image is pulled. Everything may be left out. */
 export interface PullOptions {
   /** Event sink; by default events are dropped. */
   readonly progress?: ProgressReporter | undefined;
@@ -60,6 +61,7 @@ export interface PullOptions {
   readonly layerLimits?: LayerLimits | undefined;
 }
 
+/** What a pull has stored and linked. */
 export interface PullResult {
   readonly manifestDigest: OciDigest;
   /** The manifest's splitstream as it is linked now, after the EROFS images were linked. */
@@ -91,6 +93,7 @@ export interface PulledLayer {
   readonly transfer: Transfer;
 }
 
+/** An EROFS image of a pulled image. */
 export interface PulledImage {
   /** Of the format; 1 stands for 0 as well, which has the same place. */
   readonly version: 1 | 2;

@@ -31,6 +31,7 @@ export interface LayerRef {
   readonly verity: ObjectId;
 }
 
+/** How the layers of an image become a tree. */
 export interface FilesystemOptions extends OciTransformOptions {
   /** Default `oci`. */
   readonly layerRules?: LayerRules | undefined;
@@ -38,6 +39,7 @@ export interface FilesystemOptions extends OciTransformOptions {
   readonly progress?: ProgressReporter | undefined;
 }
 
+/** How the tree of a stored image is made, and what of the store is trusted. */
 export interface CreateFilesystemOptions extends FilesystemOptions {
   /**
    * The config's stream, as its user knows it from a trusted place. Without it the content of every layer is compared

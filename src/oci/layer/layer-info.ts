@@ -15,6 +15,7 @@ export interface LayerInfo {
   readonly splitstream: SplitstreamInfo;
 }
 
+/** How a layer is stored. */
 export interface SplitstreamInfo {
   /** Distinct objects. */
   readonly externalObjects: number;

@@ -9,6 +9,7 @@ import type { TarDifference } from '../../tar/header.js';
  */
 export type LayerRules = 'oci' | 'reference';
 
+/** All {@link LayerRules}; the first is the default. */
 export const LAYER_RULES: readonly LayerRules[] = ['oci', 'reference'];
 
 export type LayerDifference = TarDifference | 'own-layer-whiteout' | 'dotted-directory';

@@ -26,6 +26,7 @@ export interface TarEntry {
   readonly differences?: readonly TarDifference[];
 }
 
+/** What an entry of a layer is. */
 export type TarItem =
   | { readonly type: 'directory' }
   | { readonly type: 'leaf'; readonly content: LeafContent }

@@ -16,6 +16,7 @@ export interface ContainerConfig {
   readonly StopSignal?: string;
 }
 
+/** A step of the build that made the image; one with `empty_layer` has made no layer. */
 export interface HistoryEntry {
   readonly created?: string;
   readonly author?: string;
@@ -39,6 +40,7 @@ export interface ImageConfiguration {
   readonly history?: readonly HistoryEntry[];
 }
 
+/** An image configuration with the bytes that its digest is of. */
 export type ConfigDocument = Document<ImageConfiguration>;
 
 const containerConfig: v.GenericSchema<unknown, ContainerConfig> = struct({

@@ -10,7 +10,10 @@ declare const brand: unique symbol;
 export type OciDigest = string & { readonly [brand]: 'OciDigest' };
 
 /** The type's companion, for `OciDigest.parse(text)`. */
-export const OciDigest: { readonly parse: (text: string) => OciDigest } = { parse: parseOciDigest };
+export const OciDigest: {
+  /** {@link parseOciDigest} */
+  readonly parse: (text: string) => OciDigest;
+} = { parse: parseOciDigest };
 
 /** Code `INVALID_DIGEST`. */
 export class OciDigestError extends ComposefsError {

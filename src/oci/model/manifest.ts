@@ -17,6 +17,7 @@ export interface ImageManifest {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** A manifest with the bytes that its digest is of. */
 export type ManifestDocument = Document<ImageManifest>;
 
 const manifest: v.GenericSchema<unknown, ImageManifest> = struct({

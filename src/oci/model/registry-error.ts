@@ -1,6 +1,7 @@
 import { ERROR_CODES, type ErrorCodeOf, type SystemErrorCode, systemCode } from '../../error-codes.js';
 import { ComposefsError, type ErrorDetails } from '../../errors.js';
 
+/** What a {@link RegistryError} says besides its code and message. */
 export interface RegistryErrorDetails extends ErrorDetails {
   /** The HTTP status, if there was an answer. */
   readonly status?: number;

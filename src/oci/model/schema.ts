@@ -17,6 +17,7 @@ export interface Document<T> {
 /** Code `INVALID_DOCUMENT`. The message names the kind of document and the path of the offending field. */
 export class DocumentError extends ComposefsError {}
 
+/** A set as JSON of Go has it: an object of empty objects. */
 export type KeySet = Readonly<Record<string, Readonly<Record<string, never>>>>;
 
 /** A set of keys in the form that Go writes: `{"80/tcp": {}}`. */

@@ -18,6 +18,7 @@ import { mountSources } from './mount-sources.js';
 import { type BlobOutcome, openTarget, type PushTarget, type PushTargetOptions } from './push-target.js';
 import type { UploadContent } from './upload-blob.js';
 
+/** How an image is sent to a registry. */
 export interface PushOptions extends OutgoingOptions, PushTargetOptions {
   /** Whether what refers to the image (signatures, SBOMs) goes along. */
   readonly referrers?: boolean | undefined;
@@ -27,6 +28,7 @@ export interface PushOptions extends OutgoingOptions, PushTargetOptions {
   readonly onPrepared?: ((digests: { readonly manifestDigest: OciDigest }) => void) | undefined;
 }
 
+/** What was sent, and what was there already. */
 export interface PushResult {
   /** `HOST/NAME:TAG`, complete. */
   readonly reference: string;

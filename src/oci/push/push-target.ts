@@ -20,6 +20,7 @@ import { answerer, statusError } from '../registry/status-error.js';
 import type { MountSources } from './mount-sources.js';
 import { type UploadContent, uploadBlob } from './upload-blob.js';
 
+/** How the registry is reached that an image is sent to. */
 export interface PushTargetOptions {
   /** Where configuration and credentials are. Default: where podman has them. */
   readonly registry?: RegistryConfigOptions | undefined;

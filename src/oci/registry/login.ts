@@ -89,7 +89,7 @@ async function store(
 }
 
 /**
- * Removes the credentials of a registry from {@link primaryAuthFile} and the helpers, or those of all registries that
+ * Removes the credentials of a registry from the auth file that {@link login} writes and the helpers, or those of all registries that
  * the file knows.
  *
  * @returns what was removed, for messages.
@@ -131,7 +131,7 @@ export async function logout(target: LoginTarget | 'all', options: RegistryConfi
 }
 
 /**
- * The registries, and the namespaces and repositories in them, that {@link primaryAuthFile} has credentials for; what is
+ * The registries, and the namespaces and repositories in them, that the auth file of {@link login} has credentials for; what is
  * in helpers is not asked for.
  *
  * @throws AuthFileError

@@ -19,6 +19,7 @@ export async function writeBlob(repo: Repository, data: Buffer): Promise<Content
   return [digest, await writeExternalStream(repo, blobIdentifier(digest), BLOB_CONTENT_TYPE, data, [])];
 }
 
+/** What of a stored blob is trusted. */
 export interface OpenBlobOptions {
   /** The blob's stream, as its user knows it from a trusted place. Without it the content is compared with the digest. */
   readonly blobVerity?: ObjectId | undefined;

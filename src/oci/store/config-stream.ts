@@ -32,6 +32,7 @@ export interface ConfigRefs extends LinkedImages {
   readonly bootImages: ReadonlyMap<string, ObjectId>;
 }
 
+/** A stored config, and what its stream links. */
 export interface OpenConfig extends ConfigRefs {
   readonly config: ImageConfiguration;
   /** The bytes as received. */
@@ -92,6 +93,7 @@ export function findConfig(
   }
 }
 
+/** What of a stored config is trusted. */
 export interface OpenConfigOptions {
   /**
    * The config's stream, as its user knows it from a trusted place. Without it the stored bytes are compared with the

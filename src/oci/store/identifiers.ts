@@ -22,18 +22,22 @@ export const BLOB_STREAM_PREFIX = 'oci-blob-';
 export const MANIFEST_STREAM_PREFIX = 'oci-manifest-';
 export const CONFIG_STREAM_PREFIX = 'oci-config-';
 
+/** The content identifier of a layer's stream: `oci-layer-<diff_id>`. */
 export function layerContentId(diffId: OciDigest): string {
   return `${LAYER_STREAM_PREFIX}${diffId}`;
 }
 
+/** The content identifier of a config's stream: `oci-config-<digest>`. */
 export function configIdentifier(digest: OciDigest): string {
   return `${CONFIG_STREAM_PREFIX}${digest}`;
 }
 
+/** The content identifier of a manifest's stream: `oci-manifest-<digest>`. */
 export function manifestIdentifier(digest: OciDigest): string {
   return `${MANIFEST_STREAM_PREFIX}${digest}`;
 }
 
+/** The content identifier of a blob's stream: `oci-blob-<digest>`. */
 export function blobIdentifier(digest: OciDigest): string {
   return `${BLOB_STREAM_PREFIX}${digest}`;
 }
@@ -45,9 +49,11 @@ export function configRefKey(configDigest: OciDigest): string {
 
 /** Named refs of a config stream to its EROFS images. No layer key can equal them: a diff_id has a colon. */
 export const IMAGE_REF_KEY = 'composefs.image';
+/** {@link IMAGE_REF_KEY} of the image in format V1, or V0. */
 export const IMAGE_REF_KEY_V1 = 'composefs.image.v1';
 /** Every boot image key, of every version and mode, starts with this. */
 export const BOOT_IMAGE_REF_KEY = 'composefs.image.boot';
+/** {@link BOOT_IMAGE_REF_KEY} of the boot image in format V1, or V0. */
 export const BOOT_IMAGE_REF_KEY_V1 = 'composefs.image.boot.v1';
 
 /** The key of the boot image of a format and xattr mode. V0 and V1 share one. */

@@ -27,6 +27,7 @@ import { type LinkedErofsImage, linkedImagesOf } from './linked-images.js';
 import { hasManifest, readManifestStream } from './manifest-stream.js';
 import { resolveRef } from './tags.js';
 
+/** What of a stored image is trusted. */
 export interface OpenImageOptions {
   /**
    * The manifest's stream, as its user knows it from a trusted place. Without it the stored bytes are compared with the
@@ -106,6 +107,7 @@ export class OciImage {
     return OciImage.open(repo, digest, { manifestVerity });
   }
 
+  /** The digest of the config, as the manifest has it. */
   get configDigest(): OciDigest {
     return this.manifest.config.digest;
   }
@@ -115,6 +117,7 @@ export class OciImage {
     return this.config !== undefined;
   }
 
+  /** The stream of a layer. @param key its diff_id; of an artifact the digest of its blob. */
   layerVerity(key: string): ObjectId | undefined {
     return this.layerRefs.get(key);
   }
@@ -124,6 +127,7 @@ export class OciImage {
     return this.config?.rootfs.diff_ids ?? [];
   }
 
+  /** The layers as the manifest lists them, from the lowest up. */
   layerDescriptors(): readonly Descriptor[] {
     return this.manifest.layers;
   }
@@ -133,6 +137,7 @@ export class OciImage {
     return version === 2 ? this.#refs.image : this.#refs.imageV1;
   }
 
+  /** The linked boot image of a format and xattr mode; no other stands in for it. */
   bootImageRef(version: FormatVersion, mode: XattrFiltering = 'allowlist-only'): ObjectId | undefined {
     return this.#refs.bootImages.get(bootImageRefKey(version, mode));
   }
@@ -204,14 +209,17 @@ export class OciImage {
     return this.config?.os ?? '';
   }
 
+  /** When the image was made: text as in the config, RFC 3339. */
   created(): string | undefined {
     return this.config?.created ?? undefined;
   }
 
+  /** The labels of the config; undefined of an artifact, and where there are none. */
   labels(): Readonly<Record<string, string>> | undefined {
     return this.config?.config?.Labels ?? undefined;
   }
 
+  /** One of the {@link labels}. */
   label(key: string): string | undefined {
     const labels = this.labels();
     return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
@@ -223,6 +231,7 @@ export class OciImage {
     return readExternalStream(repo, identifier, MANIFEST_CONTENT_TYPE, this.manifestVerity).data;
   }
 
+  /** As {@link readManifestJson}, of the config. */
   readConfigJson(repo: ReadableRepository): Buffer {
     return readExternalStream(repo, configIdentifier(this.configDigest), CONFIG_CONTENT_TYPE, this.configVerity).data;
   }

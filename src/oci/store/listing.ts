@@ -21,6 +21,7 @@ export interface ImageInfo {
   readonly referrerCount: number;
 }
 
+/** How images are listed. */
 export interface ListImagesOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told about each tag that is left out because its image cannot be opened. */
@@ -80,6 +81,7 @@ export interface ImageInspection {
   readonly composefsBootErofs: ObjectId | undefined;
 }
 
+/** The documents of a stored image, what refers to it, and its EROFS images. */
 export async function inspectImage(repo: ReadableRepository, image: OciImage): Promise<ImageInspection> {
   return {
     manifest: image.readManifestJson(repo),

@@ -16,11 +16,18 @@ import { manifestDigests } from './stored-manifests.js';
  * no format stands in for another, and the object's existence is not tested.
  */
 
+/** Which boot image is looked for. */
 export interface BootLookupOptions {
   /** Of which mode the boot image is. Default `allowlist-only`. */
   readonly xattrs?: XattrFiltering | undefined;
 }
 
+/**
+ * The EROFS image that is linked to a config, of a format. Undefined if there is none: no format stands in for another. That the
+ * object exists is not tested.
+ *
+ * @throws what {@link openConfig} throws: a config of an artifact is none
+ */
 export function composefsErofsForConfig(
   repo: ReadableRepository,
   configDigest: OciDigest,
@@ -31,6 +38,11 @@ export function composefsErofsForConfig(
   return version === 2 ? config.image : config.imageV1;
 }
 
+/**
+ * {@link composefsErofsForConfig} by the manifest. Undefined of an artifact.
+ *
+ * @throws what {@link OciImage.open} throws
+ */
 export function composefsErofsForManifest(
   repo: ReadableRepository,
   manifestDigest: OciDigest,
@@ -40,6 +52,7 @@ export function composefsErofsForManifest(
   return OciImage.open(repo, manifestDigest, options).imageRef(version);
 }
 
+/** The boot image that is linked to a config, of a format and xattr mode; as {@link composefsErofsForConfig}. */
 export function composefsBootErofsForConfig(
   repo: ReadableRepository,
   configDigest: OciDigest,
@@ -49,6 +62,11 @@ export function composefsBootErofsForConfig(
   return openConfig(repo, configDigest, options).bootImages.get(bootImageRefKey(version, xattrs));
 }
 
+/**
+ * {@link composefsBootErofsForConfig} by the manifest. Undefined of an artifact.
+ *
+ * @throws what {@link OciImage.open} throws
+ */
 export function composefsBootErofsForManifest(
   repo: ReadableRepository,
   manifestDigest: OciDigest,

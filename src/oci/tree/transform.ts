@@ -10,11 +10,12 @@ import { filterXattrs } from '../../composefs/tree/walk.js';
 import { ComposefsError } from '../../errors.js';
 
 /**
- * Which xattrs an image keeps. `allowlist-only`: {@link CONTAINER_XATTR_ALLOWLIST}; `keep-user-xattrs`: those and
+ * Which xattrs an image keeps. `allowlist-only`: `security.capability`; `keep-user-xattrs`: those and
  * `user.*`.
  */
 export type XattrFiltering = 'allowlist-only' | 'keep-user-xattrs';
 
+/** All {@link XattrFiltering}s; the first is the default. */
 export const XATTR_FILTERINGS: readonly XattrFiltering[] = ['allowlist-only', 'keep-user-xattrs'];
 
 /** The xattrs that come from the image and not from the host it was unpacked on. */
@@ -23,6 +24,7 @@ export const CONTAINER_XATTR_ALLOWLIST: readonly ByteString[] = [byteStringFromT
 const USR = byteStringFromText('usr');
 const RUN = byteStringFromText('run');
 
+/** How the tree of an image is brought into its final form. */
 export interface OciTransformOptions {
   /** Default `allowlist-only`. */
   readonly xattrs?: XattrFiltering | undefined;

@@ -52,6 +52,7 @@ export const NULL_ADDRESS = 0xffffffff;
 export type FormatVersion = 0 | 1 | 2;
 export type FormatEpoch = 1 | 2;
 
+/** The format of images by default: what kernels and the C tools know, and composefs-rs since 0.9. */
 export const DEFAULT_FORMAT_VERSION: FormatVersion = 1;
 /** The versions in which an image may be named on a kernel command line. */
 export const BOOT_VERSIONS: readonly FormatVersion[] = [1, 2];
@@ -74,6 +75,7 @@ export function formatConfigSingle(version: FormatVersion): FormatConfig {
   return { default: version, extra: [] };
 }
 
+/** What a new repository makes by default: images of {@link DEFAULT_FORMAT_VERSION} and no others. */
 export const DEFAULT_FORMAT_CONFIG: FormatConfig = formatConfigSingle(DEFAULT_FORMAT_VERSION);
 
 /** The versions of a configuration: the default first, then the others ascending, each once. */

@@ -37,7 +37,7 @@ export type FsckError =
   | { readonly type: 'metadata-parse-failed'; readonly detail: string }
   | { readonly type: 'metadata-algorithm-mismatch'; readonly expected: string; readonly actual: string };
 
-/** One {@link printable} line for people and for the wire: names in a repository are anybody's. */
+/** One line without control characters, for people and for the wire: names in a repository are anybody's. */
 export function formatFsckError(error: FsckError): string {
   return printable(`fsck: ${error.type}: ${describe(error)}`);
 }

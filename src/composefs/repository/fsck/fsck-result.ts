@@ -55,6 +55,7 @@ export function mergeFindings(hasMetadata: boolean, parts: readonly FsckPart[]):
   };
 }
 
+/** Whether a check has found nothing. */
 export function isFsckOk(result: FsckResult): boolean {
   return result.errors.length === 0;
 }
@@ -74,6 +75,7 @@ export interface FsckResultWire {
   readonly errors: readonly string[];
 }
 
+/** A result as `cfsctl fsck --json` prints it. */
 export function fsckResultToWire(result: FsckResult): FsckResultWire {
   return {
     ok: isFsckOk(result),

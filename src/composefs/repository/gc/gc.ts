@@ -121,6 +121,7 @@ export interface GcResultWire {
   readonly dangling_refs?: readonly string[];
 }
 
+/** A result as `cfsctl gc --json` prints it. */
 export function gcResultToWire(result: GcResult): GcResultWire {
   return {
     objects_removed: result.objectsRemoved,

@@ -15,6 +15,7 @@ export const V1_EROFS_FEATURE = 'v1_erofs';
 /** Nobody's `meta.json` comes near this; anything larger is not ours. */
 export const MAX_METADATA_SIZE: number = 1024 * 1024;
 
+/** Features that `meta.json` names, by what somebody may do who does not know them: everything, read, nothing. */
 export interface RepositoryFeatures {
   readonly compatible: readonly string[];
   readonly readOnlyCompatible: readonly string[];
@@ -26,7 +27,7 @@ export interface RepositoryMetadata {
   readonly version: number;
   readonly algorithm: HashAlgorithm;
   readonly features: RepositoryFeatures;
-  /** As stored; what it means is {@link effectiveFormats}. */
+  /** As stored; what it means is `ReadableRepository.formatConfig`. */
   readonly erofsFormats: FormatConfig;
 }
 

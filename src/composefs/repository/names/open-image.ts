@@ -25,6 +25,7 @@ export function hasImage(repository: RepositoryHost, id: ObjectId): boolean {
   return root.readLink(path)?.toString() === `../objects/${objectPathname(id)}`;
 }
 
+/** An image that was found by its name and opened. */
 export interface OpenImage {
   /** Closed by the caller. */
   readonly fd: number;

@@ -69,10 +69,12 @@ export class ObjectStore {
     this.#idLength = 2 * digestSize(options.algorithm);
   }
 
+  /** The algorithm of the digests that name the objects. */
   get algorithm(): HashAlgorithm {
     return this.options.algorithm;
   }
 
+  /** True: missing fs-verity is tolerated (spec 10 §9). */
   get insecure(): boolean {
     return this.options.insecure;
   }
