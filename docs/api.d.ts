@@ -24,7 +24,6 @@ export {
     type ContentAndVerity,
     type CreateFilesystemOptions,
     type Credentials,
-    DEFAULT_DOWNLOAD_LIMITS,
     type Descriptor,
     type DigestExplanation,
     type DigestMatch,
@@ -856,8 +855,6 @@ interface Credentials {
 }
 
 declare const DEFAULT_ALGORITHM: HashAlgorithm;
-
-declare const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits;
 
 declare const DEFAULT_FORMAT_CONFIG: FormatConfig;
 

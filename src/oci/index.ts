@@ -19,7 +19,7 @@ export {
 } from './account/image-usage.js';
 export { type PrunedTag, type PruneOptions, pruneTags } from './account/prune-tags.js';
 export { STORE_KINDS, type StoreKind, type StoreSummary, storeUsage } from './account/store-usage.js';
-export { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits, DownloadSlots } from './blob/download-slots.js';
+export { type DownloadLimits, DownloadSlots } from './blob/download-slots.js';
 export type { Transfer } from './blob/layer-blob.js';
 export {
   type BootImageMatch,

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { InstalledPackage } from '../support/installed-package.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { packageRoot } from '../support/paths.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 
 /** The programs in `examples/`, compiled strictly against the package as it is packed, and run one after the other. */
 
-const folder = mkdtempSync(join(tmpdir(), 'composefs-oci-test-examples-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const installed = new InstalledPackage();
+const { folder } = installed;
+after(() => installed.remove());
 
 const tsconfig = {
   compilerOptions: {
@@ -30,19 +31,8 @@ const tsconfig = {
 };
 
 before(() => {
-  const modules = join(folder, 'node_modules');
-  execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: packageRoot });
-  mkdirSync(join(modules, 'composefs-oci'), { recursive: true });
-  const [tarball = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  execFileSync('tar', ['-xzf', join(folder, tarball), '-C', join(modules, 'composefs-oci'), '--strip-components=1']);
-  const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
-  const koffi = `@koromix/koffi-linux-${process.arch}`;
-  for (const name of [...Object.keys(dependencies), koffi, '@types/node', 'undici-types']) {
-    mkdirSync(join(modules, name, '..'), { recursive: true });
-    symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
-  }
+  for (const name of ['@types/node', 'undici-types']) installed.link(name);
   cpSync(join(packageRoot, 'examples'), join(folder, 'examples'), { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
   const entries = [tarDirectory('usr/'), tarFile('usr/hello', 'Hello!\n'), tarFile('usr/large', 'x'.repeat(5000))];
   const image = buildImage([tarArchive(entries)]);
@@ -67,7 +57,7 @@ test('the examples compile', () => {
 test('none of them has a cast or imports from within the package', () => {
   for (const name of readdirSync(join(packageRoot, 'examples'))) {
     const text = readFileSync(join(packageRoot, 'examples', name), 'utf8').replace(/\/\*\*.*?\*\/|\/\/.*/gs, '');
-    assert.doesNotMatch(text, / as (?!const)|@ts-|[:<] *any\b|composefs-oci\/(?!composefs'|testing'|errors')/);
+    assert.doesNotMatch(text, / as (?!const)|@ts-|[:<] *any\b|composefs-oci\/(?!composefs'|boot'|testing'|errors')/);
   }
 });
 

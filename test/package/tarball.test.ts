@@ -1,36 +1,23 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { InstalledPackage } from '../support/installed-package.js';
 import { fxOci, LayoutBuilder } from '../support/oci-fixtures.js';
 import { packageRoot } from '../support/paths.js';
 
 /** The package as it is packed, in a folder of its own, used by its name. Its dependencies are those of the checkout. */
 
-const folder = mkdtempSync(join(tmpdir(), 'composefs-oci-test-package-'));
-const modules = join(folder, 'node_modules');
-after(() => rmSync(folder, { recursive: true, force: true }));
+const installed = new InstalledPackage();
+const { folder } = installed;
+after(() => installed.remove());
 
 const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
 
 before(() => {
-  execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder], { cwd: packageRoot });
-  mkdirSync(join(modules, 'composefs-oci'), { recursive: true });
-  const [tarball = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  execFileSync('tar', ['-xzf', join(folder, tarball), '-C', join(modules, 'composefs-oci'), '--strip-components=1']);
-  for (const name of Object.keys(manifest.dependencies)) link(name);
-  link(`@koromix/koffi-linux-${process.arch}`);
-  writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
   new LayoutBuilder().addImage(fxOci(), { tag: 'app' }).write(join(folder, 'layout'));
 });
-
-/** A dependency, as it lies in the checkout. */
-function link(name: string): void {
-  mkdirSync(join(modules, name, '..'), { recursive: true });
-  symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
-}
 
 function run(file: string, text: string): string {
   writeFileSync(join(folder, file), text);
@@ -41,14 +28,14 @@ function run(file: string, text: string): string {
 }
 
 test('the package holds its code once, and nothing that leads nowhere', () => {
-  const files = readdirSync(join(modules, 'composefs-oci'), { recursive: true, encoding: 'utf8' });
+  const files = readdirSync(installed.path, { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
     files.filter((name) => /\.map$|\.tsbuildinfo$|^dist\/(?!(?:lib|man|completion)(?:\/|$))/.test(name)),
     [],
   );
   const code = files
     .filter((name) => name.endsWith('.js'))
-    .map((name) => readFileSync(join(modules, 'composefs-oci', name), 'utf8'));
+    .map((name) => readFileSync(join(installed.path, name), 'utf8'));
   // That of an initramfs is one file, and so has a second copy of what it needs.
   assert.equal(code.filter((text) => text.includes('class FsVerityHasher')).length, 2);
 });
@@ -108,9 +95,9 @@ test('its declarations serve strict TypeScript, of ES modules and of CommonJS', 
       return await pull(repo, registry.reference('app'), 'tag', { signal: AbortSignal.timeout(1000) });
     }`;
   for (const name of ['main.mts', 'main.cts']) writeFileSync(join(folder, name), text);
-  link('typescript');
-  link('@types/node');
-  link('undici-types');
+  installed.link('typescript');
+  installed.link('@types/node');
+  installed.link('undici-types');
   const config = {
     compilerOptions: {
       strict: true,
@@ -125,7 +112,7 @@ test('its declarations serve strict TypeScript, of ES modules and of CommonJS', 
     files: ['main.mts', 'main.cts'],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
-  const tsc = join(modules, 'typescript/bin/tsc');
+  const tsc = join(folder, 'node_modules/typescript/bin/tsc');
   const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
   assert.equal(stdout, '');
   assert.equal(status, 0);
@@ -133,7 +120,7 @@ test('its declarations serve strict TypeScript, of ES modules and of CommonJS', 
 
 test('every command can be started', () => {
   for (const [command, path] of Object.entries<string>(manifest.bin)) {
-    const { status, error } = spawnSync(process.execPath, [join(modules, 'composefs-oci', path), '--help'], {
+    const { status, error } = spawnSync(process.execPath, [join(installed.path, path), '--help'], {
       encoding: 'utf8',
     });
     assert.equal(error, undefined);

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'no
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { login, logout, parseLoginTarget } from '../../../src/oci/registry/login.js';
+import { listLogins, login, logout, parseLoginTarget } from '../../../src/oci/registry/login.js';
 import { authEntry, configIn } from './config-fixtures.js';
 
 const RUNTIME = 'run/containers/auth.json';
@@ -129,4 +129,11 @@ test('a logout removes one entry, and --all all of them', async (t) => {
   assert.equal((await logout('all', options)).length, 2);
   assert.deepEqual(json(path), { auths: {}, other: 1 });
   assert.deepEqual(await logout('all', options), []);
+});
+
+test('the registries of the file are listed, and nothing where there is none', async (t) => {
+  assert.deepEqual(listLogins(configIn(t)), []);
+  const options = configIn(t, { [RUNTIME]: JSON.stringify({ auths: { 'c.d': authEntry('you', 'x'), 'e.f/ns': {} } }) });
+  await login(parseLoginTarget('a.b'), ME, { ...options, verify: accept });
+  assert.deepEqual(listLogins(options), ['c.d', 'e.f/ns', 'a.b']);
 });
