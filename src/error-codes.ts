@@ -236,6 +236,7 @@ export const ERROR_CODES = {
     LAYER_FILE_CHANGED: 'a file of a layer was changed in the store',
     LAYER_NOT_REBUILDABLE: 'the store has not kept what it takes to rebuild the tar of a layer',
     NAMESPACE_PROCESS: 'the process that reads the store of a user has failed',
+    STORE_DRIVER_UNSUPPORTED: 'a store of a driver whose layers cannot be read',
     INVALID_STORE: 'records of a store are not of the right form',
     INVALID_STORE_REFERENCE: 'text that names no image of a store',
     INVALID_STORAGE_CONF: 'storage.conf cannot be read',

@@ -42,13 +42,23 @@ export function findImage(
         : byDigest(images, wanted, name, digest, shortNames);
   if (found === undefined) {
     throw new StoreError('IMAGE_NOT_IN_STORE', `Failed to find image ${wanted} in any storage`, {
-      hint: `looked into ${stores.map(({ root }) => root).join(', ')}`,
+      hint: `looked into ${stores.map(({ root }) => root).join(', ')}: ${listed(images)}`,
     });
   }
   return { ...found, manifestDigest: digest !== undefined && !isIdOf(found.record, digest) ? digest : undefined };
 }
 
 type Candidate = Omit<FoundImage, 'manifestDigest'>;
+
+/** How many names a hint has. */
+const MAX_LISTED = 5;
+
+function listed(images: readonly Candidate[]): string {
+  const names = images.flatMap(({ record }) => record.names);
+  if (names.length === 0) return 'no image there has a name';
+  const more = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : '';
+  return `there are ${names.slice(0, MAX_LISTED).join(', ')}${more}`;
+}
 
 function byIdOrDigest(images: readonly Candidate[], digest: string): Candidate | undefined {
   return (

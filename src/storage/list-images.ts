@@ -35,7 +35,7 @@ const MAX_LAYERS = 500;
  * The images in the stores of container engines, each of which can be pulled as `containers-storage:NAME`.
  *
  * @param choice by default the stores that podman would use.
- * @throws StoreError `STORE_NOT_FOUND` if there is none, `INVALID_STORE` if none can be read, `INVALID_STORAGE_CONF`
+ * @throws StoreError `STORE_NOT_FOUND`, `STORE_DRIVER_UNSUPPORTED`, `INVALID_STORE`, `INVALID_STORAGE_CONF`
  */
 export function listStoredImages(choice: StoreChoice = {}): StoredImages {
   const { stores, close } = openStores(choice);

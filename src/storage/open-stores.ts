@@ -21,8 +21,8 @@ export interface StoreFailure {
  * Opens all stores that there are (spec 60 §3). A root with stores of several drivers gives one of each, that of the
  * configured driver first.
  *
- * @throws StoreError `STORE_NOT_FOUND` if there is none, `INVALID_STORE` if none can be read, with what is wrong with each;
- *   `INVALID_STORAGE_CONF`
+ * @throws StoreError `STORE_NOT_FOUND` if there is none, `INVALID_STORE` if none can be read, with what is wrong with each,
+ *   `STORE_DRIVER_UNSUPPORTED` if other programs may be able to; `INVALID_STORAGE_CONF`
  */
 export function openStores(
   choice: StoreChoice = {},
@@ -31,12 +31,16 @@ export function openStores(
   const opened = tryOpenStores(storeLocations(choice, environment));
   if (opened.stores.length > 0) return opened;
   const reasons = opened.failures.map(({ location, error }) => `${location.root}: ${fullMessage(error)}`);
-  const code = opened.failures.every(({ error }) => errorCode(error) === 'STORE_NOT_FOUND')
-    ? 'STORE_NOT_FOUND'
-    : 'INVALID_STORE';
-  throw new StoreError(code, `Could not open any containers-storage root: ${reasons.join('; ')}`, {
+  const codes = new Set(opened.failures.map(({ error }) => errorCode(error)));
+  throw new StoreError(combinedCode(codes), `Could not open any containers-storage root: ${reasons.join('; ')}`, {
     hint: 'name the store in brackets: containers-storage:[overlay@/path/to/storage]NAME, or set CONTAINERS_STORAGE_CONF',
   });
+}
+
+function combinedCode(codes: ReadonlySet<string>): StoreError['code'] {
+  if (codes.has('STORE_DRIVER_UNSUPPORTED')) return 'STORE_DRIVER_UNSUPPORTED';
+  const isAnyThere = [...codes].some((code) => code !== 'STORE_NOT_FOUND');
+  return isAnyThere ? 'INVALID_STORE' : 'STORE_NOT_FOUND';
 }
 
 /** {@link openStores} of given places; there may be none. */
@@ -57,12 +61,12 @@ export function tryOpenStores(locations: readonly StoreLocation[]): OpenStores {
 }
 
 function wantedDrivers({ root, driver, origin }: StoreLocation): StoreDriver[] {
-  const there = driversOf(root);
+  const there = driversOf(root, origin === 'given' ? driver : undefined);
   // `overlay2` is another name of the same driver.
   const wanted = STORE_DRIVERS.find((known) => known === (driver === 'overlay2' ? 'overlay' : driver));
   if (driver === undefined || (wanted === undefined && origin !== 'given')) return there;
   if (wanted === undefined || (origin === 'given' && !there.includes(wanted))) {
-    throw new StoreError('INVALID_STORE', `invalid storage: there is nothing of the driver ${driver} that can be read`);
+    throw new StoreError('INVALID_STORE', `invalid storage: it is a store of ${there.join(' and ')}, not of ${driver}`);
   }
   return origin === 'given' ? [wanted] : there.sort((a, b) => Number(b === wanted) - Number(a === wanted));
 }

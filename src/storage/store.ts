@@ -156,15 +156,17 @@ const MAX_LAYER_TEXT = 1 << 20;
 /**
  * The drivers that a root has stores of.
  *
- * @throws StoreError `STORE_NOT_FOUND`, `INVALID_STORE` if it is no store of a driver that can be read.
+ * @param wanted one that is asked for by name.
+ * @throws StoreError `STORE_NOT_FOUND`, `STORE_DRIVER_UNSUPPORTED`, `INVALID_STORE` if it is no store.
  */
-export function driversOf(root: string): StoreDriver[] {
+export function driversOf(root: string, wanted?: string): StoreDriver[] {
   return withFd(openRoot(root), (fd) => {
     const found = STORE_DRIVERS.filter((driver) => directoriesOf(driver).every((name) => hasDirectory(fd, name)));
-    if (found.length > 0) return found;
     const others = OTHER_DRIVERS.filter((driver) => hasDirectory(fd, `${driver}-layers`));
+    const isWanted = others.some((driver) => driver === wanted);
+    if (found.length > 0 && !isWanted) return found;
     if (others.length > 0) {
-      throw new StoreError('INVALID_STORE', `invalid storage: the driver ${others.join(', ')} cannot be read`, {
+      throw new StoreError('STORE_DRIVER_UNSUPPORTED', `the driver ${others.join(', ')} cannot be read`, {
         hint: 'pull it with --via skopeo',
       });
     }

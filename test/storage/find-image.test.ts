@@ -111,8 +111,17 @@ test('one way of looking is tried in all stores before the next', () => {
     assert.equal(findImage(stores, 'x/app:1').record.id, 'a');
     assert.throws(() => findImage(stores, 'none'), {
       message: 'Failed to find image none in any storage',
-      hint: `looked into ${first.root}, ${second.root}`,
+      hint: `looked into ${first.root}, ${second.root}: there are quay.io/x/app:1, localhost/app:1`,
     });
+    const named = Array.from({ length: 7 }, (_, index) => ({ id: `${index}`, names: [`localhost/${index}:1`] }));
+    for (const [images, end] of [
+      [[{ id: 'c', names: null }], 'no image there has a name'],
+      [named, `there are ${[0, 1, 2, 3, 4].map((index) => `localhost/${index}:1`).join(', ')} and 2 more`],
+    ] as const) {
+      first.images.splice(0, first.images.length, ...images);
+      first.write();
+      assert.throws(() => findImage(stores.slice(0, 1), 'none'), { hint: `looked into ${first.root}: ${end}` });
+    }
     for (const store of stores) store.close();
   });
 });

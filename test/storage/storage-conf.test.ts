@@ -196,14 +196,18 @@ test('what is no store is told why', () => {
     });
     const root = join(dir, 'store');
     mkdirSync(join(root, 'overlay'), { recursive: true });
-    assert.throws(() => open(root), { message: /invalid storage: Missing required directory: overlay-layers$/ });
+    assert.throws(() => open(root), {
+      code: 'INVALID_STORE',
+      message: /invalid storage: Missing required directory: overlay-layers$/,
+    });
     writeFileSync(join(root, 'db.sql'), 'SQLite format 3');
     assert.throws(() => driversOf(root), {
       message: 'invalid storage: Missing required directory: overlay-layers',
       hint: "podman's database is there, but it holds no images: they are in the graph root that `podman info` names",
     });
     mkdirSync(join(root, 'btrfs-layers'));
-    assert.throws(() => open(root), { message: /invalid storage: the driver btrfs cannot be read$/ });
+    const isBtrfs = { code: 'STORE_DRIVER_UNSUPPORTED', message: /the driver btrfs cannot be read$/ };
+    assert.throws(() => open(root), isBtrfs);
     new StoreBuilder(root);
     new StoreBuilder(root, 'vfs');
     const both = openStores({ root }, user);
@@ -218,7 +222,11 @@ test('what is no store is told why', () => {
       ['vfs'],
     );
     one.close();
-    assert.throws(() => open(root, 'zfs'), { message: /there is nothing of the driver zfs that can be read$/ });
+    assert.throws(() => open(root, 'btrfs'), isBtrfs);
+    assert.throws(() => open(root, 'zfs'), {
+      code: 'INVALID_STORE',
+      message: /it is a store of overlay and vfs, not of zfs$/,
+    });
     // As a user's configuration names a driver that the store has nothing of any more.
     const conf = join(dir, 'x.conf');
     write(conf, `[storage]\ndriver = "vfs"\ngraphroot = "${root}"\n`);

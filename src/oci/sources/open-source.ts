@@ -129,8 +129,8 @@ async function openStorage(reference: ImageReference, options: OpenSourceOptions
   try {
     return await StorageSource.open(reference, own);
   } catch (error) {
-    // Of another driver, perhaps. Where there is no store at all skopeo would make one.
-    if (errorCode(error) !== 'INVALID_STORE' || zeroCopy || findProgram('skopeo') === undefined) throw error;
+    // Only for a driver that others know: what is no store skopeo would make one of.
+    if (errorCode(error) !== 'STORE_DRIVER_UNSUPPORTED' || zeroCopy || findProgram('skopeo') === undefined) throw error;
     message?.(`${fullMessage(error)}; reading the image with skopeo`);
     return await openBySkopeo();
   }

@@ -149,6 +149,16 @@ test('every way to name it, and what there is not', { skip }, async (context) =>
   await assert.rejects(pull('[/no/such]app', { stores: {} }), { code: 'STORE_NOT_FOUND' });
 });
 
+test('a place that is no store stays as it is', { skip }, async (context) => {
+  const { builder, pull } = setup(context);
+  const empty = join(tempDir(context), 'empty');
+  mkdirSync(empty);
+  // skopeo would make a store of it.
+  await assert.rejects(pull(`[${empty}]app`, { stores: {} }), { code: 'INVALID_STORE' });
+  await assert.rejects(pull(`[vfs@${builder.root}]app`, { stores: {} }), { code: 'INVALID_STORE' });
+  assert.deepEqual(readdirSync(empty), []);
+});
+
 test('a second pull makes nothing new, and layers of other stores are found', { skip }, async (context) => {
   const { image, builder } = setup(context);
   const other = new StoreBuilder(join(tempDir(context), 'other'), 'vfs');
