@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposefsError } from '../errors.js';
 import { findProgram } from '../linux/find-program.js';
 import { type LockMode, tryFlock } from '../linux/flock.js';
-import { type LockHolder, lockHolders } from '../linux/lock-holders.js';
+import { type LockHolder, lockHolders } from '../linux/file-locks.js';
 import { isErrno } from './files.js';
 
 const FIRST_PAUSE_MS = 1;

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { checkCall, isSystemError } from './errno.js';
 import { libcFunction } from './ffi.js';
 
@@ -25,22 +24,4 @@ export function tryFlock(fd: number, mode: LockMode): boolean {
     if (isSystemError(error, 'EAGAIN')) return false;
     throw error;
   }
-}
-
-/**
- * Whether the lock of a descriptor is the only one on its file, as far as the kernel tells: it lists no locks of other
- * PID namespaces. False where it lists none, or where somebody waits for one.
- */
-export function isOnlyLockHolder(fd: number): boolean {
-  let own: string;
-  let all: string;
-  try {
-    own = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-    all = readFileSync('/proc/locks', 'latin1');
-  } catch {
-    return false;
-  }
-  // "lock:\t1: FLOCK  ADVISORY  READ 2315 fe:00:246947 0 EOF"; one that waits has "->" before FLOCK.
-  const file = /^lock:.* FLOCK .* ([0-9a-f]+:[0-9a-f]+:[0-9]+) 0 EOF$/m.exec(own)?.[1];
-  return file !== undefined && all.split('\n').filter((line) => line.includes(` ${file} `)).length === 1;
 }

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { ComposefsError } from '../../../errors.js';
 import { isErrno } from '../../../fs/files.js';
 import { waitForFlock } from '../../../fs/wait-for-flock.js';
-import { isOnlyLockHolder, type LockMode, tryFlock } from '../../../linux/flock.js';
-import type { LockHolder } from '../../../linux/lock-holders.js';
+import { isOnlyLockHolder, type LockHolder } from '../../../linux/file-locks.js';
+import { type LockMode, tryFlock } from '../../../linux/flock.js';
 import type { ProgressReporter } from '../../../progress.js';
 import type { RepositoryRoot } from '../directory/root.js';
 
