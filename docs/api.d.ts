@@ -2327,6 +2327,7 @@ declare class OciImage {
     static openRef(repo: ReadableRepository, tag: string): OciImage;
     get configDigest(): OciDigest;
     isContainerImage(): boolean;
+    artifactType(): string | undefined;
     layerVerity(key: string): ObjectId | undefined;
     layerDiffIds(): readonly string[];
     layerDescriptors(): readonly Descriptor[];

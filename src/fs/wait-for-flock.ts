@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ComposefsError } from '../errors.js';
+import { type LockHolder, lockHolders } from '../linux/file-locks.js';
 import { findProgram } from '../linux/find-program.js';
 import { type LockMode, tryFlock } from '../linux/flock.js';
-import { type LockHolder, lockHolders } from '../linux/file-locks.js';
 import { isErrno } from './files.js';
 
 const FIRST_PAUSE_MS = 1;

@@ -22,6 +22,7 @@ export async function ociInspect(context: Context, name: string, options: OciIns
       referrers: inspection.referrers,
       composefs_erofs: inspection.composefsErofs ?? null,
       composefs_boot_erofs: inspection.composefsBootErofs ?? null,
+      ...(image.isContainerImage() ? {} : { artifact_type: image.artifactType() }),
     });
   });
 }

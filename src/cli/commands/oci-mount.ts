@@ -37,6 +37,8 @@ export async function mountFound(
 function linkedErofs(repo: ReadableRepository, image: OciImage, bootable: boolean): ObjectId {
   const id = bootable ? image.bootImageRef(repo.erofsVersion) : image.imageRef(repo.erofsVersion);
   if (id !== undefined) return id;
+  // Says what an artifact is.
+  if (!image.isContainerImage()) return image.erofsImageRef(repo, bootable);
   const [kind, how] = bootable ? ['boot', 'pulling with --bootable'] : ['composefs', 're-pulling the image'];
   throw new ComposefsError('NO_IMAGE', `No ${kind} EROFS image linked — try ${how}`);
 }

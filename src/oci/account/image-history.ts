@@ -3,13 +3,14 @@ import type { ReadableRepository } from '../../composefs/repository/readable-rep
 import { Directory, fileSize, Leaf } from '../../composefs/tree/inode.js';
 import { UNINITIALIZED_STAT } from '../../composefs/tree/stat.js';
 import { directories } from '../../composefs/tree/walk.js';
-import { ComposefsError, withContext } from '../../errors.js';
+import { withContext } from '../../errors.js';
 import { runInTurns, Turns } from '../../threads/turns.js';
 import { LayerApplier } from '../layer/apply-layer.js';
 import { configLayers } from '../layer/filesystem.js';
 import { openLayerSteps } from '../layer/layer-content.js';
 import { readTarEntries } from '../layer/tar-entry.js';
 import type { HistoryEntry } from '../model/config.js';
+import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 
 /** Files and what they hold together. */
@@ -62,8 +63,7 @@ export async function imageHistory(
 ): Promise<ImageHistory> {
   const { config } = image;
   if (config === undefined) {
-    const message = `${image.manifestDigest} is an artifact, which has no history`;
-    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
+    throw notAContainerImage(image.manifestDigest, image.manifest, 'which has no history');
   }
   return await repo.hold(async () => {
     const turns = new Turns(options.signal);

@@ -146,6 +146,6 @@ function openContainer(repo: ReadableRepository, manifestDigest: OciDigest): Oci
 
 /** @throws ComposefsError `NOT_A_CONTAINER_IMAGE` */
 export function requireContainer(image: OciImage): OciImage {
-  if (!image.isContainerImage()) throw notAContainerImage(image.manifestDigest);
+  if (!image.isContainerImage()) throw notAContainerImage(image.manifestDigest, image.manifest);
   return image;
 }

@@ -12,6 +12,7 @@ import { ComposefsError, causes, errorCode, fullMessage } from '../../errors.js'
 import type { DigestExplanation } from '../import/explain-digest.js';
 import { importPool } from '../import/import-pool.js';
 import { configLayers } from '../layer/filesystem.js';
+import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 import { isUsableImage } from '../store/link-image.js';
 import { type BootBuildOptions, buildBootImages } from './build.js';
@@ -57,8 +58,8 @@ export async function checkBoot(
   options: CheckBootOptions = {},
 ): Promise<BootCheck> {
   if (!image.isContainerImage()) {
-    const message = 'it is an artifact, and no container image';
-    return { ...NOTHING, version: versionToBoot(repo), problems: [{ code: 'NOT_A_CONTAINER_IMAGE', message }] };
+    const { code, message } = notAContainerImage(image.manifestDigest, image.manifest);
+    return { ...NOTHING, version: versionToBoot(repo), problems: [{ code, message }] };
   }
   return await new Checker(repo, image, options).check();
 }

@@ -6,6 +6,7 @@ import { ComposefsError } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
 import { runJobs } from '../../threads/jobs.js';
 import { configLayers } from '../layer/filesystem.js';
+import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 import { differingRules, type ImageRules, type RuleName, rulesToTry } from './image-rules.js';
 import type { MatchJob, MatchOutput } from './match-worker.js';
@@ -46,8 +47,7 @@ export async function matchDigest(
   const hex = digest.replace(/^sha(?:256|512):/, '').toLowerCase();
   const algorithm = algorithmOf(hex);
   if (!image.isContainerImage()) {
-    const message = `${image.manifestDigest} is an artifact, which has no file system`;
-    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
+    throw notAContainerImage(image.manifestDigest, image.manifest);
   }
   const what = otherDigest(repo, image, hex);
   if (what !== undefined) return { kind: 'other', what };

@@ -1,5 +1,4 @@
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
-import { ComposefsError } from '../../errors.js';
 import { runInTurns } from '../../threads/turns.js';
 import { openLayerSteps } from '../layer/layer-content.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
@@ -42,18 +41,15 @@ function blobName(digest: OciDigest): string {
  * The members of an archive as `docker save` and `podman save` write it: the config under its digest, which is the id of
  * the image, and the layers, uncompressed. It has no manifest, so that nothing depends on how the layers were compressed.
  *
+ * @param image a container image.
  * @param name `NAME[:TAG]` of the image.
- * @throws ComposefsError `NOT_A_CONTAINER_IMAGE`; ImageReferenceError
+ * @throws ImageReferenceError
  */
 export async function* dockerArchiveMembers(
   repo: ReadableRepository,
   image: OciImage,
   name: string | undefined,
 ): AsyncGenerator<ArchiveMember> {
-  if (!image.isContainerImage()) {
-    const message = `${image.manifestDigest} is an artifact, which a Docker archive cannot hold`;
-    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
-  }
   const config = `${digestEncoded(image.configDigest)}.json`;
   const layers = (await layerSources(repo, image)).flatMap(({ tar }) => tar ?? []);
   const layerName = (digest: OciDigest | undefined): string => `${digestEncoded(digest ?? image.configDigest)}.tar`;

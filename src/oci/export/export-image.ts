@@ -1,5 +1,6 @@
 import { byteStringToText } from '../../bytes/byte-string.js';
 import { erofsTreeSteps } from '../../composefs/erofs/reader/read-tree.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { treeTar } from '../../composefs/tree/tree-tar.js';
 import { ComposefsError } from '../../errors.js';
@@ -7,6 +8,7 @@ import { readFully, withFd } from '../../fs/files.js';
 import { runInTurns, Turns } from '../../threads/turns.js';
 import { linkedErofs } from '../files/image-files.js';
 import type { OciDigest } from '../model/digest.js';
+import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 import { archive } from './archive.js';
 import { dockerArchiveMembers, ociArchiveMembers } from './archive-members.js';
@@ -77,9 +79,13 @@ class Export {
       case 'oci-archive':
         return await this.#toOciArchive(path, tag);
       case 'docker-archive':
-        return await this.#toFile(path, () => archive(dockerArchiveMembers(this.#repo, this.#image, tag)));
+        if (!this.#image.isContainerImage()) {
+          const { manifestDigest, manifest } = this.#image;
+          throw notAContainerImage(manifestDigest, manifest, 'which a Docker archive cannot hold');
+        }
+        return await this.#toFile(path, archive(dockerArchiveMembers(this.#repo, this.#image, tag)));
       case 'tar':
-        return await this.#toFile(path, () => this.#files());
+        return await this.#toFile(path, this.#files(linkedErofs(this.#repo, this.#image)));
     }
   }
 
@@ -112,10 +118,10 @@ class Export {
     );
   }
 
-  async #toFile(path: string, content: () => Content): Promise<ExportedDigests> {
+  async #toFile(path: string, content: Content): Promise<ExportedDigests> {
     const digests = this.#digests(undefined);
     this.#options.onPrepared?.(digests);
-    if (this.#options.dryRun !== true) await this.#write(path, content());
+    if (this.#options.dryRun !== true) await this.#write(path, content);
     return digests;
   }
 
@@ -152,10 +158,9 @@ class Export {
   }
 
   /** The files of the image as it is mounted, every object checked as it is read. */
-  async *#files(): AsyncGenerator<Buffer> {
+  async *#files(id: ObjectId): AsyncGenerator<Buffer> {
     const { objects } = this.#repo;
     const { signal } = this.#options;
-    const id = linkedErofs(this.#repo, this.#image);
     const fd = await runInTurns(objects.openIntactSteps(id), signal);
     const tree = await runInTurns(erofsTreeSteps(withFd(fd, readFully), objects.algorithm), signal);
     const turns = new Turns(signal);

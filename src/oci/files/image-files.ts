@@ -2,6 +2,7 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { type ImageFileSystem, openImageFileSystem } from '../../composefs/view/index.js';
 import { ComposefsError } from '../../errors.js';
+import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 
 /** How far an image is checked before its files are read. */
@@ -31,8 +32,7 @@ export async function openImageFiles(
  */
 export function linkedErofs(repo: ReadableRepository, image: OciImage): ObjectId {
   if (!image.isContainerImage()) {
-    const message = `${image.manifestDigest} is an artifact, which has no file system`;
-    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', message);
+    throw notAContainerImage(image.manifestDigest, image.manifest);
   }
   const id = image.imageRef(repo.erofsVersion) ?? image.imageRef(1) ?? image.imageRef(2);
   if (id === undefined) {

@@ -9,6 +9,7 @@ import { LayerApplier } from '../layer/apply-layer.js';
 import { openLayerSteps } from '../layer/layer-content.js';
 import { LayerDifferences } from '../layer/layer-rules.js';
 import { readTarEntries } from '../layer/tar-entry.js';
+import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 
 const MIN_DIGITS = 8;
@@ -44,8 +45,8 @@ export async function openLayerFiles(
 
 function layerOf(image: OciImage, layer: string): NonNullable<ReturnType<OciImage['layerVerity']>> {
   const diffIds = image.layerDiffIds();
-  if (diffIds.length === 0) {
-    throw new ComposefsError('NOT_A_CONTAINER_IMAGE', `${image.manifestDigest} has no layers with files`);
+  if (!image.isContainerImage()) {
+    throw notAContainerImage(image.manifestDigest, image.manifest, 'which has no layers with files');
   }
   const digits = layer.replace(/^sha256:/, '');
   const isStart = digits.length >= MIN_DIGITS && /^[0-9a-f]+$/.test(digits);

@@ -91,7 +91,7 @@ async function openImageConfig(
   } catch (cause) {
     const [stored] = await findManifestsOfConfig(repo, digest);
     if (stored === undefined || isContainerImage(stored.manifest)) throw cause;
-    throw notAContainerImage(stored.digest);
+    throw notAContainerImage(stored.digest, stored.manifest);
   }
 }
 

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { MAX_MANIFEST_BYTES } from '../../json/json.js';
 import { listOrNull, struct, text, textMap, unsigned } from '../../json/schema.js';
 import { type Descriptor, descriptor } from './descriptor.js';
-import { DELTA_ARTIFACT_TYPE, isImageConfigMediaType } from './media-types.js';
+import { DELTA_ARTIFACT_TYPE, isImageConfigMediaType, OCI_EMPTY } from './media-types.js';
 import { type Document, parseDocument } from './schema.js';
 
 /** An image manifest (spec 40 §2.2). The names are those of the JSON. */
@@ -42,6 +42,16 @@ export function parseManifest(raw: Buffer): ManifestDocument {
 /** Whether the manifest is that of a container image; anything else is an artifact (spec 40 §2.5). */
 export function isContainerImage(value: ImageManifest): boolean {
   return isImageConfigMediaType(value.config.mediaType);
+}
+
+/**
+ * What an artifact is (image-spec, manifest.md, "Guidelines for Artifact Usage"): its type, else the media type of its
+ * config, or of its content where the config is empty. Undefined for a container image.
+ */
+export function artifactType({ artifactType: type, config, layers }: ImageManifest): string | undefined {
+  if (isImageConfigMediaType(config.mediaType)) return undefined;
+  if (type) return type;
+  return config.mediaType === OCI_EMPTY ? (layers[0]?.mediaType ?? OCI_EMPTY) : config.mediaType;
 }
 
 /** Whether the manifest describes the difference between two images (spec 40 §11.1). */

@@ -1,4 +1,7 @@
 import { ComposefsError } from '../../errors.js';
+import type { OciDigest } from '../model/digest.js';
+import { artifactType, type ImageManifest } from '../model/manifest.js';
+import { layerContentId } from './identifiers.js';
 
 export const LIST_TAGS_HINT = 'list the tags of the repository with `cfsctl oci images`';
 
@@ -37,9 +40,19 @@ export class OciImageNotFound extends ComposefsError {
   }
 }
 
-/** For what needs a file system. */
-export function notAContainerImage(manifestDigest: string): ComposefsError {
-  return new ComposefsError('NOT_A_CONTAINER_IMAGE', 'not a container image', {
-    hint: `${manifestDigest} is an artifact, which has no file system`,
-  });
+/**
+ * For what only a container image has.
+ *
+ * @param limit why an artifact will not do.
+ */
+export function notAContainerImage(
+  manifestDigest: OciDigest,
+  manifest: ImageManifest,
+  limit = 'which has no file system',
+): ComposefsError {
+  const message = `${manifestDigest} is an artifact of type ${artifactType(manifest)}, ${limit}`;
+  const [first] = manifest.layers;
+  const hint = `\`cfsctl oci inspect ${manifestDigest}\` shows its manifest`;
+  const read = first === undefined ? '' : `, \`cfsctl cat ${layerContentId(first.digest)}\` prints its content`;
+  return new ComposefsError('NOT_A_CONTAINER_IMAGE', message, { hint: hint + read });
 }

@@ -9,7 +9,7 @@ import { ComposefsError } from '../../errors.js';
 import { type ImageConfiguration, parseConfig } from '../model/config.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import { type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
+import { artifactType, type ImageManifest, isContainerImage, parseManifest } from '../model/manifest.js';
 import { isTarMediaType } from '../model/media-types.js';
 import type { XattrFiltering } from '../tree/transform.js';
 import { type ConfigRefs, sortConfigRefs } from './config-stream.js';
@@ -117,6 +117,11 @@ export class OciImage {
     return this.config !== undefined;
   }
 
+  /** What an artifact is, as its manifest says; undefined for a container image. */
+  artifactType(): string | undefined {
+    return artifactType(this.manifest);
+  }
+
   /** The stream of a layer. @param key its diff_id; of an artifact the digest of its blob. */
   layerVerity(key: string): ObjectId | undefined {
     return this.layerRefs.get(key);
@@ -153,7 +158,7 @@ export class OciImage {
    * @throws OciErofsNotFound; ComposefsError `NOT_A_CONTAINER_IMAGE`
    */
   erofsImageRef(repo: ReadableRepository, bootable: boolean): ObjectId {
-    if (!this.isContainerImage()) throw notAContainerImage(this.manifestDigest);
+    if (!this.isContainerImage()) throw notAContainerImage(this.manifestDigest, this.manifest);
     const id = bootable ? this.bootImageRef(repo.erofsVersion) : this.imageRef(repo.erofsVersion);
     if (id === undefined) throw new OciErofsNotFound(this.manifestDigest, bootable);
     return id;

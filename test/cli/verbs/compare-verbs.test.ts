@@ -141,7 +141,10 @@ test('a directory is compared as it is, or as an image of it would be', () => {
 test('what cannot be compared is trouble, which is no difference', () => {
   const cases: [args: string[], message: RegExp][] = [
     [['one', 'nothing'], /^Error: OCI reference not found: nothing\n/],
-    [['one', 'sbom'], /^Error: sha256:[0-9a-f]{64} is an artifact, which has no file system\n/],
+    [
+      ['one', 'sbom'],
+      /^Error: sha256:[0-9a-f]{64} is an artifact of type text\/spdx\+json, which has no file system\n/,
+    ],
     [['one', '/nowhere/at/all'], /^Error: Scanning directory "\/nowhere\/at\/all"\n/],
     [['one', 'f'.repeat(128)], /^Error: .*f{128}/],
   ];
@@ -189,5 +192,5 @@ test('oci explain says which rule it is, or what differs', () => {
   assert.match(repository.ok('oci', 'explain', 'again', 'one'), /^The files are the same/);
   const trouble = repository.run('oci', 'explain', usual, 'sbom');
   assert.equal(trouble.status, 2);
-  assert.match(trouble.stderr, /is an artifact, which has no file system/);
+  assert.match(trouble.stderr, /is an artifact of type text\/spdx\+json, which has no file system/);
 });

@@ -151,12 +151,33 @@ test('oci find shows which images have a file', () => {
   assert.equal(repository.run('oci', 'find', '--digest', 'XYZ').status, 2);
 });
 
-test('an artifact has no files', () => {
-  const { status, stderr } = repository.run('oci', 'ls', 'sbom');
-  assert.deepEqual(
-    [status, stderr.replace(/sha256:\w+/, 'DIGEST')],
-    [1, 'Error: DIGEST is an artifact, which has no file system\n'],
-  );
+test('an artifact is said to be one, and what it is', () => {
+  const { digest } = spdxArtifact().manifest.descriptor;
+  const content = `oci-layer-${spdxArtifact().layers[0]?.descriptor.digest}`;
+  const error = (limit: string): string =>
+    `Error: ${digest} is an artifact of type text/spdx+json, which ${limit}\n\n` +
+    `hint: \`cfsctl oci inspect ${digest}\` shows its manifest, \`cfsctl cat ${content}\` prints its content\n`;
+  for (const words of [
+    ['oci', 'ls', 'sbom'],
+    ['oci', 'dump', 'sbom'],
+    ['oci', 'compute-id', 'sbom'],
+    ['oci', 'mount', 'sbom', '/'],
+    ['mount', 'sbom', '/'],
+    ['oci', 'export', 'sbom', 'tar:-'],
+    ['oci', 'prepare-boot', 'sbom'],
+    ['dump-files', 'sbom', '/'],
+    ['image-objects', 'sbom'],
+  ]) {
+    const { status, stderr } = repository.run(...words);
+    assert.deepEqual([status, stderr], [1, error('has no file system')], words.join(' '));
+  }
+  assert.equal(repository.run('oci', 'history', 'sbom').stderr, error('has no history'));
+  assert.equal(repository.run('oci', 'ls', '--layer', '1', 'sbom').stderr, error('has no layers with files'));
+  const archive = repository.run('oci', 'export', 'sbom', 'docker-archive:/nowhere/at/all');
+  assert.equal(archive.stderr, error('a Docker archive cannot hold'));
+  const inspection = repository.json('oci', 'inspect', 'sbom') as Record<string, unknown>;
+  assert.equal(inspection['artifact_type'], 'text/spdx+json');
+  assert.equal(repository.ok('cat', content), spdxArtifact().layers[0]?.bytes.toString());
 });
 
 test('one layer can be looked at, with its whiteouts and what it links to below', () => {

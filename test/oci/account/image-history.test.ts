@@ -90,6 +90,6 @@ test('an artifact has no history', async (context) => {
   const { digest } = await storeArtifact(repo, spdxArtifact());
   await assert.rejects(imageHistory(repo, OciImage.open(repo, digest)), {
     code: 'NOT_A_CONTAINER_IMAGE',
-    message: `${digest} is an artifact, which has no history`,
+    message: `${digest} is an artifact of type text/spdx+json, which has no history`,
   });
 });
