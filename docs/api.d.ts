@@ -35,10 +35,13 @@ export {
     type ExportTransport,
     type ExportedDigests,
     type FileCount,
+    type FileToFind,
     type FilesystemOptions,
+    type FindInLayersOptions,
     type Finding,
     type FindingState,
     type FoundFile,
+    type FoundInLayer,
     FuseMount,
     type FuseMountOptions,
     type FuseRepository,
@@ -129,6 +132,7 @@ export {
     type RuleName,
     STANDARD_OUTPUT,
     STORE_KINDS,
+    type SearchedLayer,
     type ServeEitherOptions,
     type ServeFuseOptions,
     type SharedReporter,
@@ -146,6 +150,7 @@ export {
     type Transfer,
     type UpgradeOptions,
     type UpgradeResult,
+    type WantedFile,
     XATTR_FILTERINGS,
     type XattrFiltering,
     addReferrer,
@@ -175,7 +180,9 @@ export {
     findFiles,
     findImage,
     findImageOfConfig,
+    findInLayers,
     findKept,
+    findLayer,
     findMatchingBootImage,
     findMountable,
     findRoot,
@@ -1139,6 +1146,7 @@ declare const ERROR_CODES: {
         readonly OCI_EROFS_NOT_FOUND: "no EROFS image of that kind is linked to the image";
         readonly NO_IMAGE: "no EROFS image is linked to the image";
         readonly NOT_A_CONTAINER_IMAGE: "an artifact has no file system";
+        readonly AMBIGUOUS_LAYER: "several layers of the image can be meant";
         readonly AMBIGUOUS_IMAGE: "several images can be meant";
         readonly CONFIG_REF_MISSING: "a stored manifest does not link its config";
         readonly INVALID_DIGEST: "text that is no digest";
@@ -1225,6 +1233,7 @@ declare const ERROR_CODES: {
         readonly LAYER_FILE_CHANGED: "a file of a layer was changed in the store";
         readonly LAYER_NOT_REBUILDABLE: "the store has not kept what it takes to rebuild the tar of a layer";
         readonly NAMESPACE_PROCESS: "the process that reads the store of a user has failed";
+        readonly STORE_DRIVER_UNSUPPORTED: "a store of a driver whose layers cannot be read";
         readonly INVALID_STORE: "records of a store are not of the right form";
         readonly INVALID_STORE_REFERENCE: "text that names no image of a store";
         readonly INVALID_STORAGE_CONF: "storage.conf cannot be read";
@@ -1340,6 +1349,7 @@ interface ExtractOptions {
     readonly owners?: boolean | undefined;
     readonly xattrs?: boolean | undefined;
     readonly signal?: AbortSignal | undefined;
+    readonly progress?: ProgressReporter | undefined;
 }
 
 interface ExtractResult {
@@ -1417,6 +1427,13 @@ declare class FileError extends ComposefsError {
 
 type FileErrorCode = 'ENOENT' | 'ENOTDIR' | 'EISDIR' | 'ELOOP' | 'ENAMETOOLONG' | 'EINVAL';
 
+interface FileToFind {
+    readonly name: string;
+    readonly path: string;
+    readonly size: number;
+    readonly object: ObjectId | undefined;
+}
+
 declare class FileTypeTests {
     #private;
     readonly mode: number;
@@ -1435,6 +1452,10 @@ interface FilesystemOptions extends OciTransformOptions {
     readonly progress?: ProgressReporter | undefined;
 }
 
+interface FindInLayersOptions extends Pick<LongCallOptions, 'signal' | 'progress'> {
+    readonly layer?: string | undefined;
+}
+
 interface Finding extends Outcome {
     readonly check: string;
     readonly title: string;
@@ -1450,9 +1471,11 @@ interface FormatConfig {
 
 type FormatVersion = 0 | 1 | 2;
 
-interface FoundFile {
+interface FoundFile extends FileToFind {
     readonly image: string;
-    readonly file: ImageDirent;
+}
+
+interface FoundInLayer extends FileToFind, SearchedLayer {
 }
 
 declare class FsVerityHasher {
@@ -1638,6 +1661,8 @@ interface GivenCredentials {
 interface GraphOptions {
     readonly signal?: AbortSignal | undefined;
     readonly threads?: number | undefined;
+    readonly progress?: ProgressReporter | undefined;
+    readonly only?: ObjectId | undefined;
 }
 
 declare const HASH_ALGORITHMS: readonly HashAlgorithm[];
@@ -2618,6 +2643,7 @@ interface ReadDirectoryOptions {
     readonly destination: ContentDestination;
     readonly threads?: number | undefined;
     readonly signal?: AbortSignal | undefined;
+    readonly progress?: ProgressReporter | undefined;
 }
 
 interface ReadFileOptions {
@@ -2898,6 +2924,14 @@ declare const STORE_KINDS: readonly [
 declare class ScanError extends ContextError {
     readonly path: ByteString;
     constructor(message: string, path: ByteString, cause: unknown);
+}
+
+interface SearchedLayer {
+    readonly diffId: string;
+    readonly images: readonly {
+        readonly image: string;
+        readonly layer: number;
+    }[];
 }
 
 interface ServeEitherOptions extends MountEitherOptions, Pick<ServeFuseOptions, 'signal' | 'onMounted'> {
@@ -3201,6 +3235,11 @@ declare class UsrLibModulesVmlinuz {
 
 type VerityRequirement = 'disabled' | 'required' | 'try';
 
+interface WantedFile {
+    readonly matches: (file: FileToFind) => boolean;
+    readonly bytes?: readonly Buffer[] | undefined;
+}
+
 interface WrittenBootEntry {
     readonly entry: ByteString;
     readonly written: readonly ByteString[];
@@ -3324,13 +3363,17 @@ declare function findCredentials(host: string, repository: string | undefined, o
 
 declare function findErofsName(repo: ReadableRepository, text: string): Promise<string>;
 
-declare function findFiles(repo: ReadableRepository, images: ReadonlyMap<string, OciImage>, matches: (file: ImageDirent) => boolean): AsyncGenerator<FoundFile>;
+declare function findFiles(repo: ReadableRepository, images: ReadonlyMap<string, OciImage>, { matches, bytes }: WantedFile, { signal, progress }?: Pick<LongCallOptions, 'signal' | 'progress'>): AsyncGenerator<FoundFile>;
 
 declare function findImage(repo: ReadableRepository, text: string): Promise<OciImage>;
 
 declare function findImageOfConfig(repo: ReadableRepository, configDigest: OciDigest, options?: OpenConfigOptions): Promise<OciImage>;
 
+declare function findInLayers(repo: ReadableRepository, images: ReadonlyMap<string, OciImage>, { matches }: WantedFile, { layer, signal, progress }?: FindInLayersOptions): AsyncGenerator<FoundInLayer>;
+
 declare function findKept(repo: ReadableRepository, text: string): Promise<KeptThing>;
+
+declare function findLayer(image: OciImage, layer: string): string;
 
 declare function findMatchingBootImage(repo: Repository, manifestDigest: OciDigest, expected: ObjectId, options?: BootBuildOptions): Promise<BootImageMatch>;
 
@@ -3403,9 +3446,7 @@ declare function hostPlatform(nodeArch?: string): Platform;
 
 declare function imageArguments(cmdline: string): ImageArgument[];
 
-declare function imageHistory(repo: ReadableRepository, image: OciImage, options?: {
-    readonly signal?: AbortSignal | undefined;
-}): Promise<ImageHistory>;
+declare function imageHistory(repo: ReadableRepository, image: OciImage, { signal, progress }?: Pick<LongCallOptions, 'signal' | 'progress'>): Promise<ImageHistory>;
 
 declare function imageUsage(repo: ReadableRepository, options?: ImageUsageOptions): Promise<StoreUsage>;
 

@@ -150,6 +150,7 @@ export const ERROR_CODES = {
     OCI_EROFS_NOT_FOUND: 'no EROFS image of that kind is linked to the image',
     NO_IMAGE: 'no EROFS image is linked to the image',
     NOT_A_CONTAINER_IMAGE: 'an artifact has no file system',
+    AMBIGUOUS_LAYER: 'several layers of the image can be meant',
     AMBIGUOUS_IMAGE: 'several images can be meant',
     CONFIG_REF_MISSING: 'a stored manifest does not link its config',
     INVALID_DIGEST: 'text that is no digest',

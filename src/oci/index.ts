@@ -49,9 +49,15 @@ export { type ExportTarget, type ExportTransport, parseExportTarget, STANDARD_OU
 export type { Recompression } from './export/layer-compression.js';
 export type { Content } from './export/outgoing-content.js';
 export type { OutgoingOptions } from './export/outgoing-image.js';
-export { type FoundFile, findFiles } from './files/find-files.js';
+export { type FileToFind, type FoundFile, findFiles, type WantedFile } from './files/find-files.js';
+export {
+  type FindInLayersOptions,
+  type FoundInLayer,
+  findInLayers,
+  type SearchedLayer,
+} from './files/find-in-layers.js';
 export { type ImageFilesOptions, openImageFiles } from './files/image-files.js';
-export { openLayerFiles } from './files/layer-files.js';
+export { findLayer, openLayerFiles } from './files/layer-files.js';
 export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
 export type { RetryObserver, RetryPolicy } from './http/retry.js';

@@ -34,10 +34,16 @@ test('a file system is built by the rules that are asked for, and only `oci` has
     const root = await createFilesystem(repo, configDigest, { layerRules, progress });
     return [[...writeDumpfile(root)].map((line) => line.trimEnd()), progress.events];
   };
+  const layers = { id: 'layers', total: IMAGE.diffIds.length, unit: 'items' };
+  const counted = [
+    { type: 'started', ...layers },
+    ...IMAGE.diffIds.map((_, i) => ({ type: 'progress', id: 'layers', fetched: i + 1, total: layers.total })),
+  ];
+  const done = { type: 'done', id: 'layers', transferred: layers.total };
   const warning = { type: 'message', level: 'warning', text: WARNING };
-  assert.deepEqual(await build(), [OCI_TREE, [warning]]);
-  assert.deepEqual(await build('oci'), [OCI_TREE, [warning]]);
-  assert.deepEqual(await build('reference'), [REFERENCE_TREE, []]);
+  assert.deepEqual(await build(), [OCI_TREE, [...counted, warning, done]]);
+  assert.deepEqual(await build('oci'), [OCI_TREE, [...counted, warning, done]]);
+  assert.deepEqual(await build('reference'), [REFERENCE_TREE, [...counted, done]]);
 });
 
 test('pulling builds a linked image again only if rules are given', async (t) => {

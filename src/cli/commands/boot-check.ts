@@ -2,9 +2,8 @@ import { parseObjectId } from '../../composefs/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type BootCheck, checkBoot, describeExplanation, findImage, type LayerRules } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';
-import { warningReporter } from '../terminal/warning.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { checkReference } from './oci-reference.js';
 
 export interface BootCheckOptions {
@@ -23,9 +22,7 @@ export async function bootCheck(context: Context, name: string, options: BootChe
         ? undefined
         : withContext('Parsing --expected-digest', () => parseObjectId(repo.algorithm, expectedDigest));
     const image = await findImage(repo, name);
-    const check = await withInterrupt((signal) =>
-      checkBoot(repo, image, { expected, layerRules, signal, progress: warningReporter }),
-    );
+    const check = await withDelayedProgress((running) => checkBoot(repo, image, { expected, layerRules, ...running }));
     const layerCount = image.layerDiffIds().length;
     if (options.json) return await context.output.json(jsonResult(check, layerCount));
     await context.output.lines(renderCheck(check, layerCount));

@@ -13,7 +13,7 @@ export interface DfOptions {
 /** What a whole repository takes on the disk, by what it is for. */
 export async function df(context: Context, options: DfOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
-    const usage = await withDelayedProgress((progress) => storeUsage(repo, { threads: 0, progress }));
+    const usage = await withDelayedProgress((running) => storeUsage(repo, { threads: 0, ...running }));
     if (options.json) return await context.output.json(describe(usage));
     const exact = options.bytes === true;
     const rows = STORE_KINDS.flatMap((kind) => {

@@ -19,7 +19,7 @@ export async function du(context: Context, names: readonly string[], options: Du
     const images = names.length === 0 ? undefined : await Promise.all(names.map((name) => findImage(repo, name)));
     const layers = options.layers === true || options.json === true || images !== undefined;
     // There is nothing else to do here meanwhile: no thread of its own.
-    const usage = await withDelayedProgress((progress) => imageUsage(repo, { images, layers, threads: 0, progress }));
+    const usage = await withDelayedProgress((running) => imageUsage(repo, { images, layers, threads: 0, ...running }));
     if (options.json) return await context.output.json(describe(usage));
     if (usage.images.length === 0) return await context.output.line('Nothing is named in the repository');
     await context.output.lines(lines(usage, layers, options.bytes === true));

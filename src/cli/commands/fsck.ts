@@ -2,6 +2,7 @@ import { fsckReport, fsckResultToWire, isFsckOk } from '../../composefs/index.js
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 
 export interface FsckOptions {
   readonly json?: boolean;
@@ -10,7 +11,9 @@ export interface FsckOptions {
 
 export async function fsck(context: Context, options: FsckOptions): Promise<void> {
   await withRepository(context, async (repo) => {
-    const result = await repo.fsck({ metadataOnly: options.metadataOnly });
+    const result = await withDelayedProgress((running) =>
+      repo.fsck({ metadataOnly: options.metadataOnly, ...running }),
+    );
     if (options.json) return await context.output.json(fsckResultToWire(result));
     await context.output.lines(fsckReport(result));
     if (!isFsckOk(result)) throw new ComposefsError('FSCK_FAILED', 'repository integrity check failed');

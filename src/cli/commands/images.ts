@@ -3,6 +3,7 @@ import { findErofsName } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository, withRepository } from '../context/open-repository.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
+import { standardInput } from './standard-input.js';
 
 export interface ImagesOptions {
   readonly json?: boolean;
@@ -30,7 +31,7 @@ export async function importImage(context: Context, reference: string): Promise<
   await withRepository(context, async (repo) => {
     repo.ensureWritable();
     const chunks: Buffer[] = [];
-    for await (const chunk of process.stdin) chunks.push(chunk);
+    for await (const chunk of standardInput('an image')) chunks.push(chunk);
     const id = await repo.writeImage(Buffer.concat(chunks), reference);
     await repo.sync();
     await context.output.line(formatObjectId(repo.algorithm, id));

@@ -2,7 +2,6 @@ import { type Aspect, summarise } from '../../composefs/index.js';
 import { compareImages, type XattrFiltering } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
-import { withInterrupt } from '../context/interrupt.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { withTroubleStatus } from '../context/trouble.js';
 import { withDelayedProgress } from '../progress/delayed.js';
@@ -23,16 +22,13 @@ export async function ociDiff(context: Context, a: string, b: string, options: O
   await withTroubleStatus(context, async () => {
     const differences = await withReadableRepository(context, async (repo) => {
       const [first, second] = [await findCompared(repo, a), await findCompared(repo, b)];
-      return await withDelayedProgress((progress) =>
-        withInterrupt((signal) =>
-          compareImages(repo, first, second, {
-            ignore: options.ignore,
-            renames: options.noRenames !== true,
-            directoriesAsImages: options.asImage === true ? options.xattrs : undefined,
-            signal,
-            progress,
-          }),
-        ),
+      return await withDelayedProgress((running) =>
+        compareImages(repo, first, second, {
+          ignore: options.ignore,
+          renames: options.noRenames !== true,
+          directoriesAsImages: options.asImage === true ? options.xattrs : undefined,
+          ...running,
+        }),
       );
     });
     const summary = summarise(differences);

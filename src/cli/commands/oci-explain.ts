@@ -12,7 +12,6 @@ import {
 } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { ExitStatus } from '../context/exit-status.js';
-import { withInterrupt } from '../context/interrupt.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import { withTroubleStatus } from '../context/trouble.js';
 import { withDelayedProgress } from '../progress/delayed.js';
@@ -59,9 +58,7 @@ async function explainDigest(
   digest: string,
   { json }: OciExplainOptions,
 ): Promise<boolean> {
-  const match = await withDelayedProgress((progress) =>
-    withInterrupt((signal) => matchDigest(repo, image, digest, { signal, progress })),
-  );
+  const match = await withDelayedProgress((running) => matchDigest(repo, image, digest, running));
   if (json) await context.output.json(describeMatch(match));
   else await context.output.lines(matchLines(match));
   return match.kind !== 'unknown';
@@ -76,8 +73,8 @@ async function explainTree(
 ): Promise<boolean> {
   const first = await findCompared(repo, other);
   const second = { kind: 'image', image } as const;
-  const differences = await withDelayedProgress((progress) =>
-    withInterrupt((signal) => compareImages(repo, first, second, { directoriesAsImages: xattrs, signal, progress })),
+  const differences = await withDelayedProgress((running) =>
+    compareImages(repo, first, second, { directoriesAsImages: xattrs, ...running }),
   );
   const groups = groupDifferences(differences);
   if (json) {

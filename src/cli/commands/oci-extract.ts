@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs';
 import { posix } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { warn } from '../terminal/warning.js';
 import { type ImageFilesOptions, withImageFiles } from './image-files.js';
 
@@ -23,10 +24,11 @@ export async function ociExtract(
     const target = isDirectory(destination)
       ? posix.join(destination, nameFor(await files.realpath(path), path))
       : destination;
-    const result = await files.extract(path, target, {
-      owners: options.noOwners === true ? false : undefined,
-      xattrs: options.noXattrs !== true,
-    });
+    const how = { owners: options.noOwners === true ? false : undefined, xattrs: options.noXattrs !== true };
+    const result = await withDelayedProgress(
+      (running) => files.extract(path, target, { ...how, ...running }),
+      'nothing is left of what was extracted',
+    );
     const { entries, bytes, skippedXattrs, skippedDevices } = result;
     if (options.json) {
       const skipped = { skipped_xattrs: skippedXattrs, skipped_devices: skippedDevices };

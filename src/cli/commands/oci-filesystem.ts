@@ -4,8 +4,8 @@ import { createFilesystem } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import type { OciFileSystemOptions } from '../context/options.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { withoutEnds } from '../terminal/output.js';
-import { warningReporter } from '../terminal/warning.js';
 import { checkReference, findConfigOf } from './oci-reference.js';
 
 /**
@@ -21,8 +21,9 @@ async function imageFilesystem(
 ): Promise<Directory> {
   const { xattrs, layerRules } = options;
   const { digest, configVerity: verity } = await findConfigOf(repo, name, configVerity);
-  const how = { xattrs, layerRules, configVerity: verity, progress: warningReporter };
-  const root = await createFilesystem(repo, digest, how);
+  const root = await withDelayedProgress((running) =>
+    createFilesystem(repo, digest, { xattrs, layerRules, configVerity: verity, ...running }),
+  );
   if (options.bootable === true) transformForBoot(root, repo.objects);
   return root;
 }

@@ -3,6 +3,7 @@ import { ComposefsError } from '../../errors.js';
 import { formatOciFsckError, isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 
 export interface OciFsckOptions {
   readonly json?: boolean;
@@ -10,7 +11,9 @@ export interface OciFsckOptions {
 
 export async function ociFsck(context: Context, image: string | undefined, options: OciFsckOptions): Promise<void> {
   await withRepository(context, async (repo) => {
-    const result = await (image === undefined ? ociFsckAll(repo) : ociFsckImage(repo, image));
+    const result = await withDelayedProgress((running) =>
+      image === undefined ? ociFsckAll(repo, running) : ociFsckImage(repo, image, running),
+    );
     const ok = isOciFsckOk(result);
     const errors = result.errors.map(formatOciFsckError);
     const { imagesChecked, imagesCorrupted, repoResult } = result;

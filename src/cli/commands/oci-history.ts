@@ -2,8 +2,8 @@ import { formatSize } from '../../bytes/format-size.js';
 import { printable } from '../../bytes/printable.js';
 import { findImage, type HistoryStep, type ImageHistory, imageHistory } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withInterrupt } from '../context/interrupt.js';
 import { withReadableRepository } from '../context/open-repository.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
 import { truncateDisplay } from '../terminal/terminal-text.js';
 
@@ -18,7 +18,7 @@ const COMMAND_WIDTH = 60;
 export async function ociHistory(context: Context, name: string, options: OciHistoryOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
     const image = await findImage(repo, name);
-    const history = await withInterrupt((signal) => imageHistory(repo, image, { signal }));
+    const history = await withDelayedProgress((running) => imageHistory(repo, image, running));
     if (options.json) return await context.output.json(describe(history));
     const rows = history.steps.map((step) => row(step, options.noTrunc === true)).reverse();
     await context.output.lines([

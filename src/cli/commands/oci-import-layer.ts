@@ -4,6 +4,8 @@ import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { type LayerLimitOptions, layerLimits } from '../context/options.js';
 import { parseArgumentValue } from '../context/usage-error.js';
+import { withDelayedProgress } from '../progress/delayed.js';
+import { counted, standardInput } from './standard-input.js';
 
 export async function ociImportLayer(
   context: Context,
@@ -13,7 +15,13 @@ export async function ociImportLayer(
 ): Promise<void> {
   const diffId = parseArgumentValue('<DIGEST>', digest, parseOciDigest);
   await withRepository(context, async (repo) => {
-    const { verity } = await importLayer(repo, diffId, name, process.stdin, { layerLimits: layerLimits(options) });
+    const limits = layerLimits(options);
+    const { verity } = await withDelayedProgress(({ progress, signal }) =>
+      importLayer(repo, diffId, name, counted(standardInput('a tar file'), diffId, progress), {
+        layerLimits: limits,
+        signal,
+      }),
+    );
     await context.output.line(formatObjectId(repo.algorithm, verity));
   });
 }

@@ -4,10 +4,9 @@ import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
 import { fileSize, type ObjectSource, type Repository, readFile } from '../../composefs/index.js';
 import { findImageOfConfig, type LayerRules, type OciImage, type PreparedBoot, prepareBoot } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withInterrupt } from '../context/interrupt.js';
 import { withRepository } from '../context/open-repository.js';
 import type { GlobalOptions } from '../context/options.js';
-import { warningReporter } from '../terminal/warning.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { checkReference, findConfigOf } from './oci-reference.js';
 
 export interface OciPrepareBootOptions {
@@ -32,15 +31,14 @@ export async function ociPrepareBoot(
   await withRepository(context, async (repo) => {
     const { bootdir: bootPartition, dryRun = false, prune = false, json = false, ...rest } = options;
     const { image, isTrusted } = await openImage(repo, name, configVerity);
-    const prepared = await withInterrupt((signal) =>
+    const prepared = await withDelayedProgress((running) =>
       prepareBoot(repo, image, {
         ...rest,
         bootPartition,
         stateRoot: stateRoot(context.globals),
         dryRun,
         verifyLayers: !isTrusted,
-        signal,
-        progress: warningReporter,
+        ...running,
       }),
     );
     const pruned = prune ? removeUnneededBootEntries(repo, bootPartition, { dryRun }) : [];

@@ -2,6 +2,7 @@ import { type ContentDestination, type Directory, readDirectory } from '../../co
 import { withContextAsync } from '../../errors.js';
 import { transformForOci } from '../../index.js';
 import type { FileSystemOptions } from '../context/options.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 
 /** The tree of a directory as the FS options (spec 70 C1) want it. */
 export async function readTree(
@@ -9,7 +10,9 @@ export async function readTree(
   options: FileSystemOptions,
   destination: ContentDestination,
 ): Promise<Directory> {
-  const root = await withContextAsync(`Reading container root ${path}`, () => readDirectory(path, { destination }));
+  const root = await withContextAsync(`Reading container root ${path}`, () =>
+    withDelayedProgress((running) => readDirectory(path, { destination, ...running })),
+  );
   if (options.noPropagateUsrToRoot !== true) transformForOci(root, { xattrs: options.xattrs });
   if (options.bootable === true) await makeBootable(root, path, destination);
   return root;

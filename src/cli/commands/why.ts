@@ -2,6 +2,7 @@ import { findReasons, objectPathname, type Reason, type ReasonStep } from '../..
 import { findKept, type KeptThing, tagOfRef } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 
 export interface WhyOptions {
   readonly json?: boolean;
@@ -11,7 +12,7 @@ export interface WhyOptions {
 export async function why(context: Context, text: string, options: WhyOptions): Promise<void> {
   await withReadableRepository(context, async (repo) => {
     const thing = await findKept(repo, text);
-    const reasons = await findReasons(repo, thing.id, { threads: 0 });
+    const reasons = await withDelayedProgress((running) => findReasons(repo, thing.id, { threads: 0, ...running }));
     if (options.json) return await context.output.json(describe(thing, reasons));
     await context.output.lines(lines(thing, reasons));
   });

@@ -1,4 +1,5 @@
 import type { ProgressEvent, ProgressReporter } from '../../progress.js';
+import { withInterrupt } from '../context/interrupt.js';
 import { type Clock, monotonicClock, type ProgressDisplay, type ProgressStream } from './display.js';
 import { createProgressDisplay } from './select.js';
 
@@ -42,11 +43,25 @@ export class DelayedProgress implements ProgressDisplay {
   }
 }
 
-/** Runs a command that mostly takes no second, with progress on standard error if it does. */
-export async function withDelayedProgress<T>(action: (progress: ProgressReporter) => Promise<T>): Promise<T> {
+/** What work that may take long is given, as the library takes it. */
+export interface Running {
+  readonly progress: ProgressReporter;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a command that mostly takes no second, with progress on standard error if it does, and lets the user stop it.
+ *
+ * @param consequence what stopping means for the work, for the message.
+ */
+export async function withDelayedProgress<T>(
+  action: (running: Running) => Promise<T>,
+  consequence?: string,
+): Promise<T> {
   const progress = new DelayedProgress(process.stderr);
   try {
-    return await action(progress);
+    return await withInterrupt((signal) => action({ progress, signal }), consequence);
   } finally {
     progress.finish();
   }

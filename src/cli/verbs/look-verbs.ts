@@ -11,6 +11,7 @@ Examples:
   cfsctl oci find --path '*.so.1'                 Files of that name, in all tagged images
   cfsctl oci find app --path '/usr/lib/**/*.py'   By the whole path
   cfsctl oci find --digest 3fa2c17d               The content that has this name in objects/
+  cfsctl oci find app --layers --path /etc/passwd The layers that have it, also where a higher one hides it
 
 Exit status: 1 if there is no such file.`;
 
@@ -55,12 +56,14 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     );
 
   oci
-    .verb('find', 'Show which images have a file, and where')
+    .verb('find', 'Show which images, or which layers of them, have a file, and where')
     .argument('[IMAGE...]', 'Where to look; by default in all tagged images')
     .addOption(
       value('--path <GLOB>', 'By name, or with a slash by whole path: *, ?, [a-z], {a,b}, ** for any directories'),
     )
     .addOption(value('--digest <ID>', 'By the name of the object that is the content: 8 or more hex digits'))
+    .addOption(flag('--layers', 'Show which layers have it, and in which images those are'))
+    .addOption(layerOption().conflicts(['layers']))
     .addOption(flag('--json', 'Print JSON'))
     .addHelpText('after', FIND_EXAMPLES)
     .action(async (images: readonly string[], options: OciFindOptions) =>

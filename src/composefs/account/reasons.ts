@@ -39,7 +39,7 @@ export async function findReasons(
   id: ObjectId,
   options: GraphOptions = {},
 ): Promise<Reason[]> {
-  return reasonsFor(await ReferenceGraph.read(repository, options), id);
+  return reasonsFor(await ReferenceGraph.read(repository, { ...options, only: id }), id);
 }
 
 /** {@link findReasons} in a graph that is read already. */

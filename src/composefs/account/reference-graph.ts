@@ -1,3 +1,4 @@
+import { nullReporter, type ProgressReporter } from '../../progress.js';
 import { runInTurns, Turns } from '../../threads/turns.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { isSplitStream, readStreamLinks } from '../repository/gc/gc-live.js';
@@ -11,6 +12,10 @@ export interface GraphOptions {
   readonly signal?: AbortSignal | undefined;
   /** 0: the objects of named images are found by this thread, which is blocked meanwhile. Default 1. */
   readonly threads?: number | undefined;
+  /** Told how many streams have been read. */
+  readonly progress?: ProgressReporter | undefined;
+  /** Of the objects of streams and images only this one is wanted: a fraction of the work. */
+  readonly only?: ObjectId | undefined;
 }
 
 /** A reference, what it names, and the object that this is. */
@@ -53,10 +58,12 @@ export class ReferenceGraph {
   readonly #numbers = new Map<ObjectId, number>();
   readonly #streams = new Map<number, GraphStream>();
   readonly #images = new Map<number, Uint32Array>();
+  readonly #only: ObjectId | undefined;
 
-  private constructor(roots: readonly GraphRoot[], entries: ReferenceGraph['entries']) {
+  private constructor(roots: readonly GraphRoot[], entries: ReferenceGraph['entries'], only: ObjectId | undefined) {
     this.roots = roots;
     this.entries = entries;
+    this.#only = only;
   }
 
   /**
@@ -77,8 +84,8 @@ export class ReferenceGraph {
       }),
     );
     const entries = { images: collected.images.entries, streams: collected.streams.entries };
-    const graph = new ReferenceGraph(roots, entries);
-    await graph.#readStreams(repository, turns);
+    const graph = new ReferenceGraph(roots, entries, options.only);
+    await graph.#readStreams(repository, turns, options.progress);
     await graph.#readImages(repository, options);
     return graph;
   }
@@ -126,7 +133,11 @@ export class ReferenceGraph {
     return [...groups.values()];
   }
 
-  async #readStreams(repository: RepositoryHost, turns: Turns): Promise<void> {
+  async #readStreams(
+    repository: RepositoryHost,
+    turns: Turns,
+    progress: ProgressReporter = nullReporter,
+  ): Promise<void> {
     const names = new Map<ObjectId, string>();
     for (const [name, id] of this.entries.streams) names.set(id, name);
     const pending: ObjectId[] = [];
@@ -138,8 +149,14 @@ export class ReferenceGraph {
       if (names.has(id) || isSplitStream(repository, id)) pending.push(id);
     };
     for (const { category, id } of this.roots) if (category === 'streams') reach(id);
+    let fetched = 0;
+    progress.report({ type: 'started', id: 'streams', unit: 'items', total: pending.length });
     for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-      if (turns.isOver()) await turns.next();
+      if (turns.isOver()) {
+        progress.report({ type: 'progress', id: 'streams', fetched, total: fetched + pending.length });
+        await turns.next();
+      }
+      fetched += 1;
       if (!repository.objects.has(id)) continue;
       const { contentType, objects, named } = readStreamLinks(repository, names.get(id) ?? id, id);
       this.#streams.set(this.#number(id), {
@@ -150,6 +167,7 @@ export class ReferenceGraph {
       });
       for (const target of named.values()) reach(target);
     }
+    progress.report({ type: 'done', id: 'streams', transferred: fetched });
   }
 
   async #readImages(repository: RepositoryHost, options: GraphOptions): Promise<void> {
@@ -162,6 +180,7 @@ export class ReferenceGraph {
   }
 
   #numbered(ids: readonly ObjectId[]): Uint32Array {
+    if (this.#only !== undefined) return ids.includes(this.#only) ? Uint32Array.of(this.#number(this.#only)) : NONE;
     const numbers = new Uint32Array(ids.length);
     for (const [index, id] of ids.entries()) numbers[index] = this.#number(id);
     return numbers;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ContextError } from '../../errors.js';
+import { nullReporter, type ProgressReporter } from '../../progress.js';
 import { unpackError } from '../../threads/error-transfer.js';
 import { type JobOptions, runJobs } from '../../threads/jobs.js';
 import type { ObjectId } from '../fsverity/object-id.js';
@@ -33,6 +34,8 @@ export interface ReadDirectoryOptions {
   /** Threads that read contents: 0 = the calling one. Default: one for each processor, none for a small directory. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told how many large files have been read, of which there may be more than are known. */
+  readonly progress?: ProgressReporter | undefined;
 }
 
 /** What goes wrong with a store that is not a repository. */
@@ -54,7 +57,7 @@ const SMALL_BYTES = 64 * 1024 * 1024;
  * @throws FlatStoreError if such a store cannot be opened or synced.
  */
 export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
-  const { threads, signal } = options;
+  const { threads, signal, progress = nullReporter } = options;
   const destination = storeDestination(options.destination);
   signal?.throwIfAborted();
   const algorithm = destination.kind === 'repository' ? destination.store.algorithm : destination.algorithm;
@@ -66,8 +69,16 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
       // In any case: that it cannot be opened is no failure of a file.
       const opened = store.open();
       const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
+      const id = 'files';
+      let fetched = 0;
+      const onDone = ({ ids }: ContentResult): void => {
+        fetched += ids.length;
+        progress.report({ type: 'progress', id, fetched, total: files.pending.length });
+      };
+      progress.report({ type: 'started', id, total: files.pending.length, unit: 'items' });
       const results =
-        count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, { signal });
+        count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, { signal, onDone });
+      progress.report({ type: 'done', id, transferred: files.pending.length });
       resolveAll(files, results, destination);
     }
     store.finish();

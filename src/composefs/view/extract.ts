@@ -21,6 +21,7 @@ import { S_IFMT } from '../../linux/constants.js';
 import { makeNode, procPath, renameNoReplace } from '../../linux/link.js';
 import { setModificationTime } from '../../linux/utimens.js';
 import { setXattr } from '../../linux/xattr.js';
+import type { ProgressReporter } from '../../progress.js';
 import { depthExceeded } from '../erofs/reader/errors.js';
 import { MAX_TREE_DEPTH } from '../tree/limits.js';
 import { type ImageEntry, isDirectory, isFile, isSparse, isSymlink } from './image-entry.js';
@@ -33,6 +34,8 @@ export interface ExtractOptions {
   /** Whether they get the xattrs. Those that the user may not set are left out, and counted. Default true. */
   readonly xattrs?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes of content have been written. */
+  readonly progress?: ProgressReporter | undefined;
 }
 
 /** What was written, and what this user could not write. */
@@ -69,10 +72,12 @@ export async function extract(
 ): Promise<ExtractResult> {
   const target = destination.replace(/(?<=.)\/+$/, '');
   const temporary = `${target}${randomName('.tmp-')}`;
-  const extraction = new Extraction(reader, readContent, temporary, options);
+  const extraction = new Extraction(reader, readContent, temporary, { ...options, target });
   try {
+    options.progress?.report({ type: 'started', id: target, unit: 'bytes' });
     await extraction.write(found);
     renameNoReplace(temporary, target);
+    options.progress?.report({ type: 'done', id: target, transferred: extraction.result.bytes });
   } catch (error) {
     removeAll(temporary);
     if (!isErrno(error, 'EEXIST')) throw error;
@@ -95,17 +100,25 @@ class Extraction {
   readonly #owners: boolean;
   readonly #xattrs: boolean;
   readonly #signal: AbortSignal | undefined;
+  readonly #report: (bytes: number) => void;
   /** Where the first name of an inode with several is. */
   readonly #firstNames = new Map<number, Buffer>();
   readonly #levels: Level[] = [];
 
-  constructor(reader: ImageReader, readContent: ReadContent, top: string, options: ExtractOptions) {
+  constructor(
+    reader: ImageReader,
+    readContent: ReadContent,
+    top: string,
+    options: ExtractOptions & { readonly target: string },
+  ) {
     this.#reader = reader;
     this.#readContent = readContent;
     this.#top = top;
     this.#owners = options.owners ?? process.geteuid?.() === 0;
     this.#xattrs = options.xattrs ?? true;
     this.#signal = options.signal;
+    const id = options.target;
+    this.#report = (fetched) => options.progress?.report({ type: 'progress', id, fetched });
   }
 
   async write(found: Found): Promise<void> {
@@ -133,7 +146,10 @@ class Extraction {
   async #add(path: Buffer, found: Found, above: number): Promise<void> {
     this.#signal?.throwIfAborted();
     this.result.entries += 1;
-    if (this.result.entries % ENTRIES_A_TURN === 0) await nextTurn();
+    if (this.result.entries % ENTRIES_A_TURN === 0) {
+      this.#report(this.result.bytes);
+      await nextTurn();
+    }
     const { entry } = found;
     const place = found.path.slice(above).map((name) => `/${name}`);
     await withContextAsync(`Extracting ${quoteBytes(`/${found.path.join('/')}` as ByteString)}`, async () => {
@@ -193,6 +209,7 @@ class Extraction {
         this.#signal?.throwIfAborted();
         writeFully(fd, chunk);
         this.result.bytes += chunk.length;
+        this.#report(this.result.bytes);
       }
     } finally {
       closeSync(fd);

@@ -4,6 +4,8 @@ import { Directory, fileSize, Leaf } from '../../composefs/tree/inode.js';
 import { UNINITIALIZED_STAT } from '../../composefs/tree/stat.js';
 import { directories } from '../../composefs/tree/walk.js';
 import { withContext } from '../../errors.js';
+import { nullReporter } from '../../progress.js';
+import type { LongCallOptions } from '../../threads/jobs.js';
 import { runInTurns, Turns } from '../../threads/turns.js';
 import { LayerApplier } from '../layer/apply-layer.js';
 import { configLayers } from '../layer/filesystem.js';
@@ -59,29 +61,34 @@ export interface ImageHistory {
 export async function imageHistory(
   repo: ReadableRepository,
   image: OciImage,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  { signal, progress = nullReporter }: Pick<LongCallOptions, 'signal' | 'progress'> = {},
 ): Promise<ImageHistory> {
   const { config } = image;
   if (config === undefined) {
     throw notAContainerImage(image.manifestDigest, image.manifest, 'which has no history');
   }
   return await repo.hold(async () => {
-    const turns = new Turns(options.signal);
+    const turns = new Turns(signal);
     const layers = configLayers(image.layerDiffIds(), image.layerRefs);
     const blobs = image.layerDescriptors();
     const stack = new LayerStack();
     const measured: HistoryLayer[] = [];
     for (const [index, { diffId, verity }] of layers.entries()) {
       const compressedSize = blobs.length === layers.length ? blobs[index]?.size : undefined;
-      const reader = await runInTurns(openLayerSteps(repo.objects, verity), options.signal);
+      const reader = await runInTurns(openLayerSteps(repo.objects, verity), signal);
       try {
         stack.start(diffId);
         let entries = 0;
+        progress.report({ type: 'started', id: diffId, unit: 'items' });
         for (const entry of readTarEntries(reader)) {
-          if (turns.isOver()) await turns.next();
+          if (turns.isOver()) {
+            progress.report({ type: 'progress', id: diffId, fetched: entries });
+            await turns.next();
+          }
           withContext(`Layer ${diffId}`, () => stack.applier.apply(entry));
           entries += 1;
         }
+        progress.report({ type: 'done', id: diffId, transferred: entries });
         measured.push({ diffId, size: reader.totalSize, compressedSize, entries, hides: await stack.finish(turns) });
       } finally {
         reader.close();

@@ -35,7 +35,7 @@ export interface LayerRef {
 export interface FilesystemOptions extends OciTransformOptions {
   /** Default `oci`. */
   readonly layerRules?: LayerRules | undefined;
-  /** Gets a message of level `warning` for each kind of difference to the tree of the reference. */
+  /** Told how many layers are done; gets a message of level `warning` for each kind of difference to the tree of the reference. */
   readonly progress?: ProgressReporter | undefined;
 }
 
@@ -76,9 +76,16 @@ export async function createFilesystem(
 ): Promise<Directory> {
   const { config, layerRefs } = await openImageConfig(repo, configDigest, configVerity);
   const layers = configLayers(config.rootfs.diff_ids, layerRefs);
-  return await repo.use(() =>
-    runInTurns(filesystemSteps(repo.objects, layers, configVerity !== undefined, options), signal),
+  const { progress = nullReporter } = options;
+  let fetched = 0;
+  const onLayer = (): void =>
+    progress.report({ type: 'progress', id: 'layers', fetched: ++fetched, total: layers.length });
+  progress.report({ type: 'started', id: 'layers', total: layers.length, unit: 'items' });
+  const root = await repo.use(() =>
+    runInTurns(filesystemSteps(repo.objects, layers, configVerity !== undefined, { ...options, onLayer }), signal),
   );
+  progress.report({ type: 'done', id: 'layers', transferred: layers.length });
+  return root;
 }
 
 async function openImageConfig(
@@ -105,12 +112,17 @@ export function buildFilesystem(
   return runSteps(filesystemSteps(objects, layers, trusted, options));
 }
 
+interface StepsOptions extends FilesystemOptions {
+  /** Called after each layer. */
+  readonly onLayer?: (() => void) | undefined;
+}
+
 /** {@link createFilesystem} from its parts. `trusted` layers are not hashed. */
 export function* filesystemSteps(
   objects: ObjectStore,
   layers: readonly LayerRef[],
   trusted: boolean,
-  options: FilesystemOptions,
+  options: StepsOptions,
 ): Steps<Directory> {
   const root = yield* layerTreeSteps(objects, layers, trusted, options);
   const strict = options.layerRules === 'reference';
@@ -136,19 +148,19 @@ function* layerTreeSteps(
   objects: ObjectStore,
   layers: readonly LayerRef[],
   trusted: boolean,
-  { layerRules, progress = nullReporter }: Pick<FilesystemOptions, 'layerRules' | 'progress'>,
+  { layerRules, progress = nullReporter, onLayer }: Pick<StepsOptions, 'layerRules' | 'progress' | 'onLayer'>,
 ): Steps<Directory> {
   const root = new Directory(UNINITIALIZED_STAT);
   if (layerRules === 'reference') {
     try {
-      yield* applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root), 'reference');
+      yield* applyLayers(objects, layers, trusted, new ReferenceLayerApplier(root), 'reference', onLayer);
     } catch (error) {
       throw refusedByReference(error);
     }
     return root;
   }
   const differences = new LayerDifferences();
-  yield* applyLayers(objects, layers, trusted, new LayerApplier(root, differences), 'standard');
+  yield* applyLayers(objects, layers, trusted, new LayerApplier(root, differences), 'standard', onLayer);
   differences.report(progress);
   return root;
 }
@@ -159,6 +171,7 @@ function* applyLayers(
   trusted: boolean,
   applier: Applier,
   rules: TarRules,
+  onLayer: (() => void) | undefined,
 ): Steps<void> {
   for (const layer of layers) {
     if (!trusted) yield* verificationSteps(objects, layer.verity, layer.diffId);
@@ -170,6 +183,7 @@ function* applyLayers(
     } finally {
       reader.close();
     }
+    onLayer?.();
   }
 }
 

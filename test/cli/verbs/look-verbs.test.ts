@@ -138,6 +138,63 @@ test('oci extract writes to a new name, or into a directory', () => {
   assert.equal(existsSync(join(folder, 'no')), false);
 });
 
+test('oci find --layers shows which layers have a file, and in which images those are', () => {
+  const base = tarArchive([tarDirectory('etc/'), tarFile('etc/passwd', 'root\n'), tarFile('etc/big', BIG)]);
+  const upper = tarArchive([
+    tarFile('etc/passwd', 'root\nann\n'),
+    tarFile('etc/.wh.big', ''),
+    tarFile('etc/first', BIG),
+    tarHardlink('etc/second', 'etc/first'),
+  ]);
+  const [one, two] = [buildImage([base]), buildImage([base, upper])];
+  const layout = fixtures.path('layers');
+  new LayoutBuilder().addImage(one, { tag: 'one' }).addImage(two, { tag: 'two' }).write(layout);
+  const store = fixtures.repo();
+  for (const tag of ['one', 'two']) store.ok('oci', 'pull', `oci:${layout}:${tag}`, tag);
+  const [low, high] = two.diffIds.map((diffId) => diffId.slice(7, 19));
+  assert.equal(
+    store.ok('oci', 'find', '--layers', '--path', '/etc/passwd'),
+    `${low}  /etc/passwd  (one #1, two #1)\n${high}  /etc/passwd  (two #2)`,
+  );
+  assert.equal(
+    store.ok('oci', 'find', '--layers', '--digest', BIG_ID.slice(0, 12)),
+    `${low}  /etc/big  (one #1, two #1)\n${high}  /etc/first  (two #2)\n${high}  /etc/second  (two #2)`,
+  );
+  assert.equal(store.ok('oci', 'find', 'two', '--layer', '2', '--path', '.wh.*'), `${high}  /etc/.wh.big  (two #2)`);
+  assert.equal(store.ok('oci', 'find', '--layer', `${high}`, '--path', 'first'), `${high}  /etc/first  (two #2)`);
+  assert.deepEqual(store.json('oci', 'find', 'two', '--layer', '1', '--json', '--path', 'big'), [
+    { layer: two.diffIds[0], images: [{ image: 'two', layer: 1 }], path: '/etc/big', size: 5000, object: BIG_ID },
+  ]);
+  const missing = store.run('oci', 'find', 'one', '--layer', '2', '--path', 'x');
+  assert.deepEqual(
+    [missing.status, missing.stderr.split('\n')[0]],
+    [1, 'Error: The image has 1 layer, and none that is 2'],
+  );
+  assert.equal(store.run('oci', 'find', '--layers', '--path', 'none').status, 1);
+  assert.equal(store.run('oci', 'find', '--layers', '--layer', '1', '--path', 'none').status, 2);
+});
+
+test('oci find passes over no image that has what a glob or digits want', () => {
+  const globs = [
+    '[b]ig.so',
+    'b?g.so',
+    '{big,small}.so',
+    '*',
+    'big.so',
+    '!(x)',
+    '/usr/lib/big.so',
+    '**/lib/big*',
+    '+(b)ig.so',
+  ];
+  for (const glob of globs) {
+    assert.ok(repository.ok('oci', 'find', '--path', glob).split('\n').includes('app  /usr/lib/big.so'), glob);
+  }
+  for (const length of [8, 9, 10, 63, 127, 128]) {
+    assert.equal(repository.ok('oci', 'find', '--digest', BIG_ID.slice(0, length)), 'app  /usr/lib/big.so');
+  }
+  assert.equal(repository.run('oci', 'find', '--digest', `${BIG_ID}0`).status, 1);
+});
+
 test('oci find shows which images have a file', () => {
   assert.equal(repository.ok('oci', 'find', '--path', '*.so'), 'app  /usr/lib/big.so');
   assert.equal(repository.ok('oci', 'find', '--path', 'usr/**/os-*'), 'app  /usr/lib/os-release');

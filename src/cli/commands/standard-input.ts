@@ -1,0 +1,24 @@
+import type { ProgressReporter } from '../../progress.js';
+import { printToStderr } from '../terminal/warning.js';
+
+/** What a verb reads from standard input. A person at a terminal, who would see nothing happen, is told what it waits for. */
+export function standardInput(what: string): AsyncIterable<Buffer> {
+  if (process.stdin.isTTY) printToStderr(`Reading ${what} from the terminal; Ctrl-D ends it`);
+  return process.stdin;
+}
+
+/** Reports how much of it has been read. */
+export async function* counted(
+  chunks: AsyncIterable<Buffer>,
+  id: string,
+  progress: ProgressReporter,
+): AsyncGenerator<Buffer> {
+  let fetched = 0;
+  progress.report({ type: 'started', id, unit: 'bytes' });
+  for await (const chunk of chunks) {
+    fetched += chunk.length;
+    progress.report({ type: 'progress', id, fetched });
+    yield chunk;
+  }
+  progress.report({ type: 'done', id, transferred: fetched });
+}
