@@ -105,8 +105,9 @@ async function storeContent(
   if (!isContainer && !isTarLayer(mediaType)) return await storeBlob(objects, blob, signal);
   if (isContainer) requireTarMediaType(mediaType);
   // What is its own uncompressed form is not compressed, whatever it looks like.
-  const tar = isContainer && key === descriptor.digest ? blob : decompressByContent(blob);
-  const options = { signal, queue, limits: tarLimits(limits, descriptor.size) };
+  const isPlain = isContainer && key === descriptor.digest;
+  const tar = isPlain ? blob : decompressByContent(blob);
+  const options = { signal, queue, limits: tarLimits(limits, descriptor.size), isVerified: isPlain };
   return await storeTar(objects, isContainer ? key : undefined, tar, options);
 }
 
