@@ -315,9 +315,7 @@ export class ObjectStore {
 
   #lstat(directories: OpenDirectories, id: ObjectId): Stats | undefined {
     try {
-      return directories.within(directoryOf(id), (self) =>
-        lstatSync(`${self}/${id.slice(2)}`, { throwIfNoEntry: false }),
-      );
+      return directories.lstat(OBJECTS, id.slice(0, 2), id.slice(2));
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
       throw error;
@@ -352,6 +350,7 @@ export class ObjectStore {
 
   /** @internal Enables verity on a complete staged file and requires that the kernel measures `id`. */
   seal(file: StagedFile, id: ObjectId): void {
+    if (this.verity.unavailable) return;
     const enabled = withContext('Enabling verity on tmpfile', () => this.enableVerity(file));
     if (enabled) withContext('Double-checking verity digest of tmpfile', () => this.verity.check(file.fd, id));
   }
@@ -447,7 +446,7 @@ export class ObjectStore {
 
   /** @internal Runs `action` with a path by which `objects/` is reached for the length of the call. */
   within<T>(action: (directory: string) => T): T {
-    return this.root.within(OBJECTS, action);
+    return (this.#directories ?? this.root).within(OBJECTS, action);
   }
 
   /** @internal Makes `objects/` unless it is there. */

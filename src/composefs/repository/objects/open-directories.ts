@@ -1,7 +1,9 @@
-import { closeSync } from 'node:fs';
+import { closeSync, lstatSync, type Stats } from 'node:fs';
 import { isErrno } from '../../../fs/files.js';
 import type { RepositoryRoot } from '../directory/root.js';
 import { descriptorLimit } from './unnamed-objects.js';
+
+const IF_THERE = { throwIfNoEntry: false } as const;
 
 /** Directories are kept open as long as no more than this part of the process's descriptors is in use. */
 const SHARE_OF_DESCRIPTORS = 1 / 2;
@@ -38,6 +40,22 @@ export class OpenDirectories {
     }
     closeSync(fd);
     return this.#root.within(directory, action);
+  }
+
+  /**
+   * What is at `directory/name` of a directory; undefined if there is no such thing. Most objects of a pull are new, and in
+   * a new repository their directories are missing as well: an exception takes longer than to write a small file.
+   *
+   * @throws ENOENT if `parent` is missing; UnsafePathError
+   */
+  lstat(parent: string, directory: string, name: string): Stats | undefined {
+    const path = `${parent}/${directory}`;
+    if (!this.#fds.has(path)) {
+      // Who follows a link here and finds nothing knows enough. What is found is looked at again on the safe way.
+      const look = (self: string): boolean => lstatSync(`${self}/${directory}/${name}`, IF_THERE) === undefined;
+      if (this.within(parent, look)) return undefined;
+    }
+    return this.within(path, (self) => lstatSync(`${self}/${name}`, IF_THERE));
   }
 
   #forget(directory: string, fd: number): void {

@@ -49,3 +49,25 @@ test('a directory that is a link is refused', (context) => {
   directories.close();
   root.close();
 });
+
+test('what is not there is not there, and what is found through a link is refused', (context) => {
+  const path = tempDir(context);
+  const root = RepositoryRoot.open(path);
+  const directories = new OpenDirectories(root);
+  assert.throws(() => directories.lstat('objects', 'aa', 'file'), { code: 'ENOENT' });
+  mkdirSync(join(path, 'objects'));
+  assert.equal(directories.lstat('objects', 'aa', 'file'), undefined);
+  const elsewhere = tempDir(context);
+  writeFileSync(join(elsewhere, 'file'), '12345');
+  symlinkSync(elsewhere, join(path, 'objects', 'bb'));
+  assert.equal(directories.lstat('objects', 'bb', 'other'), undefined);
+  assert.throws(() => directories.lstat('objects', 'bb', 'file'), { code: 'UNSAFE_PATH' });
+  mkdirSync(join(path, 'objects', 'aa'));
+  assert.equal(directories.lstat('objects', 'aa', 'file'), undefined);
+  writeFileSync(join(path, 'objects', 'aa', 'file'), '1234567');
+  assert.equal(directories.lstat('objects', 'aa', 'file')?.size, 7);
+  assert.equal(directories.lstat('objects', 'aa', 'file')?.size, 7);
+  assert.equal(directories.lstat('objects', 'aa', 'other'), undefined);
+  directories.close();
+  root.close();
+});
