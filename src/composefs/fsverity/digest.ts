@@ -7,14 +7,16 @@ import type { ObjectId } from './object-id.js';
 const READ_SIZE = 256 * 1024;
 
 /** Used from the first to the last line of a function only: small files are many, their buffers cost more than they. */
-const hashers: Readonly<Record<HashAlgorithm, FsVerityHasher>> = {
-  sha256: new FsVerityHasher('sha256'),
-  sha512: new FsVerityHasher('sha512'),
-};
+const hashers = new Map<HashAlgorithm, FsVerityHasher>();
 
 /** The fs-verity digest of some bytes (spec 10 §2). */
 export function computeVerity(algorithm: HashAlgorithm, data: Uint8Array): ObjectId {
-  return hashers[algorithm].reset().update(data).digest();
+  let hasher = hashers.get(algorithm);
+  if (hasher === undefined) {
+    hasher = new FsVerityHasher(algorithm);
+    hashers.set(algorithm, hasher);
+  }
+  return hasher.reset().update(data).digest();
 }
 
 /**

@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto';
 import { ComposefsError } from '../../errors.js';
 import { digestSize, type HashAlgorithm, kernelId, LG_BLOCKSIZE, VERITY_BLOCK_SIZE } from './algorithm.js';
+import { type BlockHash, blockHash, type Place } from './block-hash.js';
 import { type ObjectId, trustedObjectId } from './object-id.js';
 
 /**
@@ -12,32 +12,45 @@ import { type ObjectId, trustedObjectId } from './object-id.js';
 export class FsVerityHasher {
   static readonly VERITY_BLOCK_SIZE: number = VERITY_BLOCK_SIZE;
 
-  readonly #algorithm: HashAlgorithm;
   readonly #digestSize: number;
+  readonly #blockHash: BlockHash;
   /** The end of the data so far that does not fill a block. */
-  readonly #partial = new Uint8Array(VERITY_BLOCK_SIZE);
+  readonly #partial: Memory;
   /** Hashes that do not fill a block yet: of the data at 0, of the blocks of level n − 1 at n. */
   readonly #levels: TreeLevel[];
   /** `struct fsverity_descriptor`: version @0, hash_algorithm @1, log_blocksize @2, data_size @8, root_hash @16. */
-  readonly #descriptor = Buffer.alloc(256);
+  readonly #descriptor: Memory;
+  /** The hash of the descriptor. */
+  readonly #result: Memory;
+  /** What is being hashed, so that it is there as long as its address is in use. */
+  // biome-ignore lint/correctness/noUnusedPrivateClassMembers: it is there to keep the memory.
+  #source: Uint8Array | undefined;
   #size = 0;
   #digest: ObjectId | undefined;
 
   constructor(algorithm: HashAlgorithm) {
-    this.#algorithm = algorithm;
     this.#digestSize = digestSize(algorithm);
-    this.#levels = [new TreeLevel()];
-    this.#descriptor.set([1, kernelId(algorithm), LG_BLOCKSIZE]);
+    this.#blockHash = blockHash(algorithm);
+    this.#partial = new Memory(VERITY_BLOCK_SIZE, this.#blockHash);
+    this.#levels = [new TreeLevel(this.#blockHash)];
+    this.#descriptor = new Memory(DESCRIPTOR_SIZE, this.#blockHash);
+    this.#result = new Memory(this.#digestSize, this.#blockHash);
+    this.#descriptor.bytes.set([1, kernelId(algorithm), LG_BLOCKSIZE]);
   }
 
   /** Appends data, any amount of it. */
   update(chunk: Uint8Array): this {
     if (this.#digest !== undefined) throw new ComposefsError('HASHER_ENDED', 'cannot add data after the digest');
     let position = this.#fillPartial(chunk);
-    for (; chunk.length - position >= VERITY_BLOCK_SIZE; position += VERITY_BLOCK_SIZE) {
-      this.#pushHash(hashBlock(this.#algorithm, chunk.subarray(position, position + VERITY_BLOCK_SIZE)));
+    if (chunk.length - position >= VERITY_BLOCK_SIZE) {
+      this.#source = chunk;
+      const place = this.#blockHash.placeOf(chunk);
+      for (; chunk.length - position >= VERITY_BLOCK_SIZE; position += VERITY_BLOCK_SIZE) {
+        this.#pushBlock(place, position);
+      }
+      this.#source = undefined;
     }
-    if (position < chunk.length) this.#partial.set(position === 0 ? chunk : chunk.subarray(position));
+    if (position < chunk.length) this.#partial.bytes.set(position === 0 ? chunk : chunk.subarray(position));
     this.#size += chunk.length;
     return this;
   }
@@ -73,7 +86,7 @@ export class FsVerityHasher {
 
   /** The digest. Further calls return the same; data can no longer be added. */
   digest(): ObjectId {
-    this.#digest ??= this.#hashDescriptor(this.#root());
+    this.#digest ??= this.#hashDescriptor();
     return this.#digest;
   }
 
@@ -91,15 +104,30 @@ export class FsVerityHasher {
     const begun = this.#size % VERITY_BLOCK_SIZE;
     if (begun === 0) return 0;
     const taken = Math.min(VERITY_BLOCK_SIZE - begun, chunk.length);
-    this.#partial.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), begun);
-    if (begun + taken === VERITY_BLOCK_SIZE) this.#pushHash(hashBlock(this.#algorithm, this.#partial));
+    this.#partial.bytes.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), begun);
+    if (begun + taken === VERITY_BLOCK_SIZE) this.#pushBlock(this.#partial.place, 0);
     return taken;
+  }
+
+  /** Adds the hash of a block to the lowest level, or to that of `depth`; blocks that become full go up. */
+  #pushBlock(place: Place, position: number, depth = 0): void {
+    const level = this.#level(depth);
+    this.#blockHash.hash(place, position, VERITY_BLOCK_SIZE, level.place, level.used);
+    this.#added(level, depth);
+  }
+
+  #added(level: TreeLevel, depth: number): void {
+    level.used += this.#digestSize;
+    if (level.used < VERITY_BLOCK_SIZE) return;
+    level.used = 0;
+    this.#pushBlock(level.place, 0, depth + 1);
   }
 
   #pushZeroBlocks(count: number): void {
     if (this.#digest !== undefined) throw new ComposefsError('HASHER_ENDED', 'cannot add data after the digest');
     const arity = VERITY_BLOCK_SIZE / this.#digestSize;
-    const hashes = [hashBlock(this.#algorithm, ZERO_BLOCK)];
+    /** At n the hash of the root block of a tree of n levels. */
+    const hashes = [this.#hashOf(ZERO_BLOCK)];
     for (let rest = count; rest > 0; ) {
       // The largest whole tree that fits here: nothing may be begun below it.
       let depth = 0;
@@ -107,78 +135,94 @@ export class FsVerityHasher {
       while (this.#level(depth).used === 0 && blocks * arity <= rest) {
         blocks *= arity;
         depth++;
-        hashes[depth] ??= hashBlock(this.#algorithm, Buffer.alloc(VERITY_BLOCK_SIZE, hashes[depth - 1], 'latin1'));
+        hashes[depth] ??= this.#hashOf(Buffer.alloc(VERITY_BLOCK_SIZE, hashes[depth - 1]));
       }
-      this.#pushHash(hashes[depth] ?? '', depth);
+      const level = this.#level(depth);
+      level.bytes.set(hashes[depth] ?? [], level.used);
+      this.#added(level, depth);
       rest -= blocks;
     }
   }
 
-  /** Adds a hash to the lowest level; blocks that become full go up. */
-  #pushHash(blockHash: string, lowest = 0): void {
-    let rising = blockHash;
-    for (let depth = lowest; ; depth++) {
-      const level = this.#level(depth);
-      level.block.write(rising, level.used, this.#digestSize, 'latin1');
-      level.used += this.#digestSize;
-      if (level.used < VERITY_BLOCK_SIZE) return;
-      rising = hashBlock(this.#algorithm, level.block);
-      level.used = 0;
-    }
+  #hashOf(block: Buffer): Buffer {
+    const { bytes, place } = this.#result;
+    this.#source = block;
+    this.#blockHash.hash(this.#blockHash.placeOf(block), 0, VERITY_BLOCK_SIZE, place, 0);
+    this.#source = undefined;
+    return Buffer.from(bytes);
   }
 
   #level(depth: number): TreeLevel {
     let level = this.#levels[depth];
     if (level === undefined) {
-      level = new TreeLevel();
+      level = new TreeLevel(this.#blockHash);
       this.#levels[depth] = level;
     }
     return level;
   }
 
-  /** The root hash as latin1. */
-  #root(): string {
-    if (this.#size === 0) return '\0'.repeat(this.#digestSize);
+  /** Writes the root hash into the descriptor. */
+  #writeRoot(): void {
+    const { bytes, place } = this.#descriptor;
+    if (this.#size === 0) {
+      bytes.fill(0, ROOT_HASH);
+      return;
+    }
     const begun = this.#size % VERITY_BLOCK_SIZE;
     if (begun > 0) {
-      this.#partial.fill(0, begun);
-      const last = hashBlock(this.#algorithm, this.#partial);
-      if (this.#size < VERITY_BLOCK_SIZE) return last;
-      this.#pushHash(last);
+      this.#partial.bytes.fill(0, begun);
+      if (this.#size < VERITY_BLOCK_SIZE) {
+        this.#blockHash.hash(this.#partial.place, 0, VERITY_BLOCK_SIZE, place, ROOT_HASH);
+        return;
+      }
+      this.#pushBlock(this.#partial.place, 0);
     }
     for (let depth = 0; ; depth++) {
       const level = this.#level(depth);
       // A level has something above it as soon as one of its blocks was full: one hash at the top is all there is.
       const isTop = depth === this.#levels.length - 1;
-      if (isTop && level.used === this.#digestSize) return level.block.toString('latin1', 0, this.#digestSize);
+      if (isTop && level.used === this.#digestSize) {
+        bytes.set(level.bytes.subarray(0, this.#digestSize), ROOT_HASH);
+        return;
+      }
       if (level.used === 0) continue;
-      level.block.fill(0, level.used);
+      level.bytes.fill(0, level.used);
       level.used = 0;
-      this.#pushHash(hashBlock(this.#algorithm, level.block), depth + 1);
+      this.#pushBlock(level.place, 0, depth + 1);
     }
   }
 
-  /** @param root as latin1. */
-  #hashDescriptor(root: string): ObjectId {
-    this.#descriptor.writeUInt32LE(this.#size % 2 ** 32, 8);
-    this.#descriptor.writeUInt32LE(Math.floor(this.#size / 2 ** 32), 12);
-    this.#descriptor.write(root, 16, this.#digestSize, 'latin1');
-    return trustedObjectId(hash(this.#algorithm, this.#descriptor, 'hex'));
+  #hashDescriptor(): ObjectId {
+    this.#writeRoot();
+    const { bytes, place } = this.#descriptor;
+    bytes.writeUInt32LE(this.#size % 2 ** 32, 8);
+    bytes.writeUInt32LE(Math.floor(this.#size / 2 ** 32), 12);
+    this.#blockHash.hash(place, 0, DESCRIPTOR_SIZE, this.#result.place, 0);
+    return trustedObjectId(this.#result.bytes.toString('hex'));
   }
 }
 
+const DESCRIPTOR_SIZE = 256;
+/** Where the descriptor has it. */
+const ROOT_HASH = 16;
 const ZERO_BLOCK: Buffer = Buffer.alloc(VERITY_BLOCK_SIZE);
 
-class TreeLevel {
-  readonly block: Buffer = Buffer.allocUnsafeSlow(VERITY_BLOCK_SIZE);
-  /** Bytes of the block that hold hashes. */
-  used = 0;
+/** A buffer with its place. The memory of an `ArrayBuffer` is off the heap, where V8 does not move it. */
+class Memory {
+  readonly bytes: Buffer;
+  readonly place: Place;
+
+  constructor(size: number, hash: BlockHash) {
+    this.bytes = Buffer.from(new ArrayBuffer(size));
+    this.place = hash.placeOf(this.bytes);
+  }
 }
 
-/**
- * As a latin1 string: Node makes strings much faster than buffers, and a one-shot hash takes half the time of a `Hash`
- * object around it.
- */
-function hashBlock(algorithm: HashAlgorithm, block: Uint8Array): string {
-  return hash(algorithm, block, 'binary');
+class TreeLevel extends Memory {
+  /** Bytes of the block that hold hashes. */
+  used = 0;
+
+  constructor(hash: BlockHash) {
+    super(VERITY_BLOCK_SIZE, hash);
+  }
 }
