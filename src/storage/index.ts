@@ -9,7 +9,7 @@ export type { ImageRecord, LayerRecord } from './records.js';
 export { loadStorageConf, type StorageConf } from './storage-conf.js';
 export { type StorageEnvironment, storageEnvironment } from './storage-environment.js';
 export { ContainerStore, STORE_DRIVERS, type StoreDriver, type StorePlace } from './store.js';
-export { StoreError } from './store-error.js';
+export { PULL_AGAIN_HINT, StoreError } from './store-error.js';
 export { type StoreChoice, type StoreLocation, storeLocations } from './store-locations.js';
 export { lockStore, type StoreLock } from './store-lock.js';
 export { parseStoreReference, type StoreReference } from './store-reference.js';

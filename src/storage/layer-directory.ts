@@ -9,7 +9,7 @@ import { hasXattr, hasXattrs } from '../linux/xattr.js';
 import type { LayerPath } from './layer-path.js';
 import { isSafeId } from './records.js';
 import type { ContainerStore } from './store.js';
-import { StoreError } from './store-error.js';
+import { PULL_AGAIN_HINT, StoreError } from './store-error.js';
 
 const FILE_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -43,7 +43,7 @@ export class LayerDirectory {
       );
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
-      throw new StoreError('LAYER_NOT_IN_STORE', `layer not found: ${layerId}`, { cause });
+      throw new StoreError('LAYER_NOT_IN_STORE', `layer not found: ${layerId}`, { cause, hint: PULL_AGAIN_HINT });
     }
   }
 

@@ -1,7 +1,7 @@
 import { errorCode, fullMessage } from '../errors.js';
 import { type StorageEnvironment, storageEnvironment } from './storage-environment.js';
 import { ContainerStore, driversOf, STORE_DRIVERS, type StoreDriver } from './store.js';
-import { StoreError } from './store-error.js';
+import { OTHER_OWNER_HINT, StoreError } from './store-error.js';
 import { type StoreChoice, type StoreLocation, storeLocations } from './store-locations.js';
 
 /** Stores that are open, in the order in which they are searched. */
@@ -33,9 +33,12 @@ export function openStores(
   const reasons = opened.failures.map(({ location, error }) => `${location.root}: ${fullMessage(error)}`);
   const codes = new Set(opened.failures.map(({ error }) => errorCode(error)));
   throw new StoreError(combinedCode(codes), `Could not open any containers-storage root: ${reasons.join('; ')}`, {
-    hint: 'name the store in brackets: containers-storage:[overlay@/path/to/storage]NAME, or set CONTAINERS_STORAGE_CONF',
+    hint: codes.has('EACCES') ? OTHER_OWNER_HINT : ELSEWHERE_HINT,
   });
 }
+
+const ELSEWHERE_HINT =
+  'name the store in brackets: containers-storage:[overlay@/path/to/storage]NAME, or set CONTAINERS_STORAGE_CONF';
 
 function combinedCode(codes: ReadonlySet<string>): StoreError['code'] {
   if (codes.has('STORE_DRIVER_UNSUPPORTED')) return 'STORE_DRIVER_UNSUPPORTED';

@@ -6,7 +6,7 @@ import { Crc64 } from './crc64.js';
 import { isMetacopyStub, LayerDirectory, lowerLayers, type OpenFile } from './layer-directory.js';
 import { layerPath } from './layer-path.js';
 import type { ContainerStore } from './store.js';
-import { StoreError } from './store-error.js';
+import { PULL_AGAIN_HINT, StoreError } from './store-error.js';
 import { readTarSplit, type TarSplitItem } from './tar-split.js';
 
 /** What a layer's tar goes to, piece by piece. */
@@ -87,10 +87,8 @@ export async function requireUnchangedFiles(
   });
   if (count === 0) return;
   const more = count > changed.length ? ` and ${count - changed.length} more` : '';
-  throw new StoreError('LAYER_FILE_CHANGED', `${changed.join('; ')}${more}`, { hint: CHANGED_HINT });
+  throw new StoreError('LAYER_FILE_CHANGED', `${changed.join('; ')}${more}`, { hint: PULL_AGAIN_HINT });
 }
-
-const CHANGED_HINT = 'pull the image with podman again, after `podman rmi`';
 
 function problemOf(files: LayerFiles, item: FileItem, buffer: Buffer): string | undefined {
   try {
@@ -202,7 +200,7 @@ class LayerFiles {
 
   #changed(item: FileItem, how: string): StoreError {
     return new StoreError('LAYER_FILE_CHANGED', `file ${quoteBytes(item.name)} of layer ${this.layerId} ${how}`, {
-      hint: CHANGED_HINT,
+      hint: PULL_AGAIN_HINT,
     });
   }
 }

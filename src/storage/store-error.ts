@@ -1,6 +1,12 @@
 import type { ErrorCodeOf } from '../error-codes.js';
 import { ComposefsError, type ErrorDetails } from '../errors.js';
 
+/** For images and layers that are not whole any more. */
+export const PULL_AGAIN_HINT = 'pull the image with podman again, after `podman rmi`';
+
+/** Of stores that this user may not read. */
+export const OTHER_OWNER_HINT = 'it belongs to another user: run the command as that user, or as root';
+
 /**
  * Something about a store of containers/storage. Codes:
  *

@@ -1,5 +1,5 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
-import { errorCode } from '../errors.js';
+import { ContextError, errorCode } from '../errors.js';
 import { readFully, withFd } from '../fs/files.js';
 import { requireRegularFile } from '../fs/open-file.js';
 import { O_PATH } from '../linux/constants.js';
@@ -14,7 +14,7 @@ import {
   parseImageRecords,
   parseLayerRecords,
 } from './records.js';
-import { StoreError } from './store-error.js';
+import { OTHER_OWNER_HINT, StoreError } from './store-error.js';
 
 /** The drivers of containers/storage whose layers can be read. */
 export type StoreDriver = 'overlay' | 'vfs';
@@ -145,7 +145,8 @@ export class ContainerStore implements StorePlace {
       return fd;
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw error;
+      const hint = errorCode(error) === 'EACCES' ? OTHER_OWNER_HINT : undefined;
+      throw new ContextError(`Opening ${this.nameOf(path)}`, error, hint);
     }
   }
 }

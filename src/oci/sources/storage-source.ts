@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { errorCode, fullMessage, withContextAsync } from '../../errors.js';
 import { findProgram } from '../../linux/find-program.js';
 import { hasCapability } from '../../linux/process.js';
-import { BlobError } from '../blob/blob-error.js';
+import { PULL_AGAIN_HINT, StoreError } from '../../storage/index.js';
 import { DownloadSlots } from '../blob/download-slots.js';
 import { type LayerBlob, NO_TRANSFER, type TransferOptions } from '../blob/layer-blob.js';
 import type { StoreLocation } from '../blob/store-location.js';
@@ -159,7 +159,8 @@ export class StorageSource implements ImageSource {
   async #locate({ digest }: Descriptor): Promise<StoreLocation> {
     const layer = await this.#image.findLayer(digest);
     if (layer === undefined) {
-      throw new BlobError('LAYER_NOT_IN_STORE', digest, `no store has the layer ${digest} of ${this.reference}`);
+      const message = `no store has the layer ${digest} of ${this.reference}`;
+      throw new StoreError('LAYER_NOT_IN_STORE', message, { hint: PULL_AGAIN_HINT });
     }
     const { store, record } = layer;
     const { root, driver } = store;

@@ -9,6 +9,7 @@ import {
   lockStore,
   type OpenStores,
   openStores,
+  PULL_AGAIN_HINT,
   parseStoreReference,
   type StoreChoice,
   StoreError,
@@ -133,7 +134,9 @@ export class StoredImage {
   async #readManifest(): Promise<ManifestDocument> {
     const { manifestDigest } = this.#found;
     const raw = this.#bigData(manifestDigest === undefined ? 'manifest' : `manifest-${manifestDigest}`);
-    if (raw === undefined) throw new StoreError('IMAGE_NOT_IN_STORE', `the store has no manifest of the image`);
+    if (raw === undefined) {
+      throw new StoreError('IMAGE_NOT_IN_STORE', 'the store has no manifest of the image', { hint: PULL_AGAIN_HINT });
+    }
     const readBlob = (descriptor: Descriptor, maxBytes: number): Promise<Buffer> => this.readBlob(descriptor, maxBytes);
     const manifest = await this.#resolve(raw, readBlob);
     if (manifestDigest === undefined || manifestDigest === manifest.digest) return manifest;
