@@ -483,6 +483,7 @@ export {
     removeUnneededBootEntries,
     resolveBootPlan,
     runningImages,
+    runningRoots,
     selabel,
     selabelFromDir,
     splitCmdline,
@@ -3656,6 +3657,8 @@ declare function resolveLayer(repo: ReadableRepository, text: string): OciDigest
 declare function resolveRef(repo: ReadableRepository, tag: string): ContentAndVerity;
 
 declare function runningImages(): ImageArgument[];
+
+declare function runningRoots(algorithm: HashAlgorithm): ObjectId[];
 
 declare function selabel(root: Directory, objects: ObjectSource): boolean;
 

@@ -26,7 +26,7 @@ export {
   makeCmdlineComposefs,
   parseDigestValue,
 } from './cmdline/composefs-argument.js';
-export { runningImages } from './cmdline/running-images.js';
+export { runningImages, runningRoots } from './cmdline/running-images.js';
 export {
   type AbootArtifact,
   type AbootEncoding,

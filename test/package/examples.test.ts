@@ -33,11 +33,21 @@ const tsconfig = {
 before(() => {
   for (const name of ['@types/node', 'undici-types']) installed.link(name);
   cpSync(join(packageRoot, 'examples'), join(folder, 'examples'), { recursive: true });
+  for (const [index, text] of documented().entries())
+    writeFileSync(join(folder, `examples/document-${index}.ts`), text);
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
   const entries = [tarDirectory('usr/'), tarFile('usr/hello', 'Hello!\n'), tarFile('usr/large', 'x'.repeat(5000))];
   const image = buildImage([tarArchive(entries)]);
   new LayoutBuilder().addImage(image, { tag: 'app' }).write(join(folder, 'layout'));
 });
+
+/** The programs that documents show. */
+function documented(): string[] {
+  const pages = readdirSync(join(packageRoot, 'docs')).filter((name) => name.endsWith('.md'));
+  return ['README.md', ...pages.map((name) => join('docs', name))].flatMap((path) =>
+    [...readFileSync(join(packageRoot, path), 'utf8').matchAll(/^```ts\n(.*?)^```/gms)].map(([, text = '']) => text),
+  );
+}
 
 function run(example: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join('out', `${example}.js`), ...args], {
@@ -48,7 +58,8 @@ function run(example: string, ...args: string[]): string {
   return stdout;
 }
 
-test('the examples compile', () => {
+test('the examples compile, those of documents as well', () => {
+  assert.ok(documented().length > 0);
   const tsc = join(packageRoot, 'node_modules/typescript/bin/tsc');
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: folder, encoding: 'utf8' });
   assert.equal(status, 0, stdout);

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import type { HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { type ImageArgument, imageArguments } from './composefs-argument.js';
 
 /**
@@ -11,4 +13,14 @@ export function runningImages(): ImageArgument[] {
   } catch {
     return [];
   }
+}
+
+/**
+ * What a collection of garbage must keep on this machine, whatever has become of its names: the images by which it runs, or
+ * it would lose the ground under its feet. For the `roots` of `Repository.gc()`.
+ *
+ * @param algorithm of the repository; images of another are not in it.
+ */
+export function runningRoots(algorithm: HashAlgorithm): ObjectId[] {
+  return runningImages().flatMap((image) => (image.algorithm === algorithm ? image.digest : []));
 }

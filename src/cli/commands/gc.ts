@@ -1,4 +1,4 @@
-import { runningImages } from '../../boot/index.js';
+import { runningRoots } from '../../boot/index.js';
 import { formatGcResult, gcResultToWire, type Repository } from '../../composefs/index.js';
 import { findRoot } from '../../index.js';
 import type { Context } from '../context/context.js';
@@ -16,9 +16,7 @@ export interface GcOptions {
 export async function gc(context: Context, options: GcOptions): Promise<void> {
   await withRepository(context, async (repo) => {
     const dryRun = options.dryRun === true;
-    // Whoever runs from an image would lose the ground under the feet, whatever has become of its names.
-    const running = runningImages().filter(({ algorithm }) => algorithm === repo.algorithm);
-    const roots = running.map(({ digest }): string => digest);
+    const roots: string[] = runningRoots(repo.algorithm);
     for (const root of options.root ?? []) roots.push(await entryOf(repo, root));
     // There is nothing else to do here meanwhile: no thread of its own.
     const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };

@@ -50,7 +50,9 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
   program
     .verb('import-image', 'Store a composefs image from standard input. It is not checked: only for trusted images')
     .argument('<REFERENCE>', 'The name to give to the image')
-    .action(async (reference: string) => (await import('../commands/images.js')).importImage(context(), reference));
+    .action(async (reference: string) =>
+      (await import('../commands/erofs-image.js')).importImage(context(), reference),
+    );
 
   program
     .verb('images', 'List the named images')
@@ -134,7 +136,7 @@ function addInspectionVerbs(program: CfsctlCommand, context: () => Context): voi
   program
     .verb('image-objects', 'List the objects that an image refers to')
     .argument('<NAME>', IMAGE_NAME)
-    .action(async (name: string) => (await import('../commands/images.js')).imageObjects(context(), name));
+    .action(async (name: string) => (await import('../commands/erofs-image.js')).imageObjects(context(), name));
 
   program
     .verb('dump-files', 'Show files and directories of an image in the dumpfile format')
