@@ -1,6 +1,5 @@
 import { runningRoots } from '../../boot/index.js';
 import { formatGcResult, gcResultToWire, type Repository } from '../../composefs/index.js';
-import { findRoot } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { warn, warningReporter } from '../terminal/warning.js';
@@ -32,6 +31,8 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
 
 /** The entry in `streams/` or `images/` that a text names. Of one that is not there nothing is kept, as in the reference. */
 async function entryOf(repo: Repository, text: string): Promise<string> {
+  // It takes what reads images, which is half of what this command would load.
+  const { findRoot } = await import('../../index.js');
   const found = await findRoot(repo, text);
   if (found === undefined) warn(`there is no image or stream ${text}: nothing is kept for it`);
   return found ?? text;

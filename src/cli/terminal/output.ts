@@ -33,17 +33,8 @@ export class Output {
 
   /** @param lines without their ends; written many at a time. */
   async lines(lines: Iterable<string> | AsyncIterable<string>): Promise<void> {
-    let batch: string[] = [];
-    let size = 0;
-    for await (const line of lines) {
-      batch.push(line);
-      size += line.length;
-      if (size < BATCH_SIZE) continue;
-      await this.#write(printLines(batch));
-      batch = [];
-      size = 0;
-    }
-    if (batch.length > 0) await this.#write(printLines(batch));
+    const batches = Symbol.iterator in lines ? inBatches(lines) : inBatchesAsync(lines);
+    for await (const batch of batches) await this.#write(printLines(batch));
   }
 
   /** As every `--json` option prints it (spec 70 A6). */
@@ -64,6 +55,46 @@ export class Output {
         else reject(error);
       });
     });
+  }
+}
+
+/** Without a promise for each line, which would take as long as to make the line. */
+function* inBatches(lines: Iterable<string>): Generator<string[]> {
+  const batch = new Batch();
+  for (const line of lines) {
+    if (batch.add(line)) yield batch.take();
+  }
+  if (!batch.isEmpty) yield batch.take();
+}
+
+async function* inBatchesAsync(lines: AsyncIterable<string>): AsyncGenerator<string[]> {
+  const batch = new Batch();
+  for await (const line of lines) {
+    if (batch.add(line)) yield batch.take();
+  }
+  if (!batch.isEmpty) yield batch.take();
+}
+
+class Batch {
+  #lines: string[] = [];
+  #size = 0;
+
+  get isEmpty(): boolean {
+    return this.#lines.length === 0;
+  }
+
+  /** True: there is enough to be written. */
+  add(line: string): boolean {
+    this.#lines.push(line);
+    this.#size += line.length;
+    return this.#size >= BATCH_SIZE;
+  }
+
+  take(): string[] {
+    const lines = this.#lines;
+    this.#lines = [];
+    this.#size = 0;
+    return lines;
   }
 }
 

@@ -19,6 +19,8 @@ export function* decodeSection(source: SplitStreamSource, section: Section): Gen
 export class BodyCursor {
   readonly #pieces: Generator<Buffer>;
   #current: Buffer = NOTHING;
+  /** How much of it is read: a view of the rest for each read would be as many objects again. */
+  #position = 0;
   /** The error of the first read that failed; every later one fails with it too, instead of seeing an early end. */
   #failure: { readonly error: unknown } | undefined;
 
@@ -29,25 +31,27 @@ export class BodyCursor {
   /** Between 1 and `limit` bytes; none at the end of the data. */
   readSome(limit: number): Buffer {
     if (this.#failure !== undefined) throw this.#failure.error;
-    while (this.#current.length === 0) {
+    while (this.#position === this.#current.length) {
       const next = this.#nextPiece();
       if (next === undefined) return NOTHING;
       this.#current = next;
+      this.#position = 0;
     }
-    const data = this.#current.subarray(0, limit);
-    this.#current = this.#current.subarray(data.length);
-    return data;
+    const start = this.#position;
+    this.#position = Math.min(start + limit, this.#current.length);
+    return this.#current.subarray(start, this.#position);
   }
 
   /** Passes over up to `limit` bytes; returns how many there were, 0 at the end of the data. */
   skipSome(limit: number): number {
-    if (this.#current.length <= limit) return this.readSome(limit).length;
-    this.#current = this.#current.subarray(limit);
+    if (this.#current.length - this.#position <= limit) return this.readSome(limit).length;
+    this.#position += limit;
     return limit;
   }
 
   /** `length` bytes, or fewer at the end of the data. Allocates no more than the data that is really there. */
   read(length: number): Buffer {
+    if (length <= this.#current.length - this.#position) return this.readSome(length);
     const parts: Buffer[] = [];
     for (let missing = length; missing > 0; ) {
       const part = this.readSome(missing);
@@ -61,6 +65,7 @@ export class BodyCursor {
   close(): void {
     this.#failure ??= { error: new SplitStreamError('The splitstream reader is closed') };
     this.#current = NOTHING;
+    this.#position = 0;
     this.#pieces.return(undefined);
   }
 

@@ -29,6 +29,15 @@ const CHUNKS_A_STEP = 256;
 /** What the named refs section of most streams is: one frame without content. */
 const EMPTY_FRAME = Buffer.from('28b52ffd2000010000', 'hex');
 
+/** What the caller of {@link SplitStreamReader} can take. */
+interface Wanted {
+  readonly eofAllowed: boolean;
+  readonly externalAllowed: boolean;
+  readonly expected: number;
+}
+
+const INLINE = { type: 'inline' } as const;
+
 interface ReaderParts {
   readonly source: SplitStreamSource;
   readonly contentType: bigint;
@@ -182,8 +191,7 @@ export class SplitStreamReader {
       const header = this.#body.read(CHUNK_HEADER_SIZE);
       if (header.length === 0) return { inlineSize, uses };
       if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();
-      // Exact up to 2^53: what is beyond is no index and ends with an unexpected end of file.
-      const value = header.readInt32LE(4) * 2 ** 32 + header.readUInt32LE(0);
+      const value = chunkHeader(header);
       if (value >= 0) {
         if (value >= uses.length) throw new SplitStreamError('Splitstream external reference is out of range');
         uses[value] = (uses[value] ?? 0) + 1;
@@ -203,27 +211,23 @@ export class SplitStreamReader {
    * The state machine of spec 30 §4.3: makes sure that the next thing is what the caller can take. Reads a chunk header
    * at a chunk boundary, even if `expected` is 0.
    */
-  #ensure(wanted: {
-    readonly eofAllowed: boolean;
-    readonly externalAllowed: boolean;
-    readonly expected: number;
-  }): { type: 'inline' } | { type: 'external'; id: ObjectId } | undefined {
+  #ensure(wanted: Wanted): { type: 'inline' } | { type: 'external'; id: ObjectId } | undefined {
     if (this.#remaining === 0) {
       const header = this.#body.read(CHUNK_HEADER_SIZE);
       if (header.length === 0 && wanted.eofAllowed) return undefined;
       if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();
-      const value = header.readBigInt64LE();
-      if (value >= 0n) {
+      const value = chunkHeader(header);
+      if (value >= 0) {
         if (!wanted.externalAllowed) throw new SplitStreamError('Unexpected external reference in splitstream');
-        const id = this.#objectRefs.get(Number(value));
+        const id = this.#objectRefs.get(value);
         if (id === undefined) throw new SplitStreamError('Splitstream external reference is out of range');
         return { type: 'external', id };
       }
       // No file delivers 2^53 bytes: a chunk that claims more ends with an unexpected end of file just the same.
-      this.#remaining = Math.min(Number(-value), Number.MAX_SAFE_INTEGER);
+      this.#remaining = Math.min(-value, Number.MAX_SAFE_INTEGER);
     }
     if (this.#remaining < wanted.expected) throw smallInline();
-    return { type: 'inline' };
+    return INLINE;
   }
 
   #takeSome(limit: number): Buffer {
@@ -310,6 +314,11 @@ function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
+}
+
+/** The signed number before a chunk. Exact up to 2^53: what is beyond is no index, and ends with the end of the file. */
+function chunkHeader(bytes: Buffer): number {
+  return bytes.readInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
 }
 
 function smallInline(): SplitStreamError {

@@ -16,16 +16,28 @@ const PIECE_SIZE = 131072;
 /** What is read in one piece are references: these are more than four million. */
 const MAX_WHOLE_SECTION = 256 * 1024 * 1024;
 
+/** Up to this many bytes a file is read at once: those of manifests and configs have seven sections in 600 bytes. */
+const MAX_WHOLE_FILE = 16 * 1024;
+
 /** An open file. Closing the source closes the descriptor. */
 export function fdSource(fd: number): SplitStreamSource {
+  const { size } = fstatSync(fd);
+  let whole: Buffer | undefined;
   return {
-    size: fstatSync(fd).size,
+    size,
     read: (offset, length) => {
-      const buffer = Buffer.allocUnsafe(length);
-      return buffer.subarray(0, readInto(fd, buffer, offset));
+      if (size <= MAX_WHOLE_FILE) {
+        whole ??= readAt(fd, 0, size);
+        return whole.subarray(offset, offset + length);
+      }
+      return readAt(fd, offset, length);
     },
     close: () => closeSync(fd),
   };
+}
+function readAt(fd: number, offset: number, length: number): Buffer {
+  const buffer = Buffer.allocUnsafe(length);
+  return buffer.subarray(0, readInto(fd, buffer, offset));
 }
 
 export function bufferSource(buffer: Buffer): SplitStreamSource {

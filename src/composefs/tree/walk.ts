@@ -22,7 +22,7 @@ export function* inodes(root: Directory): Generator<Inode> {
   const seen = new Set<Leaf>();
   for (const directory of directories(root)) {
     yield directory;
-    for (const [, inode] of directory.entries()) {
+    for (const inode of directory.inodes()) {
       if (inode instanceof Directory || seen.has(inode)) continue;
       seen.add(inode);
       yield inode;

@@ -45,12 +45,14 @@ interface SyncDecoder {
   close(): void;
 }
 
+/** What is decoded is copied out of it before anything else runs: all decoders of the thread share one. */
+let output: Buffer | undefined;
+
 /** Frees the native memory of decoders that were dropped without `close()`. */
 const abandoned = new FinalizationRegistry<LibZstdDecoder>((decoder) => decoder.free());
 
 class NativeZstdDecoder implements SyncDecoder {
   readonly #decoder: LibZstdDecoder;
-  readonly #output = Buffer.allocUnsafe(OUTPUT_SIZE);
   #frameDone = false;
 
   constructor(library: LibZstd) {
@@ -61,12 +63,13 @@ class NativeZstdDecoder implements SyncDecoder {
   *push(chunk: Uint8Array): Generator<Buffer> {
     let position = 0;
     let outputFull = false;
+    output ??= Buffer.allocUnsafeSlow(OUTPUT_SIZE);
     while (position < chunk.length || outputFull) {
-      const step = this.#decoder.step(chunk, position, this.#output, 0);
+      const step = this.#decoder.step(chunk, position, output, 0);
       position = step.inputEnd;
       outputFull = step.outputEnd === OUTPUT_SIZE && !step.frameDone;
       this.#frameDone = step.frameDone;
-      if (step.outputEnd > 0) yield Buffer.from(this.#output.subarray(0, step.outputEnd));
+      if (step.outputEnd > 0) yield Buffer.from(output.subarray(0, step.outputEnd));
     }
   }
 

@@ -4,7 +4,7 @@ import { fullMessage } from '../../errors.js';
 import { Turns } from '../../threads/turns.js';
 import type { OciDigest } from '../model/digest.js';
 import { OciImage } from './image.js';
-import { listReferrers } from './referrers.js';
+import { listReferrers, referrerSubjects } from './referrers.js';
 import { listRefs } from './tags.js';
 
 /** One tagged image, with the keys of the reference's JSON (spec 40 §14.2). */
@@ -33,13 +33,18 @@ export async function listImages(repo: ReadableRepository, options: ListImagesOp
   const turns = new Turns(options.signal);
   return await repo.use(async () => {
     const images: ImageInfo[] = [];
+    // One look for all: most images have none, and to find that out for each takes as long as to read a manifest.
+    const subjects = subjectsWithReferrers(repo);
     // Many tags can lead to one image.
     const known = new Map<OciDigest, Omit<ImageInfo, 'name'>>();
     for (const [name, manifestDigest] of listRefs(repo)) {
       try {
         const info =
           known.get(manifestDigest) ??
-          imageInfo(OciImage.open(repo, manifestDigest), countReferrers(repo, manifestDigest));
+          imageInfo(
+            OciImage.open(repo, manifestDigest),
+            subjects.has(manifestDigest) ? countReferrers(repo, manifestDigest) : 0,
+          );
         known.set(manifestDigest, info);
         images.push({ name, ...info });
       } catch (error) {
@@ -61,6 +66,14 @@ function imageInfo(image: OciImage, referrerCount: number): Omit<ImageInfo, 'nam
     layerCount: image.layerDescriptors().length,
     referrerCount,
   };
+}
+
+function subjectsWithReferrers(repo: ReadableRepository): ReadonlySet<string> {
+  try {
+    return referrerSubjects(repo);
+  } catch {
+    return new Set();
+  }
 }
 
 function countReferrers(repo: ReadableRepository, subject: OciDigest): number {

@@ -36,6 +36,11 @@ export function listReferrers(repo: ReadableRepository, subject: OciDigest): [ar
   return found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
+/** The subjects that have entries of referrers, whether these are stored or not. */
+export function referrerSubjects(repo: ReadableRepository): Set<string> {
+  return new Set(subjectNames(repo).map(decodeTag));
+}
+
 /** Forgets one referrer, if it is there. */
 export function removeReferrer(repo: Repository, subject: OciDigest, artifact: OciDigest): void {
   repo.ensureWritable();
@@ -81,7 +86,7 @@ function subjectPath(encodedSubject: string): string {
 }
 
 /** Names that are not UTF-8 are nobody's subjects. */
-function subjectNames(repo: Repository): string[] {
+function subjectNames(repo: ReadableRepository): string[] {
   const entries = repo.root.list(REFERRERS) ?? [];
   return entries.flatMap(({ kind, name }) => (kind === 'directory' ? (tryNameText(name) ?? []) : []));
 }

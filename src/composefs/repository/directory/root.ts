@@ -17,7 +17,7 @@ import { resolve } from 'node:path';
 import { ComposefsError, causes, errorCode } from '../../../errors.js';
 import { type DirectoryEntry, listDirectory } from '../../../fs/directory-entries.js';
 import { closeOnError, isErrno, withFd } from '../../../fs/files.js';
-import { requireRegularFile } from '../../../fs/open-file.js';
+import { openFileOnly, requireRegularFile } from '../../../fs/open-file.js';
 import { O_PATH } from '../../../linux/constants.js';
 import { procPath } from '../../../linux/link.js';
 import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
@@ -146,6 +146,29 @@ export class RepositoryRoot {
     });
   }
 
+  /**
+   * Runs `action` with an {@link openFile} for the files of one directory, which is reached once.
+   *
+   * @throws ENOENT, ENOTDIR; UnsafePathError
+   */
+  withFilesOf<T>(directory: string, action: (open: (name: string | Buffer) => number) => T): T {
+    return this.within(directory, (self) =>
+      action((name) => {
+        const file = joinName(self, name);
+        try {
+          const fd = openFileOnly(file);
+          return closeOnError(fd, () => {
+            requireRegularFile(fd, this.nameOf(`${directory}/${name}`));
+            return fd;
+          });
+        } catch (error) {
+          const renamed = renamePath(error, self, this.nameOf(directory));
+          throw isErrno(error, 'ELOOP') ? new UnsafePathError(this.nameOf(`${directory}/${name}`), renamed) : renamed;
+        }
+      }),
+    );
+  }
+
   /** {@link openFile}; undefined if there is no such file. */
   openFileIfExists(path: RelativePath): number | undefined {
     return undefinedIfMissing(() => this.openFile(path));
@@ -246,12 +269,8 @@ export class RepositoryRoot {
   #at<T>(path: RelativePath, action: (file: string | Buffer) => T): T {
     const slash = path.lastIndexOf('/');
     const directory = slash < 0 ? '' : typeof path === 'string' ? path.slice(0, slash) : path.subarray(0, slash);
-    return this.within(directory, (self) => {
-      if (typeof path === 'string') return action(`${self}/${checkedName(path.slice(slash + 1))}`);
-      const name = path.subarray(slash + 1);
-      checkedName(name.toString('latin1'));
-      return action(Buffer.concat([Buffer.from(`${self}/`), name]));
-    });
+    const name = typeof path === 'string' ? path.slice(slash + 1) : path.subarray(slash + 1);
+    return this.within(directory, (self) => action(joinName(self, name)));
   }
 }
 
@@ -265,12 +284,16 @@ export function withRoot<T>(path: string, options: OpenRootOptions, action: (roo
   }
 }
 
+function joinName(directory: string, name: string | Buffer): string | Buffer {
+  checkedName(name.toString('latin1'));
+  return typeof name === 'string' ? `${directory}/${name}` : Buffer.concat([Buffer.from(`${directory}/`), name]);
+}
+
 /** What is no name would lead to the directory itself or out of it. */
-function checkedName(name: string): string {
+function checkedName(name: string): void {
   if (name === '' || name === '.' || name === '..') {
     throw new ComposefsError('INVALID_NAME', `not the name of a file: ${JSON.stringify(name)}`);
   }
-  return name;
 }
 
 function undefinedIfMissing<T>(action: () => T): T | undefined {

@@ -3,7 +3,7 @@ import { fullMessage } from '../../../errors.js';
 import { listNames } from '../../../fs/directory-entries.js';
 import { IO_BUFFER_SIZE, isErrno, readChunks, withFd } from '../../../fs/files.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
-import { FsVerityHasher } from '../../fsverity/hasher.js';
+import { measureFd } from '../../fsverity/digest.js';
 import { type ObjectId, objectIdFromDirAndBasename, objectPathname } from '../../fsverity/object-id.js';
 import type { RepositoryHost } from '../objects/host.js';
 import { OBJECTS } from '../objects/object-store.js';
@@ -19,34 +19,43 @@ export function checkObjectDirectory(repository: RepositoryHost, directory: numb
   const name = directory.toString(16).padStart(2, '0');
   const path = `${OBJECTS}/${name}`;
   const buffer = Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
-  for (const basename of namesIn(repository, path)) {
-    findings.count('objectsChecked');
-    const rawPath = `objects/${name}/${byteStringToText(basename)}`;
-    let id: ObjectId;
-    try {
-      id = objectIdFromDirAndBasename(repository.objects.algorithm, directory, basename);
-    } catch (error) {
-      findings.add({ type: 'object-invalid-name', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
-      continue;
+  withDirectory(repository, path, (names, open) => {
+    for (const basename of names) {
+      findings.count('objectsChecked');
+      const rawPath = `objects/${name}/${byteStringToText(basename)}`;
+      let id: ObjectId;
+      try {
+        id = objectIdFromDirAndBasename(repository.objects.algorithm, directory, basename);
+      } catch (error) {
+        findings.add({ type: 'object-invalid-name', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
+        continue;
+      }
+      let fd: number;
+      try {
+        fd = open(byteStringToBuffer(basename));
+      } catch (error) {
+        findings.add({ type: 'object-open-failed', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
+        continue;
+      }
+      withFd(fd, () => checkObject(repository, fd, id, buffer, findings));
     }
-    let fd: number;
-    try {
-      fd = repository.root.openFile(byteStringToBuffer(`${path}/${basename}` as ByteString));
-    } catch (error) {
-      findings.add({ type: 'object-open-failed', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
-      continue;
-    }
-    withFd(fd, () => checkObject(repository, fd, id, buffer, findings));
-  }
+  });
   return findings;
 }
 
-function namesIn(repository: RepositoryHost, directory: string): ByteString[] {
+/** The names in a directory, and what opens the files of these names; nothing if there is no such directory. */
+function withDirectory(
+  { root }: RepositoryHost,
+  directory: string,
+  action: (names: readonly ByteString[], open: (name: Buffer) => number) => void,
+): void {
+  let isThere = false;
   try {
-    return repository.root.within(directory, listNames);
+    const names = root.within(directory, listNames);
+    isThere = true;
+    root.withFilesOf(directory, (open) => action(names, open));
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
+    if (isThere || !isErrno(error, 'ENOENT')) throw error;
   }
 }
 
@@ -84,9 +93,9 @@ function measureContent(
   algorithm: HashAlgorithm,
   buffer: Buffer,
 ): ObjectId {
-  const hasher = new FsVerityHasher(algorithm);
-  for (const chunk of readChunks(fd, buffer)) {
-    if (enforced === undefined) hasher.update(chunk);
+  if (enforced === undefined) return measureFd(algorithm, fd, buffer).id;
+  for (const _ of readChunks(fd, buffer)) {
+    // Read is all that it has to be.
   }
-  return enforced ?? hasher.digest();
+  return enforced;
 }

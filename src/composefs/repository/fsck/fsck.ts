@@ -17,12 +17,11 @@ export interface FsckRequest {
   readonly metadataOnly: boolean;
 }
 
-/** All parts in the order of the report: objects, streams, images. */
+/** All parts: the long ones first, so that at the end no thread has one left while the others are idle. */
 export function planFsck(request: FsckRequest): FsckJob[] {
-  const jobs: FsckJob[] = [{ type: 'streams' }, { type: 'images' }];
-  if (request.metadataOnly) return jobs;
-  const objects = Array.from({ length: 256 }, (_, directory): FsckJob => ({ type: 'objects', directory }));
-  return [...objects, ...jobs];
+  const links: FsckJob[] = [{ type: 'images' }, { type: 'streams' }];
+  if (request.metadataOnly) return links;
+  return [...links, ...Array.from({ length: 256 }, (_, directory): FsckJob => ({ type: 'objects', directory }))];
 }
 
 export function runFsckJob(repository: RepositoryHost, job: FsckJob): FsckPart {
@@ -36,10 +35,12 @@ export function runFsckJob(repository: RepositoryHost, job: FsckJob): FsckPart {
   }
 }
 
-/** Puts the parts together, with the check of `meta.json` before them (spec 10 §18). */
+/** Puts the parts of the plan together in the order of the report: `meta.json`, objects, streams, images (spec 10 §18). */
 export function concludeFsck(repository: RepositoryHost, parts: readonly FsckPart[]): FsckResult {
   const metadata = checkMetadata(repository.root, repository.objects.algorithm);
-  return mergeFindings(metadata.hasMetadata, [metadata, ...parts]);
+  const [images, streams, ...objects] = parts;
+  const links = [streams, images].flatMap((part) => part ?? []);
+  return mergeFindings(metadata.hasMetadata, [metadata, ...objects, ...links]);
 }
 
 /** The whole check in this thread. Findings are results; only a directory that cannot be read is an error. */
