@@ -1328,6 +1328,7 @@ type ErrorDomain = keyof typeof ERROR_CODES;
 interface ExportOptions extends OutgoingOptions {
     readonly replace?: boolean | undefined;
     readonly dryRun?: boolean | undefined;
+    readonly referrers?: boolean | undefined;
     readonly output?: ((content: Content) => Promise<void>) | undefined;
     readonly onPrepared?: ((digests: ExportedDigests) => void) | undefined;
 }
@@ -1344,6 +1345,7 @@ interface ExportedDigests {
     readonly manifestDigest: OciDigest | undefined;
     readonly configDigest: OciDigest;
     readonly pulledDigest: OciDigest;
+    readonly referrers?: readonly OciDigest[];
 }
 
 interface ExtractOptions {

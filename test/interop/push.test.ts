@@ -9,7 +9,7 @@ import { OciImage } from '../../src/oci/store/image.js';
 import { tagImage } from '../../src/oci/store/tags.js';
 import { tempDir, tempRepository } from '../composefs/repository/temp-repository.js';
 import { pullOptions, sizedImage } from '../oci/registry/registry-support.js';
-import { LayoutBuilder } from '../support/oci-fixtures.js';
+import { blob, buildArtifact, buildImage, dataLayerTar, LayoutBuilder } from '../support/oci-fixtures.js';
 import { startDockerRegistry, without } from '../support/servers.js';
 import { skopeo } from '../support/skopeo.js';
 
@@ -47,4 +47,43 @@ test('skopeo reads what was pushed to docker-registry', {
     pushed.blobs.map(({ outcome }) => outcome),
     ['mounted', 'mounted', 'mounted'],
   );
+});
+
+test('what refers to an image is pushed to docker-registry under the tag where others look for it', {
+  skip: without('docker-registry', 'skopeo'),
+}, async (context) => {
+  const directory = tempDir(context);
+  const server = await startDockerRegistry(join(directory, 'registry'));
+  context.after(() => server.stop());
+  const repo = await tempRepository(context, { algorithm: 'sha256' });
+  const original = buildImage([dataLayerTar(3000)], { compression: 'none' });
+  const sbom = buildArtifact([blob('application/spdx+json', Buffer.from('{}'))], undefined, {
+    artifactType: 'application/spdx+json',
+    subject: original.manifest.descriptor,
+  });
+  const layout = new LayoutBuilder().addImage(original).addImage(sbom).write(join(directory, 'layout'));
+  const { registry } = pullOptions(context);
+  await pull(repo, `oci:${layout}`, 'a', { registry, referrers: true });
+  const reference = `docker://${server.host}/team/app:1`;
+  const pushed = await pushImage(repo, OciImage.openRef(repo, 'a'), reference, { registry, referrers: true });
+  const { digest } = sbom.manifest.descriptor;
+  assert.deepEqual(pushed.referrers, [digest]);
+  const place = `docker://${server.host}/team/app`;
+  const list = await skopeo(
+    'inspect',
+    '--raw',
+    '--tls-verify=false',
+    `${place}:${original.manifest.descriptor.digest.replace(':', '-')}`,
+  );
+  assert.deepEqual(
+    JSON.parse(list).manifests.map((entry: { digest: string; artifactType: string }) => [
+      entry.digest,
+      entry.artifactType,
+    ]),
+    [[digest, 'application/spdx+json']],
+  );
+  const raw = await skopeo('inspect', '--raw', '--tls-verify=false', `${place}@${digest}`);
+  assert.equal(sha256ContentDigest(Buffer.from(raw)), digest);
+  const again = await tempRepository(context, { algorithm: 'sha256' });
+  assert.deepEqual((await pull(again, reference, 'b', { registry, referrers: true })).referrers, [digest]);
 });

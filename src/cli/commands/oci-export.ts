@@ -17,6 +17,7 @@ export interface OciExportOptions extends ProgressOptions {
   readonly recompress?: Recompression;
   readonly level?: number;
   readonly force?: boolean;
+  readonly referrers?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -29,7 +30,7 @@ export async function ociExport(context: Context, name: string, to: string, opti
       hint: 'redirect standard output to a file or a pipe',
     });
   }
-  const { recompress, level, force: replace, dryRun } = options;
+  const { recompress, level, referrers, force: replace, dryRun } = options;
   await withReadableRepository(context, async (repo) => {
     const digests = await withProgress(
       options,
@@ -37,6 +38,7 @@ export async function ociExport(context: Context, name: string, to: string, opti
         exportImage(repo, await findImage(repo, name), target, {
           recompress,
           level,
+          referrers,
           replace,
           dryRun,
           output: (content) => context.output.bytes(content),
@@ -52,21 +54,23 @@ export async function ociExport(context: Context, name: string, to: string, opti
 }
 
 function renderResult(digests: ExportedDigests, to: string, { quiet, dryRun }: OciExportOptions): string[] {
-  const { manifestDigest, configDigest, pulledDigest } = digests;
+  const { manifestDigest, configDigest, pulledDigest, referrers = [] } = digests;
   if (quiet) return [manifestDigest ?? configDigest];
   return [
     ...(manifestDigest === undefined ? [] : [`manifest ${manifestDigest}`]),
     ...(manifestDigest === undefined || manifestDigest === pulledDigest ? [] : [`pulled   ${pulledDigest}`]),
     `config   ${configDigest}`,
+    ...referrers.map((digest) => `referrer ${digest}`),
     ...(dryRun ? [] : [`written  ${to}`]),
   ];
 }
 
-function jsonResult({ manifestDigest, configDigest, pulledDigest }: ExportedDigests, to: string): unknown {
+function jsonResult({ manifestDigest, configDigest, pulledDigest, referrers }: ExportedDigests, to: string): unknown {
   return {
     manifest_digest: manifestDigest ?? null,
     config_digest: configDigest,
     pulled_digest: pulledDigest,
+    ...(referrers !== undefined && { referrers }),
     target: to,
   };
 }

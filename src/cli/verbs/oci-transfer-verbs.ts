@@ -77,6 +77,9 @@ function addExport(oci: CfsctlCommand, context: () => Context): void {
       'oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], dir:DIR or tar:FILE; - as FILE is standard output',
     )
     .addOptions(recompressOptions())
+    .addOption(
+      flag('--referrers', 'Write what refers to the image as well: signatures, SBOMs; to oci: and oci-archive:'),
+    )
     .addOption(flag('--force', 'Replace a file that is there'))
     .addOption(flag('--dry-run', 'Print the digest that the image would have, and write nothing'))
     .addOption(progressOption())

@@ -8,29 +8,38 @@ import { type ArchiveMember, archiveFile } from './archive.js';
 import { layerSources } from './layer-sources.js';
 import { addToIndex, checkRefName, EMPTY_INDEX, LAYOUT_FILE } from './layout-index.js';
 import { outgoingContent, storedContent } from './outgoing-content.js';
-import type { OutgoingImage } from './outgoing-image.js';
+import { manifestEntry, type OutgoingImage } from './outgoing-image.js';
 
-/** The members of an OCI layout in a tar, with one image. The index comes first, for who reads no further. */
+/**
+ * The members of an OCI layout in a tar. The index comes first, for who reads no further.
+ *
+ * @param images the first has the tag; the others are what refers to it.
+ */
 export function* ociArchiveMembers(
   repo: ReadableRepository,
-  image: OutgoingImage,
+  images: readonly OutgoingImage[],
   tag: string | undefined,
 ): Generator<ArchiveMember> {
   if (tag !== undefined) checkRefName(tag);
-  const { digest, raw } = image.manifest;
   yield archiveFile('oci-layout', LAYOUT_FILE);
-  const entry = { mediaType: image.mediaType, digest, size: raw.length };
-  yield archiveFile('index.json', addToIndex(EMPTY_INDEX, entry, tag));
-  yield { name: 'blobs' };
-  const { config, layers } = image;
-  const digests = [digest, config.descriptor.digest, ...layers.map(({ descriptor }) => descriptor.digest)];
-  for (const algorithm of new Set(digests.map(digestAlgorithm))) yield { name: `blobs/${algorithm}` };
-  yield archiveFile(blobName(digest), raw);
-  yield archiveFile(blobName(config.descriptor.digest), config.raw);
-  for (const layer of layers) {
-    const { size } = layer.descriptor;
-    yield { name: blobName(layer.descriptor.digest), size, content: outgoingContent(repo, layer) };
+  let index = EMPTY_INDEX;
+  for (const [number, image] of images.entries()) {
+    index = addToIndex(index, manifestEntry(image), number === 0 ? tag : undefined);
   }
+  yield archiveFile('index.json', index);
+  yield { name: 'blobs' };
+  const blobs = new Map<OciDigest, ArchiveMember>();
+  for (const { manifest, config, layers } of images) {
+    blobs.set(manifest.digest, archiveFile(blobName(manifest.digest), manifest.raw));
+    blobs.set(config.descriptor.digest, archiveFile(blobName(config.descriptor.digest), config.raw));
+    for (const layer of layers) {
+      const { digest, size } = layer.descriptor;
+      if (!blobs.has(digest))
+        blobs.set(digest, { name: blobName(digest), size, content: outgoingContent(repo, layer) });
+    }
+  }
+  for (const algorithm of new Set([...blobs.keys()].map(digestAlgorithm))) yield { name: `blobs/${algorithm}` };
+  yield* blobs.values();
 }
 
 function blobName(digest: OciDigest): string {

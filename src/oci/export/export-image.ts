@@ -17,6 +17,7 @@ import { type ExportTarget, parseExportTarget, STANDARD_OUTPUT } from './export-
 import { LayoutWriter } from './layout-writer.js';
 import type { Content } from './outgoing-content.js';
 import { type OutgoingImage, type OutgoingOptions, prepareOutgoing, type Staging } from './outgoing-image.js';
+import { findReferrers, withAllOutgoing } from './outgoing-referrers.js';
 import { requireFree, stagingBeside, temporaryFile, writeWholeFile } from './write-file.js';
 
 /** How an image is written. */
@@ -25,6 +26,8 @@ export interface ExportOptions extends OutgoingOptions {
   readonly replace?: boolean | undefined;
   /** Finds out the digest, and writes nothing. */
   readonly dryRun?: boolean | undefined;
+  /** Whether what refers to the image (signatures, SBOMs) goes along: into a layout or an archive of one. */
+  readonly referrers?: boolean | undefined;
   /** Takes what goes to standard output: the path `-`. */
   readonly output?: ((content: Content) => Promise<void>) | undefined;
   /** Told what will be written, before anything of it is. */
@@ -38,6 +41,8 @@ export interface ExportedDigests {
   readonly configDigest: OciDigest;
   /** That of the stored image. */
   readonly pulledDigest: OciDigest;
+  /** Those of what refers to the image and went along; undefined unless that was asked for. */
+  readonly referrers?: readonly OciDigest[];
 }
 
 /**
@@ -71,6 +76,11 @@ class Export {
 
   async to(target: ExportTarget): Promise<ExportedDigests> {
     const { path, tag, transport } = target;
+    if (this.#options.referrers === true && transport !== 'oci' && transport !== 'oci-archive') {
+      throw new ComposefsError('INVALID_ARGUMENT', `${transport}: cannot hold what refers to an image`, {
+        hint: 'oci: and oci-archive: can',
+      });
+    }
     switch (transport) {
       case 'oci':
         return await this.#toDirectory((signal) => LayoutWriter.open(path, signal), tag);
@@ -98,7 +108,9 @@ class Export {
     try {
       const digests = await this.#withOutgoing({ create: () => writer.createFile(), all: true }, async (outgoing) => {
         this.#options.signal?.throwIfAborted();
-        writer.add(outgoing, tag);
+        const [image, ...referrers] = outgoing;
+        if (image !== undefined) writer.add(image, tag);
+        for (const referrer of referrers) writer.add(referrer, undefined);
       });
       writer.finish();
       return digests;
@@ -132,14 +144,22 @@ class Export {
 
   async #withOutgoing(
     staging: Staging,
-    action: (outgoing: OutgoingImage) => Promise<unknown>,
+    action: (outgoing: readonly OutgoingImage[]) => Promise<unknown>,
   ): Promise<ExportedDigests> {
     const outgoing = await prepareOutgoing(this.#repo, this.#image, staging, this.#options);
     try {
-      const digests = this.#digests(outgoing.manifest.digest);
-      this.#options.onPrepared?.(digests);
-      await action(outgoing);
-      return digests;
+      const { digest } = outgoing.manifest;
+      const referrers =
+        this.#options.referrers === true ? findReferrers(this.#repo, this.#image, digest, this.#options) : undefined;
+      return await withAllOutgoing(this.#repo, referrers ?? [], staging, this.#options, async (artifacts) => {
+        const digests = {
+          ...this.#digests(digest),
+          ...(referrers !== undefined && { referrers: artifacts.map(({ manifest }) => manifest.digest) }),
+        };
+        this.#options.onPrepared?.(digests);
+        await action([outgoing, ...artifacts]);
+        return digests;
+      });
     } finally {
       outgoing.dispose();
     }

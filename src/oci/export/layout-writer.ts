@@ -10,7 +10,7 @@ import { readDocumentFile } from '../blob/blob-file.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { digestAlgorithm, digestEncoded, finishHash, hashLike } from '../model/digest.js';
 import { addToIndex, checkRefName, EMPTY_INDEX, LAYOUT_FILE } from './layout-index.js';
-import type { OutgoingImage } from './outgoing-image.js';
+import { manifestEntry, type OutgoingImage } from './outgoing-image.js';
 import { TargetDirectory } from './target-directory.js';
 
 /** An OCI layout that an image is added to: a new one, or one that is there. */
@@ -60,12 +60,9 @@ export class LayoutWriter {
       if ('file' in content) this.#placeBlob(descriptor, content.file);
     }
     this.#writeBlob(image.config.descriptor, image.config.raw);
-    const { digest, raw } = image.manifest;
-    const manifest = { mediaType: image.mediaType, digest, size: raw.length };
-    this.#writeBlob(manifest, raw);
+    const entry = manifestEntry(image);
+    this.#writeBlob(entry, image.manifest.raw);
     if (!this.#directory.list().includes('oci-layout')) this.#directory.write('oci-layout', LAYOUT_FILE);
-    const { artifactType } = image.manifest.value;
-    const entry = { ...manifest, ...(artifactType !== undefined && { artifactType }) };
     this.#directory.write('index.json', addToIndex(index, entry, tag));
   }
 

@@ -47,6 +47,12 @@ export interface OutgoingImage {
   dispose(): void;
 }
 
+/** What an index says of it. */
+export function manifestEntry({ manifest: { digest, raw, value }, mediaType }: OutgoingImage): Descriptor {
+  const { artifactType } = value;
+  return { mediaType, digest, size: raw.length, ...(artifactType !== undefined && { artifactType }) };
+}
+
 export interface Staging {
   /** Makes a file for a layer. */
   readonly create: () => StagedFile;

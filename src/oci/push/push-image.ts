@@ -3,6 +3,7 @@ import { ComposefsError, withContextAsync } from '../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import { outgoingContent } from '../export/outgoing-content.js';
 import { type OutgoingImage, type OutgoingOptions, prepareOutgoing } from '../export/outgoing-image.js';
+import { findReferrers } from '../export/outgoing-referrers.js';
 import { temporaryFile } from '../export/write-file.js';
 import type { RetryObserver } from '../http/retry.js';
 import type { OciDigest } from '../model/digest.js';
@@ -12,8 +13,7 @@ import {
   parseRegistryReference,
   type RegistryReference,
 } from '../model/registry-reference.js';
-import { OciImage } from '../store/image.js';
-import { listReferrers } from '../store/referrers.js';
+import type { OciImage } from '../store/image.js';
 import { mountSources } from './mount-sources.js';
 import { type BlobOutcome, openTarget, type PushTarget, type PushTargetOptions } from './push-target.js';
 import type { UploadContent } from './upload-blob.js';
@@ -75,7 +75,7 @@ export async function pushImage(
       if (options.dryRun === true) return { ...result, blobs: [], referrers: [] };
       return await withContextAsync(`Pushing to ${name}`, async () => ({
         ...result,
-        ...(await send(repo, outgoing, reference, options)),
+        ...(await send(repo, image, outgoing, reference, options)),
       }));
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -96,6 +96,7 @@ const HINT = 'An image is pushed to docker://HOST[:PORT]/NAME[:TAG]; `cfsctl oci
 
 async function send(
   repo: ReadableRepository,
+  image: OciImage,
   outgoing: OutgoingImage,
   reference: RegistryReference,
   options: PushOptions,
@@ -108,17 +109,16 @@ async function send(
   try {
     const push = new Push(repo, target, options);
     await push.image(outgoing, reference.digest ?? reference.tag ?? outgoing.manifest.digest);
-    const referrers = options.referrers === true ? listReferrers(repo, outgoing.manifest.digest) : [];
-    for (const [digest, verity] of referrers) {
-      const artifact = OciImage.open(repo, digest, { manifestVerity: verity });
+    const referrers = options.referrers === true ? findReferrers(repo, image, outgoing.manifest.digest, options) : [];
+    for (const artifact of referrers) {
       const prepared = await prepareOutgoing(repo, artifact, { create: temporaryFile, all: false }, options);
       try {
-        await push.image(prepared, digest);
+        await push.image(prepared, artifact.manifestDigest);
       } finally {
         prepared.dispose();
       }
     }
-    return { blobs: push.blobs, referrers: referrers.map(([digest]) => digest) };
+    return { blobs: push.blobs, referrers: referrers.map(({ manifestDigest }) => manifestDigest) };
   } finally {
     target.close();
   }

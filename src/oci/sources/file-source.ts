@@ -53,7 +53,7 @@ export abstract class FileSource implements ImageSource {
     return this.#layers.layer(descriptor, () => this.#locate(descriptor));
   }
 
-  referrers(): Promise<never> {
+  referrers(_subject: OciDigest): Promise<readonly Descriptor[]> {
     return listNoReferrers(this);
   }
 

@@ -1,9 +1,12 @@
 import { withContextAsync } from '../../errors.js';
+import { MAX_MANIFEST_BYTES } from '../../json/json.js';
 import type { FileLocation } from '../blob/blob-location.js';
+import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import type { ImageReference } from '../model/image-reference.js';
 import { parseIndex } from '../model/index-document.js';
-import type { ManifestDocument } from '../model/manifest.js';
+import { type ManifestDocument, parseManifest } from '../model/manifest.js';
+import { isManifestMediaType } from '../model/media-types.js';
 import { FileSource } from './file-source.js';
 import { type ResolveOptions, resolveManifest } from './resolve.js';
 
@@ -35,6 +38,25 @@ export class LayoutSource extends FileSource {
       const options = { ...this.#options, isLayout: true };
       return await resolveManifest(index.value, (blob, maxBytes) => this.readBlob(blob, maxBytes), options);
     });
+  }
+
+  /** An index lists what refers to an image as it does images, and does not say to which. */
+  override async referrers(subject: OciDigest): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = [];
+    for (const entry of parseIndex(this.#files.readIndex()).value.manifests) {
+      if (entry.digest === subject || !isManifestMediaType(entry.mediaType)) continue;
+      if ((await this.#subjectOf(entry)) === subject) found.push(entry);
+    }
+    return found;
+  }
+
+  /** Undefined, too, for what is damaged or is not there: it is another image's, which nobody has asked for. */
+  async #subjectOf(entry: Descriptor): Promise<string | undefined> {
+    try {
+      return parseManifest(await this.readBlob(entry, MAX_MANIFEST_BYTES)).value.subject?.digest;
+    } catch {
+      return undefined;
+    }
   }
 
   override async close(): Promise<void> {

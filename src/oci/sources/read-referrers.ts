@@ -34,5 +34,7 @@ export async function* readReferrers(
 /** The referrers of an image in a place that cannot tell. */
 export async function listNoReferrers({ reference }: Pick<ImageSource, 'reference'>): Promise<never> {
   const message = `${reference} is in a place that does not list referrers`;
-  throw new ComposefsError('REFERRERS_UNSUPPORTED', message, { hint: 'Only registries do: docker://HOST/NAME.' });
+  throw new ComposefsError('REFERRERS_UNSUPPORTED', message, {
+    hint: 'Registries do, docker://HOST/NAME, and layouts, oci: and oci-archive:.',
+  });
 }

@@ -8,6 +8,7 @@ import { type ExportOptions, exportImage } from '../../../src/oci/export/export-
 import { pull } from '../../../src/oci/import/pull.js';
 import { digestEncoded, sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import { OciImage } from '../../../src/oci/store/image.js';
+import { addReferrer } from '../../../src/oci/store/referrers.js';
 import { RecordingReporter } from '../../../src/progress.js';
 import {
   blob,
@@ -389,4 +390,65 @@ test('progress tells of each layer and of its bytes before compression', async (
     new Set(done),
     new Set(TARS.map((tar) => ({ type: 'done', id: sha256ContentDigest(tar), transferred: tar.length }))),
   );
+});
+
+for (const transport of ['oci', 'oci-archive'] as const) {
+  test(`what refers to an image goes along into ${transport}:, and comes back`, async (context) => {
+    const original = buildImage(TARS, { compression: 'none' });
+    const refer = (subject: TestImage, text: string): TestImage =>
+      buildArtifact([blob('text/plain', Buffer.from(text))], undefined, {
+        artifactType: 'application/x-signature',
+        subject: subject.manifest.descriptor,
+      });
+    const sbom = refer(original, 'sbom');
+    const signature = refer(sbom, 'signature of the sbom');
+    const other = buildImage(TARS, { compression: 'none', config: { author: 'another' } });
+    const layout = layoutOf(context, original, (each) =>
+      each.addImage(sbom).addImage(refer(other, 'of another image')),
+    );
+    const repo = await tempRepository(context, { algorithm: 'sha256' });
+    const first = await pull(repo, layout, 'a', { ...PULL, referrers: true });
+    assert.deepEqual(first.referrers, [sbom.manifest.descriptor.digest]);
+    await pull(repo, layoutOf(context, signature), 'signature', PULL);
+    addReferrer(repo, sbom.manifest.descriptor.digest, signature.manifest.descriptor.digest);
+    const image = OciImage.openRef(repo, 'a');
+    const target = `${transport}:${join(tempDir(context), 'out')}:v1`;
+    const { referrers } = await exportImage(repo, image, target, { referrers: true });
+    assert.deepEqual(referrers, [sbom.manifest.descriptor.digest, signature.manifest.descriptor.digest]);
+    const again = await tempRepository(context, { algorithm: 'sha256' });
+    const back = await pull(again, target, 'x', { ...PULL, referrers: true });
+    assert.equal(back.manifestDigest, original.manifest.descriptor.digest);
+    assert.equal(back.referrers.length, 1);
+    // Without a tag it is the image that is meant, too.
+    assert.equal((await pull(again, target.replace(/:v1$/, ''), 'y', PULL)).manifestDigest, back.manifestDigest);
+    const without = `${transport}:${join(tempDir(context), 'out')}:v1`;
+    assert.equal((await exportImage(repo, image, without)).referrers, undefined);
+    assert.deepEqual((await pull(again, without, 'z', { ...PULL, referrers: true })).referrers, []);
+  });
+}
+
+test('what refers to an image stays behind where it gets another digest, and other targets cannot hold it', async (context) => {
+  const original = buildImage(TARS, { compression: 'gzip' });
+  const { repo, image } = await stored(context, original);
+  const signature = buildArtifact([blob('text/plain', Buffer.from('signed'))], undefined, {
+    subject: original.manifest.descriptor,
+  });
+  const { manifestDigest } = await pull(repo, layoutOf(context, signature), 'signature', PULL);
+  addReferrer(repo, image.manifestDigest, manifestDigest);
+  const progress = new RecordingReporter();
+  const path = join(tempDir(context), 'out');
+  const options = { referrers: true, recompress: 'zstd', progress } as const;
+  const result = await exportImage(repo, image, `oci:${path}:v1`, options);
+  assert.deepEqual(result.referrers, []);
+  const text = `what refers to ${image.manifestDigest} stays behind: the image leaves as ${result.manifestDigest}`;
+  assert.deepEqual(
+    progress.events.filter(({ type }) => type === 'message'),
+    [{ type: 'message', level: 'warning', text }],
+  );
+  for (const transport of ['dir', 'docker-archive', 'tar']) {
+    await assert.rejects(
+      exportImage(repo, image, `${transport}:${path}-${transport}`, { referrers: true }),
+      failsWith('INVALID_ARGUMENT', `${transport}: cannot hold what refers to an image`),
+    );
+  }
 });
