@@ -21,6 +21,7 @@ export interface FileToFind {
 
 /** What is looked for. */
 export interface WantedFile {
+  /** Whether a file is one of those that are looked for. Called once for each file. */
   readonly matches: (file: FileToFind) => boolean;
   /**
    * Bytes of which an EROFS image has some if it has such a file: part of its name, or of the digest that is the name of
@@ -36,10 +37,10 @@ export interface FoundFile extends FileToFind {
 }
 
 /**
- * Looks for files in images: which of them have one, and where.
+ * Looks for files in images: which of them have one, and where. The reporter is told how many images have been looked
+ * through.
  *
  * @param images by any name.
- * @param options.progress told of how many images have been looked through.
  */
 export async function* findFiles(
   repo: ReadableRepository,

@@ -30,10 +30,10 @@ export interface FindInLayersOptions extends Pick<LongCallOptions, 'signal' | 'p
 
 /**
  * Looks for files in the layers of images, in each layer once: which of them have one. Entries are as the tar has them:
- * whiteouts are files (`.wh.…`), and what other layers hide is found.
+ * whiteouts are files (`.wh.…`), and what other layers hide is found. The reporter is told how many layers have been looked
+ * through.
  *
  * @param images by any name. What has no layers with files is passed over.
- * @param options.progress told of how many layers have been looked through.
  * @throws ComposefsError `LAYER_NOT_FOUND` if no image has the layer that is wanted; LayerError
  */
 export async function* findInLayers(
