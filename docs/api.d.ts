@@ -1620,6 +1620,7 @@ interface FuseMountOptions extends MountRestrictions {
     readonly allowOther?: boolean | undefined;
     readonly passthrough?: boolean | undefined;
     readonly threads?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
 }
 
 interface FuseRepository extends MountableRepository {
@@ -1786,6 +1787,7 @@ declare class ImageFileSystem {
 }
 
 interface ImageFilesOptions {
+    readonly signal?: AbortSignal | undefined;
     readonly verify?: boolean | undefined;
 }
 
@@ -1911,6 +1913,7 @@ interface ImageUsageOptions {
 
 interface ImportLayerOptions {
     readonly signal?: AbortSignal | undefined;
+    readonly progress?: ProgressReporter | undefined;
     readonly layerLimits?: LayerLimits | undefined;
 }
 
@@ -1935,6 +1938,7 @@ interface InspectLayerOptions {
 
 interface InspectOptions {
     readonly probeTimeout?: number;
+    readonly signal?: AbortSignal | undefined;
     readonly probeProcess?: string;
 }
 
@@ -2134,6 +2138,7 @@ interface MountEitherOptions extends MountRestrictions {
     readonly workDir?: string | undefined;
     readonly readWrite?: boolean | undefined;
     readonly verify?: boolean | undefined;
+    readonly signal?: AbortSignal | undefined;
 }
 
 interface MountOptions extends MountEitherOptions {
@@ -2366,7 +2371,9 @@ declare class OciImage {
     hasErofsId(id: ObjectId): boolean;
     allErofsImages(): LinkedErofsImage[];
     linkedErofsImages(id: ObjectId): LinkedErofsImage[];
-    readFilesystem(repo: ReadableRepository, bootable: boolean): Promise<Directory>;
+    readFilesystem(repo: ReadableRepository, bootable: boolean, options?: {
+        readonly signal?: AbortSignal | undefined;
+    }): Promise<Directory>;
     mount(repo: ReadableRepository, bootable: boolean, options?: MountOptions$1): number;
     mountAt(repo: ReadableRepository, bootable: boolean, path: string, options?: MountOptions$1): Mount;
     architecture(): string;
@@ -2417,6 +2424,7 @@ interface OpenImage {
 
 interface OpenImageFileSystemOptions {
     readonly verify?: boolean | undefined;
+    readonly signal?: AbortSignal | undefined;
 }
 
 interface OpenImageOptions {
@@ -2937,7 +2945,7 @@ interface SearchedLayer {
     }[];
 }
 
-interface ServeEitherOptions extends MountEitherOptions, Pick<ServeFuseOptions, 'signal' | 'onMounted'> {
+interface ServeEitherOptions extends Omit<MountEitherOptions, 'signal'>, Pick<ServeFuseOptions, 'signal' | 'onMounted'> {
 }
 
 interface ServeFuseOptions extends FuseMountOptions {
@@ -3558,7 +3566,7 @@ declare function openImageFileSystem(repository: ImageHost, name: string, option
 
 declare function openImageFiles(repo: ReadableRepository, image: OciImage, options?: ImageFilesOptions): Promise<ImageFileSystem>;
 
-declare function openLayerFiles(repo: ReadableRepository, image: OciImage, layer: string): Promise<ImageFileSystem>;
+declare function openLayerFiles(repo: ReadableRepository, image: OciImage, layer: string, { signal }?: Pick<ImageFilesOptions, 'signal'>): Promise<ImageFileSystem>;
 
 declare function openTreeFile(directory: Directory, name: ByteString, objects: ObjectSource): Buffer | undefined;
 

@@ -18,6 +18,7 @@ export interface MachineReport {
 export interface InspectOptions {
   /** Milliseconds that one probe may take. Default 5000. */
   readonly probeTimeout?: number;
+  readonly signal?: AbortSignal | undefined;
   /** For tests: what runs the probes. */
   readonly probeProcess?: string;
 }
@@ -37,6 +38,7 @@ export async function inspectMachine(repository: string, options: InspectOptions
   const context: ProbeContext = { repository: path, directory: nearestDirectory(path) };
   const outcomes = new Map<string, Outcome>();
   for (let rest = PROBES; rest.length > 0; rest = PROBES.filter((probe) => !outcomes.has(probe.check))) {
+    options.signal?.throwIfAborted();
     await runProbes(rest, context, outcomes, options);
   }
   const findings = PROBES.map((probe) => ({
@@ -53,21 +55,25 @@ async function runProbes(
   probes: readonly Probe[],
   { repository, directory }: ProbeContext,
   outcomes: Map<string, Outcome>,
-  { probeTimeout = PROBE_TIMEOUT_MS, probeProcess = PROBE_PROCESS }: InspectOptions,
+  { probeTimeout = PROBE_TIMEOUT_MS, probeProcess = PROBE_PROCESS, signal }: InspectOptions,
 ): Promise<void> {
   const args = [probeProcess, repository, directory, ...probes.map((probe) => probe.check)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const end = endOf(child);
   const lines = createInterface({ input: child.stdout });
   let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
+  const stop = (): void => {
     child.kill('SIGKILL');
     // One that hangs in the kernel does not even die: nobody waits for it.
     lines.close();
     child.stdout.destroy();
     child.unref();
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop();
   }, probeTimeout);
+  signal?.addEventListener('abort', stop, { once: true });
   try {
     for await (const line of lines) {
       const report = parseReport(line);
@@ -79,6 +85,8 @@ async function runProbes(
     // The pipe broke: what is not there by now counts as not answered.
   }
   clearTimeout(timer);
+  signal?.removeEventListener('abort', stop);
+  signal?.throwIfAborted();
   const failed = probes.find((probe) => !outcomes.has(probe.check));
   if (failed === undefined) return;
   const reason = timedOut ? `gave no answer within ${probeTimeout / 1000} s` : `the probe ended early (${await end})`;

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import { ComposefsError, errorCode } from '../errors.js';
+import { runSteps, type Steps } from '../threads/turns.js';
 
 /** Small things about files that Node's synchronous calls leave to the caller. */
 
@@ -63,10 +64,21 @@ export function* readChunks(fd: number, buffer?: Buffer): Generator<Buffer> {
  * @param limit in bytes; a larger file is `FILE_TOO_LARGE`, before anything is read.
  */
 export function readFully(fd: number, limit: number = Number.POSITIVE_INFINITY): Buffer {
+  return runSteps(readFullySteps(fd, limit));
+}
+
+/** {@link readFully}. */
+export function* readFullySteps(fd: number, limit: number = Number.POSITIVE_INFINITY): Steps<Buffer> {
   const { size } = fstatSync(fd);
   if (size > limit) throw new ComposefsError('FILE_TOO_LARGE', `file of ${size} bytes is larger than ${limit} bytes`);
   const data = Buffer.allocUnsafeSlow(size);
-  return data.subarray(0, readInto(fd, data, 0));
+  for (let position = 0; position < size; position += IO_BUFFER_SIZE) {
+    if (position > 0) yield;
+    const wanted = Math.min(IO_BUFFER_SIZE, size - position);
+    const count = readInto(fd, data.subarray(position, position + wanted), position);
+    if (count < wanted) return data.subarray(0, position + count);
+  }
+  return data;
 }
 
 /**

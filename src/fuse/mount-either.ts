@@ -22,9 +22,13 @@ export interface MountEitherOptions extends MountRestrictions {
   readonly readWrite?: boolean | undefined;
   /** Check each file when it is first opened, also where nothing has fs-verity: through FUSE only. */
   readonly verify?: boolean | undefined;
+  /** Gives up: nothing is mounted then. What is in place stays. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-export interface ServeEitherOptions extends MountEitherOptions, Pick<ServeFuseOptions, 'signal' | 'onMounted'> {}
+export interface ServeEitherOptions
+  extends Omit<MountEitherOptions, 'signal'>,
+    Pick<ServeFuseOptions, 'signal' | 'onMounted'> {}
 
 /**
  * Mounts an image of a repository with the kernel or through FUSE, whichever works (spec 50 §23.1). The mount outlives
@@ -41,7 +45,7 @@ export async function mountEither(
   options: MountEitherOptions = {},
 ): Promise<Mount> {
   return await mountBy(repo, name, path, options, async (layers) =>
-    (await loadFuse()).mountFuse(repo, name, path, layers),
+    (await loadFuse()).mountFuse(repo, name, path, { ...layers, signal: options.signal }),
   );
 }
 
@@ -69,7 +73,8 @@ async function mountBy<Served>(
   options: MountEitherOptions,
   throughFuse: (layers: MountOptions & { readonly verify?: boolean | undefined }) => Promise<Served>,
 ): Promise<Mount | Served> {
-  const { upperDir, workDir, nosuid, nodev, noexec, readWrite, verify } = options;
+  const { upperDir, workDir, nosuid, nodev, noexec, readWrite, verify, signal } = options;
+  signal?.throwIfAborted();
   const fds: number[] = [];
   const openLayer = (what: string, directory: string): number => {
     const fd = withContext(`Opening ${what} '${directory}'`, () => openSync(directory, O_PATH | constants.O_DIRECTORY));
@@ -96,6 +101,7 @@ async function mountBy<Served>(
     };
     return mountWithKernel(repo, name, path, layers, options) ?? (await throughFuse({ ...layers, verify }));
   } catch (cause) {
+    signal?.throwIfAborted();
     const hint = hintFor(cause, path, options);
     throw new ContextError(`Mounting image '${name}' at ${path}`, cause, hint);
   } finally {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Mount, mountPath } from '../composefs/mount/mount-handle.js';
 import { ComposefsError, withContext } from '../errors.js';
 import { unpackError } from '../threads/error-transfer.js';
+import { untilAborted } from '../threads/until-aborted.js';
 import { type AttachedMount, detach } from './fuse-mount.js';
 import { serveDevice } from './fuse-service.js';
 import { closeImageSource, type FuseRepository, type ImageSource, loadImage, openImageSource } from './image-source.js';
@@ -43,6 +44,8 @@ export async function mountFuse(
   mountPoint: string,
   options: FuseMountOptions = {},
 ): Promise<FuseMount> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   // Before anything is mounted there: fusermount3 does that at once, and whoever looked then would wait for the server.
   const path = mountPath(mountPoint);
   return await withPlan(repository, name, mountPoint, options, async (plan, source) => {
@@ -54,7 +57,7 @@ export async function mountFuse(
         // The server has the device now: if it crashes, its users must not wait for us.
         closeSync(plan.deviceFd);
       }
-      await server.start({ name, source, plan, options });
+      await untilAborted(server.start({ name, source, plan, options }), signal);
       await server.mounted(plan.finish());
       return new FuseMount(path, server.pid);
     } catch (error) {
@@ -66,7 +69,7 @@ export async function mountFuse(
 }
 
 export interface ServeFuseOptions extends FuseMountOptions {
-  /** Unmounts: who uses the mount keeps it, and the server goes on for them. */
+  /** Unmounts, whenever it is aborted: who uses the mount keeps it, and the server goes on for them. */
   readonly signal?: AbortSignal | undefined;
   /** Called when the mount is in place. */
   readonly onMounted?: (() => void) | undefined;

@@ -37,6 +37,8 @@ export interface FuseMountOptions extends MountRestrictions {
   readonly passthrough?: boolean | undefined;
   /** Threads that answer requests. Default: 2, or 1 where the kernel reads the data by itself or there are two cores or less. */
   readonly threads?: number | undefined;
+  /** Gives up: nothing is mounted then. What is in place stays. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One mount on its way: made, then served, then put in place. */

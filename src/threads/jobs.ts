@@ -18,6 +18,8 @@ export interface JobOptions<Output> {
   /** At most so many threads at once; at least one. */
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
+  /** What the jobs report while they run. */
+  readonly progress?: ProgressReporter | undefined;
   /** Called in the order in which jobs end. */
   readonly onDone?: ((output: Output) => void) | undefined;
 }
@@ -39,7 +41,7 @@ export async function runJobs<Job, Output>(
   module: URL,
   context: unknown,
   jobs: readonly Job[] | AsyncIterable<Job>,
-  { threads, signal, onDone }: JobOptions<Output>,
+  { threads, signal, progress, onDone }: JobOptions<Output>,
 ): Promise<Output[]> {
   signal?.throwIfAborted();
   const useful = 'length' in jobs ? Math.min(threads, jobs.length) : threads;
@@ -51,7 +53,7 @@ export async function runJobs<Job, Output>(
   const runSome = async (): Promise<void> => {
     for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
       const index = count++;
-      const output = await pool.run('job', next.value);
+      const output = await pool.run('job', next.value, { onProgress: (event) => progress?.report(event) });
       outputs[index] = output;
       onDone?.(output);
     }
@@ -80,9 +82,12 @@ export async function runJobs<Job, Output>(
  */
 export function serveJobs<Context, Tool, Job, Output>(
   open: (context: Context) => Tool,
-  run: (tool: Tool, job: Job) => Output,
+  run: (tool: Tool, job: Job, progress: ProgressReporter) => Output,
   finish: (tool: Tool) => void = () => undefined,
 ): void {
   const tool = open(threadData());
-  serveTasks<JobTasks<Job, Output>>({ job: (job) => run(tool, job), finish: () => void finish(tool) });
+  serveTasks<JobTasks<Job, Output>>({
+    job: (job, progress) => run(tool, job, progress),
+    finish: () => void finish(tool),
+  });
 }

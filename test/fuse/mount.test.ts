@@ -29,6 +29,7 @@ import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { readFilesystem } from '../../src/composefs/scan/scan.js';
 import { type FuseMountOptions, mountFuse, serveFuse } from '../../src/fuse/index.js';
+import { mountEither } from '../../src/fuse/mount-either.js';
 import { makeNode } from '../../src/linux/link.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';
 import { setXattr } from '../../src/linux/xattr.js';
@@ -140,6 +141,34 @@ test('a mount is read-only, shows in the mount table, and cannot be mounted wher
       await assert.rejects(mountFuse(repo, image, join(temporary, 'missing')), { code: 'ENOENT' });
       await assert.rejects(mountFuse(repo, image, join(temporary, 'repo/meta.json')), { code: 'ENOTDIR' });
       await assert.rejects(mountFuse(repo, 'unknown', mountPoint), { code: 'IMAGE_NOT_FOUND' });
+    }),
+  ),
+);
+
+test('a mount that is given up leaves nothing', { skip }, () =>
+  withTempDir((temporary) =>
+    withRepository(temporary, async (repo, mountPoint) => {
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const reason = new Error('no more');
+      const isReason = (error: unknown): boolean => error === reason;
+      await assert.rejects(mountFuse(repo, image, mountPoint, { signal: AbortSignal.abort(reason) }), isReason);
+      const controller = new AbortController();
+      const mounting = mountFuse(repo, image, mountPoint, { signal: controller.signal });
+      controller.abort(reason);
+      await assert.rejects(mounting, isReason);
+      for (const method of ['kernel', 'fuse'] as const) {
+        const options = { with: method, signal: AbortSignal.abort(reason) };
+        await assert.rejects(mountEither(repo, image, mountPoint, options), isReason);
+      }
+      assert(!isMounted(mountPoint));
+      const fd = openSync(mountPoint, constants.O_RDONLY);
+      closeSync(fd);
+      // An aborted signal does nothing to a mount that is in place.
+      const late = new AbortController();
+      await withMounted(repo, image, mountPoint, { signal: late.signal }, () => {
+        late.abort();
+        assert.equal(readFileSync(join(mountPoint, 'f'), 'utf8'), 'hello');
+      });
     }),
   ),
 );

@@ -17,6 +17,7 @@ export interface ImageHost {
 export interface OpenImageFileSystemOptions {
   /** Whether image and objects are hashed before they are read, where the kernel does not vouch for them. */
   readonly verify?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -40,6 +41,8 @@ export async function readWholeImage(
   name: string,
   options: OpenImageFileSystemOptions = {},
 ): Promise<{ readonly image: Buffer; readonly verify: boolean }> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const { objects } = repository;
   const { fd, id, enableVerity } = repository.openImage(name);
   const verify = options.verify === true && !enableVerity;
@@ -52,6 +55,7 @@ export async function readWholeImage(
     const image = Buffer.allocUnsafeSlow(size);
     let length = 0;
     for await (const chunk of readRange(fd, id, 0, size)) {
+      signal?.throwIfAborted();
       if (verify) hasher.update(chunk);
       length += chunk.copy(image, length);
     }

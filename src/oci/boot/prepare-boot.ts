@@ -72,7 +72,7 @@ export async function prepareBoot(
   requireContainer(image);
   requireLinkableFormat(repo.erofsVersion);
   if (options.verifyLayers === true) await verifyLayers(repo, image, options.signal);
-  const entries = await bootEntries(repo, image);
+  const entries = await bootEntries(repo, image, options.signal);
   const id = await bootImageToName(repo, image, options);
   const karg = new ComposefsCmdline(argumentVersion(repo), repo.algorithm, id, repo.insecure);
   const plan = planBootEntry(entries, repo.objects, { karg, entryId, cmdlineExtra, addons });
@@ -137,13 +137,22 @@ async function verifyLayers(repo: ReadableRepository, image: OciImage, signal: A
 }
 
 /** What the image has to boot from: `/boot` is empty in the boot image, and not in the plain one. */
-async function bootEntries(repo: ReadableRepository, image: OciImage): Promise<BootEntry[]> {
-  return getBootResources(await originalTree(repo, image), repo.objects);
+async function bootEntries(
+  repo: ReadableRepository,
+  image: OciImage,
+  signal: AbortSignal | undefined,
+): Promise<BootEntry[]> {
+  return getBootResources(await originalTree(repo, image, signal), repo.objects);
 }
 
 /** The tree of an image before the boot transform: of the plain EROFS image, or where there is none of its layers. */
-export async function originalTree(repo: ReadableRepository, image: OciImage): Promise<Directory> {
+export async function originalTree(
+  repo: ReadableRepository,
+  image: OciImage,
+  signal?: AbortSignal,
+): Promise<Directory> {
   const plain = image.imageRef(1) ?? image.imageRef(2);
-  if (plain !== undefined && (await isUsableImage(repo, plain))) return await repo.readImageTree(plain);
-  return await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });
+  if (plain !== undefined && (await isUsableImage(repo, plain, signal)))
+    return await repo.readImageTree(plain, { signal });
+  return await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity, signal });
 }

@@ -1,11 +1,14 @@
+import { closeSync } from 'node:fs';
 import { byteStringToText } from '../../bytes/byte-string.js';
 import { erofsTreeSteps } from '../../composefs/erofs/reader/read-tree.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { Directory } from '../../composefs/tree/inode.js';
 import { treeTar } from '../../composefs/tree/tree-tar.js';
 import { ComposefsError } from '../../errors.js';
-import { readFully, withFd } from '../../fs/files.js';
-import { runInTurns, Turns } from '../../threads/turns.js';
+import { readFullySteps } from '../../fs/files.js';
+import { runInTurns, type Steps, Turns } from '../../threads/turns.js';
 import { linkedErofs } from '../files/image-files.js';
 import type { OciDigest } from '../model/digest.js';
 import { notAContainerImage } from '../store/errors.js';
@@ -181,8 +184,7 @@ class Export {
   async *#files(id: ObjectId): AsyncGenerator<Buffer> {
     const { objects } = this.#repo;
     const { signal } = this.#options;
-    const fd = await runInTurns(objects.openIntactSteps(id), signal);
-    const tree = await runInTurns(erofsTreeSteps(withFd(fd, readFully), objects.algorithm), signal);
+    const tree = await runInTurns(intactTreeSteps(objects, id), signal);
     const turns = new Turns(signal);
     const intact = { algorithm: objects.algorithm, readObjectChunks: objects.readIntactChunks.bind(objects) };
     const tar = treeTar(tree, intact, {
@@ -196,6 +198,15 @@ class Export {
       yield chunk;
       if (turns.isOver()) await turns.next();
     }
+  }
+}
+
+function* intactTreeSteps(objects: ObjectStore, id: ObjectId): Steps<Directory> {
+  const fd = yield* objects.openIntactSteps(id);
+  try {
+    return yield* erofsTreeSteps(yield* readFullySteps(fd), objects.algorithm);
+  } finally {
+    closeSync(fd);
   }
 }
 

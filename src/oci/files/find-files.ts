@@ -52,7 +52,7 @@ export async function* findFiles(
   progress.report({ type: 'started', id: 'images', total: images.size, unit: 'items' });
   for (const [image, opened] of images) {
     signal?.throwIfAborted();
-    const { image: data } = await readWholeImage(repo, linkedErofs(repo, opened));
+    const { image: data } = await readWholeImage(repo, linkedErofs(repo, opened), { signal });
     const files = new ImageFileSystem(data, repo.objects);
     if (bytes === undefined || bytes.some((some) => data.includes(some))) {
       for await (const { name, path, stats } of files.walk()) {

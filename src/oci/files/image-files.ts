@@ -7,6 +7,7 @@ import type { OciImage } from '../store/image.js';
 
 /** How far an image is checked before its files are read. */
 export interface ImageFilesOptions {
+  readonly signal?: AbortSignal | undefined;
   /** Whether image and objects are hashed before they are read, where the kernel does not vouch for them. */
   readonly verify?: boolean | undefined;
 }

@@ -13,6 +13,7 @@ import { readTarEntries } from '../layer/tar-entry.js';
 import { firstDigits } from '../store/digest-text.js';
 import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
+import type { ImageFilesOptions } from './image-files.js';
 
 /**
  * The files of one layer of a stored image, without the layers below it: whiteouts are files of their names (`.wh.…`), and
@@ -25,10 +26,11 @@ export async function openLayerFiles(
   repo: ReadableRepository,
   image: OciImage,
   layer: string,
+  { signal }: Pick<ImageFilesOptions, 'signal'> = {},
 ): Promise<ImageFileSystem> {
   const { objects, algorithm } = repo;
-  const reader = await runInTurns(openLayerSteps(objects, layerOf(image, layer)));
-  const turns = new Turns();
+  const reader = await runInTurns(openLayerSteps(objects, layerOf(image, layer)), signal);
+  const turns = new Turns(signal);
   const root = new Directory(DEFAULT_DIRECTORY_STAT);
   try {
     const applier = new LayerApplier(root, new LayerDifferences(), { showLayer: true });
@@ -40,7 +42,7 @@ export async function openLayerFiles(
     reader.close();
   }
   // The format that allows the longest symlinks. Nobody sees the image.
-  return new ImageFileSystem(await runInTurns(erofsSteps(root, { version: 1, algorithm })), objects);
+  return new ImageFileSystem(await runInTurns(erofsSteps(root, { version: 1, algorithm }), signal), objects);
 }
 
 /**

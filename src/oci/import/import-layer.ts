@@ -1,6 +1,7 @@
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { withDeferredNames } from '../../composefs/repository/objects/object-store.js';
 import type { Repository } from '../../composefs/repository/repository.js';
+import type { ProgressReporter } from '../../progress.js';
 import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
 import { validateLayerName } from '../model/tag.js';
@@ -12,6 +13,8 @@ import { storeTar } from './store-tar.js';
 /** How a layer is imported. */
 export interface ImportLayerOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Told how much of the tar has been read. */
+  readonly progress?: ProgressReporter | undefined;
   /** How large the layer may be. */
   readonly layerLimits?: LayerLimits | undefined;
 }
@@ -37,7 +40,7 @@ export async function importLayer(
     if (stored === undefined) {
       const importOptions = { signal: options.signal, limits: tarLimits(options.layerLimits) };
       const layer = await withDeferredNames(repo.objects.options, (objects) =>
-        storeTar(objects, diffId, tar, importOptions),
+        storeTar(objects, diffId, counted(tar, diffId, options.progress), importOptions),
       );
       await repo.registerStreams(await layerNames(repo, layer, diffId));
       stored = layer;
@@ -46,4 +49,19 @@ export async function importLayer(
     await repo.syncNames();
     return { verity: stored.id, stats: stored.stats };
   });
+}
+
+async function* counted(
+  tar: AsyncIterable<Buffer>,
+  id: OciDigest,
+  progress: ProgressReporter | undefined,
+): AsyncGenerator<Buffer> {
+  let fetched = 0;
+  progress?.report({ type: 'started', id, unit: 'bytes' });
+  for await (const chunk of tar) {
+    yield chunk;
+    fetched += chunk.length;
+    progress?.report({ type: 'progress', id, fetched });
+  }
+  progress?.report({ type: 'done', id, transferred: fetched });
 }

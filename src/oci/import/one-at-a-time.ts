@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { Repository } from '../../composefs/repository/repository.js';
+import { untilAborted } from '../../threads/until-aborted.js';
 
 /** What this process is doing to repositories, through whichever instances, by repository and name. */
 export class OneAtATime<T> {
@@ -73,19 +74,5 @@ async function settled<T>(promise: Promise<T>): Promise<{ readonly result: T } |
     return { result: await promise };
   } catch (error) {
     return { error };
-  }
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  signal?.throwIfAborted();
-  let onAbort = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
   }
 }

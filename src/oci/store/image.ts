@@ -185,8 +185,12 @@ export class OciImage {
    *
    * @throws OciErofsNotFound; ErofsReaderError
    */
-  async readFilesystem(repo: ReadableRepository, bootable: boolean): Promise<Directory> {
-    return await repo.readImageTree(this.erofsImageRef(repo, bootable));
+  async readFilesystem(
+    repo: ReadableRepository,
+    bootable: boolean,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Directory> {
+    return await repo.readImageTree(this.erofsImageRef(repo, bootable), options);
   }
 
   /**

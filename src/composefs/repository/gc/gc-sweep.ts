@@ -20,17 +20,22 @@ export interface SweepOptions {
   readonly dryRun: boolean;
   /** Keeps what got its name after this moment, in milliseconds since the epoch. */
   readonly since?: number | undefined;
+  /** Told how many of the {@link OBJECT_DIRECTORIES} are done. */
+  readonly onDirectory?: ((done: number) => void) | undefined;
 }
+
+/** How many directories the objects lie in. */
+export const OBJECT_DIRECTORIES = 256;
 
 /** Deletes every object that is not in `live` (spec 10 §17.3 step 5). */
 export function sweepObjects(
   repository: RepositoryHost,
   live: ReadonlySet<ObjectId>,
-  { dryRun, since }: SweepOptions,
+  { dryRun, since, onDirectory }: SweepOptions,
 ): SweptObjects {
   let count = 0;
   let bytes = 0;
-  for (let number = 0; number < 256; number++) {
+  for (let number = 0; number < OBJECT_DIRECTORIES; number++) {
     const directory = `${OBJECTS}/${number.toString(16).padStart(2, '0')}`;
     withinIfThere(repository, directory, (self) => {
       for (const name of listNames(self)) {
@@ -47,6 +52,7 @@ export function sweepObjects(
         if (!dryRun) unlinkSync(path);
       }
     });
+    onDirectory?.(number + 1);
   }
   return { count, bytes };
 }

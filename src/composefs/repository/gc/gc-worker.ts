@@ -3,4 +3,4 @@ import { hostFrom } from '../objects/host.js';
 import { type GcJob, runGcJob } from './gc.js';
 
 /** Collects garbage in a worker thread. */
-serveJobs(hostFrom, (repository, job: GcJob) => runGcJob(repository, job));
+serveJobs(hostFrom, (repository, job: GcJob, progress) => runGcJob(repository, job, progress));

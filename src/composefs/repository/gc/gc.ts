@@ -1,12 +1,13 @@
 import { rmSync } from 'node:fs';
 import { withContext } from '../../../errors.js';
+import { nullReporter, type ProgressReporter } from '../../../progress.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { objectsForImage } from '../names/images.js';
 import type { SyncingHost } from '../objects/host.js';
 import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
 import { findLiveObjects, type LiveSet } from './gc-live.js';
 import { entriesSince } from './gc-roots.js';
-import { pruneLinks, sweepObjects } from './gc-sweep.js';
+import { OBJECT_DIRECTORIES, pruneLinks, sweepObjects } from './gc-sweep.js';
 
 /** {@link collectGarbage}, {@link removeUnreachable} of some objects, or the objects of an image. Plain data. */
 export type GcJob = GcRequest | { readonly only: readonly ObjectId[] } | { readonly objectsOf: string };
@@ -44,9 +45,9 @@ export interface GcResult {
   readonly danglingRefs?: readonly string[];
 }
 
-export function runGcJob(repository: SyncingHost, job: GcJob): GcOutput {
+export function runGcJob(repository: SyncingHost, job: GcJob, progress: ProgressReporter = nullReporter): GcOutput {
   if ('objectsOf' in job) return [...objectsForImage(repository, job.objectsOf)];
-  return 'only' in job ? removeUnreachable(repository, new Set(job.only)) : collectGarbage(repository, job);
+  return 'only' in job ? removeUnreachable(repository, new Set(job.only)) : collectGarbage(repository, job, progress);
 }
 
 /**
@@ -55,16 +56,28 @@ export function runGcJob(repository: SyncingHost, job: GcJob): GcOutput {
  * holds the exclusive lock, or for a dry run the shared one.
  *
  * A dry run counts objects exactly, but only those links that are broken already (spec 10 §17.3).
+ *
+ * @param progress told how many of the directories of objects have been swept.
  */
-export function collectGarbage(repository: SyncingHost, request: GcRequest): GcResult {
+export function collectGarbage(
+  repository: SyncingHost,
+  request: GcRequest,
+  progress: ProgressReporter = nullReporter,
+): GcResult {
   const { additionalRoots, dryRun, keepNewerThan } = request;
   const since = keepNewerThan === undefined ? undefined : Date.now() - keepNewerThan;
   const young = since === undefined ? [] : entriesSince(repository, since);
+  const { path: id } = repository.root;
+  progress.report({ type: 'started', id, total: OBJECT_DIRECTORIES, unit: 'items' });
   const live = findLiveObjects(repository, [...additionalRoots, ...young]);
   const imagesPruned = pruneLinks(repository, 'images', live, dryRun);
   const streamsPruned = pruneLinks(repository, 'streams', live, dryRun);
   if (!dryRun && imagesPruned + streamsPruned > 0) repository.sync();
-  const objects = withContext('Sweeping objects', () => sweepObjects(repository, live.objects, { dryRun, since }));
+  const onDirectory = (fetched: number): void => progress.report({ type: 'progress', id, fetched });
+  const objects = withContext('Sweeping objects', () =>
+    sweepObjects(repository, live.objects, { dryRun, since, onDirectory }),
+  );
+  progress.report({ type: 'done', id, transferred: OBJECT_DIRECTORIES });
   const leftovers = sum(sweepLeftovers(repository, dryRun), sweepPartialDownloads(repository, dryRun));
   const danglingRefs = [...live.categories.images.danglingRefs, ...live.categories.streams.danglingRefs];
   return {

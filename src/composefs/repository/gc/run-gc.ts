@@ -1,4 +1,5 @@
 import { ComposefsError } from '../../../errors.js';
+import { nullReporter } from '../../../progress.js';
 import { type LongCallOptions, runJobs } from '../../../threads/jobs.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { hostFrom } from '../objects/host.js';
@@ -34,9 +35,14 @@ export async function runObjectSearch(
   return new Set(result);
 }
 
-async function run(store: ObjectStoreOptions, job: GcJob, { threads = 1, signal }: LongCallOptions): Promise<GcOutput> {
-  if (threads === 0) return runGcJob(hostFrom(store), job);
+async function run(
+  store: ObjectStoreOptions,
+  job: GcJob,
+  { threads = 1, signal, progress = nullReporter }: LongCallOptions,
+): Promise<GcOutput> {
+  signal?.throwIfAborted();
+  if (threads === 0) return runGcJob(hostFrom(store), job, progress);
   const worker = new URL('./gc-worker.js', import.meta.url);
-  const [output] = await runJobs<GcJob, GcOutput>(worker, store, [job], { threads: 1, signal });
+  const [output] = await runJobs<GcJob, GcOutput>(worker, store, [job], { threads: 1, signal, progress });
   return output;
 }

@@ -5,6 +5,7 @@ import { waitForFlock } from '../../../fs/wait-for-flock.js';
 import { isOnlyLockHolder, type LockHolder } from '../../../linux/file-locks.js';
 import { type LockMode, tryFlock } from '../../../linux/flock.js';
 import type { ProgressReporter } from '../../../progress.js';
+import { untilAborted } from '../../../threads/until-aborted.js';
 import type { RepositoryRoot } from '../directory/root.js';
 
 export interface LockOptions {
@@ -101,7 +102,8 @@ export class RepositoryLock {
       throw new ComposefsError('DEADLOCK', 'the exclusive lock was asked for inside of what it would have to wait for');
     }
     this.#requireOpen();
-    while (this.#exclusive !== undefined) await this.#exclusive;
+    while (this.#exclusive !== undefined) await untilAborted(this.#exclusive, options.signal);
+    options.signal?.throwIfAborted();
     const root = this.#requireOpen();
     let release: () => void = () => undefined;
     this.#exclusive = new Promise((resolve) => {
@@ -109,10 +111,14 @@ export class RepositoryLock {
     });
     try {
       if (this.#sharers > 0) {
-        await new Promise<void>((resolve) => {
+        const unshared = new Promise<void>((resolve) => {
           this.#onUnshared = resolve;
         });
-        this.#onUnshared = undefined;
+        try {
+          await untilAborted(unshared, options.signal);
+        } finally {
+          this.#onUnshared = undefined;
+        }
       }
       return await this.#inside.run('exclusive', () => alone(root, action, options));
     } finally {

@@ -1,5 +1,7 @@
-import { withContext, withContextAsync } from '../../../errors.js';
-import { readFully, withFd } from '../../../fs/files.js';
+import { closeSync } from 'node:fs';
+import { ContextError, withContext } from '../../../errors.js';
+import { readFullySteps } from '../../../fs/files.js';
+import { runInTurns, runSteps, type Steps } from '../../../threads/turns.js';
 import { readErofsTree } from '../../erofs/in-turns.js';
 import { collectObjects } from '../../erofs/reader/collect-objects.js';
 import { DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/reader/image.js';
@@ -25,7 +27,7 @@ export function linkImages(repository: RepositoryHost, ids: readonly ObjectId[])
 /** The objects that an image needs, without itself (spec 10 §13.3). */
 export function objectsForImage(repository: RepositoryHost, name: string): Set<ObjectId> {
   return withContext(`Collecting objects for image '${name}'`, () => {
-    const data = readImage(repository, name);
+    const data = runSteps(readImageSteps(repository, name));
     return withContext('Collecting objects from erofs image data', () =>
       collectObjects(data, repository.objects.algorithm),
     );
@@ -38,13 +40,24 @@ export async function readImageTree(
   name: string,
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<Directory> {
-  const data = readImage(repository, name);
-  return await withContextAsync(`Reading image '${name}'`, () =>
-    readErofsTree(data, repository.objects.algorithm, options),
-  );
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const data = await runInTurns(readImageSteps(repository, name), signal);
+  try {
+    return await readErofsTree(data, repository.objects.algorithm, options);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new ContextError(`Reading image '${name}'`, cause);
+  }
 }
 
-function readImage(repository: RepositoryHost, name: string): Buffer {
+function* readImageSteps(repository: RepositoryHost, name: string): Steps<Buffer> {
   const { fd } = openImage(repository, name);
-  return withFd(fd, () => withContext('Reading image data', () => readFully(fd, DEFAULT_MAX_IMAGE_SIZE)));
+  try {
+    return yield* readFullySteps(fd, DEFAULT_MAX_IMAGE_SIZE);
+  } catch (cause) {
+    throw new ContextError('Reading image data', cause);
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -19,7 +19,8 @@ import {
   gcResultToWire,
   type Repository,
 } from '../../../../src/composefs/repository/index.js';
-import { ComposefsError, findCause, fullMessage } from '../../../../src/errors.js';
+import { ComposefsError, errorCode, findCause, fullMessage } from '../../../../src/errors.js';
+import { RecordingReporter } from '../../../../src/progress.js';
 import { filesBelow, objectIds, tempRepository, testData, treeOf, writeStream } from '../temp-repository.js';
 
 const IN_THREAD = { threads: 0 };
@@ -95,6 +96,40 @@ describe('gc vectors', () => {
     const stream = await writeStream(repo, 'test-stream', { objects: [o2], ...(ref !== undefined && { ref }) });
     return [repo, o2, stream];
   };
+
+  it('says how far it is, in this thread or in another', async (t) => {
+    const repo = await tempRepository(t);
+    repo.objects.ensureObject(testData(1000, 1));
+    for (const threads of [0, 1]) {
+      const progress = new RecordingReporter();
+      await repo.gc({ threads, progress });
+      const swept = Array.from({ length: 256 }, (_, index) => ({
+        type: 'progress',
+        id: repo.path,
+        fetched: index + 1,
+      }));
+      assert.deepEqual(progress.events, [
+        { type: 'started', id: repo.path, total: 256, unit: 'items' },
+        ...swept,
+        { type: 'done', id: repo.path, transferred: 256 },
+      ]);
+    }
+  });
+
+  it('can be stopped while it waits for what this instance does', async (t) => {
+    const repo = await tempRepository(t);
+    const controller = new AbortController();
+    let release: () => void = () => undefined;
+    const held = repo.hold(() => new Promise<void>((resolve) => (release = resolve)));
+    const collecting = repo.gc({ signal: controller.signal });
+    controller.abort();
+    await assert.rejects(collecting, (error) => errorCode(error) === 'ABORT_ERR');
+    // Others are let in again.
+    await repo.hold(() => undefined);
+    release();
+    await held;
+    assert.equal((await repo.gc()).objectsRemoved, 0);
+  });
 
   it('a stream without reference goes with its objects', async (t) => {
     const [repo] = await streamSetUp(t);
