@@ -45,7 +45,9 @@ export class Spool {
     this.#checkUsable();
     let offset = 0;
     while (offset < data.length) {
-      const part = data.subarray(offset, offset + BLOCK_SIZE - this.#tailLength);
+      const room = BLOCK_SIZE - this.#tailLength;
+      // Most are a few bytes: a view would take longer than to copy them.
+      const part = offset === 0 && data.length <= room ? data : data.subarray(offset, offset + room);
       this.#growTail(this.#tailLength + part.length);
       this.#tail.set(part, this.#tailLength);
       this.#tailLength += part.length;
@@ -62,8 +64,10 @@ export class Spool {
     }
     while (data.length > 0) {
       const inBlock = offset % BLOCK_SIZE;
-      const part = data.subarray(0, BLOCK_SIZE - inBlock);
+      const room = BLOCK_SIZE - inBlock;
+      const part = data.length <= room ? data : data.subarray(0, room);
       this.#patchBlock(offset - inBlock, inBlock, part);
+      if (part === data) return;
       offset += part.length;
       data = data.subarray(part.length);
     }

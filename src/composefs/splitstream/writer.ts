@@ -2,7 +2,8 @@ import type { ZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { Spool, type SpoolOptions } from '../../fs/spool.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
-import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
+import { ObjectIdTable } from '../fsverity/id-table.js';
+import type { ObjectId } from '../fsverity/object-id.js';
 import {
   CHUNK_HEADER_SIZE,
   type DetachedRef,
@@ -14,35 +15,6 @@ import {
   type SplitStreamInfo,
 } from './format.js';
 import { formatNamedRefs } from './named-refs.js';
-
-/** Distinct ids with the index of their first appearance. */
-class RefSet {
-  readonly #indexes = new Map<ObjectId, number>();
-  readonly #hexLength: number;
-
-  constructor(algorithm: HashAlgorithm) {
-    this.#hexLength = 2 * digestSize(algorithm);
-  }
-
-  add(id: ObjectId): number {
-    const known = this.#indexes.get(id);
-    if (known !== undefined) return known;
-    if (id.length !== this.#hexLength) {
-      throw new ComposefsError('INVALID_OBJECT_ID', `${id} is not an object id of the splitstream's algorithm`);
-    }
-    const index = this.#indexes.size;
-    this.#indexes.set(id, index);
-    return index;
-  }
-
-  lookup(id: ObjectId): number | undefined {
-    return this.#indexes.get(id);
-  }
-
-  toBytes(): Buffer {
-    return Buffer.concat(Array.from(this.#indexes.keys(), objectIdToBytes));
-  }
-}
 
 /** The place of an object in a stream that is being written. */
 export interface ReservedReference {
@@ -58,8 +30,8 @@ export class SplitStreamWriter {
   readonly #algorithm: HashAlgorithm;
   readonly #contentType: bigint;
   readonly #spoolOptions: SpoolOptions;
-  readonly #streamRefs: RefSet;
-  readonly #objectRefs: RefSet;
+  readonly #streamRefs: ObjectIdTable;
+  readonly #objectRefs: ObjectIdTable;
   readonly #namedRefs = new Map<string, number>();
   readonly #detachedRefs: (readonly [index: number, size: number])[] = [];
   /** The chunks, not compressed yet. */
@@ -75,8 +47,8 @@ export class SplitStreamWriter {
     this.#algorithm = algorithm;
     this.#contentType = contentType;
     this.#spoolOptions = spoolOptions;
-    this.#streamRefs = new RefSet(algorithm);
-    this.#objectRefs = new RefSet(algorithm);
+    this.#streamRefs = new ObjectIdTable(digestSize(algorithm));
+    this.#objectRefs = new ObjectIdTable(digestSize(algorithm));
     this.#body = new Spool(spoolOptions);
   }
 
@@ -205,11 +177,14 @@ export class SplitStreamWriter {
   }
 }
 
+/** There are two for each object. The spool copies it. */
+const chunkHeader = Buffer.alloc(CHUNK_HEADER_SIZE);
+
 /** Negative: the length of the inline data that follows. Otherwise: the index of an object ref (spec 30 §2.2). */
 function formatChunkHeader(value: number): Buffer {
-  const header = Buffer.alloc(CHUNK_HEADER_SIZE);
-  header.writeBigInt64LE(BigInt(value));
-  return header;
+  chunkHeader.writeInt32LE(value | 0, 0);
+  chunkHeader.writeInt32LE(Math.floor(value / 2 ** 32), 4);
+  return chunkHeader;
 }
 
 function formatDetachedRefs(refs: readonly (readonly [index: number, size: number])[]): Buffer {

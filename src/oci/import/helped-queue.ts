@@ -1,4 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { ObjectIdTable } from '../../composefs/fsverity/id-table.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ComposefsError } from '../../errors.js';
 import { type TransferredError, unpackError } from '../../threads/error-transfer.js';
@@ -98,7 +99,7 @@ export class HelpedQueue implements ObjectQueue {
   readonly #waiting: Batch[] = [];
   readonly #free: ArrayBuffer[] = [];
   /** Objects that are new with this layer: two threads may each have taken the same one for new. */
-  readonly #new = new Set<ObjectId>();
+  #new: ObjectIdTable | undefined;
   #failure: { readonly error: unknown } | undefined;
   #wake = (): void => undefined;
 
@@ -273,10 +274,15 @@ export class HelpedQueue implements ObjectQueue {
     const waiting = this.#queue.findIndex(({ content }) => content === undefined);
     for (const { stored, content } of this.#queue.splice(0, waiting < 0 ? this.#queue.length : waiting)) {
       if (content === undefined) continue;
-      const isNew = content.method === 'copied' && !this.#new.has(content.id);
-      if (isNew) this.#new.add(content.id);
+      const isNew = content.method === 'copied' && this.#isFirst(content.id);
       stored(content.method === 'copied' && !isNew ? { ...content, method: 'already-present' } : content);
     }
+  }
+
+  #isFirst(id: ObjectId): boolean {
+    this.#new ??= new ObjectIdTable(id.length / 2);
+    const count = this.#new.size;
+    return this.#new.add(id) === count;
   }
 
   #message(): Promise<void> {

@@ -1,0 +1,101 @@
+import { ComposefsError } from '../../errors.js';
+import type { ObjectId } from './object-id.js';
+
+const FIRST_CAPACITY = 64;
+
+/**
+ * Distinct object ids in the order in which they were added, as bytes: a map of strings would take five times the memory,
+ * and a layer may have a million of them.
+ */
+export class ObjectIdTable {
+  readonly #digestSize: number;
+  readonly #wordsPerId: number;
+  /** Which word of an id tells its slot. Nobody outside knows, so that nobody can choose ids that share one. */
+  readonly #hashWord: number;
+  #bytes: Buffer;
+  #words: Int32Array;
+  /** Index + 1 of the id that has the slot; 0: none. A power of two, at least twice as many as ids. */
+  #slots: Int32Array;
+  #size = 0;
+
+  /** @param digestSize in bytes. */
+  constructor(digestSize: number) {
+    this.#digestSize = digestSize;
+    this.#wordsPerId = digestSize / Int32Array.BYTES_PER_ELEMENT;
+    this.#hashWord = Math.floor(Math.random() * this.#wordsPerId);
+    const memory = new ArrayBuffer(FIRST_CAPACITY * digestSize);
+    this.#bytes = Buffer.from(memory);
+    this.#words = new Int32Array(memory);
+    this.#slots = new Int32Array(2 * FIRST_CAPACITY);
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * The index of an id, which is added unless it is there.
+   *
+   * @throws ComposefsError `INVALID_OBJECT_ID` if it is no id of that size.
+   */
+  add(id: ObjectId): number {
+    if ((this.#size + 1) * this.#digestSize > this.#bytes.length) this.#grow();
+    // Behind the last one: either it stays there, or it is written over by the next.
+    if (id.length !== 2 * this.#digestSize || !this.#write(id)) {
+      throw new ComposefsError('INVALID_OBJECT_ID', `${id} is not an object id of ${this.#digestSize} bytes`);
+    }
+    const slot = this.#slotOf(this.#size);
+    const known = this.#slots[slot] ?? 0;
+    if (known > 0) return known - 1;
+    this.#size += 1;
+    this.#slots[slot] = this.#size;
+    return this.#size - 1;
+  }
+
+  /** The index of an id; undefined if it was not added. */
+  lookup(id: ObjectId): number | undefined {
+    if ((this.#size + 1) * this.#digestSize > this.#bytes.length) this.#grow();
+    if (id.length !== 2 * this.#digestSize || !this.#write(id)) return undefined;
+    const known = this.#slots[this.#slotOf(this.#size)] ?? 0;
+    return known > 0 ? known - 1 : undefined;
+  }
+
+  /** All of them, one after the other: a view, valid until the next call. */
+  toBytes(): Buffer {
+    return this.#bytes.subarray(0, this.#size * this.#digestSize);
+  }
+
+  #write(id: ObjectId): boolean {
+    return this.#bytes.write(id, this.#size * this.#digestSize, this.#digestSize, 'hex') === this.#digestSize;
+  }
+
+  /** The slot of what is at `index`: that of an equal id, else the free one where it belongs. */
+  #slotOf(index: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = (this.#words[index * this.#wordsPerId + this.#hashWord] ?? 0) & mask;
+    for (let other = this.#slots[slot] ?? 0; other > 0; other = this.#slots[slot] ?? 0) {
+      if (this.#areEqual(other - 1, index)) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #areEqual(one: number, other: number): boolean {
+    const [a, b] = [one * this.#wordsPerId, other * this.#wordsPerId];
+    for (let word = 0; word < this.#wordsPerId; word++) {
+      if (this.#words[a + word] !== this.#words[b + word]) return false;
+    }
+    return true;
+  }
+
+  #grow(): void {
+    const memory = new ArrayBuffer(2 * this.#bytes.length);
+    const bytes = Buffer.from(memory);
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+    this.#words = new Int32Array(memory);
+    this.#slots = new Int32Array(2 * this.#slots.length);
+    for (let index = 0; index < this.#size; index++) this.#slots[this.#slotOf(index)] = index + 1;
+  }
+}
