@@ -1,6 +1,15 @@
 import { closeSync, lstatSync, rmSync, type Stats } from 'node:fs';
 import { ComposefsError, withContext } from '../../../errors.js';
-import { closeOnError, isErrno, readChunks, readFully, withFd, writeFully } from '../../../fs/files.js';
+import {
+  closeOnError,
+  IO_BUFFER_SIZE,
+  isErrno,
+  readChunks,
+  readFully,
+  readInto,
+  withFd,
+  writeFully,
+} from '../../../fs/files.js';
 import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../../fs/staged-file.js';
 import { syncFileSystem, whenFileSystemSynced } from '../../../fs/sync-file-system.js';
@@ -58,6 +67,8 @@ export class ObjectStore {
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
+  /** Through which files are read, from the first to the last line of a function only. */
+  #buffer: Buffer | undefined;
   #directories: OpenDirectories | undefined;
 
   /** @internal @param root default: from the options, as another thread has to do it. */
@@ -278,7 +289,12 @@ export class ObjectStore {
    * @param size what the caller takes the file's size to be; another size is `SIZE_MISMATCH`.
    */
   ensureObjectFromFd(fd: number, size: number): ObjectId {
-    return this.ensureObjectFromChunks(readChunks(fd), size).id;
+    // A buffer for each file made garbage collection take more time than to hash and store what was in them.
+    this.#buffer ??= Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
+    if (size < this.#buffer.length && readInto(fd, this.#buffer.subarray(0, size + 1), 0) === size) {
+      return this.storeObject(this.#buffer.subarray(0, size)).id;
+    }
+    return this.ensureObjectFromChunks(readChunks(fd, this.#buffer), size).id;
   }
 
   /**
