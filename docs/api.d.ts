@@ -1012,6 +1012,7 @@ declare const ERROR_CODES: {
         readonly FFI_UNAVAILABLE: "calls of the C library cannot be made: the optional package with them is not installed";
         readonly PROC_UNAVAILABLE: "/proc is not mounted";
         readonly WORKER_EXITED: "a worker thread ended before its work";
+        readonly WORKER_MISSING: "the module that a thread runs is not beside the code that starts it, as in a bundle without it";
         readonly POOL_CLOSED: "work was given to threads that have been told to end";
         readonly SENDER_FAILED: "a thread that was to hand on data has failed";
         readonly LOCK_FAILED: "a lock cannot be taken";

@@ -15,6 +15,7 @@ export const ERROR_CODES = {
     FFI_UNAVAILABLE: 'calls of the C library cannot be made: the optional package with them is not installed',
     PROC_UNAVAILABLE: '/proc is not mounted',
     WORKER_EXITED: 'a worker thread ended before its work',
+    WORKER_MISSING: 'the module that a thread runs is not beside the code that starts it, as in a bundle without it',
     POOL_CLOSED: 'work was given to threads that have been told to end',
     SENDER_FAILED: 'a thread that was to hand on data has failed',
     LOCK_FAILED: 'a lock cannot be taken',

@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { type ResourceLimits, type TransferListItem, Worker } from 'node:worker_threads';
+import { ComposefsError } from '../errors.js';
 import { TerminationLock } from './termination-lock.js';
 import type { ThreadData } from './thread-side.js';
 
@@ -33,6 +36,7 @@ export class Thread {
   #hasExited = false;
 
   constructor(module: URL, { data, ...options }: ThreadOptions = {}) {
+    requireModule(module);
     const workerData: ThreadData = { terminationLock: this.#lock.buffer, data };
     this.#worker = new Worker(module, { ...options, workerData });
     this.#exited = new Promise((resolve) => {
@@ -117,4 +121,13 @@ function forget(thread: Thread): void {
 function waitForLocks(): void {
   const deadline = performance.now() + EXIT_PATIENCE_MS;
   for (const thread of living) thread.prepareForExit(Math.max(0, deadline - performance.now()));
+}
+
+/** A program that was bundled has its threads elsewhere, and Node says so only when one has started. */
+function requireModule(module: URL): void {
+  const path = fileURLToPath(module);
+  if (existsSync(path)) return;
+  throw new ComposefsError('WORKER_MISSING', `there is no ${path}, which threads run`, {
+    hint: 'a bundle leaves composefs-oci out, or has the files of its dist/lib beside it: see docs/bundlers.md',
+  });
 }
