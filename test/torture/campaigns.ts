@@ -9,6 +9,7 @@ import { mutations } from './mutations.js';
 import { powerCuts } from './power-cuts.js';
 import type { Campaign } from './round.js';
 import { secureCuts } from './secure-cuts.js';
+import { storeRaces } from './store-races.js';
 
 export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   kills,
@@ -21,4 +22,5 @@ export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   mutations,
   'hostile-registry': hostileRegistry,
   growth,
+  'store-races': storeRaces,
 };

@@ -19,6 +19,7 @@ const ROUNDS: Readonly<Record<string, readonly string[]>> = {
   mutations: ['--count', '5000'],
   'hostile-registry': ['--count', '15'],
   growth: ['--count', '1000'],
+  'store-races': ['--count', '20'],
 };
 
 describe('a short round of torture', { concurrency: 2 }, () => {
