@@ -1,8 +1,7 @@
-import { transformForBoot } from '../../boot/index.js';
-import { computeImageId, type Directory, type Repository, writeDumpfile } from '../../composefs/index.js';
+import { computeImageId, type Directory, type ReadableRepository, writeDumpfile } from '../../composefs/index.js';
 import { createFilesystem } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withRepository } from '../context/open-repository.js';
+import { withReadableRepository } from '../context/open-repository.js';
 import type { OciFileSystemOptions } from '../context/options.js';
 import { withDelayedProgress } from '../progress/delayed.js';
 import { withoutEnds } from '../terminal/output.js';
@@ -14,7 +13,7 @@ import { checkReference, findConfigOf } from './oci-reference.js';
  * @param configVerity hex; with it a config that is named by a digest is trusted, and its layers are not hashed.
  */
 async function imageFilesystem(
-  repo: Repository,
+  repo: ReadableRepository,
   name: string,
   configVerity: string | undefined,
   options: OciFileSystemOptions,
@@ -24,7 +23,10 @@ async function imageFilesystem(
   const root = await withDelayedProgress((running) =>
     createFilesystem(repo, digest, { xattrs, layerRules, configVerity: verity, ...running }),
   );
-  if (options.bootable === true) transformForBoot(root, repo.objects);
+  if (options.bootable === true) {
+    const { transformForBoot } = await import('../../boot/index.js');
+    transformForBoot(root, repo.objects);
+  }
   return root;
 }
 
@@ -55,8 +57,10 @@ async function withImageTree(
   name: string,
   configVerity: string | undefined,
   options: OciFileSystemOptions,
-  action: (root: Directory, repo: Repository) => Promise<void>,
+  action: (root: Directory, repo: ReadableRepository) => Promise<void>,
 ): Promise<void> {
   checkReference('<CONFIG_NAME>', name);
-  await withRepository(context, async (repo) => action(await imageFilesystem(repo, name, configVerity, options), repo));
+  await withReadableRepository(context, async (repo) =>
+    action(await imageFilesystem(repo, name, configVerity, options), repo),
+  );
 }
