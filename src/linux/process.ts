@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { checkCall } from './errno.js';
 import { libcFunction } from './ffi.js';
 
@@ -29,4 +30,14 @@ const exitCall = libcFunction<[status: number], void>('_exit', 'void', ['int']);
  */
 export function exitNow(status: number): void {
   exitCall(status);
+}
+
+/** How many files the process may have open. */
+export function descriptorLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    return Number(/^Max open files +([0-9]+)/m.exec(limits)?.[1] ?? 1024);
+  } catch {
+    return 1024;
+  }
 }

@@ -39,7 +39,7 @@ function makeImage(seed: number): TestImage {
 
 /** What an import may end with when the image goes at that moment. */
 const CLEAR =
-  /Failed to find image|no store has the layer|layer not found|the store has no|is not in the store|is missing/;
+  /Could not open any containers-storage root|Failed to find image|no store has the layer|layer not found|the store has no|is not in the store|is missing/;
 
 interface Expected {
   readonly config: string;

@@ -1,6 +1,7 @@
 import { closeSync, readSync } from 'node:fs';
 import { quoteBytes } from '../../bytes/byte-string.js';
 import { closeOnError, withFd } from '../../fs/files.js';
+import { descriptorLimit } from '../../linux/process.js';
 import { type LayerFile, StoreError, type TarReceiver } from '../../storage/index.js';
 import type { FileQueue } from './file-queue.js';
 
@@ -8,8 +9,9 @@ import type { FileQueue } from './file-queue.js';
 const BUFFER_SIZE = 8 << 20;
 /** So much goes on at a time: small enough for the caches of a processor, many files at once. */
 const BATCH_BYTES = 512 << 10;
-/** Files that are open at a time. */
-const BATCH_FILES = 256;
+/** Files that are open at a time; fewer where the process may open few: several threads do so. */
+const BATCH_FILES = 64;
+const SHARE_OF_DESCRIPTORS = 1 / 16;
 
 /**
  * The tar of a layer on its way from a store of containers/storage: what lies between files, and small files, many pieces
@@ -19,6 +21,7 @@ export class FileBatch implements TarReceiver {
   readonly #queue: FileQueue;
   readonly #push: (chunk: Buffer) => void;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  readonly #maxFiles = Math.min(BATCH_FILES, descriptorLimit() * SHARE_OF_DESCRIPTORS);
   #used = 0;
   #files: LayerFile[] = [];
 
@@ -49,7 +52,7 @@ export class FileBatch implements TarReceiver {
     readWhole(file, content, 0);
     this.#used += file.size;
     this.#queue.expectFile(file, content);
-    if (this.#used >= BATCH_BYTES || this.#files.length >= BATCH_FILES) this.flush();
+    if (this.#used >= BATCH_BYTES || this.#files.length >= this.#maxFiles) this.flush();
   }
 
   /** Pushes what was gathered. */

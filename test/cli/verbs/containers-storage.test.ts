@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cfsctl, TestRepository } from '../../support/cfsctl.js';
+import { CFSCTL, cfsctl, TestRepository } from '../../support/cfsctl.js';
 import { buildImage } from '../../support/oci-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
 import { StoreBuilder } from '../../support/store-builder.js';
@@ -85,5 +86,30 @@ test('oci pull containers-storage:', { skip: process.geteuid?.() !== 0 && 'needs
     const wrong = pull('--local-fetch', 'sometimes', 'containers-storage:app:1');
     assert.equal(wrong.status, 2);
     assert.match(wrong.stderr, /possible values: disabled, auto, zerocopy|\[possible values/);
+  });
+});
+
+test('where few files may be open', { skip: process.geteuid?.() !== 0 && 'needs root' }, () => {
+  withTempDir((directory) => {
+    const tars = [1, 2].map((layer) => {
+      const files = Array.from({ length: 600 }, (_, index) => [
+        tarDirectory(`usr/${index % 50}/`),
+        tarFile(`usr/${index % 50}/${index}`, Buffer.from(`${layer} ${index} `.repeat(30))),
+      ]);
+      return tarArchive(files.flat());
+    });
+    const builder = new StoreBuilder(join(directory, 'store'));
+    builder.addImage(buildImage(tars), tars, ['localhost/many:1']);
+    const repository = TestRepository.create(directory);
+    const reference = `containers-storage:[overlay@${builder.root}+/run/x]many:1`;
+    const command = [process.execPath, CFSCTL, '--insecure', '--repo', repository.path, 'oci', 'pull', '--json'];
+    const { status, stdout, stderr } = spawnSync(
+      'sh',
+      ['-c', 'ulimit -n 128; exec "$@"', 'sh', ...command, '--progress', 'none', reference],
+      { encoding: 'utf8' },
+    );
+    assert.equal(status, 0, stderr);
+    const { objects } = JSON.parse(stdout);
+    assert.equal(objects.hardlinked + objects.reflinked, 1200);
   });
 });

@@ -1,12 +1,12 @@
 import { closeSync, lstatSync, type Stats } from 'node:fs';
 import { isErrno } from '../../../fs/files.js';
+import { descriptorLimit } from '../../../linux/process.js';
 import type { RepositoryRoot } from '../directory/root.js';
-import { descriptorLimit } from './unnamed-objects.js';
 
 const IF_THERE = { throwIfNoEntry: false } as const;
 
 /** Directories are kept open as long as no more than this part of the process's descriptors is in use. */
-const SHARE_OF_DESCRIPTORS = 1 / 2;
+const SHARE_OF_DESCRIPTORS = 3 / 8;
 
 /**
  * Directories of a repository that were reached once and stay open: to reach one anew for each of 10,000 objects takes

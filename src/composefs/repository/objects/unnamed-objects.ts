@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { StagedFile } from '../../../fs/staged-file.js';
+import { descriptorLimit } from '../../../linux/process.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 
 /**
@@ -55,15 +55,5 @@ export class UnnamedObjects {
     const objects = [...this.#objects];
     this.#objects.clear();
     return objects;
-  }
-}
-
-/** How many files the process may have open. */
-export function descriptorLimit(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'latin1');
-    return Number(/^Max open files +([0-9]+)/m.exec(limits)?.[1] ?? 1024);
-  } catch {
-    return 1024;
   }
 }
