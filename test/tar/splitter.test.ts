@@ -5,6 +5,7 @@ import { formatSize } from '../../src/bytes/format-size.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../src/tar/limits.js';
 import { TarSplitter } from '../../src/tar/splitter.js';
 import { TarError } from '../../src/tar/tar-error.js';
+import { cpuTime } from '../support/cpu-time.js';
 import { sparseFile, sparseTars } from '../support/sparse-tars.js';
 import {
   END_OF_ARCHIVE,
@@ -701,14 +702,14 @@ test('padding is passed on whatever its bytes are', () => {
   assert.deepEqual(joinParts(splitTar(tar)), tar);
 });
 
-test('30,000 plain headers take well under 200 ms', () => {
+test('30,000 plain headers take well under 200 ms of the processor', () => {
   const chunk = Buffer.concat(Array.from({ length: 128 }, () => tarHeader({ name: 'usr/share/doc/some/file.txt' })));
   const run = (): number => {
     const ignore = (): void => {};
     const splitter = new TarSplitter({ inline: ignore, beginFile: ignore, fileData: ignore, endFile: ignore });
-    const start = performance.now();
+    const start = cpuTime();
     for (let count = 0; count < 30_000; count += 128) splitter.push(chunk);
-    return performance.now() - start;
+    return cpuTime() - start;
   };
   const best = Math.min(run(), run(), run());
   assert(best < 200, `${best} ms`);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { FsVerityHasher } from '../../../src/composefs/fsverity/hasher.js';
+import { cpuTime } from '../../support/cpu-time.js';
 
 const ALGORITHMS: readonly HashAlgorithm[] = ['sha256', 'sha512'];
 
@@ -40,12 +41,12 @@ test('at every boundary of the tree', () => {
 });
 
 test('a hole of a petabyte takes no time', () => {
-  const before = performance.now();
+  const before = cpuTime();
   const hasher = new FsVerityHasher('sha256')
     .update(Buffer.from('x'))
     .updateZeros(2 ** 50)
     .update(Buffer.from('y'));
   assert.match(hasher.digest(), /^[0-9a-f]{64}$/);
   assert.throws(() => hasher.updateZeros(1), { code: 'HASHER_ENDED' });
-  assert(performance.now() - before < 1000);
+  assert(cpuTime() - before < 1000);
 });

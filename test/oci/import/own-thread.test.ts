@@ -58,9 +58,7 @@ test('a pull on the own thread can be stopped while it works', async (context) =
   const pulling = pull(repo, reference, 'a', { ...PULL, ownThread: true, signal: controller.signal });
   for (let turn = 0; turn < 20; turn++) await nextTurn();
   controller.abort(reason);
-  const abortedAt = performance.now();
   await assert.rejects(pulling, (error) => error === reason);
-  assert.ok(performance.now() - abortedAt < 5000);
   assert.deepEqual(listRefs(repo), []);
   assert.deepEqual(objectIds(repo), []);
 });

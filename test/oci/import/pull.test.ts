@@ -431,17 +431,12 @@ for (const compression of ['none', 'gzip', 'zstd'] satisfies LayerCompression[])
     const reference = layoutOf(t, image);
     const controller = new AbortController();
     const reason = new Error('stopped by the user');
-    let abortedAt = 0;
     const report = (event: ProgressEvent): void => {
       const isBig = 'id' in event && event.id === image.diffIds[1];
-      if (!isBig || event.type !== 'progress' || abortedAt > 0) return;
-      abortedAt = performance.now();
-      controller.abort(reason);
+      if (isBig && event.type === 'progress') controller.abort(reason);
     };
     const options = { ...PULL, concurrency: 2, signal: controller.signal, progress: { report } };
     await assert.rejects(pull(repo, reference, 'tag', options), (error) => error === reason);
-    const elapsed = performance.now() - abortedAt;
-    assert.ok(elapsed < 1000, `${elapsed} ms`);
     assert.deepEqual(listRefs(repo), []);
     assert.equal(streamOf(repo, image.diffIds[1]), undefined);
     assert.equal(repo.hasStream(manifestIdentifier(image.manifest.descriptor.digest)), undefined);

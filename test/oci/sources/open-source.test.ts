@@ -30,6 +30,7 @@ import { parsePlatform } from '../../../src/oci/model/platform.js';
 import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
 import type { ImageSource } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
+import { cpuTime } from '../../support/cpu-time.js';
 import { locateLayer } from '../../support/layer-blobs.js';
 import {
   blob,
@@ -448,9 +449,9 @@ test('an index that lists one blob very often is searched in time', async () => 
     const layout = new LayoutBuilder().addBlobs(other).addBlob(inner.bytes);
     for (let i = 0; i < 5000; i++) layout.addEntry(inner.descriptor);
     layout.write(path);
-    const start = performance.now();
+    const start = cpuTime();
     assert.match((await failure(`oci:${path}`)).at(-1) ?? '', /^No manifest found/);
-    assert.ok(performance.now() - start < 5000);
+    assert.ok(cpuTime() - start < 5000);
   });
 });
 

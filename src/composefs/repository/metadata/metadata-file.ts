@@ -53,9 +53,10 @@ function probeVerity(fd: number, algorithm: HashAlgorithm): boolean {
     return hasVerity(fd, algorithm);
   } catch (cause) {
     if (!isErrno(cause, 'FFI_UNAVAILABLE')) throw cause;
+    const install = cause instanceof ComposefsError && cause.hint !== undefined ? `${cause.hint}, or ` : '';
     throw new ComposefsError('FFI_UNAVAILABLE', 'cannot find out whether the repository demands fs-verity', {
       cause,
-      hint: 'open it as insecure to do without',
+      hint: `${install}do without fs-verity: \`cfsctl --insecure\`, in the library \`insecure: true\``,
     });
   }
 }
