@@ -2,7 +2,8 @@ import { runningRoots } from '../../boot/index.js';
 import { formatGcResult, gcResultToWire, type Repository } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { warn, warningReporter } from '../terminal/warning.js';
+import { withOnlyProgress } from '../progress/delayed.js';
+import { warn } from '../terminal/warning.js';
 
 export interface GcOptions {
   readonly root?: readonly string[];
@@ -18,8 +19,8 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     const roots: string[] = runningRoots(repo.algorithm);
     for (const root of options.root ?? []) roots.push(await entryOf(repo, root));
     // There is nothing else to do here meanwhile: no thread of its own.
-    const how = { threads: 0, keepNewerThan: options.keepNewerThan, progress: warningReporter };
-    const result = await repo.gc({ ...how, roots, dryRun });
+    const how = { threads: 0, keepNewerThan: options.keepNewerThan, roots, dryRun };
+    const result = await withOnlyProgress((progress) => repo.gc({ ...how, progress }));
     for (const ref of result.danglingRefs ?? []) {
       warn(`${ref} names what is gone, and keeps nothing alive: store it again, or remove the reference`);
     }

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import {
   formatAlgorithm,
   type HashAlgorithm,
@@ -7,7 +7,7 @@ import {
   type RepositoryConfig,
   resetMetadata,
 } from '../../composefs/index.js';
-import { withContextAsync } from '../../errors.js';
+import { errorCode, withContextAsync } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { repositoryPath } from '../context/open-repository.js';
 
@@ -29,11 +29,38 @@ export async function init(context: Context, path: string | undefined, options: 
     insecure: options.insecure === true || context.globals.insecure === true,
   };
   if (options.resetMetadata) resetMetadata(location, config);
+  const missing = missingDirectories(location);
   mkdirSync(dirname(location), { recursive: true });
-  const lines = await withContextAsync(`Initializing repository at ${location}`, () =>
-    options.ensure ? ensure(location, config) : create(location, config),
-  );
-  await context.output.lines(lines);
+  try {
+    const lines = await withContextAsync(`Initializing repository at ${location}`, () =>
+      options.ensure ? ensure(location, config) : create(location, config),
+    );
+    await context.output.lines(lines);
+  } catch (error) {
+    removeEmpty(missing);
+    throw error;
+  }
+}
+
+/** The directories on the way to a path that are not there, the last one first. */
+function missingDirectories(path: string): string[] {
+  const missing: string[] = [];
+  for (let each = resolve(path); lstatSync(each, { throwIfNoEntry: false }) === undefined; each = dirname(each)) {
+    missing.push(each);
+  }
+  return missing;
+}
+
+/** Up to the first one that something is in. */
+function removeEmpty(directories: readonly string[]): void {
+  for (const directory of directories) {
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      // It may not have been made.
+      if (errorCode(error) !== 'ENOENT') return;
+    }
+  }
 }
 
 async function create(path: string, config: RepositoryConfig): Promise<string[]> {

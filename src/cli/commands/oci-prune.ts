@@ -2,6 +2,7 @@ import { formatGcResult, gcResultToWire } from '../../composefs/index.js';
 import { type PrunedTag, pruneTags } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
+import { withOnlyProgress } from '../progress/delayed.js';
 
 export interface OciPruneOptions {
   /** Milliseconds. */
@@ -17,7 +18,10 @@ export async function ociPrune(context: Context, options: OciPruneOptions): Prom
   await withRepository(context, async (repo) => {
     const { olderThan, keep, dryRun = false } = options;
     const pruned = await pruneTags(repo, { olderThan, keep, dryRun });
-    const collected = options.gc === true && !dryRun ? await repo.gc({ threads: 0 }) : undefined;
+    const collected =
+      options.gc === true && !dryRun
+        ? await withOnlyProgress((progress) => repo.gc({ threads: 0, progress }))
+        : undefined;
     if (options.json) {
       return await context.output.json({
         dry_run: dryRun,

@@ -1,5 +1,5 @@
-import { closeSync, readSync, statSync } from 'node:fs';
-import { withFd } from '../../fs/files.js';
+import { closeSync, readFileSync, readSync, statSync } from 'node:fs';
+import { isErrno, withFd } from '../../fs/files.js';
 import { REQUEST_HEADER_SIZE } from '../../fuse/wire/header.js';
 import { decodeInit } from '../../fuse/wire/init.js';
 import { findProgram } from '../../linux/find-program.js';
@@ -55,18 +55,36 @@ function mountWith(device: number): Outcome {
   });
 }
 
+/** fusermount3 opens the device as the user that runs it: what the user may not open, it may not. */
 function withoutDevice(error: unknown): Outcome {
-  const through = throughProgram('/dev/fuse is for root');
-  if (through.state === 'ok') return through;
-  return missing(reasonOf(error), `modprobe fuse and chmod 666 /dev/fuse as root, or: ${through.remedy}`);
+  if (isErrno(error, 'EACCES', 'EPERM')) {
+    const through = throughProgram('');
+    const rest = through.state === 'ok' ? '' : `, and ${through.remedy}`;
+    return missing(`${reasonOf(error)}, which fusermount3 needs as well`, `as root: chmod 666 /dev/fuse${rest}`);
+  }
+  return missing(reasonOf(error), 'as root: modprobe fuse && chmod 666 /dev/fuse');
 }
 
-/** It has to be root's, with the set-user-id bit. */
+/** It has to be root's, with a set-user-id bit that counts, and this user has to be allowed to run it. */
 function throughProgram(what: string): Outcome {
   const own = process.env['FUSERMOUNT_PATH'];
   const path = own === undefined ? (findProgram('fusermount3') ?? findProgram('fusermount')) : findProgram(own);
   if (path === undefined) return missing(`${what}; mounting needs fusermount3`, 'install the package fuse3');
   const { uid, mode } = statSync(path);
-  if (uid === 0 && (mode & 0o4000) !== 0) return ok(`${what}; ${path} mounts`);
-  return missing(`${what}; ${path} may not mount`, `as root: chown root ${path} && chmod u+s ${path}`);
+  if (uid !== 0 || (mode & 0o4000) === 0) {
+    return missing(`${what}; ${path} may not mount`, `as root: chown root ${path} && chmod u+s ${path}`);
+  }
+  if (hasNoNewPrivileges()) {
+    const remedy = 'run it without no_new_privs: not in such a container or service';
+    return missing(`${what}; ${path} may not mount: set-user-id bits do not count for this process`, remedy);
+  }
+  return ok(`${what}; ${path} mounts`);
+}
+
+function hasNoNewPrivileges(): boolean {
+  try {
+    return /^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'latin1'));
+  } catch {
+    return false;
+  }
 }

@@ -3,9 +3,11 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   unlinkSync,
 } from 'node:fs';
@@ -445,3 +447,16 @@ async function exitStatus(child: ReturnType<typeof startCfsctl>): Promise<number
   if (child.exitCode !== null) return child.exitCode;
   return await new Promise((resolve) => child.once('exit', resolve));
 }
+
+test('init that fails leaves no directory that it has made, and says what to do', (context) => {
+  const place = mkdtempSync('/dev/shm/composefs-oci-test-init-');
+  context.after(() => rmSync(place, { recursive: true, force: true }));
+  const { status, stderr } = cfsctl(['init', join(place, 'a/b/c')]);
+  if (status === 0) return context.skip('tmpfs has fs-verity here');
+  assert.deepEqual([status, readdirSync(place)], [1, []]);
+  assert.match(stderr, /\nhint: ext4 has fs-verity after .*; on other file systems .*: `cfsctl init --insecure`\n$/);
+  mkdirSync(join(place, 'mine'));
+  assert.equal(cfsctl(['init', join(place, 'mine')]).status, 1);
+  assert.deepEqual(readdirSync(place), ['mine']);
+  assert.equal(cfsctl(['init', '--insecure', join(place, 'a/b/c')]).status, 0);
+});
