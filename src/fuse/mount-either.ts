@@ -26,6 +26,7 @@ export interface MountEitherOptions extends MountRestrictions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How an image is mounted, and what ends a server in this process. */
 export interface ServeEitherOptions
   extends Omit<MountEitherOptions, 'signal'>,
     Pick<ServeFuseOptions, 'signal' | 'onMounted'> {}

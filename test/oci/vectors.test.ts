@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { writeDumpfile } from '../../src/composefs/dumpfile/index.js';
+import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';

@@ -6,7 +6,7 @@ import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import { measureVerityOpt } from '../../src/composefs/fsverity/kernel.js';
 import { ImportContext, inferRepoAlgorithm, ObjectStore, Repository } from '../../src/composefs/repository/index.js';
-import { FlatDigestStore } from '../../src/composefs/scan/index.js';
+import { FlatDigestStore } from '../../src/composefs/scan/flat-digest-store.js';
 import { fullMessage } from '../../src/errors.js';
 import { hasCapability } from '../../src/linux/process.js';
 import { filesBelow, testData, treeOf, writeStream } from '../composefs/repository/temp-repository.js';

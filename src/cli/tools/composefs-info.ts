@@ -1,9 +1,7 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { type ByteString, byteStringFromText, byteStringToBuffer } from '../../bytes/byte-string.js';
 import type { Directory } from '../../composefs/index.js';
-import { listTree, objectPaths } from '../../composefs/mkcomposefs/c-listing.js';
-import { writeCDumpfile } from '../../composefs/mkcomposefs/c-writer.js';
-import type { CTree } from '../../composefs/mkcomposefs/read-tree-c.js';
+import { type CTree, listTree, objectPaths, writeCDumpfile } from '../../composefs/mkcomposefs/index.js';
 import { withFd } from '../../fs/files.js';
 import { errnoMessage } from '../../linux/strerror.js';
 import { OptionScanner } from './getopt.js';

@@ -9,7 +9,7 @@ import {
   resetMtimes,
   type Xattrs,
 } from '../../composefs/index.js';
-import { fitCXattrs } from '../../composefs/mkcomposefs/c-line.js';
+import { fitCXattrs } from '../../composefs/mkcomposefs/index.js';
 import { FlatStoreError } from '../../composefs/scan/read-directory.js';
 import { FileContentError } from '../../composefs/scan/scan-error.js';
 import { ScanError } from '../../error-classes.js';

@@ -1,8 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeErofs } from '../../composefs/erofs/writer/write.js';
 import type { Directory } from '../../composefs/index.js';
-import { parseCDumpfilePieces } from '../../composefs/mkcomposefs/c-parser.js';
-import { selectEpoch1Version } from '../../composefs/mkcomposefs/version-selection.js';
+import { parseCDumpfilePieces, selectEpoch1Version } from '../../composefs/mkcomposefs/index.js';
 import { DumpfileError, InvalidTreeError } from '../../error-classes.js';
 import { errorCode, fullMessage } from '../../errors.js';
 import { type MkcomposefsOptions, parseMkcomposefsOptions } from './mkcomposefs-options.js';

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { printable } from '../../bytes/printable.js';
-import { type CReadOptions, type CTree, readCTree } from '../../composefs/mkcomposefs/read-tree-c.js';
+import { type CReadOptions, type CTree, readCTree } from '../../composefs/mkcomposefs/index.js';
 import { ComposefsError, fullMessage } from '../../errors.js';
 import { readAll } from './stdio.js';
 import { failuresOf, ToolFailure } from './tool-failure.js';

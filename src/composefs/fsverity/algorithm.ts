@@ -23,10 +23,6 @@ export function kernelId(algorithm: HashAlgorithm): 1 | 2 {
   return algorithm === 'sha256' ? 1 : 2;
 }
 
-export function algorithmFromKernelId(id: number): HashAlgorithm | undefined {
-  return id === 1 ? 'sha256' : id === 2 ? 'sha512' : undefined;
-}
-
 /** `sha256-12`: as used in kernel arguments. */
 export function veritySuffix(algorithm: HashAlgorithm): string {
   return `${algorithm}-${LG_BLOCKSIZE}`;

@@ -1,6 +1,5 @@
 export {
   AlgorithmParseError,
-  algorithmFromKernelId,
   digestSize,
   formatAlgorithm,
   HASH_ALGORITHMS,
@@ -20,7 +19,6 @@ export {
   hasVerity,
   measureVerity,
   measureVerityOpt,
-  measureVerityWithFallback,
 } from './kernel.js';
 export {
   formatObjectId,

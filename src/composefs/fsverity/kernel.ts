@@ -5,7 +5,6 @@ import { O_TMPFILE } from '../../linux/constants.js';
 import { procPath } from '../../linux/link.js';
 import * as linux from '../../linux/verity.js';
 import { digestSize, type HashAlgorithm, kernelId } from './algorithm.js';
-import { computeVerityOfFd } from './digest.js';
 import { type ObjectId, objectIdFromBytes } from './object-id.js';
 import { CompareVerityError, EnableVerityError, MeasureVerityError } from './verity-error.js';
 
@@ -100,15 +99,6 @@ export function measureVerityOpt(fd: number, algorithm: HashAlgorithm): ObjectId
     if (isWithoutVerity(error)) return undefined;
     throw error;
   }
-}
-
-/**
- * {@link measureVerityOpt}; where the kernel has no digest, the whole file is read to compute it.
- *
- * @throws MeasureVerityError
- */
-export function measureVerityWithFallback(fd: number, algorithm: HashAlgorithm): ObjectId {
-  return measureVerityOpt(fd, algorithm) ?? computeVerityOfFd(algorithm, fd);
 }
 
 /**

@@ -1,3 +1,6 @@
+/** The dialect of the C tools: their dumpfiles, listings, limits, and how they read images. For the commands of their names. */
+
+export { fitCXattrs } from './c-line.js';
 export { listTree, objectPaths } from './c-listing.js';
 export {
   type CDumpfileOptions,

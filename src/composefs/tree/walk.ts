@@ -56,31 +56,6 @@ export function filterXattrs(root: Directory, keep: (name: ByteString) => boolea
   });
 }
 
-/** The latest mtime of the directory and of everything below it. */
-export function newestFile(root: Directory): { mtimeSec: number; mtimeNsec: number } {
-  let { mtimeSec, mtimeNsec } = root.stat;
-  for (const { stat } of inodes(root)) {
-    if (stat.mtimeSec > mtimeSec || (stat.mtimeSec === mtimeSec && stat.mtimeNsec > mtimeNsec)) {
-      ({ mtimeSec, mtimeNsec } = stat);
-    }
-  }
-  return { mtimeSec, mtimeNsec };
-}
-
-/** Keeps the entries of this directory whose name passes. Names that are not UTF-8 never do. */
-export function retainTopLevel(directory: Directory, keep: (name: string) => boolean): void {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  for (const name of directory.names()) {
-    let text: string | undefined;
-    try {
-      text = decoder.decode(Buffer.from(name, 'latin1'));
-    } catch {
-      text = undefined;
-    }
-    if (text === undefined || !keep(text)) directory.remove(name);
-  }
-}
-
 /** A tree of its own with the same hard links. The stats, which are immutable, are shared. */
 export function cloneTree(root: Directory): Directory {
   return mapRegular(root, (file) => file);

@@ -5,8 +5,6 @@ import type { Descriptor } from '../model/descriptor.js';
 /** How layers are compressed whose blobs were not kept: in the format that the manifest says they had, or in another. */
 export type Recompression = 'same' | 'gzip' | 'zstd' | 'none';
 
-export const RECOMPRESSIONS: readonly Recompression[] = ['same', 'gzip', 'zstd', 'none'];
-
 const OCI_SUFFIX = /\+(gzip|zstd)$/;
 const DOCKER_SUFFIX = /\.tar\.(gzip|zstd)$/;
 /** What zstd:chunked and eStargz say of a blob is true of no other. */

@@ -1,7 +1,6 @@
 /** Turning a tree into the form that every way of unpacking an image agrees on (spec 30 §9). */
 
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
-import { readFilesystem, type ScanOptions } from '../../composefs/scan/scan.js';
 import { ImageError } from '../../composefs/tree/image-error.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { getDirectory } from '../../composefs/tree/lookup.js';
@@ -63,13 +62,6 @@ export function transformForOci(root: Directory, options: OciTransformOptions = 
   }
   const keepsUserXattrs = options.xattrs === 'keep-user-xattrs';
   filterXattrs(root, (name) => isAllowedContainerXattr(name) || (keepsUserXattrs && name.startsWith('user.')));
-}
-
-/** {@link readFilesystem} and {@link transformForOci}. */
-export function readContainerRoot(path: string | Buffer, options: ScanOptions & OciTransformOptions): Directory {
-  const root = readFilesystem(path, options);
-  transformForOci(root, options);
-  return root;
 }
 
 /**

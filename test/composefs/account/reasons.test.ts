@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ReferenceGraph, reasonsFor } from '../../../src/composefs/account/index.js';
+import { reasonsFor } from '../../../src/composefs/account/reasons.js';
+import { ReferenceGraph } from '../../../src/composefs/account/reference-graph.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../../src/composefs/repository/index.js';
 import { tempRepository, testData, treeOf } from '../repository/temp-repository.js';

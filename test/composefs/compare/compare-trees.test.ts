@@ -4,18 +4,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { byteStringToText } from '../../../src/bytes/byte-string.js';
-import {
-  type Aspect,
-  type ComparableTree,
-  compareTrees,
-  type Difference,
-  DirectoryTree,
-  ImageTree,
-  summarise,
-} from '../../../src/composefs/compare/index.js';
+import type { Aspect } from '../../../src/composefs/compare/aspects.js';
+import type { ComparableTree } from '../../../src/composefs/compare/comparable-tree.js';
+import { compareTrees } from '../../../src/composefs/compare/compare-trees.js';
+import { type Difference, summarise } from '../../../src/composefs/compare/difference.js';
+import { DirectoryTree } from '../../../src/composefs/compare/directory-tree.js';
+import { ImageTree } from '../../../src/composefs/compare/image-tree.js';
 import { type FormatVersion, writeErofs } from '../../../src/composefs/erofs/index.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
-import { LazyDirectory } from '../../../src/composefs/scan/index.js';
+import { LazyDirectory } from '../../../src/composefs/scan/lazy-directory.js';
 import { Directory, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { cloneTree } from '../../../src/composefs/tree/walk.js';
 import { runSteps } from '../../../src/threads/turns.js';

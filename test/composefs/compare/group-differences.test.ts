@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareTrees, DirectoryTree, groupDifferences } from '../../../src/composefs/compare/index.js';
+import { compareTrees } from '../../../src/composefs/compare/compare-trees.js';
+import { DirectoryTree } from '../../../src/composefs/compare/directory-tree.js';
+import { groupDifferences } from '../../../src/composefs/compare/group-differences.js';
 import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import type { Stat } from '../../../src/composefs/tree/stat.js';
 import { directory, inline, leaf, name, stat, xattrs } from '../erofs/support.js';

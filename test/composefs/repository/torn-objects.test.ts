@@ -6,7 +6,7 @@ import { writeErofs } from '../../../src/composefs/erofs/index.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { ImportContext, ObjectStore } from '../../../src/composefs/repository/index.js';
 import { withDeferredNames } from '../../../src/composefs/repository/objects/object-store.js';
-import { FlatDigestStore } from '../../../src/composefs/scan/index.js';
+import { FlatDigestStore } from '../../../src/composefs/scan/flat-digest-store.js';
 import { directory } from '../erofs/support.js';
 import { filesBelow, tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-string.js';
+import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
@@ -13,8 +13,6 @@ import {
   forEachStat,
   inodes,
   mapRegular,
-  newestFile,
-  retainTopLevel,
 } from '../../../src/composefs/tree/walk.js';
 import { randomTree } from '../../support/random-tree.js';
 import { assertSameTree, describeTree } from '../../support/same-tree.js';
@@ -61,14 +59,6 @@ test('every inode is visited once', () => {
   );
 });
 
-test('the newest file may be the directory itself, a leaf or a subdirectory, and nanoseconds decide', () => {
-  const { root, shared } = linkedTree();
-  assert.deepEqual(newestFile(root), { mtimeSec: 3, mtimeNsec: 5 });
-  shared.stat = stat({ mtimeSec: -1, mtimeNsec: 999_999_999 });
-  assert.deepEqual(newestFile(root), { mtimeSec: 3, mtimeNsec: 4 });
-  assert.deepEqual(newestFile(new Directory(stat({ mtimeSec: -7 }))), { mtimeSec: -7, mtimeNsec: 0 });
-});
-
 test('xattrs are filtered on every inode, and stats without a change stay the same object', () => {
   const { root, shared, single } = linkedTree();
   const xattrs = new Map([
@@ -83,13 +73,6 @@ test('xattrs are filtered on every inode, and stats without a change stay the sa
   assert.deepEqual([...shared.stat.xattrs], [['user.b', '2']]);
   assert.equal(single.stat, before);
   assert.equal(xattrs.size, 2);
-});
-
-test('retaining top-level names drops the others, and names that are not UTF-8', () => {
-  const root = new Directory(UNINITIALIZED_STAT);
-  for (const name of ['keep', 'drop', '\xc3\xa9', '\xff']) root.insert(name as ByteString, new Leaf(stat({}), FIFO));
-  retainTopLevel(root, (name) => name !== 'drop');
-  assert.deepEqual(root.names(), ['keep', '\xc3\xa9']);
 });
 
 test('a clone is equal and independent', () => {
@@ -132,7 +115,6 @@ test('10,000 levels are no problem', () => {
   }
   assert.equal([...directories(root)].length, 10_001);
   assert.equal(countLinks(cloneTree(root)).size, 10_000);
-  assert.equal(newestFile(root).mtimeSec, 9_999);
   filterXattrs(root, () => true);
   let lines = 0;
   let last = '';

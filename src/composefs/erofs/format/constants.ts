@@ -45,9 +45,6 @@ export const FILE_TYPE_FIFO = 5;
 export const FILE_TYPE_SOCKET = 6;
 export const FILE_TYPE_SYMLINK = 7;
 
-/** A chunk address that says: no data here. */
-export const NULL_ADDRESS = 0xffffffff;
-
 /** 0 and 1: the layout of the C tools (epoch 1). 2: the first layout of composefs-rs (epoch 2). */
 export type FormatVersion = 0 | 1 | 2;
 export type FormatEpoch = 1 | 2;

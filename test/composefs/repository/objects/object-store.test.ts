@@ -17,7 +17,7 @@ import { computeVerity } from '../../../../src/composefs/fsverity/digest.js';
 import { CompareVerityError, measureVerityOpt } from '../../../../src/composefs/fsverity/kernel.js';
 import { type ObjectId, objectPathname, trustedObjectId } from '../../../../src/composefs/fsverity/object-id.js';
 import { ImportContext, ObjectStore } from '../../../../src/composefs/repository/index.js';
-import { FlatDigestStore } from '../../../../src/composefs/scan/index.js';
+import { FlatDigestStore } from '../../../../src/composefs/scan/flat-digest-store.js';
 import { findCause, fullMessage } from '../../../../src/errors.js';
 import { StagingArea } from '../../../../src/fs/staged-file.js';
 import { hasCapability } from '../../../../src/linux/process.js';
