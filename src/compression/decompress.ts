@@ -16,32 +16,37 @@ export type UnreadableFormat = 'xz' | 'bzip2';
  * Pieces are at most 1 MiB (those of `none` are the source's own), and valid until the next one is asked for. Leaving
  * the iteration early closes the source.
  *
+ * @param inputSize in bytes, where it is known: little of it needs little memory.
  * @throws CompressionError on damaged, truncated or trailing data; what the source throws is passed on as it is.
  */
-export async function* decompress(source: AsyncIterable<Buffer>, format: CompressionFormat): AsyncGenerator<Buffer> {
+export async function* decompress(
+  source: AsyncIterable<Buffer>,
+  format: CompressionFormat,
+  inputSize?: number,
+): AsyncGenerator<Buffer> {
   const input = new ReadAhead(source);
   try {
-    yield* decode(input, format);
+    yield* decode(input, format, inputSize);
   } finally {
     await input.close();
   }
 }
 
-function decode(input: ReadAhead, format: CompressionFormat): AsyncGenerator<Buffer> {
+function decode(input: ReadAhead, format: CompressionFormat, inputSize: number | undefined): AsyncGenerator<Buffer> {
   switch (format) {
     case 'none':
       return passThrough(input);
     case 'gzip':
-      return gunzip(input);
+      return gunzip(input, inputSize);
     case 'zstd':
-      return decodeZstd(input);
+      return decodeZstd(input, inputSize);
   }
 }
 
 /** The one place that decides which Zstandard decoder streams use: libzstd, else node:zlib, else JavaScript. */
-function decodeZstd(input: ReadAhead): AsyncGenerator<Buffer> {
+function decodeZstd(input: ReadAhead, inputSize: number | undefined): AsyncGenerator<Buffer> {
   const library = loadLibZstd();
-  if (library !== null) return unzstdNative(input, library);
+  if (library !== null) return unzstdNative(input, library, inputSize);
   const create = zlibZstd();
   return create === null ? unzstdSync(input) : unzstdZlib(input, create);
 }

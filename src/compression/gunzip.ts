@@ -2,13 +2,15 @@ import { createGunzip } from 'node:zlib';
 import { errorCode } from '../errors.js';
 import { invalidData, trailingData, truncatedData } from './stream/compression-error.js';
 import type { ReadAhead } from './stream/read-ahead.js';
-import { pump, ZLIB_CHUNK_SIZE } from './stream/zlib-stream.js';
+import { chunkSizeFor, pump } from './stream/zlib-stream.js';
 
 /**
  * Decodes gzip data with all its members (RFC 1952), checking CRC and length of each. Zero padding after the last
  * member is allowed, as gzip(1) allows it; anything else there is an error.
+ *
+ * @param inputSize in bytes, as far as it is known.
  */
-export async function* gunzip(input: ReadAhead): AsyncGenerator<Buffer> {
+export async function* gunzip(input: ReadAhead, inputSize: number = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
   let magic = '';
   const next = async (): Promise<Buffer | undefined> => {
     const chunk = await input.next();
@@ -17,7 +19,7 @@ export async function* gunzip(input: ReadAhead): AsyncGenerator<Buffer> {
   };
   try {
     // node:zlib goes through the members by itself and stops at a zero byte after one.
-    let rest = yield* pump(createGunzip({ chunkSize: ZLIB_CHUNK_SIZE }), next);
+    let rest = yield* pump(createGunzip({ chunkSize: chunkSizeFor(inputSize) }), next);
     for (; rest !== undefined; rest = await input.next()) {
       if (rest.some((byte) => byte !== 0)) throw trailingData('gzip');
     }

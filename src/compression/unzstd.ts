@@ -3,12 +3,11 @@ import * as zlib from 'node:zlib';
 import { errorCode } from '../errors.js';
 import { invalidData, truncatedData } from './stream/compression-error.js';
 import type { ReadAhead } from './stream/read-ahead.js';
-import { pump, ZLIB_CHUNK_SIZE, type ZlibStream } from './stream/zlib-stream.js';
+import { chunkSizeFor, pump, ZLIB_CHUNK_SIZE, type ZlibStream } from './stream/zlib-stream.js';
 import { ZstdDecoder } from './zstd/decode.js';
 import { type FramePart, ZstdFrameSplitter } from './zstd/frame.js';
 import type { LibZstd } from './zstd/libzstd.js';
 
-const OUTPUT_SIZE = 512 * 1024;
 /** `ZSTD_d_windowLogMax`, and the limit of libzstd itself. */
 const ZSTD_D_WINDOW_LOG_MAX = 100;
 const WINDOW_LOG_MAX = 27;
@@ -24,13 +23,15 @@ const DECODES_AHEAD = availableParallelism() > 2;
 export async function* unzstdNative(
   input: ReadAhead,
   library: LibZstd,
+  inputSize: number = Number.POSITIVE_INFINITY,
   decodesAhead: boolean = DECODES_AHEAD,
 ): AsyncGenerator<Buffer> {
   const decoder = library.createDecoder();
   let chunk: Buffer | undefined;
   let position = 0;
   let frameDone = false;
-  let [output, other] = [Buffer.allocUnsafeSlow(OUTPUT_SIZE), Buffer.allocUnsafeSlow(OUTPUT_SIZE)];
+  const outputSize = chunkSizeFor(inputSize);
+  let [output, other] = [Buffer.allocUnsafeSlow(outputSize), Buffer.allocUnsafeSlow(outputSize)];
 
   const decodePiece = async (): Promise<Buffer> => {
     [output, other] = [other, output];

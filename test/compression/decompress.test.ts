@@ -50,7 +50,7 @@ function zstdDecoders(): [string, Decode][] {
     ] as const) {
       all.push([
         `zstd by libzstd, ${where}`,
-        (chunks) => unzstdNative(new ReadAhead(sourceOf(chunks)), library, ahead),
+        (chunks) => unzstdNative(new ReadAhead(sourceOf(chunks)), library, undefined, ahead),
       ]);
     }
   }
@@ -240,4 +240,19 @@ test('a format is known by its first bytes', () => {
     assert.throws(() => readableCompression(start, 'Do so.'), expected);
   }
   assert.equal(readableCompression(gzipSync('x'), 'Do so.'), 'gzip');
+});
+
+test('an input whose size is said to be small is decoded whole, however much it becomes', async () => {
+  const content = Buffer.alloc(3_000_000, 'content');
+  for (const [format, packed] of [
+    ['gzip', gzipSync(content)],
+    ['zstd', frameOf(content)],
+  ] as const) {
+    const pieces: Buffer[] = [];
+    for await (const piece of decompress(sourceOf([packed]), format, 100)) {
+      if (format === 'gzip') assert.ok(piece.length <= 64 * 1024);
+      pieces.push(Buffer.from(piece));
+    }
+    assert.ok(Buffer.concat(pieces).equals(content));
+  }
 });

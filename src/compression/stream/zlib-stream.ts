@@ -2,6 +2,17 @@ import type { Transform } from 'node:stream';
 
 /** Buffer size of decompression: large, since every piece is a trip to the thread pool and back. */
 export const ZLIB_CHUNK_SIZE: number = 512 * 1024;
+const SMALLEST_CHUNK_SIZE = 64 * 1024;
+/** What hardly anything is compressed better than. */
+const USUAL_RATIO = 8;
+
+/**
+ * The buffer size for an input of so many bytes. An image may have hundreds of layers of a few kilobytes: memory for much
+ * more than them makes garbage, which took a tenth of the time of a pull of 200.
+ */
+export function chunkSizeFor(inputSize: number): number {
+  return Math.min(Math.max(USUAL_RATIO * inputSize, SMALLEST_CHUNK_SIZE), ZLIB_CHUNK_SIZE);
+}
 
 /** A decompressor of node:zlib. */
 export interface ZlibStream extends Transform {

@@ -26,8 +26,8 @@ export async function* readVerified(
   verifier.finish();
 }
 
-/** Decompresses a blob by its magic number. */
-export async function* decompressByContent(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+/** Decompresses a blob of so many bytes by its magic number. */
+export async function* decompressByContent(blob: AsyncGenerator<Buffer>, size: number): AsyncGenerator<Buffer> {
   let start: Buffer = Buffer.alloc(0);
   // A network may deliver less than the magic number at first.
   while (start.length < COMPRESSION_MAGIC_BYTES) {
@@ -39,7 +39,7 @@ export async function* decompressByContent(blob: AsyncGenerator<Buffer>): AsyncG
     if (start.length > 0) yield start;
     yield* blob;
   }
-  yield* decompress(whole(), readableCompression(start, UNREADABLE_HINT));
+  yield* decompress(whole(), readableCompression(start, UNREADABLE_HINT), size);
 }
 
 const UNREADABLE_HINT = 'Layers may be gzip or Zstandard: pull the image with podman and push it again.';

@@ -106,7 +106,7 @@ async function storeContent(
   if (isContainer) requireTarMediaType(mediaType);
   // What is its own uncompressed form is not compressed, whatever it looks like.
   const isPlain = isContainer && key === descriptor.digest;
-  const tar = isPlain ? blob : decompressByContent(blob);
+  const tar = isPlain ? blob : decompressByContent(blob, descriptor.size);
   const options = { signal, queue, limits: tarLimits(limits, descriptor.size), isVerified: isPlain };
   return await storeTar(objects, isContainer ? key : undefined, tar, options);
 }
