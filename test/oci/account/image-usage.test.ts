@@ -119,16 +119,16 @@ function folderIn(context: TestContext, place: string): string {
 }
 
 for (const place of [tmpdir(), '/dev/shm'].filter((each) => existsSync(each))) {
-  test(`what du says is free after untag and gc is free then: 10 random cases in ${place}`, async (context) => {
+  test(`what du says is free after untag and gc is free then: 4 random cases in ${place}`, async (context) => {
     const folder = folderIn(context, place);
     let freedSomething = 0;
-    for (let seed = 1; seed <= 5; seed++) {
+    for (let seed = 1; seed <= 2; seed++) {
       const store = await RandomStore.make(folder, seed);
       await store.repo.gc({ threads: 0 });
       for (let round = 1; round <= 2; round++) freedSomething += (await checkFreed(store)) ? 1 : 0;
       store.repo.close();
     }
-    assert.ok(freedSomething >= 8, `only ${freedSomething} of 10 freed anything`);
+    assert.ok(freedSomething >= 3, `only ${freedSomething} of 4 freed anything`);
   });
 }
 
