@@ -11,7 +11,9 @@ export const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits = { total: 6, perHost: 4 };
 
 interface Waiting {
   readonly host: string;
+  readonly signal: AbortSignal | undefined;
   readonly start: () => void;
+  readonly abort: (reason: unknown) => void;
 }
 
 /**
@@ -43,24 +45,25 @@ export class DownloadSlots {
 
   #acquire(host: string, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        const index = this.#waiting.indexOf(waiting);
-        if (index < 0) return;
-        this.#waiting.splice(index, 1);
-        reject(signal?.reason);
-      };
-      const waiting: Waiting = {
-        host,
-        start: () => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve();
-        },
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.push(waiting);
+    return new Promise((start, abort) => {
+      const isFirst = !this.#isWaitedFor(signal);
+      this.#waiting.push({ host, signal, start, abort });
+      // One listener for all that wait: Node warns of more than ten, and an image can have any number of layers.
+      if (isFirst) signal?.addEventListener('abort', this.#onAbort, { once: true });
       this.#startNext();
     });
+  }
+
+  readonly #onAbort = ({ target: signal }: Event): void => {
+    const aborted = this.#waiting.filter((waiting) => waiting.signal === signal);
+    for (const waiting of aborted) {
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      waiting.abort(waiting.signal?.reason);
+    }
+  };
+
+  #isWaitedFor(signal: AbortSignal | undefined): boolean {
+    return this.#waiting.some((waiting) => waiting.signal === signal);
   }
 
   #release(host: string): void {
@@ -79,6 +82,7 @@ export class DownloadSlots {
       if (next === undefined) return;
       this.#total += 1;
       this.#running.set(next.host, this.#count(next.host) + 1);
+      if (!this.#isWaitedFor(next.signal)) next.signal?.removeEventListener('abort', this.#onAbort);
       next.start();
     }
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { DownloadSlots } from '../../../src/oci/blob/download-slots.js';
@@ -42,3 +43,42 @@ test('a failure gives its slot back, and who waits can be aborted', async () => 
   assert.equal(await slots.run('b', async () => 1), 1);
   assert.throws(() => new DownloadSlots({ total: 0, perHost: 1 }), RangeError);
 });
+
+test('any number of transfers wait with one listener on their signal, and leave none', async () => {
+  const { signal } = new AbortController();
+  const slots = new DownloadSlots({ total: 2, perHost: 2 });
+  const most: number[] = [];
+  const job = (): Promise<void> =>
+    slots.run(
+      'a',
+      async () => {
+        most.push(getEventListeners(signal, 'abort').length);
+        await setTimeout(1);
+      },
+      signal,
+    );
+  await Promise.all(Array.from({ length: 20 }, job));
+  assert.equal(most.length, 20);
+  assert.equal(Math.max(...most), 1);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+});
+
+test('an abort ends all that wait with its signal, and nothing else', async () => {
+  const slots = new DownloadSlots({ total: 1, perHost: 1 });
+  const { promise: gate, resolve: open } = withResolvers();
+  const first = slots.run('a', () => gate);
+  const controller = new AbortController();
+  const aborted = [1, 2, 3].map(() => slots.run('a', async () => assert.fail('was aborted'), controller.signal));
+  const other = slots.run('a', async () => 'done', new AbortController().signal);
+  controller.abort(new Error('stop'));
+  for (const waiting of aborted) await assert.rejects(waiting, /stop/);
+  open();
+  await first;
+  assert.equal(await other, 'done');
+});
+
+function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
