@@ -9,6 +9,9 @@ import type { RepositoryHost } from '../objects/host.js';
 import { OBJECTS } from '../objects/object-store.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 
+/** One of a thread, through which it reads: one for each directory was most of what the garbage collector had to do. */
+let buffer: Buffer | undefined;
+
 /**
  * Checks the objects of one directory `objects/xx` (spec 10 §18.2 phase 1): each has the content that its name says.
  *
@@ -18,7 +21,6 @@ export function checkObjectDirectory(repository: RepositoryHost, directory: numb
   const findings = new FsckFindings();
   const name = directory.toString(16).padStart(2, '0');
   const path = `${OBJECTS}/${name}`;
-  const buffer = Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
   withDirectory(repository, path, (names, open) => {
     for (const basename of names) {
       findings.count('objectsChecked');
@@ -37,7 +39,7 @@ export function checkObjectDirectory(repository: RepositoryHost, directory: numb
         findings.add({ type: 'object-open-failed', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
         continue;
       }
-      withFd(fd, () => checkObject(repository, fd, id, buffer, findings));
+      withFd(fd, () => checkObject(repository, fd, id, findings));
     }
   });
   return findings;
@@ -59,13 +61,7 @@ function withDirectory(
   }
 }
 
-function checkObject(
-  repository: RepositoryHost,
-  fd: number,
-  id: ObjectId,
-  buffer: Buffer,
-  findings: FsckFindings,
-): void {
+function checkObject(repository: RepositoryHost, fd: number, id: ObjectId, findings: FsckFindings): void {
   const { verity, algorithm, insecure } = repository.objects;
   const path = `objects/${objectPathname(id)}`;
   const enforced = verity.measureIfPossible(fd);
@@ -75,7 +71,7 @@ function checkObject(
   }
   let measured: ObjectId;
   try {
-    measured = measureContent(fd, enforced, algorithm, buffer);
+    measured = measureContent(fd, enforced, algorithm);
   } catch (error) {
     findings.add({ type: 'object-verity-failed', path, detail: fullMessage(error) }, 'objectsCorrupted');
     return;
@@ -87,12 +83,8 @@ function checkObject(
  * The digest of a file's content. The kernel states `enforced` as it was when verity was enabled and compares blocks
  * with it only as they are read, so the file is read to its end all the same.
  */
-function measureContent(
-  fd: number,
-  enforced: ObjectId | undefined,
-  algorithm: HashAlgorithm,
-  buffer: Buffer,
-): ObjectId {
+function measureContent(fd: number, enforced: ObjectId | undefined, algorithm: HashAlgorithm): ObjectId {
+  buffer ??= Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
   if (enforced === undefined) return measureFd(algorithm, fd, buffer).id;
   for (const _ of readChunks(fd, buffer)) {
     // Read is all that it has to be.
