@@ -1,4 +1,4 @@
-import { computeImageId, formatObjectId, writeDumpfile } from '../../composefs/index.js';
+import { computeImageId, formatAlgorithm, formatObjectId, writeDumpfile } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { settingsWithoutRepository, withRepository } from '../context/open-repository.js';
 import type { FileSystemOptions } from '../context/options.js';
@@ -7,7 +7,9 @@ import { readTree } from './read-tree.js';
 
 /** Verbs that make something of a directory: an image, its id, a dumpfile. */
 
-export type CreateImageOptions = FileSystemOptions;
+export interface CreateImageOptions extends FileSystemOptions {
+  readonly json?: boolean;
+}
 
 export async function createImage(
   context: Context,
@@ -22,14 +24,17 @@ export async function createImage(
       return await repo.commitImage(await readTree(path, options, destination), name);
     });
     await repo.sync();
-    await context.output.line(formatObjectId(repo.algorithm, id));
+    if (options.json) await context.output.json({ id, algorithm: formatAlgorithm(repo.algorithm), name: name ?? null });
+    else await context.output.line(formatObjectId(repo.algorithm, id));
   });
 }
 
-export async function computeId(context: Context, path: string, options: FileSystemOptions): Promise<void> {
+export async function computeId(context: Context, path: string, options: CreateImageOptions): Promise<void> {
   const { algorithm, version } = settingsWithoutRepository(context.globals);
   const root = await readTree(path, options, { kind: 'none', algorithm });
-  await context.output.line(await computeImageId(root, version, algorithm));
+  const id = await computeImageId(root, version, algorithm);
+  if (options.json) await context.output.json({ id, algorithm: formatAlgorithm(algorithm) });
+  else await context.output.line(id);
 }
 
 export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {

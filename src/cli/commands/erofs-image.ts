@@ -4,10 +4,16 @@ import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { standardInput } from './standard-input.js';
 
-export async function imageObjects(context: Context, name: string): Promise<void> {
+export async function imageObjects(
+  context: Context,
+  name: string,
+  { json }: { readonly json?: boolean },
+): Promise<void> {
   await withRepository(context, async (repo) => {
     const ids = await repo.objectsForImage(await findErofsName(repo, name), { threads: 0 });
-    await context.output.lines([...ids].sort().map((id) => formatObjectId(repo.algorithm, id)));
+    const sorted = [...ids].sort();
+    if (json) await context.output.json({ objects: sorted });
+    else await context.output.lines(sorted.map((id) => formatObjectId(repo.algorithm, id)));
   });
 }
 

@@ -17,6 +17,7 @@ export interface InitOptions {
   readonly resetMetadata?: boolean;
   readonly ensure?: boolean;
   readonly erofsVersion?: 0 | 1 | 2;
+  readonly json?: boolean;
 }
 
 /** Spec 70 B5. */
@@ -32,10 +33,11 @@ export async function init(context: Context, path: string | undefined, options: 
   const missing = missingDirectories(location);
   mkdirSync(dirname(location), { recursive: true });
   try {
-    const lines = await withContextAsync(`Initializing repository at ${location}`, () =>
+    const made = await withContextAsync(`Initializing repository at ${location}`, () =>
       options.ensure ? ensure(location, config) : create(location, config),
     );
-    await context.output.lines(lines);
+    if (options.json) await context.output.json(describe(location, made));
+    else await context.output.lines(textOf(location, made));
   } catch (error) {
     removeEmpty(missing);
     throw error;
@@ -63,30 +65,46 @@ function removeEmpty(directories: readonly string[]): void {
   }
 }
 
-async function create(path: string, config: RepositoryConfig): Promise<string[]> {
-  const { repo, created } = await Repository.init(path, config);
-  repo.close();
-  return created ? createdText(path, repo) : [`Repository already initialized at ${path}`];
+/** What became of the repository, which is closed. */
+interface Made {
+  readonly status: 'created' | 'upgraded' | 'opened' | 'existed';
+  readonly repo: Repository;
 }
 
-async function ensure(path: string, config: RepositoryConfig): Promise<string[]> {
-  const { repo, status } = await Repository.ensure(path, config);
+async function create(path: string, config: RepositoryConfig): Promise<Made> {
+  const { repo, created } = await Repository.init(path, config);
   repo.close();
+  return { repo, status: created ? 'created' : 'existed' };
+}
+
+async function ensure(path: string, config: RepositoryConfig): Promise<Made> {
+  const made = await Repository.ensure(path, config);
+  made.repo.close();
+  return made;
+}
+
+function textOf(path: string, { status, repo }: Made): string[] {
   switch (status) {
     case 'created':
-      return createdText(path, repo);
+      return [
+        `Initialized composefs repository at ${path}`,
+        `  algorithm: ${formatAlgorithm(repo.algorithm)}`,
+        `  verity:    ${repo.insecure ? 'not required (insecure)' : 'required'}`,
+      ];
     case 'upgraded':
       return [`Upgraded legacy repository at ${path}`];
     case 'opened':
       return [`Repository already initialized at ${path} (existing configuration preserved)`];
+    case 'existed':
+      return [`Repository already initialized at ${path}`];
   }
 }
 
-function createdText(path: string, repo: Repository): string[] {
-  const verity = repo.insecure ? 'not required (insecure)' : 'required';
-  return [
-    `Initialized composefs repository at ${path}`,
-    `  algorithm: ${formatAlgorithm(repo.algorithm)}`,
-    `  verity:    ${verity}`,
-  ];
+function describe(path: string, { status, repo }: Made): object {
+  return {
+    path,
+    created: status === 'created',
+    algorithm: formatAlgorithm(repo.algorithm),
+    verity_required: !repo.insecure,
+  };
 }

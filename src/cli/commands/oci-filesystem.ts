@@ -1,4 +1,10 @@
-import { computeImageId, type Directory, type ReadableRepository, writeDumpfile } from '../../composefs/index.js';
+import {
+  computeImageId,
+  type Directory,
+  formatAlgorithm,
+  type ReadableRepository,
+  writeDumpfile,
+} from '../../composefs/index.js';
 import { createFilesystem } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
@@ -30,15 +36,21 @@ async function imageFilesystem(
   return root;
 }
 
+export interface OciComputeIdOptions extends OciFileSystemOptions {
+  readonly json?: boolean;
+}
+
 export async function ociComputeId(
   context: Context,
   name: string,
   configVerity: string | undefined,
-  options: OciFileSystemOptions,
+  options: OciComputeIdOptions,
 ): Promise<void> {
-  await withImageTree(context, name, configVerity, options, async (root, repo) =>
-    context.output.line(await computeImageId(root, repo.erofsVersion, repo.algorithm)),
-  );
+  await withImageTree(context, name, configVerity, options, async (root, repo) => {
+    const id = await computeImageId(root, repo.erofsVersion, repo.algorithm);
+    if (options.json) await context.output.json({ id, algorithm: formatAlgorithm(repo.algorithm) });
+    else await context.output.line(id);
+  });
 }
 
 export async function ociDump(

@@ -55,6 +55,7 @@ export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void 
     .addOption(bootdirOption())
     .addOption(flag('-n, --dry-run', 'Only show what would be removed'))
     .addOption(flag('--force', 'Also if nothing is left that boots an image of this repository'))
+    .addOption(flag('--json', 'Print JSON'))
     .action(async (options: BootPruneOptions) =>
       (await import('../commands/boot-prune.js')).bootPrune(context(), options),
     );
@@ -64,6 +65,7 @@ export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void 
     .argument('<ENTRY>', 'Its name, with or without .conf or .efi')
     .addOption(bootdirOption())
     .addOption(flag('--force', 'Also if it is the last one by which this machine starts'))
+    .addOption(flag('--json', 'Print JSON'))
     .action(async (name: string, options: BootRemoveOptions) =>
       (await import('../commands/boot-remove.js')).bootRemove(context(), name, options),
     );

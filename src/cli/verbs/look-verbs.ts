@@ -19,6 +19,12 @@ function layerOption(): CfsctlOption {
   return value('--layer <LAYER>', 'Of one layer only: its number, the lowest is 1, or its diff_id or the start of it');
 }
 
+const LS_EXAMPLES = `
+Examples:
+  cfsctl oci ls -l app /etc
+  cfsctl oci ls -R app                                 Everything, by whole paths
+  cfsctl oci ls --layer 2 app                          What the second layer adds`;
+
 /** The verbs that look inside images without mounting them. They are ours: the reference has none of them. */
 export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
@@ -29,6 +35,7 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     .addOption(flag('-R, --recursive', 'All that is below, by whole paths'))
     .addOption(layerOption())
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', LS_EXAMPLES)
     .action(async (image: string, path: string, options: OciLsOptions) =>
       (await import('../commands/oci-ls.js')).ociLs(context(), image, path, options),
     );

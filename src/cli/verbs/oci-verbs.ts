@@ -1,3 +1,4 @@
+import type { OciComputeIdOptions } from '../commands/oci-filesystem.js';
 import type { OciFsckOptions } from '../commands/oci-fsck.js';
 import type { OciImagesOptions } from '../commands/oci-images.js';
 import type { OciInspectOptions } from '../commands/oci-inspect.js';
@@ -5,6 +6,7 @@ import type { OciLayerOptions } from '../commands/oci-layer.js';
 import type { OciLoginOptions } from '../commands/oci-login.js';
 import type { OciLogoutOptions } from '../commands/oci-logout.js';
 import type { OciPullOptions } from '../commands/oci-pull.js';
+import type { OciTagOptions } from '../commands/oci-tag.js';
 import type { Context } from '../context/context.js';
 import { MOUNT_REQUIREMENTS, type OciMountOptions, ociMountOptions } from '../context/mount-options.js';
 import {
@@ -47,6 +49,32 @@ Examples:
   cfsctl oci login quay.io                                   Asks for user name and password
   cfsctl oci login -u ann --password-stdin localhost:5000 < password.txt
   cfsctl oci login --authfile ./auth.json quay.io/team       For the images below a namespace only`;
+
+const IMAGES_EXAMPLES = `
+Examples:
+  cfsctl oci images
+  cfsctl oci images --json | jq -r '.images[].name'    Their tags
+  cfsctl oci images --store containers-storage         What podman has`;
+
+const TAG_EXAMPLES = `
+Examples:
+  cfsctl oci tag app:v1 app:stable                     What app:v1 is now
+  cfsctl oci tag 3fa2c17d9e01 app:old                  An image by the first digits of its digest`;
+
+const UNTAG_EXAMPLES = `
+Examples:
+  cfsctl oci untag app:old && cfsctl gc                Then what only it needs is gone`;
+
+const OCI_MOUNT_EXAMPLES = `
+Examples:
+  cfsctl oci mount app:v1 /mnt                         Read-only, by the kernel or through FUSE
+  cfsctl oci mount --read-write --upperdir up --workdir work app:v1 /mnt
+  cfsctl umount /mnt`;
+
+const OCI_FSCK_EXAMPLES = `
+Examples:
+  cfsctl oci fsck                                      All images, and the repository
+  cfsctl oci fsck app:v1`;
 
 /** The verbs of spec 70 C2. */
 export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
@@ -139,6 +167,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('images', 'List the tagged images')
     .addOption(choice('--store <STORE>', 'List what podman, buildah and CRI-O have instead', ['containers-storage']))
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', IMAGES_EXAMPLES)
     .action(async (options: OciImagesOptions) =>
       (await import('../commands/oci-images.js')).ociImages(context(), options),
     );
@@ -163,19 +192,26 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
     .verb('tag', 'Give an image another tag')
     .argument('<IMAGE>', IMAGE)
     .argument('<NAME>', "The new tag; must not begin with '@'")
-    .action(async (image: string, name: string) =>
-      (await import('../commands/oci-tag.js')).ociTag(context(), image, name),
+    .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', TAG_EXAMPLES)
+    .action(async (image: string, name: string, options: OciTagOptions) =>
+      (await import('../commands/oci-tag.js')).ociTag(context(), image, name, options),
     );
 
   oci
     .verb('untag', 'Remove a tag. The image stays until the next gc')
     .argument('<NAME>', 'The tag')
-    .action(async (name: string) => (await import('../commands/oci-tag.js')).ociUntag(context(), name));
+    .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', UNTAG_EXAMPLES)
+    .action(async (name: string, options: OciTagOptions) =>
+      (await import('../commands/oci-tag.js')).ociUntag(context(), name, options),
+    );
 
   oci
     .verb('fsck', 'Check the images, and the repository as fsck does')
     .argument('[IMAGE]', `Check only this image. ${IMAGE}`)
     .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
+    .addHelpText('after', OCI_FSCK_EXAMPLES)
     .action(async (image: string | undefined, options: OciFsckOptions) =>
       (await import('../commands/oci-fsck.js')).ociFsck(context(), image, options),
     );
@@ -217,7 +253,8 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<CONFIG_NAME>', IMAGE)
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
-    .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
+    .addOption(flag('--json', 'Print JSON'))
+    .action(async (name: string, configVerity: string | undefined, options: OciComputeIdOptions) =>
       (await import('../commands/oci-filesystem.js')).ociComputeId(context(), name, configVerity, options),
     );
 
@@ -228,6 +265,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .addOption(flag('--bootable', 'Mount the boot image instead of the plain one'))
     .addOptions(ociMountOptions())
     .requires(MOUNT_REQUIREMENTS)
+    .addHelpText('after', OCI_MOUNT_EXAMPLES)
     .action(async (name: string, mountpoint: string, options: OciMountOptions) =>
       (await import('../commands/oci-mount.js')).ociMount(context(), name, mountpoint, options),
     );

@@ -23,6 +23,28 @@ import type { CfsctlCommand } from './command.js';
 const IMAGE_NAME =
   'Digest of the EROFS image or its first digits, name of a reference, or an OCI image by tag or digest';
 
+const INIT_EXAMPLES = `
+Examples:
+  cfsctl --repo /var/lib/images init                   Where the file system has fs-verity
+  cfsctl init --insecure ./images                      Where it has not: with the same images, unchecked by the kernel`;
+
+const GC_EXAMPLES = `
+Examples:
+  cfsctl gc --dry-run                                  What would go
+  cfsctl gc --keep-newer-than 1d                       All but what was stored since yesterday
+  cfsctl gc -r 3fa2c17d9e01                            All but an image without a tag`;
+
+const FSCK_EXAMPLES = `
+Examples:
+  cfsctl fsck                                          Everything, with the content of all objects
+  cfsctl fsck --metadata-only --json                   In a fraction of the time, for programs`;
+
+const MOUNT_EXAMPLES = `
+Examples:
+  cfsctl mount my-image /mnt                           By the name that create-image gave it
+  cfsctl mount 3fa2c17d9e01 /mnt                       By the first digits of its digest
+  cfsctl umount /mnt`;
+
 /** The verbs of spec 70 B5 and C1. */
 export function addRepositoryVerbs(program: CfsctlCommand, context: () => Context): void {
   addInit(program, context);
@@ -45,6 +67,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .addOption(flag('-n, --dry-run', 'Only show what would be deleted'))
     .addOption(age('--keep-newer-than <AGE>', 'Keep what was stored in this time, as 12h, 7d, with all that it needs'))
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', GC_EXAMPLES)
     .action(async (options: GcOptions) => (await import('../commands/gc.js')).gc(context(), options));
 
   program
@@ -67,6 +90,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .argument('<MOUNTPOINT>', 'The directory to mount it on')
     .addOptions(mountOptions())
     .requires(MOUNT_REQUIREMENTS)
+    .addHelpText('after', MOUNT_EXAMPLES)
     .action(async (name: string, mountpoint: string, options: MountOptions) =>
       (await import('../commands/mount.js')).mount(context(), name, mountpoint, options),
     );
@@ -92,6 +116,8 @@ function addInit(program: CfsctlCommand, context: () => Context): void {
     )
     .addOption(flag('--ensure', 'Accept an existing repository of another configuration as it is'))
     .addOption(erofsVersionOption('Image format of the repository [default: 1]'))
+    .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', INIT_EXAMPLES)
     .action(async (path: string | undefined, options: InitOptions) =>
       (await import('../commands/init.js')).init(context(), path, options),
     );
@@ -103,6 +129,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .argument('<PATH>', 'The directory')
     .argument('[IMAGE_NAME]', 'A name for the image, to find it again and to keep it from gc')
     .addOptions(fileSystemOptions())
+    .addOption(flag('--json', 'Print JSON'))
     .action(async (path: string, name: string | undefined, options: CreateImageOptions) =>
       (await import('../commands/create-image.js')).createImage(context(), path, name, options),
     );
@@ -111,7 +138,8 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .verb('compute-id', 'Print the digest that the image of a directory tree has; stores nothing')
     .argument('<PATH>', 'The directory')
     .addOptions(fileSystemOptions())
-    .action(async (path: string, options: FileSystemOptions) =>
+    .addOption(flag('--json', 'Print JSON'))
+    .action(async (path: string, options: CreateImageOptions) =>
       (await import('../commands/create-image.js')).computeId(context(), path, options),
     );
 
@@ -136,7 +164,10 @@ function addInspectionVerbs(program: CfsctlCommand, context: () => Context): voi
   program
     .verb('image-objects', 'List the objects that an image refers to')
     .argument('<NAME>', IMAGE_NAME)
-    .action(async (name: string) => (await import('../commands/erofs-image.js')).imageObjects(context(), name));
+    .addOption(flag('--json', 'Print JSON'))
+    .action(async (name: string, options: { json?: boolean }) =>
+      (await import('../commands/erofs-image.js')).imageObjects(context(), name, options),
+    );
 
   program
     .verb('dump-files', 'Show files and directories of an image in the dumpfile format')
@@ -151,5 +182,6 @@ function addInspectionVerbs(program: CfsctlCommand, context: () => Context): voi
     .verb('fsck', 'Check the repository: objects, streams, images and references')
     .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
     .addOption(flag('--metadata-only', 'Do not read the objects: much faster'))
+    .addHelpText('after', FSCK_EXAMPLES)
     .action(async (options: FsckOptions) => (await import('../commands/fsck.js')).fsck(context(), options));
 }

@@ -454,3 +454,23 @@ test('gc keeps what is named as any verb takes it, and says of what is not there
     `Error: OCI image not found: ${MANIFEST}`,
   );
 });
+
+test('tag, untag, compute-id, image-objects and init print JSON', () => {
+  const repository = fixtures.pulled();
+  assert.deepEqual(repository.json('oci', 'tag', '--json', 'test-image', 'two'), {
+    tag: 'two',
+    manifest_digest: MANIFEST,
+  });
+  assert.deepEqual(repository.json('oci', 'untag', '--json', 'two'), { removed: ['two'] });
+  assert.deepEqual(repository.json('oci', 'compute-id', '--json', 'test-image'), {
+    id: ID_OCI_V2,
+    algorithm: 'fsverity-sha512-12',
+  });
+  assert.deepEqual(repository.json('image-objects', '--json', 'test-image'), { objects: [] });
+  assert.deepEqual(repository.json('init', '--json', '--erofs-version', '2'), {
+    path: repository.path,
+    created: false,
+    algorithm: 'fsverity-sha512-12',
+    verity_required: false,
+  });
+});
