@@ -134,7 +134,7 @@ function assertAll(way: 'reflinked' | 'hardlinked' | 'copied', { objects }: Impo
 describe('imports out of a store, and the disk', { skip: cannotMount() ?? false }, () => {
   for (const name of wanted) {
     const disk = fileSystems.find((each) => each.name === name);
-    const skip = disk === undefined ? `no ${name}, or no mkfs for it` : false;
+    const skip = disk === undefined ? `the kernel has no ${name}, or mkfs.${name} is not installed` : false;
     test(`of one file system, ${name}`, { skip }, () => {
       if (disk === undefined) return;
       const way = name === 'ext4' ? 'hardlinked' : 'reflinked';
