@@ -3301,7 +3301,9 @@ declare function cleanupDanglingReferrers(repo: Repository): number;
 
 declare function cloneTree(root: Directory): Directory;
 
-declare function collectObjects(image: Buffer, algorithm: HashAlgorithm): Set<ObjectId>;
+declare function collectObjects(image: Buffer, algorithm: HashAlgorithm, options?: {
+    readonly signal?: AbortSignal | undefined;
+}): Promise<Set<ObjectId>>;
 
 declare function compareImages(repo: ReadableRepository, first: Compared, second: Compared, options?: CompareImagesOptions): Promise<Difference[]>;
 
@@ -3577,7 +3579,9 @@ declare function parseCmdline(cmdline: string): KernelArgument[];
 
 declare function parseDigestValue(text: string): DigestValue;
 
-declare function parseDumpfile(bytes: Uint8Array, algorithm: HashAlgorithm): Directory;
+declare function parseDumpfile(bytes: Uint8Array, algorithm: HashAlgorithm, options?: {
+    readonly signal?: AbortSignal | undefined;
+}): Promise<Directory>;
 
 declare function parseExportTarget(text: string): ExportTarget;
 

@@ -27,7 +27,7 @@ export {
   summarise,
 } from './compare/difference.js';
 export { type DifferenceGroup, groupDifferences } from './compare/group-differences.js';
-export { parseDumpfile } from './dumpfile/parser.js';
+export { parseDumpfile } from './dumpfile/in-turns.js';
 export { dumpSingleDir, dumpSingleFile, writeDumpfile } from './dumpfile/writer.js';
 export {
   DEFAULT_FORMAT_CONFIG,
@@ -35,8 +35,7 @@ export {
   type FormatConfig,
   type FormatVersion,
 } from './erofs/format/constants.js';
-export { readErofsTree, writeErofs } from './erofs/in-turns.js';
-export { collectObjects } from './erofs/reader/collect-objects.js';
+export { collectObjects, readErofsTree, writeErofs } from './erofs/in-turns.js';
 export type { ErofsDialect, ErofsOptions } from './erofs/writer/options.js';
 export {
   DEFAULT_ALGORITHM,

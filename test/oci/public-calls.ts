@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { computeImageId, Repository, readDirectory, readErofsTree, writeErofs } from '../../src/composefs/index.js';
+import {
+  collectObjects,
+  computeImageId,
+  parseDumpfile,
+  Repository,
+  readDirectory,
+  readErofsTree,
+  writeDumpfile,
+  writeErofs,
+} from '../../src/composefs/index.js';
 import {
   checkBoot,
   compareImages,
@@ -92,6 +101,7 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
   const erofs = image.erofsImageRef(repo, false);
   const root = await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });
   const bytes = await writeErofs(root, { version: 1, algorithm: 'sha256' });
+  const dumpfile = Buffer.from([...writeDumpfile(root)].join(''));
   const opened = await openImageFiles(repo, image);
   const place = (name: string): string => {
     const path = join(output, name);
@@ -131,6 +141,8 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
     computeImageId: (options) => computeImageId(root, 1, 'sha256', options),
     commitImage: (options) => repo.commitImage(root, 'again', options),
     writeErofs: (options) => writeErofs(root, { version: 1, algorithm: 'sha256', ...options }),
+    collectObjects: (options) => collectObjects(bytes, 'sha256', options),
+    parseDumpfile: (options) => parseDumpfile(dumpfile, 'sha256', options),
     readErofsTree: (options) => readErofsTree(bytes, 'sha256', options),
     writeImage: (options) => repo.writeImage(bytes, 'written', options),
     layerInfo: (options) => layerInfo(repo, diffId, options),

@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
 import { debugImage, ErofsImage, fsckMetadata, readErofsTree, writeErofs } from '../../src/composefs/erofs/index.js';
-import { collectObjects, Directory, parseDumpfile, writeDumpfile } from '../../src/composefs/index.js';
+import { collectObjects } from '../../src/composefs/erofs/reader/collect-objects.js';
+import { Directory, writeDumpfile } from '../../src/composefs/index.js';
 import { parseCDumpfile, readCTree } from '../../src/composefs/mkcomposefs/index.js';
 import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata/metadata.js';
 import { catSplitStream } from '../../src/composefs/splitstream/index.js';

@@ -1,6 +1,8 @@
 import { runInTurns } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
+import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/inode.js';
+import { collectObjectSteps } from './reader/collect-objects.js';
 import { erofsTreeSteps } from './reader/read-tree.js';
 import type { ErofsOptions } from './writer/options.js';
 import { erofsSteps } from './writer/write.js';
@@ -20,6 +22,20 @@ export async function readErofsTree(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Directory> {
   return await runInTurns(erofsTreeSteps(image, algorithm), options.signal);
+}
+
+/**
+ * The objects that an image refers to (spec 20 §11): by digest and by path, normally the same.
+ *
+ * @throws ErofsReaderError if the image is not a composefs image, breaks the rules of its version, or cannot be read
+ *   completely.
+ */
+export async function collectObjects(
+  image: Buffer,
+  algorithm: HashAlgorithm,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Set<ObjectId>> {
+  return await runInTurns(collectObjectSteps(image, algorithm), options.signal);
 }
 
 /**

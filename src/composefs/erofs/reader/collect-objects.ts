@@ -1,10 +1,11 @@
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { decodeMetacopy } from '../format/metacopy.js';
-import { fsckMetadata } from './fsck-metadata.js';
+import { fsckMetadataSteps } from './fsck-metadata.js';
 import { ErofsImage } from './image.js';
 import { METACOPY_SUFFIX, parseRedirect, REDIRECT_SUFFIX } from './inode-xattrs.js';
-import { walkInodes } from './walk.js';
+import { walkInodeSteps } from './walk.js';
 import type { Xattr } from './xattr.js';
 
 /**
@@ -14,15 +15,20 @@ import type { Xattr } from './xattr.js';
  *   completely: a reference that was missed would let garbage collection delete an object in use.
  */
 export function collectObjects(image: Buffer, algorithm: HashAlgorithm): Set<ObjectId> {
+  return runSteps(collectObjectSteps(image, algorithm));
+}
+
+/** {@link collectObjects}. */
+export function* collectObjectSteps(image: Buffer, algorithm: HashAlgorithm): Steps<Set<ObjectId>> {
   const erofs = ErofsImage.open(image).restrictToComposefs();
-  fsckMetadata(erofs);
+  yield* fsckMetadataSteps(erofs);
   const objects = new Set<ObjectId>();
   const add = (xattr: Xattr): void => {
     const id = objectOf(xattr, algorithm);
     if (id !== undefined) objects.add(id);
   };
   const sharedSeen = new Set<number>();
-  walkInodes(
+  yield* walkInodeSteps(
     erofs,
     {
       inode: (inode) => {

@@ -1,10 +1,11 @@
 import { errorChain } from '../../../errors.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import { BLOCK_SIZE, formatEpoch, isFormatVersion, LAYOUT_FLAT_INLINE } from '../format/constants.js';
 import { invalidImage } from './errors.js';
 import type { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
 import { WHITEOUT_SUFFIX } from './inode-xattrs.js';
-import { quietly, walkInodes } from './walk.js';
+import { quietly, walkInodeSteps } from './walk.js';
 
 const STUB_COUNT = 256;
 
@@ -15,16 +16,21 @@ const STUB_COUNT = 256;
  * @throws ErofsReaderError
  */
 export function fsckMetadata(image: ErofsImage): void {
-  const { composefsVersion } = image.header;
-  if (!isFormatVersion(composefsVersion)) return;
-  if (formatEpoch(composefsVersion) === 2) walkInodes(image, { inode: refuseEscapedWhiteout }, { isTolerant: true });
-  else checkEpoch1(image);
+  runSteps(fsckMetadataSteps(image));
 }
 
-function checkEpoch1(image: ErofsImage): void {
+/** {@link fsckMetadata}. */
+export function* fsckMetadataSteps(image: ErofsImage): Steps<void> {
+  const { composefsVersion } = image.header;
+  if (!isFormatVersion(composefsVersion)) return;
+  if (formatEpoch(composefsVersion) !== 2) yield* epoch1Steps(image);
+  else yield* walkInodeSteps(image, { inode: refuseEscapedWhiteout }, { isTolerant: true });
+}
+
+function* epoch1Steps(image: ErofsImage): Steps<void> {
   const stubs = new Set<string>();
   let hasNativeWhiteout = false;
-  walkInodes(
+  yield* walkInodeSteps(
     image,
     {
       inode: checkInlineSymlink,

@@ -1,5 +1,6 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
 import { ComposefsError } from '../../../errors.js';
+import type { Steps } from '../../../threads/turns.js';
 import { ReadBudget } from './budget.js';
 import { directoryEntries } from './directory-block.js';
 import type { ErofsImage } from './image.js';
@@ -23,13 +24,14 @@ export interface WalkOptions {
 }
 
 /** Visits the inodes that the root leads to, each once. Work is bounded whatever the image says. */
-export function walkInodes(image: ErofsImage, visitor: WalkVisitor, { isTolerant }: WalkOptions): void {
+export function* walkInodeSteps(image: ErofsImage, visitor: WalkVisitor, { isTolerant }: WalkOptions): Steps<void> {
   const budget = new ReadBudget(image.length);
   const attempt = <T>(action: () => T): T | undefined => (isTolerant ? quietly(action) : action());
   const rootNid = image.superblock.rootNid;
   const seen = new Set([rootNid]);
   const pending = [rootNid];
   for (let nid = pending.pop(); nid !== undefined; nid = pending.pop()) {
+    yield;
     const at = nid;
     const inode = attempt(() => image.inode(at));
     if (inode === undefined) continue;
@@ -38,6 +40,7 @@ export function walkInodes(image: ErofsImage, visitor: WalkVisitor, { isTolerant
     visitor.inode?.(inode, isRoot);
     if (!inode.isDirectory) continue;
     for (const part of directoryPartsWithin(image, inode, budget, attempt)) {
+      yield;
       for (const child of childrenOf(part, attempt)) {
         visitor.entry?.(child, inode, isRoot);
         if (seen.has(child.nid)) continue;
