@@ -10,7 +10,7 @@ import { PARTIAL } from '../repository/directory/partial-files.js';
 import { METADATA_FILENAME } from '../repository/metadata/metadata.js';
 import { CATEGORIES } from '../repository/names/category.js';
 import type { RepositoryHost } from '../repository/objects/host.js';
-import { OBJECTS } from '../repository/objects/object-store.js';
+import { OBJECTS } from '../repository/objects/object-directory.js';
 
 /**
  * What a file in a repository is by its place: `leftover` is what a writer that crashed has left under a temporary name,

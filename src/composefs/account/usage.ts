@@ -2,7 +2,7 @@ import { lstatSync, type Stats } from 'node:fs';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { Turns } from '../../threads/turns.js';
 import type { RepositoryHost } from '../repository/objects/host.js';
-import { OBJECTS } from '../repository/objects/object-store.js';
+import { OBJECTS } from '../repository/objects/object-directory.js';
 import type { ReferenceGraph } from './reference-graph.js';
 
 /** The unit of `st_blocks`, in bytes. */

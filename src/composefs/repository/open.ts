@@ -6,7 +6,7 @@ import { RepositoryRoot } from './directory/root.js';
 import { RepositoryLock } from './lock/lock.js';
 import { checkCompatible, type RepositoryAccess, type RepositoryMetadata } from './metadata/metadata.js';
 import { readMetadata, readMetadataFile, type StoredMetadata } from './metadata/metadata-file.js';
-import { OBJECTS } from './objects/object-store.js';
+import { OBJECTS } from './objects/object-directory.js';
 
 /** How a repository is opened. */
 export interface OpenOptions {

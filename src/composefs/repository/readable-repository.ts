@@ -14,7 +14,8 @@ import { hasImage, type OpenImage, openImage } from './names/open-image.js';
 import { catStream, findStream, hasNamedStream, type OpenStreamOptions, openStream } from './names/open-stream.js';
 import { listRefs, type RefEntry } from './names/refs.js';
 import type { RepositoryHost } from './objects/host.js';
-import { OBJECTS, ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
+import { OBJECTS } from './objects/object-directory.js';
+import { ObjectStore, type ObjectStoreOptions } from './objects/object-store.js';
 import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 
 /** What a check of a repository looks at. */

@@ -6,7 +6,7 @@ import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import { measureFd } from '../../fsverity/digest.js';
 import { type ObjectId, objectIdFromDirAndBasename, objectPathname } from '../../fsverity/object-id.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { OBJECTS } from '../objects/object-store.js';
+import { OBJECTS } from '../objects/object-directory.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 
 /** One of a thread, through which it reads: one for each directory was most of what the garbage collector had to do. */

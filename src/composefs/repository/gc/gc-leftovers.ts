@@ -6,7 +6,7 @@ import { tryFlock } from '../../../linux/flock.js';
 import { listPartials, PARTIAL } from '../directory/partial-files.js';
 import type { RelativePath, RepositoryRoot } from '../directory/root.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { OBJECTS } from '../objects/object-store.js';
+import { OBJECTS } from '../objects/object-directory.js';
 
 /** Temporary files younger than this may belong to a writer that has opened the repository without its lock. */
 const LEFTOVER_AGE_MS: number = 60 * 60 * 1000;

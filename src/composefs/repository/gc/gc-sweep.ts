@@ -6,7 +6,7 @@ import { isErrno } from '../../../fs/files.js';
 import { type ObjectId, objectIdFromDirAndBasename } from '../../fsverity/object-id.js';
 import { type Category, isBrokenLink, walkRefs } from '../names/category.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { OBJECTS } from '../objects/object-store.js';
+import { OBJECTS } from '../objects/object-directory.js';
 import type { LiveSet } from './gc-live.js';
 import { refTarget } from './gc-roots.js';
 

@@ -114,7 +114,7 @@ function removeUnreachable(repository: SyncingHost, candidates: ReadonlySet<Obje
   }
   if (pruned > 0) repository.sync();
   for (const id of candidates) {
-    if (isDead(id)) repository.objects.nameObject(id, (path) => rmSync(path, { force: true }));
+    if (isDead(id)) repository.objects.directory.nameObject(id, (path) => rmSync(path, { force: true }));
   }
   return undefined;
 }

@@ -5,7 +5,7 @@ import { withFd } from '../../../fs/files.js';
 import { digestSize, HASH_ALGORITHMS, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import { hasVerity } from '../../fsverity/kernel.js';
 import type { RepositoryRoot } from '../directory/root.js';
-import { OBJECTS } from '../objects/object-store.js';
+import { OBJECTS } from '../objects/object-directory.js';
 
 /** What an object tells about a repository without `meta.json`. */
 export interface InferredMetadata {

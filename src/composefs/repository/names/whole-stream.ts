@@ -12,7 +12,7 @@ import { openStreamSteps } from './open-stream.js';
 /** True if the splitstream is intact and every object that it lists is there. */
 export function hasAllObjectsSteps(repository: RepositoryHost, id: ObjectId, contentType: bigint): Steps<boolean> {
   return checkSteps(repository, id, contentType, function* (reader) {
-    const sizes = yield* repository.objects.sizesOfSteps(reader.objectRefs);
+    const sizes = yield* repository.objects.directory.sizesOfSteps(reader.objectRefs);
     return reader.objectRefs.every((object) => sizes.has(object));
   });
 }
@@ -23,7 +23,7 @@ export function hasAllObjectsSteps(repository: RepositoryHost, id: ObjectId, con
  */
 export function wholeStreamSteps(repository: RepositoryHost, id: ObjectId, contentType: bigint): Steps<boolean> {
   return checkSteps(repository, id, contentType, function* (reader) {
-    const sizes = yield* repository.objects.sizesOfSteps(reader.objectRefs);
+    const sizes = yield* repository.objects.directory.sizesOfSteps(reader.objectRefs);
     if (!reader.objectRefs.every((object) => sizes.has(object))) return false;
     const { inlineSize, uses } = yield* reader.tallySteps();
     let total = inlineSize;

@@ -42,8 +42,8 @@ export class ImportContext {
   deviceOf(store: ObjectDestination): number {
     let device = this.#devices.get(store);
     if (device === undefined) {
-      store.makeObjectsDirectory();
-      device = store.within((directory) => statSync(directory).dev);
+      store.directory.make();
+      device = store.directory.within((directory) => statSync(directory).dev);
       this.#devices.set(store, device);
     }
     return device;
@@ -87,7 +87,7 @@ export class ImportContext {
   }
 
   isPrivate(store: ObjectDestination): boolean {
-    this.#isPrivate ??= store.within((directory) => isPrivateDirectory(directory, this.linker.uid));
+    this.#isPrivate ??= store.directory.within((directory) => isPrivateDirectory(directory, this.linker.uid));
     return this.#isPrivate;
   }
 }
@@ -226,12 +226,12 @@ function hardlink(
   requireContent(id, content);
   if (content === undefined && store.hasSize(id, size)) return { id, size, method: 'already-present' };
   try {
-    store.nameObject(id, (path) => link(fd, path));
+    store.directory.nameObject(id, (path) => link(fd, path));
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
     if (store.hasSize(id, size)) return { id, size, method: 'already-present' };
     const temporary = store.staging.nameFile(fd, link);
-    store.nameObject(id, (path) => temporary((from) => renameSync(from, path)));
+    store.directory.nameObject(id, (path) => temporary((from) => renameSync(from, path)));
   }
   return { id, size, method: 'hardlinked' };
 }

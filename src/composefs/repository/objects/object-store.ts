@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, rmSync, type Stats } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../../errors.js';
 import {
   closeOnError,
@@ -14,23 +14,18 @@ import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../../fs/staged-file.js';
 import { syncFileSystem, whenFileSystemSynced } from '../../../fs/sync-file-system.js';
 import { runSteps, type Steps } from '../../../threads/turns.js';
-import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
+import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import { computeVerity, verityOfFdSteps } from '../../fsverity/digest.js';
 import { FsVerityHasher } from '../../fsverity/hasher.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { RepositoryRoot, type RootReference } from '../directory/root.js';
 import { collectingError, ensureWritable, readOnlyFeaturesError } from '../directory/writable.js';
 import { type ImportContext, importFile, type KnownContent } from './import-file.js';
+import { OBJECTS, ObjectDirectory, pathOf } from './object-directory.js';
 import { ObjectVerity } from './object-verity.js';
 import { ObjectWriter } from './object-writer.js';
-import { OpenDirectories } from './open-directories.js';
 import type { StoredObject } from './stored-object.js';
 import { UnnamedObjects } from './unnamed-objects.js';
-
-/** The directory of the objects in a repository. */
-export const OBJECTS = 'objects';
-
-const DIRECTORY_MODE = 0o755;
 
 /** What is read whole are manifests and configs: the largest that a pull takes. */
 const MAX_WHOLE_OBJECT: number = 64 * 1024 * 1024;
@@ -63,21 +58,25 @@ export class ObjectStore {
   readonly verity: ObjectVerity;
   /** @internal */
   readonly staging: StagingArea;
-  readonly #idLength: number;
+  /** @internal */
+  readonly directory: ObjectDirectory;
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
   /** Through which files are read, from the first to the last line of a function only. */
   #buffer: Buffer | undefined;
-  #directories: OpenDirectories | undefined;
 
   /** @internal @param root default: from the options, as another thread has to do it. */
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
     this.options = options;
     this.root = root;
     this.verity = new ObjectVerity(options.algorithm, options.insecure);
-    this.staging = new StagingArea((action) => this.within(action), OBJECT_TEMP_PREFIX, options.forceNamedTempFiles);
-    this.#idLength = 2 * digestSize(options.algorithm);
+    this.directory = new ObjectDirectory(root, options.algorithm);
+    this.staging = new StagingArea(
+      (action) => this.directory.within(action),
+      OBJECT_TEMP_PREFIX,
+      options.forceNamedTempFiles,
+    );
   }
 
   /** The algorithm of the digests that name the objects. */
@@ -102,7 +101,7 @@ export class ObjectStore {
 
   /** Whether a file of that name is there; its content is not looked at. */
   has(id: ObjectId): boolean {
-    return id.length === this.#idLength && this.root.lstat(pathOf(id)) !== undefined;
+    return this.directory.has(id);
   }
 
   /**
@@ -258,7 +257,7 @@ export class ObjectStore {
   ensureIntact(store: () => StoredObject): ObjectId {
     const { id, method } = store();
     if (method !== 'already-present' || this.awaitsName(id) || this.isIntact(id)) return id;
-    this.nameObject(id, (path) => rmSync(path, { force: true }));
+    this.directory.nameObject(id, (path) => rmSync(path, { force: true }));
     return store().id;
   }
 
@@ -324,44 +323,7 @@ export class ObjectStore {
 
   /** The size of the file of that name in bytes; undefined if there is no such file. */
   sizeOf(id: ObjectId): number | undefined {
-    if (id.length !== this.#idLength) return undefined;
-    const stat = this.#directories === undefined ? this.root.lstat(pathOf(id)) : this.#lstat(this.#directories, id);
-    return stat?.isFile() === true ? stat.size : undefined;
-  }
-
-  #lstat(directories: OpenDirectories, id: ObjectId): Stats | undefined {
-    try {
-      return directories.lstat(OBJECTS, id.slice(0, 2), id.slice(2));
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      throw error;
-    }
-  }
-
-  /**
-   * @internal
-   * {@link sizeOf} of many objects, each directory opened once; those that are missing are not in the result.
-   */
-  *sizesOfSteps(ids: Iterable<ObjectId>): Steps<Map<ObjectId, number>> {
-    const directories = new Map<string, ObjectId[]>();
-    for (const id of ids) {
-      if (id.length !== this.#idLength) continue;
-      const directory = directoryOf(id);
-      const others = directories.get(directory);
-      if (others === undefined) directories.set(directory, [id]);
-      else others.push(id);
-    }
-    const sizes = new Map<ObjectId, number>();
-    for (const [directory, wanted] of directories) {
-      yield;
-      this.#withinIfThere(directory, (self) => {
-        for (const id of wanted) {
-          const stat = lstatSync(`${self}/${id.slice(2)}`, { throwIfNoEntry: false });
-          if (stat?.isFile() === true) sizes.set(id, stat.size);
-        }
-      });
-    }
-    return sizes;
+    return this.directory.sizeOf(id);
   }
 
   /** @internal Enables verity on a complete staged file and requires that the kernel measures `id`. */
@@ -373,7 +335,7 @@ export class ObjectStore {
 
   /** @internal As {@link ObjectVerity.enable}; a copy, if it takes one, lies in `objects/`. */
   enableVerity(file: StagedFile): boolean {
-    return this.within((directory) => this.verity.enable(file, directory));
+    return this.directory.within((directory) => this.verity.enable(file, directory));
   }
 
   /**
@@ -393,9 +355,9 @@ export class ObjectStore {
   }
 
   #giveName(file: StagedFile, id: ObjectId, size: number): boolean {
-    if (this.nameObject(id, (path) => file.place(path))) return true;
+    if (this.directory.nameObject(id, (path) => file.place(path))) return true;
     const replaced = !this.hasSize(id, size);
-    if (replaced) this.nameObject(id, (path) => file.replace(path, this.staging));
+    if (replaced) this.directory.nameObject(id, (path) => file.replace(path, this.staging));
     file.discard();
     return replaced;
   }
@@ -406,7 +368,7 @@ export class ObjectStore {
    * Until then this store alone knows of them. For threads that store much: their directories stay open, too.
    */
   deferNames(limit?: number): void {
-    this.#directories ??= new OpenDirectories(this.root);
+    this.directory.keepOpen();
     this.#unnamed = new UnnamedObjects(limit);
   }
 
@@ -440,34 +402,8 @@ export class ObjectStore {
 
   /** @internal Ends what {@link deferNames} has begun, and drops what has got no name. */
   dropUnnamed(): void {
-    this.#directories?.close();
-    this.#directories = undefined;
+    this.directory.close();
     for (const [, { file }] of this.#unnamed?.take() ?? []) file.discard();
-  }
-
-  /** @internal Runs `action` with the path to give to the file of an object; its directory is made if it is missing. */
-  nameObject<T>(id: ObjectId, action: (path: string) => T): T {
-    const directory = directoryOf(id);
-    const way = this.#directories ?? this.root;
-    const name = (): T => way.within(directory, (self) => action(`${self}/${id.slice(2)}`));
-    try {
-      return name();
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-      this.makeObjectsDirectory();
-      this.root.makeDirectory(directory, DIRECTORY_MODE);
-      return name();
-    }
-  }
-
-  /** @internal Runs `action` with a path by which `objects/` is reached for the length of the call. */
-  within<T>(action: (directory: string) => T): T {
-    return (this.#directories ?? this.root).within(OBJECTS, action);
-  }
-
-  /** @internal Makes `objects/` unless it is there. */
-  makeObjectsDirectory(): void {
-    this.root.makeDirectory(OBJECTS, DIRECTORY_MODE);
   }
 
   /**
@@ -480,13 +416,9 @@ export class ObjectStore {
       return this.staging.create(mode);
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
-      this.makeObjectsDirectory();
+      this.directory.make();
       return this.staging.create(mode);
     }
-  }
-
-  #withinIfThere(directory: string, action: (self: string) => void): void {
-    if (this.root.lstat(directory) !== undefined) this.root.within(directory, action);
   }
 
   /** True if the kernel compares what is read with the id; false where the mode allows that it does not. */
@@ -502,7 +434,7 @@ export class ObjectStore {
     return withFd(fd, () =>
       withContext('Verifying existing object integrity', () => {
         if (this.verity.check(fd, id) === 'missing') {
-          this.within((directory) => this.verity.adopt(fd, id, directory));
+          this.directory.within((directory) => this.verity.adopt(fd, id, directory));
         }
         return true;
       }),
@@ -527,14 +459,6 @@ export async function withDeferredNames<T>(
   } finally {
     objects.dropUnnamed();
   }
-}
-
-function directoryOf(id: ObjectId): string {
-  return `${OBJECTS}/${id.slice(0, 2)}`;
-}
-
-function pathOf(id: ObjectId): string {
-  return `${OBJECTS}/${id.slice(0, 2)}/${id.slice(2)}`;
 }
 
 function otherContent(id: ObjectId): ComposefsError {

@@ -1,6 +1,7 @@
 import type { StagedFile, StagingArea } from '../../../fs/staged-file.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
+import type { ObjectDirectory } from './object-directory.js';
 import type { ObjectVerity } from './object-verity.js';
 
 /** How an object came into the store. */
@@ -18,14 +19,12 @@ export interface ObjectDestination {
   readonly algorithm: HashAlgorithm;
   readonly verity: ObjectVerity;
   readonly staging: StagingArea;
+  readonly directory: ObjectDirectory;
   storeObject(data: Uint8Array): StoredObject;
   /** Whether the object is there and has this size. */
   hasSize(id: ObjectId, size: number): boolean;
   /** Whether the object is complete, but has no name yet. */
   awaitsName(id: ObjectId): boolean;
-  makeObjectsDirectory(): void;
-  /** Runs `action` with a path of `objects/`, valid for the length of the call. */
-  within<T>(action: (directory: string) => T): T;
   /** A file without a name, for content that is not known yet. */
   stage(mode: number): StagedFile;
   /** Enables fs-verity where there is such a thing. True: it was enabled. */
@@ -34,6 +33,4 @@ export interface ObjectDestination {
   seal(file: StagedFile, id: ObjectId): void;
   /** Gives a complete file its name. False: the object was there already. */
   place(file: StagedFile, id: ObjectId, size: number): boolean;
-  /** Runs `link` with the path that the object is to have. */
-  nameObject(id: ObjectId, link: (path: string) => void): void;
 }
