@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { transformForBoot, transformForBootFromDir } from '../../src/boot/transform.js';
 import { computeImageId } from '../../src/composefs/repository/commit.js';
 import { ComposefsError, fullMessage } from '../../src/errors.js';
 import { transformForOci } from '../../src/oci/tree/transform.js';
+import { withTempDir } from '../support/paths.js';
 import { addPolicy, labelsOf, linesOf, NO_OBJECTS, specs, treeOf } from '../support/selinux-trees.js';
 
 const USR = '/usr 0 40755 2 0 0 0 1000.500000000 - - -';
@@ -72,15 +72,12 @@ const CONTEXTS = specs('/.* any', '/usr(/.*)? usr', '/boot boot');
 
 /** A directory with a policy, which the test may change. */
 function withDirectory(action: (path: string) => void): void {
-  const path = mkdtempSync(join(tmpdir(), 'boot-'));
-  try {
+  withTempDir((path) => {
     mkdirSync(join(path, 'etc/selinux/targeted/contexts/files'), { recursive: true });
     writeFileSync(join(path, 'etc/selinux/config'), CONFIG);
     writeFileSync(join(path, 'etc/selinux/targeted/contexts/files/file_contexts'), CONTEXTS);
     action(path);
-  } finally {
-    rmSync(path, { recursive: true });
-  }
+  });
 }
 
 test('with the policy in a directory the tree is the same as with the policy in the tree', () => {

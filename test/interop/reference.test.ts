@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -10,6 +9,7 @@ import { describeDirectory } from '../support/describe-directory.js';
 import { buildImage, fxLarge, fxOci, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { realImages, referenceCfsctl, runProgram } from '../support/programs.js';
+import { sha256 } from '../support/sha256.js';
 
 /**
  * Ours and the reference on the same repositories, in both directions: what one makes the other must open, list, check,
@@ -86,10 +86,6 @@ function observe(cfsctl: Cfsctl, repo: string): Record<string, string> {
       layers.map((diffId) => [`tar ${diffId}`, `sha256:${sha256(cfsctl('--repo', repo, 'oci', 'layer', diffId))}`]),
     ),
   };
-}
-
-function sha256(data: Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 function mounted(cfsctl: Cfsctl, repo: string, mountPoint: string): string[] {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -42,6 +41,7 @@ import { manifestIdentifier } from '../../src/oci/store/identifiers.js';
 import { tagRef } from '../../src/oci/store/tags.js';
 import { TestRegistry } from '../../src/testing/index.js';
 import { AMD64, buildImage, LayoutBuilder, spdxArtifact } from '../support/oci-fixtures.js';
+import { sha256 } from '../support/sha256.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 
 /** What a server may call, on a store of some size: for what must hold for each of these calls. */
@@ -108,7 +108,7 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
     rmSync(path, { recursive: true, force: true });
     return path;
   };
-  const newDiffId = parseOciDigest(`sha256:${createHash('sha256').update(newTar).digest('hex')}`);
+  const newDiffId = parseOciDigest(`sha256:${sha256(newTar)}`);
   const pieces = async function* (content: Buffer): AsyncGenerator<Buffer> {
     for (let start = 0; start < content.length; start += 65_536) yield content.subarray(start, start + 65_536);
   };

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -18,6 +17,7 @@ import { withFd } from '../../src/fs/files.js';
 import { rebuildTar, requireUnchangedFiles } from '../../src/storage/rebuild-tar.js';
 import { ContainerStore, type StoreDriver } from '../../src/storage/store.js';
 import { withTempDir } from '../support/paths.js';
+import { sha256 } from '../support/sha256.js';
 import { type BuiltLayer, StoreBuilder } from '../support/store-builder.js';
 import {
   paxHeader,
@@ -82,7 +82,7 @@ async function withLayer(
 }
 
 test('the tars of the specification are rebuilt', async () => {
-  const digests = LAYERS.map((tar) => createHash('sha256').update(tar).digest('hex'));
+  const digests = LAYERS.map((tar) => sha256(tar));
   assert.deepEqual(digests, [
     'dc451f046ff3250018d3963cd1fc1f4b7641fb4383403dc2e8732eb016caab2e',
     '296b5ffc4c9b0ce4d281b0700ad625fb049c8478b0e87ca467b16fc61c50cb86',
@@ -137,7 +137,7 @@ test('a file that only a lower layer has', async () => {
     );
     rmSync(join(upper.directory, 'a'));
     const bytes = await rebuilt(builder.root, 'overlay', upper.id);
-    assert.equal(`sha256:${createHash('sha256').update(bytes).digest('hex')}`, upper.diffId);
+    assert.equal(`sha256:${sha256(bytes)}`, upper.diffId);
     rmSync(join(base.directory, 'a'));
     await assert.rejects(rebuilt(builder.root, 'overlay', upper.id), {
       code: 'LAYER_FILE_CHANGED',

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { BASE_IMAGE_DUMP, baseImageLayers, boundaryFilesLayer, dataLayers, zeroFileLayers } from './base-image.js';
-
-function sha256(data: Buffer | string): string {
-  return createHash('sha256').update(data).digest('hex');
-}
+import { sha256 } from './sha256.js';
 
 test('the fixture tars are those of the specification', () => {
   for (const layer of [...zeroFileLayers(), boundaryFilesLayer(), ...baseImageLayers(), ...dataLayers()]) {

@@ -1,5 +1,6 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
+import { sha256 } from './sha256.js';
 
 /** PEM. */
 export interface TestCertificate {
@@ -55,7 +56,7 @@ export class TestAuthority {
 
 /** Hex, to compare certificates by. */
 export function fingerprint(der: Buffer): string {
-  return createHash('sha256').update(der).digest('hex');
+  return sha256(der);
 }
 
 /** The 4 or 16 bytes of an IP address; undefined for a name. */

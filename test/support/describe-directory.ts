@@ -7,6 +7,7 @@ import type { Xattrs } from '../../src/composefs/tree/stat.js';
 import { countLinks } from '../../src/composefs/tree/walk.js';
 import { S_IFDIR } from '../../src/linux/constants.js';
 import { readXattrs } from '../../src/linux/xattr.js';
+import { sha256 } from './sha256.js';
 
 /** What can be seen of one path, in a form to compare. */
 export interface PathDescription {
@@ -102,10 +103,6 @@ export function describeTree(root: Directory, objects: ObjectSource): Map<string
 function xattrsOf(xattrs: Xattrs, keep: (name: ByteString) => boolean): Record<string, string> {
   const kept = [...xattrs].filter(([name]) => keep(name)).sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(kept.map(([name, value]) => [name, Buffer.from(value, 'latin1').toString('hex')]));
-}
-
-function sha256(data: Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 function hashFile(path: Buffer): string {

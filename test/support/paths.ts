@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of `package.json`. */
@@ -17,9 +18,16 @@ export function commandPath(name: string): string {
   return join(packageRoot, 'dist', 'lib', `${name}.js`);
 }
 
+/** A fresh temporary directory that is gone after the test. */
+export function tempDir(context: TestContext, parent: string = tmpdir()): string {
+  const path = mkdtempSync(join(parent, 'composefs-oci-test-'));
+  context.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
 /** Runs `action` in a fresh temporary directory and removes that afterwards. */
-export function withTempDir<T>(action: (path: string) => T): T {
-  const path = mkdtempSync(join(tmpdir(), 'composefs-oci-test-'));
+export function withTempDir<T>(action: (path: string) => T, parent: string = tmpdir()): T {
+  const path = mkdtempSync(join(parent, 'composefs-oci-test-'));
   const remove = (): void => rmSync(path, { recursive: true, force: true });
   let result: T;
   try {

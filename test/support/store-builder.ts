@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -8,6 +7,7 @@ import { entryPath } from '../../src/tar/entry.js';
 import { hasFileContent } from '../../src/tar/entry-type.js';
 import { TarParser } from '../../src/tar/parser.js';
 import type { TestImage } from './oci-fixtures.js';
+import { sha256 } from './sha256.js';
 import { TAR_BLOCK } from './tar-builder.js';
 
 /** One line of a tar-split, as containers/storage writes it. */
@@ -74,8 +74,8 @@ export class StoreBuilder {
 
   /** Adds a layer as containers/storage calls and keeps it. */
   addLayer(tar: Buffer, parent?: string): BuiltLayer {
-    const diff = createHash('sha256').update(tar).digest('hex');
-    const id = parent === undefined ? diff : createHash('sha256').update(`${parent}+sha256:${diff}`).digest('hex');
+    const diff = sha256(tar);
+    const id = parent === undefined ? diff : sha256(`${parent}+sha256:${diff}`);
     const diffId = `sha256:${diff}`;
     const directory =
       this.driver === 'overlay' ? join(this.root, 'overlay', id, 'diff') : join(this.root, 'vfs', 'dir', id);

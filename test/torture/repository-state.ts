@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { existsSync, lutimesSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { sha256 } from '../support/sha256.js';
 
 /** Path below the repository → target of a symlink, or digest of a file. Directories come and go. */
 export type Snapshot = ReadonlyMap<string, string>;
@@ -12,7 +12,7 @@ export function snapshot(repository: string, options: { readonly mayBeMissing?: 
     const path = join(entry.parentPath, entry.name);
     const name = relative(repository, path);
     if (entry.isSymbolicLink()) entries.set(name, `-> ${readlinkSync(path)}`);
-    else if (entry.isFile()) entries.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'));
+    else if (entry.isFile()) entries.set(name, sha256(readFileSync(path)));
     else if (!entry.isDirectory()) entries.set(name, 'neither file nor symlink');
   }
   return entries;

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestRegistry } from '../../src/testing/index.js';
 import { buildImage } from '../support/oci-fixtures.js';
+import { sha256 } from '../support/sha256.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 import { type Command, mustRun } from './command.js';
 import { type Layout, type LayoutShape, randomLayers, recompressed, writeLayout } from './layouts.js';
@@ -53,7 +53,7 @@ export class Verbs {
     const tar = tarArchive([tarDirectory('usr/'), ...entries]);
     this.layer = join(folder, 'layer.tar');
     writeFileSync(this.layer, tar);
-    this.layerDigest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+    this.layerDigest = `sha256:${sha256(tar)}`;
     registry.addLayout('image', this.image.path, 'latest');
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { mkcomposefs } from '../../src/cli/tools/mkcomposefs.js';
@@ -8,36 +8,26 @@ import { enableVerityRaw, measureVerity } from '../../src/composefs/fsverity/ker
 import { umount2 } from '../../src/linux/mount-api.js';
 import { failureOf } from '../cli/tools/tool-support.js';
 import { runOurTool } from '../support/c-tools.js';
+import { withTempDir } from '../support/paths.js';
+import { withFd } from '../support/with-fd.js';
 
 /** A directory on a file system with fs-verity, on a kernel whose overlayfs has `verity=`; as root. */
 const { COMPOSEFS_TEST_VERITY_DIR: verityDirectory = '' } = process.env;
 const skip = verityDirectory === '' ? 'COMPOSEFS_TEST_VERITY_DIR names no directory with fs-verity' : false;
 
-async function withImage(action: (work: string) => Promise<void>): Promise<void> {
-  const work = mkdtempSync(join(verityDirectory, 'mount-composefs-'));
-  try {
+function withImage(action: (work: string) => Promise<void>): Promise<void> {
+  return withTempDir(async (work) => {
     for (const name of ['root', 'mnt']) mkdirSync(join(work, name));
     writeFileSync(join(work, 'root/a-file'), Buffer.alloc(5000, 'a'));
     await mkcomposefs([`--digest-store=${work}/objects`, `${work}/root`, `${work}/image`]);
     await action(work);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  }, verityDirectory);
 }
 
 function objectPath(work: string): string {
   const [directory = ''] = readdirSync(join(work, 'objects'));
   const [name = ''] = readdirSync(join(work, 'objects', directory));
   return join(work, 'objects', directory, name);
-}
-
-function withFile<T>(path: string, action: (fd: number) => T): T {
-  const fd = openSync(path, 'r');
-  try {
-    return action(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function readMounted(work: string, options: string): Buffer {
@@ -52,7 +42,7 @@ function readMounted(work: string, options: string): Buffer {
 test('the store has fs-verity on every object', { skip }, () =>
   withImage(async (work) => {
     const path = objectPath(work);
-    assert.ok(path.replace('/', '').endsWith(withFile(path, (fd) => measureVerity(fd, 'sha256')).slice(2)));
+    assert.ok(path.replace('/', '').endsWith(withFd(path, (fd) => measureVerity(fd, 'sha256')).slice(2)));
   }),
 );
 
@@ -62,9 +52,9 @@ test('CLI-514: the digest of an image is demanded of the kernel', { skip }, () =
       failureOf(mountComposefs, '-o', `basedir=${work}/objects,digest=${digest}`, `${work}/image`, `${work}/mnt`);
     const failed = `mount.composefs: Failed to mount composefs ${work}/image`;
     assert.equal(await mount('a'.repeat(64)), `${failed}: Image has no fs-verity\n\n`);
-    withFile(join(work, 'image'), (fd) => enableVerityRaw(fd, 'sha256'));
+    withFd(join(work, 'image'), (fd) => enableVerityRaw(fd, 'sha256'));
     assert.equal(await mount('a'.repeat(64)), `${failed}: Image has wrong fs-verity\n\n`);
-    const digest = withFile(join(work, 'image'), (fd) => measureVerity(fd, 'sha256'));
+    const digest = withFd(join(work, 'image'), (fd) => measureVerity(fd, 'sha256'));
     assert.equal(await mount(digest.slice(0, 62)), `${failed}: Image has wrong fs-verity\n\n`);
     assert.equal(runOurTool('composefs-info', ['measure-file', `${work}/image`]).stdout.toString(), `${digest}\n`);
     const content = Buffer.alloc(5000, 'a');
@@ -75,7 +65,7 @@ test('CLI-514: the digest of an image is demanded of the kernel', { skip }, () =
 
 test('an image with fs-verity of another algorithm is the wrong one', { skip }, () =>
   withImage(async (work) => {
-    withFile(join(work, 'image'), (fd) => enableVerityRaw(fd, 'sha512'));
+    withFd(join(work, 'image'), (fd) => enableVerityRaw(fd, 'sha512'));
     const options = `basedir=${work}/objects,digest=${'a'.repeat(64)}`;
     assert.match(
       await failureOf(mountComposefs, '-o', options, `${work}/image`, `${work}/mnt`),
@@ -94,7 +84,7 @@ test('verity: an object without fs-verity is not served', { skip }, () =>
     for (const option of [',verity', ',tryverity', ',digest=']) {
       assert.throws(() => readMounted(work, option), { code: 'EIO' });
     }
-    withFile(path, (fd) => enableVerityRaw(fd, 'sha256'));
+    withFd(path, (fd) => enableVerityRaw(fd, 'sha256'));
     assert.deepEqual(readMounted(work, ',verity'), content);
   }),
 );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { byteStringFromText } from '../../src/bytes/byte-string.js';
@@ -15,6 +15,7 @@ import { Directory, Leaf } from '../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../src/composefs/tree/stat.js';
 import { O_PATH } from '../../src/linux/constants.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';
+import { withTempDir } from '../support/paths.js';
 
 /** A directory on a file system with fs-verity, on a kernel whose overlayfs has `verity=`; as root. */
 const { COMPOSEFS_TEST_VERITY_DIR: verityDirectory = '' } = process.env;
@@ -52,8 +53,7 @@ interface TestRepository {
 
 /** Three files: `good` has fs-verity, `bare` has none, `wrong` has that of other content. */
 function withRepository(algorithm: HashAlgorithm, action: (repository: TestRepository) => void): void {
-  const directory = mkdtempSync(join(verityDirectory, 'mount-'));
-  try {
+  withTempDir((directory) => {
     const content = { good: Buffer.alloc(5000, 1), bare: Buffer.alloc(5000, 2), wrong: Buffer.alloc(5000, 3) };
     const objects = join(directory, 'objects');
     const root = new Directory(STAT);
@@ -75,9 +75,7 @@ function withRepository(algorithm: HashAlgorithm, action: (repository: TestRepos
     const mountPoint = join(directory, 'mnt');
     mkdirSync(mountPoint);
     action({ image, objects, mountPoint, content, read: (name) => readFileSync(join(mountPoint, name)) });
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  }, verityDirectory);
 }
 
 function mounted(repository: TestRepository, verity: VerityRequirement, action: () => void): void {

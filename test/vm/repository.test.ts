@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, linkSync, mkdtempSync, openSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, linkSync, openSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
@@ -10,6 +10,8 @@ import { FlatDigestStore } from '../../src/composefs/scan/flat-digest-store.js';
 import { fullMessage } from '../../src/errors.js';
 import { hasCapability } from '../../src/linux/process.js';
 import { filesBelow, testData, treeOf, writeStream } from '../composefs/repository/temp-repository.js';
+import { tempDir } from '../support/paths.js';
+import { withFd } from '../support/with-fd.js';
 
 /** A directory on a file system with fs-verity: ext4 made with `-O verity`, or btrfs. */
 const { COMPOSEFS_TEST_VERITY_DIR: verityDirectory = '' } = process.env;
@@ -19,25 +21,14 @@ const IN_THREAD = { threads: 0 };
 const SMALL = testData(5000, 1);
 const LARGE = testData(1_000_000, 2);
 
-function verityTempDir(t: TestContext): string {
-  const path = mkdtempSync(join(verityDirectory, 'composefs-oci-test-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
 async function secureRepository(t: TestContext, algorithm: HashAlgorithm = 'sha256'): Promise<Repository> {
-  const { repo } = await Repository.init(join(verityTempDir(t), 'repo'), { algorithm });
+  const { repo } = await Repository.init(join(tempDir(t, verityDirectory), 'repo'), { algorithm });
   t.after(() => repo.close());
   return repo;
 }
 
 function measure(path: string, algorithm: HashAlgorithm): string | undefined {
-  const fd = openSync(path, 'r');
-  try {
-    return measureVerityOpt(fd, algorithm);
-  } finally {
-    closeSync(fd);
-  }
+  return withFd(path, (fd) => measureVerityOpt(fd, algorithm));
 }
 
 /** Replaces an object by a file without verity. */
@@ -134,7 +125,10 @@ test('an object of another size is replaced, with verity, in both modes', { skip
 });
 
 test('an insecure repository enables verity all the same', { skip }, async (t) => {
-  const { repo } = await Repository.init(join(verityTempDir(t), 'repo'), { algorithm: 'sha256', insecure: true });
+  const { repo } = await Repository.init(join(tempDir(t, verityDirectory), 'repo'), {
+    algorithm: 'sha256',
+    insecure: true,
+  });
   t.after(() => repo.close());
   assert.equal(repo.insecure, true);
   assert.equal(measure(join(repo.path, 'meta.json'), 'sha256'), undefined);
@@ -148,7 +142,7 @@ test('an insecure repository enables verity all the same', { skip }, async (t) =
 
 test('files are imported with verity', { skip }, async (t) => {
   const repo = await secureRepository(t);
-  const source = join(verityTempDir(t), 'source');
+  const source = join(tempDir(t, verityDirectory), 'source');
   for (const [index, zeroCopy] of [false, true].entries()) {
     const content = Buffer.concat([LARGE, Buffer.from([index])]);
     writeFileSync(source, content);
@@ -164,7 +158,7 @@ test('files are imported with verity', { skip }, async (t) => {
 
 test('a file that is open for writing is imported as a copy', { skip }, async (t) => {
   const repo = await secureRepository(t);
-  const source = join(verityTempDir(t), 'source');
+  const source = join(tempDir(t, verityDirectory), 'source');
   writeFileSync(source, LARGE);
   const writer = openSync(source, 'r+');
   const fd = openSync(source, 'r');
@@ -234,7 +228,7 @@ test('an old repository with verity becomes a secure one', { skip }, async (t) =
 });
 
 test('a flat store enables verity', { skip }, (t) => {
-  const path = verityTempDir(t);
+  const path = tempDir(t, verityDirectory);
   const store = FlatDigestStore.open(join(path, 'store'), 'sha256', false);
   writeFileSync(join(path, 'source'), LARGE);
   const fd = openSync(join(path, 'source'), 'r');

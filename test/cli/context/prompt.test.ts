@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { TestRegistry } from '../../../src/testing/index.js';
 import { CFSCTL } from '../../support/cfsctl.js';
+import { tempDir } from '../../support/paths.js';
 import { without } from '../../support/servers.js';
 
 test('oci login on a terminal asks, and does not show the password', { skip: without('script') }, async (context) => {
-  const directory = mkdtempSync(join(tmpdir(), 'composefs-oci-test-'));
-  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = tempDir(context);
   await using registry = await TestRegistry.start({ auth: { type: 'basic', users: { ann: 'secret' } } });
   const authFile = join(directory, 'auth.json');
   const command = `'${process.execPath}' '${CFSCTL}' oci login --tls-verify=false --authfile '${authFile}' ${registry.host}`;

@@ -19,10 +19,10 @@ import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { readCTree } from '../../../src/composefs/mkcomposefs/index.js';
 import { getLeaf } from '../../../src/composefs/tree/lookup.js';
 import { OriginLeaf } from '../../../src/composefs/tree/origin-leaf.js';
-import { sha256 } from '../../composefs/erofs/support.js';
 import { filesBelow } from '../../composefs/repository/temp-repository.js';
 import { runOurTool } from '../../support/c-tools.js';
 import { sharedPath, withTempDir } from '../../support/paths.js';
+import { sha256 } from '../../support/sha256.js';
 import { failureOf } from './tool-support.js';
 
 const vectors = sharedPath('vectors', 'dumpfiles');

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { cfsctl, cfsctlBytes, expectSuccess, type TestRepository } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { fxOci, LayoutBuilder } from '../../support/oci-fixtures.js';
+import { sha256 } from '../../support/sha256.js';
 import { sparseFile, sparseTars } from '../../support/sparse-tars.js';
 import { tarArchive, tarFile } from '../../support/tar-builder.js';
 
@@ -225,7 +225,7 @@ test('CLI-019, CLI-052 oci layer writes the tar as it was; cat of its stream doe
   ]) {
     const { status, stdout } = cfsctlBytes(['--insecure', '--repo', path, ...verb]);
     assert.equal(status, 0);
-    assert.equal(`sha256:${createHash('sha256').update(stdout).digest('hex')}`, LAYER);
+    assert.equal(`sha256:${sha256(stdout)}`, LAYER);
     assert.ok(stdout.includes('hello from test layer\n'));
   }
 });
@@ -250,7 +250,7 @@ test('oci import-layer stores a tar from standard input, with a name', () => {
 test('layers of more entries or bytes than allowed are refused, and more can be allowed', () => {
   const repository = fixtures.repo();
   const run = (tar: Buffer, ...options: string[]): ReturnType<typeof cfsctl> => {
-    const digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+    const digest = `sha256:${sha256(tar)}`;
     return cfsctl(['--insecure', '--repo', repository.path, 'oci', 'import-layer', ...options, digest], { input: tar });
   };
   const hole = (size: number): Buffer => tarArchive([tarFile('a', ''), sparseTars(sparseFile(size, []), 'b').pax10]);

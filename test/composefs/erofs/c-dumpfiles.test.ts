@@ -16,7 +16,8 @@ import { writeCDumpfile } from '../../../src/composefs/mkcomposefs/c-writer.js';
 import { readCTree } from '../../../src/composefs/mkcomposefs/index.js';
 import { selectEpoch1Version } from '../../../src/composefs/mkcomposefs/version-selection.js';
 import { sharedPath } from '../../support/paths.js';
-import { assertImage, sha256 } from './support.js';
+import { sha256 } from '../../support/sha256.js';
+import { assertImage } from './support.js';
 
 interface Expected {
   readonly size?: number;

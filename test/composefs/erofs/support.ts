@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { type ErofsOptions, type FormatVersion, writeErofs } from '../../../src/composefs/erofs/index.js';
@@ -9,6 +8,7 @@ import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
+import { sha256 } from '../../support/sha256.js';
 
 export const ROOT = '/ 0 40755 2 0 0 0 0.0 - - -';
 
@@ -23,10 +23,6 @@ export function image(version: FormatVersion, ...lines: string[]): Buffer {
 
 export function write(root: Directory, version: FormatVersion, options: Partial<ErofsOptions> = {}): Buffer {
   return writeErofs(root, { version, algorithm: 'sha256', ...options });
-}
-
-export function sha256(data: Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 export interface ExpectedImage {

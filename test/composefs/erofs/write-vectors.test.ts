@@ -5,6 +5,7 @@ import { writeErofs } from '../../../src/composefs/erofs/index.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
+import { sha256 } from '../../support/sha256.js';
 import { DUMPFILES, IMAGE_VECTORS } from './image-vectors.js';
 import {
   assertImage,
@@ -13,7 +14,6 @@ import {
   inline,
   leaf,
   ROOT,
-  sha256,
   simpleTree,
   stat,
   tree,

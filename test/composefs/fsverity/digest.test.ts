@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import type { HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js
 import { computeVerity, computeVerityOfFd } from '../../../src/composefs/fsverity/digest.js';
 import { FsVerityHasher } from '../../../src/composefs/fsverity/hasher.js';
 import { withTempDir } from '../../support/paths.js';
+import { withFd } from '../../support/with-fd.js';
 
 const { COMPOSEFS_TEST_FUZZ = '300' } = process.env;
 
@@ -237,13 +238,10 @@ test('the digest of an open file is that of its bytes, wherever the file positio
     const path = join(directory, 'file');
     const data = Buffer.alloc(600_001, 0x5a);
     writeFileSync(path, data);
-    const fd = openSync(path, 'r');
-    try {
+    withFd(path, (fd) => {
       readSync(fd, Buffer.alloc(100));
       assert.equal(computeVerityOfFd('sha512', fd), computeVerity('sha512', data));
-    } finally {
-      closeSync(fd);
-    }
+    });
   });
 });
 

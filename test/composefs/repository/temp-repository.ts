@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
@@ -8,13 +7,9 @@ import { RepositoryRoot } from '../../../src/composefs/repository/directory/root
 import { Repository, type RepositoryConfig } from '../../../src/composefs/repository/index.js';
 import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
+import { tempDir } from '../../support/paths.js';
 
-/** A directory that is gone after the test. */
-export function tempDir(context: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'composefs-oci-test-'));
-  context.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+export { tempDir };
 
 /** An empty directory, open as that of a repository; closed and gone after the test. */
 export function tempRoot(context: TestContext, path: string = tempDir(context)): RepositoryRoot {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { writeErofs } from '../../../src/composefs/erofs/index.js';
@@ -7,6 +7,7 @@ import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { ImportContext, ObjectStore } from '../../../src/composefs/repository/index.js';
 import { withDeferredNames } from '../../../src/composefs/repository/objects/object-store.js';
 import { FlatDigestStore } from '../../../src/composefs/scan/flat-digest-store.js';
+import { withFd } from '../../support/with-fd.js';
 import { directory } from '../erofs/support.js';
 import { filesBelow, tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
 
@@ -22,20 +23,11 @@ const WAYS: Readonly<Record<string, Store>> = {
   ensureObjectFromChunks: (objects, data) =>
     objects.ensureObjectFromChunks([data.subarray(0, 7), data.subarray(7)], data.length),
   ensureObjectFromFd: (objects, data, source) => ({
-    id: withFile(source, (fd) => objects.ensureObjectFromFd(fd, data.length)),
+    id: withFd(source, (fd) => objects.ensureObjectFromFd(fd, data.length)),
   }),
   ensureObjectFromFile: (objects, data, source) =>
-    withFile(source, (fd) => objects.ensureObjectFromFile(fd, data.length, new ImportContext())),
+    withFd(source, (fd) => objects.ensureObjectFromFile(fd, data.length, new ImportContext())),
 };
-
-function withFile<T>(path: string, action: (fd: number) => T): T {
-  const fd = openSync(path, 'r');
-  try {
-    return action(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 function tear(path: string, data: Buffer): void {
   chmodSync(path, 0o644);
@@ -79,7 +71,7 @@ describe('an object of the wrong size', () => {
     for (const data of [SMALL, testData(2_000_000, 3)]) {
       const source = join(directory, 'source');
       writeFileSync(source, data);
-      const add = (): ObjectId => withFile(source, (fd) => store.ensureObjectFromFd(fd, data.length));
+      const add = (): ObjectId => withFd(source, (fd) => store.ensureObjectFromFd(fd, data.length));
       const id = add();
       const path = join(store.path, id.slice(0, 2), id.slice(2));
       for (const content of [Buffer.alloc(0), data.subarray(0, 4096)]) {

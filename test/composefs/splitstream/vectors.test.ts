@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
-import { sha256 } from '../../compression/zstd/fixtures.js';
+import { sha256 } from '../../support/sha256.js';
 import { tarArchive, tarFile } from '../../support/tar-builder.js';
 import { describe, finished, open, toOldHeader } from './fixtures.js';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { loadWasmEncode, loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
-import { cutAt, releaseCheckInput, sha256 } from './fixtures.js';
+import { sha256 } from '../../support/sha256.js';
+import { cutAt, releaseCheckInput } from './fixtures.js';
 
 /** Spec 30 §14.2: length, sha256 of the input, length and sha256 of the frame. */
 const VECTORS = [

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type LibZstd, loadLibZstd } from '../../../src/compression/zstd/libzstd.js';
 
 /** The input of spec 30 §14.2. */
@@ -10,10 +9,6 @@ export function releaseCheckInput(length: number): Buffer {
     bytes.write(((BigInt(i) * 2654435761n) % 2n ** 32n).toString(8), i * 512 + 136);
   }
   return bytes.subarray(0, length);
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** A frame of raw blocks, without any compression. `windowLog` up to 41 as the format has it. */

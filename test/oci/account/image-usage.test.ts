@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, linkSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, lstatSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { objectPathname } from '../../../src/composefs/fsverity/object-id.js';
 import { Repository } from '../../../src/composefs/repository/index.js';
 import { type ImageUsage, imageUsage } from '../../../src/oci/account/image-usage.js';
@@ -15,9 +15,10 @@ import { addReferrer } from '../../../src/oci/store/referrers.js';
 import { listRefs, tagImage, untagImage } from '../../../src/oci/store/tags.js';
 import { treeOf } from '../../composefs/repository/temp-repository.js';
 import { buildImage, LayoutBuilder, spdxArtifact } from '../../support/oci-fixtures.js';
+import { tempDir } from '../../support/paths.js';
 import { tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
 import { xoshiroBytes } from '../../support/xoshiro.js';
-import { PULL, tempDir, tempRepository } from '../oci-support.js';
+import { PULL, tempRepository } from '../oci-support.js';
 
 interface Sum {
   readonly count: number;
@@ -112,15 +113,9 @@ class RandomStore {
   }
 }
 
-function folderIn(context: TestContext, place: string): string {
-  const folder = mkdtempSync(join(place, 'composefs-oci-test-'));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 for (const place of [tmpdir(), '/dev/shm'].filter((each) => existsSync(each))) {
   test(`what du says is free after untag and gc is free then: 4 random cases in ${place}`, async (context) => {
-    const folder = folderIn(context, place);
+    const folder = tempDir(context, place);
     let freedSomething = 0;
     for (let seed = 1; seed <= 2; seed++) {
       const store = await RandomStore.make(folder, seed);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { realPathOf } from '../../../src/oci/blob/opened-path.js';
@@ -7,6 +7,7 @@ import { digestEncoded } from '../../../src/oci/model/digest.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
 import { fxBoot, fxOci, LayoutBuilder, type TestImage } from '../../support/oci-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
+import { withFd } from '../../support/with-fd.js';
 
 /** The forms of an image that policies know by their paths; each writes one and returns what is to be named. */
 const FORMS: Record<string, (folder: string, image: TestImage) => string> = {
@@ -58,16 +59,13 @@ test('what is at no path any more has none', async () => {
   await withTempDir(async (root) => {
     const [a, b] = [join(root, 'a'), join(root, 'b')];
     writeFileSync(a, '');
-    const fd = openSync(a, 'r');
-    try {
+    withFd(a, (fd) => {
       assert.equal(realPathOf(fd), a);
       renameSync(a, b);
       assert.equal(realPathOf(fd), b);
       rmSync(b);
       writeFileSync(b, '');
       assert.throws(() => realPathOf(fd), { code: 'SOURCE_MOVED' });
-    } finally {
-      closeSync(fd);
-    }
+    });
   });
 });

@@ -1,16 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { RegistryConfigOptions } from '../../../src/oci/containers-config/registry-config.js';
+import { tempDir } from '../../support/paths.js';
 
 /** A home directory and a system's configuration of their own, with these files (`home/…`, `etc/…`, `run/…`, …). */
 export function configIn(
   t: TestContext,
   files: Readonly<Record<string, string>> = {},
 ): RegistryConfigOptions & { root: string } {
-  const root = mkdtempSync(join(tmpdir(), 'composefs-config-'));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const root = tempDir(t);
   for (const folder of ['home', 'etc', 'run', 'bin']) mkdirSync(join(root, folder));
   for (const [name, content] of Object.entries(files)) {
     const path = join(root, name);

@@ -1,11 +1,10 @@
 import { createCipheriv } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { PullOptions } from '../../../src/oci/import/pull-options.js';
 import { TestRegistry, type TestRegistryOptions } from '../../../src/testing/index.js';
 import { buildImage, type ImageOptions, type TestImage } from '../../support/oci-fixtures.js';
+import { tempDir } from '../../support/paths.js';
 import { tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
 
 /** A registry without faults that is closed after the test. */
@@ -17,8 +16,7 @@ export async function startRegistry(context: TestContext, options: TestRegistryO
 
 /** Options that find none of this machine's configuration, take servers without TLS, and lose no time with pauses. */
 export function pullOptions(context: TestContext, options: PullOptions = {}): PullOptions {
-  const home = mkdtempSync(join(tmpdir(), 'composefs-oci-test-'));
-  context.after(() => rmSync(home, { recursive: true, force: true }));
+  const home = tempDir(context);
   return {
     concurrency: 2,
     timeouts: { connectMs: 2000, headersMs: 2000, idleMs: 500 },

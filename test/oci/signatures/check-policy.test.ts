@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -8,6 +7,7 @@ import { sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import { checkPolicy, type PolicySubject } from '../../../src/oci/signatures/check-policy.js';
 import { parsePolicy } from '../../../src/oci/signatures/policy.js';
 import { otherIdentity, pathIdentity } from '../../../src/oci/signatures/policy-scope.js';
+import { tempDir } from '../../support/paths.js';
 import { attached, payloadFor, type Signer, signer, signPayload, subject } from './signing-fixtures.js';
 
 const DIGEST = sha256ContentDigest(Buffer.from('manifest'));
@@ -62,8 +62,7 @@ test('a tag beside a digest does not count: an image is not accepted for the nam
 });
 
 test('scopes of directories are their real paths and the directories above', async (t) => {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'composefs-policy-')));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const root = realpathSync(tempDir(t));
   mkdirSync(join(root, 'images/one'), { recursive: true });
   symlinkSync('images', join(root, 'link'));
   const policy = (scope: string): unknown => ({
@@ -242,8 +241,7 @@ test('no change of a bit in payload or signature is accepted', async () => {
 });
 
 test('keys in files are read when they are needed, and must be public keys', async (t) => {
-  const root = mkdtempSync(join(tmpdir(), 'composefs-policy-'));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const root = tempDir(t);
   const path = join(root, 'key.pub');
   const policy = { default: [{ type: 'sigstoreSigned', keyPath: path }] };
   const one = subject('a.b/c:1', DIGEST, [attached(KEY, DIGEST, 'a.b/c:1')]);

@@ -1,15 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -21,6 +11,7 @@ import { FlatDigestStore } from '../../../../src/composefs/scan/flat-digest-stor
 import { findCause, fullMessage } from '../../../../src/errors.js';
 import { StagingArea } from '../../../../src/fs/staged-file.js';
 import { hasCapability } from '../../../../src/linux/process.js';
+import { withFd } from '../../../support/with-fd.js';
 import { filesBelow, tempDir, tempRoot, testData } from '../temp-repository.js';
 
 const HELLO = Buffer.from('hello world');
@@ -39,25 +30,15 @@ function tempStore(t: TestContext, settings: StoreSettings = {}): ObjectStore {
 function withSource<T>(t: TestContext, content: Buffer, action: (fd: number) => T): T {
   const path = join(tempDir(t), 'source');
   writeFileSync(path, content);
-  const fd = openSync(path, 'r');
-  try {
-    return action(fd);
-  } finally {
-    closeSync(fd);
-  }
+  return withFd(path, action);
 }
 
 /** Skips the test where files here have verity: what is tested is how it is without. */
 function skipWithVerity(t: TestContext, store: ObjectStore): boolean {
   const id = new ObjectStore({ ...store.options, insecure: true }).ensureObject(Buffer.from('probe'));
-  const fd = openSync(store.path(id), 'r');
-  try {
-    const hasVerity = measureVerityOpt(fd, store.algorithm) !== undefined;
-    if (hasVerity) t.skip('this file system has fs-verity');
-    return hasVerity;
-  } finally {
-    closeSync(fd);
-  }
+  const hasVerity = withFd(store.path(id), (fd) => measureVerityOpt(fd, store.algorithm)) !== undefined;
+  if (hasVerity) t.skip('this file system has fs-verity');
+  return hasVerity;
 }
 
 for (const forceNamedTempFiles of [false, true]) {
