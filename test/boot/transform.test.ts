@@ -6,8 +6,9 @@ import { transformForBoot, transformForBootFromDir } from '../../src/boot/transf
 import { computeImageId } from '../../src/composefs/repository/commit.js';
 import { ComposefsError, fullMessage } from '../../src/errors.js';
 import { transformForOci } from '../../src/oci/tree/transform.js';
+import { linesOf } from '../support/dumpfiles.js';
 import { withTempDir } from '../support/paths.js';
-import { addPolicy, labelsOf, linesOf, NO_OBJECTS, specs, treeOf } from '../support/selinux-trees.js';
+import { addPolicy, labelsOf, NO_OBJECTS, specs, treeOf } from '../support/selinux-trees.js';
 
 const USR = '/usr 0 40755 2 0 0 0 1000.500000000 - - -';
 const BOOT = '/boot 0 40755 2 0 0 0 2000.250000000 - - -';

@@ -4,7 +4,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { transformForBoot, transformForBootFromDir } from '../../src/boot/transform.js';
-import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeImageId } from '../../src/composefs/repository/commit.js';
 import { Repository } from '../../src/composefs/repository/repository.js';
@@ -13,6 +12,7 @@ import type { Directory } from '../../src/composefs/tree/inode.js';
 import { OciImage, pull } from '../../src/oci/index.js';
 import { createFilesystem } from '../../src/oci/layer/filesystem.js';
 import { transformForOci } from '../../src/oci/tree/transform.js';
+import { dumpOf } from '../support/dumpfiles.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { referenceCfsctl, runProgram } from '../support/programs.js';
@@ -36,7 +36,6 @@ const skip =
       : false;
 
 const theirs = (...args: string[]): string => runProgram(reference ?? '', args).toString();
-const dumpOf = (root: Directory): string => [...writeDumpfile(root)].join('');
 
 async function bootTreeOf(path: string, algorithm: HashAlgorithm): Promise<Directory> {
   const root = await readDirectory(path, { destination: { kind: 'none', algorithm } });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { type FormatVersion, writeErofs } from '../../src/composefs/erofs/index.js';
 import { parseCDumpfile } from '../../src/composefs/mkcomposefs/c-parser.js';
 import type { Directory } from '../../src/composefs/tree/inode.js';
 import { noCTools, runCTool } from '../support/c-tools.js';
+import { dumpOf } from '../support/dumpfiles.js';
 import { randomTree } from '../support/random-tree.js';
 
 /**
@@ -29,10 +29,6 @@ function imageOfC(dump: string, version: 0 | 1): Buffer {
 function sample(trees: fc.Arbitrary<Directory>): Directory[] {
   const seed = COMPOSEFS_TEST_SEED === undefined ? {} : { seed: Number(COMPOSEFS_TEST_SEED) };
   return fc.sample(trees, { numRuns: TREES, ...seed });
-}
-
-function dumpOf(root: Directory): string {
-  return [...writeDumpfile(root)].join('');
 }
 
 /** Files without digest, without path, and with paths that are not those of their digests. */

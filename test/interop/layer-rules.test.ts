@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes/byte-string.js';
-import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { Directory } from '../../src/composefs/tree/inode.js';
 import { UNINITIALIZED_STAT } from '../../src/composefs/tree/stat.js';
 import { fullMessage } from '../../src/errors.js';
@@ -15,6 +14,7 @@ import { transformForOci } from '../../src/oci/tree/transform.js';
 import { RecordingReporter } from '../../src/progress.js';
 import { applyLayers, STAT } from '../oci/layer/entries.js';
 import { importTar, openSplitStream } from '../oci/layer/layer-support.js';
+import { dumpOf } from '../support/dumpfiles.js';
 import { MemoryStore } from '../support/memory-store.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { layerTar, type OddLayer, oddLayers } from '../support/odd-layers.js';
@@ -112,5 +112,5 @@ function entriesOf(layer: OddLayer): TarEntry[] {
 
 function treeOf(root: Directory, strict: boolean): string {
   transformForOci(root, { strict });
-  return [...writeDumpfile(root)].join('');
+  return dumpOf(root);
 }

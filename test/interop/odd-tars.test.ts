@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import { Repository } from '../../src/composefs/repository/index.js';
 import { Directory } from '../../src/composefs/tree/inode.js';
@@ -20,6 +19,7 @@ import { RecordingReporter } from '../../src/progress.js';
 import type { TarRules } from '../../src/tar/header.js';
 import { importTar, openSplitStream } from '../oci/layer/layer-support.js';
 import { describeDirectory, describeTree } from '../support/describe-directory.js';
+import { dumpOf } from '../support/dumpfiles.js';
 import { MemoryStore } from '../support/memory-store.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { oddTars } from '../support/odd-tars.js';
@@ -85,7 +85,7 @@ test('what composefs-rs takes gives its tree, or it is said that it does not', {
     const differences = new LayerDifferences();
     const ours = treeOf(tar, store, 'standard', (root) => new LayerApplier(root, differences));
     transformForOci(ours, {});
-    if ([...writeDumpfile(ours)].join('') === theirs) continue;
+    if (dumpOf(ours) === theirs) continue;
     different++;
     const reporter = new RecordingReporter();
     differences.report(reporter);
@@ -99,7 +99,7 @@ function byReferenceRules(tar: Buffer, store: MemoryStore): string | undefined {
   try {
     const root = treeOf(tar, store, 'reference', (empty) => new ReferenceLayerApplier(empty));
     transformForOci(root, { strict: true });
-    return [...writeDumpfile(root)].join('');
+    return dumpOf(root);
   } catch (error) {
     assert.match(
       fullMessage(error),

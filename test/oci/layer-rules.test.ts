@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { errorChain } from '../../src/errors.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { upgradeRepo } from '../../src/oci/import/upgrade.js';
@@ -9,6 +8,7 @@ import type { LayerRules } from '../../src/oci/layer/layer-rules.js';
 import { OciImage } from '../../src/oci/store/image.js';
 import { RecordingReporter } from '../../src/progress.js';
 import { cfsctl } from '../support/cfsctl.js';
+import { linesOf } from '../support/dumpfiles.js';
 import { buildImage } from '../support/oci-fixtures.js';
 import { tarArchive, tarDirectory, tarFile, tarSymlink } from '../support/tar-builder.js';
 import { isSound, layoutOf, PULL, repositoryIsClean, tempRepository } from './oci-support.js';
@@ -32,7 +32,7 @@ test('a file system is built by the rules that are asked for, and only `oci` has
   const build = async (layerRules?: LayerRules): Promise<[string[], unknown[]]> => {
     const progress = new RecordingReporter();
     const root = await createFilesystem(repo, configDigest, { layerRules, progress });
-    return [[...writeDumpfile(root)].map((line) => line.trimEnd()), progress.events];
+    return [linesOf(root), progress.events];
   };
   const layers = { id: 'layers', total: IMAGE.diffIds.length, unit: 'items' };
   const counted = [

@@ -7,14 +7,16 @@ import type { Repository } from '../../src/composefs/repository/index.js';
 import { errorChain, errorCode } from '../../src/errors.js';
 import { isOciFsckOk, ociFsck } from '../../src/oci/fsck/fsck.js';
 import { importLayer } from '../../src/oci/import/import-layer.js';
+import { pull } from '../../src/oci/import/pull.js';
 import type { PullOptions } from '../../src/oci/import/pull-options.js';
 import { storeBlob } from '../../src/oci/import/store-tar.js';
 import { ensureComposefsErofs } from '../../src/oci/import/upgrade.js';
 import { type OciDigest, sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { writeConfigRaw, writeConfigStream } from '../../src/oci/store/config-stream.js';
 import { layerContentId } from '../../src/oci/store/identifiers.js';
+import { OciImage } from '../../src/oci/store/image.js';
 import { writeManifestRaw } from '../../src/oci/store/manifest-stream.js';
-import { tempDir } from '../composefs/repository/temp-repository.js';
+import { tempDir, tempRepository } from '../composefs/repository/temp-repository.js';
 import { AMD64, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 
 export { objectIds, tempDir, tempRepository } from '../composefs/repository/temp-repository.js';
@@ -92,6 +94,16 @@ export function layoutOf(context: TestContext, image: TestImage, edit?: (layout:
   const layout = new LayoutBuilder().addImage(image, { platform: AMD64 });
   edit?.(layout);
   return `oci:${layout.write(join(tempDir(context), 'layout'))}`;
+}
+
+/** Pulls an image, as `a`, into a repository of its own. */
+export async function pulledImage(
+  context: TestContext,
+  image: TestImage,
+): Promise<{ repo: Repository; image: OciImage }> {
+  const repo = await tempRepository(context, { algorithm: 'sha256' });
+  const { manifestDigest } = await pull(repo, layoutOf(context, image), 'a', PULL);
+  return { repo, image: OciImage.open(repo, manifestDigest) };
 }
 
 /** Overwrites an object's file. */

@@ -2,7 +2,6 @@
 
 import { byteStringFromText } from '../../src/bytes/byte-string.js';
 import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
-import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { Directory, Leaf } from '../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../src/composefs/tree/stat.js';
 
@@ -23,10 +22,6 @@ export const NO_OBJECTS = {
 /** A tree from lines of a dumpfile below the root. */
 export function treeOf(lines: readonly string[]): Directory {
   return parseDumpfile(Buffer.from([ROOT, ...lines].join('\n')), 'sha256');
-}
-
-export function linesOf(root: Directory): string[] {
-  return [...writeDumpfile(root)].map((line) => line.trimEnd());
 }
 
 /** Adds `/etc/selinux/config` and the files of the policy `targeted`. */

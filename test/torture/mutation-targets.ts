@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
 import { debugImage, ErofsImage, fsckMetadata, readErofsTree, writeErofs } from '../../src/composefs/erofs/index.js';
 import { collectObjects } from '../../src/composefs/erofs/reader/collect-objects.js';
-import { Directory, writeDumpfile } from '../../src/composefs/index.js';
+import { Directory } from '../../src/composefs/index.js';
 import { parseCDumpfile, readCTree } from '../../src/composefs/mkcomposefs/index.js';
 import { newMetadata, parseMetadata, serializeMetadata } from '../../src/composefs/repository/metadata/metadata.js';
 import { catSplitStream } from '../../src/composefs/splitstream/index.js';
@@ -21,6 +21,7 @@ import { parsePolicy } from '../../src/oci/signatures/policy.js';
 import { directory, simpleTree, stat } from '../composefs/erofs/support.js';
 import { importTar, openSplitStream } from '../oci/layer/layer-support.js';
 import { dockerConfig } from '../support/docker-archives.js';
+import { dumpOf } from '../support/dumpfiles.js';
 import { MemoryStore } from '../support/memory-store.js';
 import { buildImage, fxOci, indexJson } from '../support/oci-fixtures.js';
 import { randomLayers } from './layouts.js';
@@ -171,10 +172,6 @@ function treeOf(tar: Buffer): { root: Directory; splitStream: Buffer; store: Mem
     reader.close();
   }
   return { root, splitStream, store };
-}
-
-function dumpOf(root: Directory): string {
-  return [...writeDumpfile(root)].join('');
 }
 
 /** The tar comes back byte for byte, and its tree is the same after its image was read. */

@@ -9,7 +9,8 @@ import { ImportContext, inferRepoAlgorithm, ObjectStore, Repository } from '../.
 import { FlatDigestStore } from '../../src/composefs/scan/flat-digest-store.js';
 import { fullMessage } from '../../src/errors.js';
 import { hasCapability } from '../../src/linux/process.js';
-import { filesBelow, testData, treeOf, writeStream } from '../composefs/repository/temp-repository.js';
+import { testData, treeOf, writeStream } from '../composefs/repository/temp-repository.js';
+import { filesBelow } from '../support/files-below.js';
 import { tempDir } from '../support/paths.js';
 import { withFd } from '../support/with-fd.js';
 

@@ -8,22 +8,13 @@ import {
 } from '../../../src/boot/cmdline/composefs-argument.js';
 import type { HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
-import { fullMessage } from '../../../src/errors.js';
+import { messageOf } from '../../support/failures.js';
 
 const H256 = '8b7df143d91c716ecfa5fc1730022f6b421b05cedee8fd52b1fc65a96030ad52';
 const H512 =
   '6f06b5e82420abec546d6e6d3ddd612c50cfa9b707c129345b7ec16f456b92fe35df68999b042e1a6a70dfe75f2fed8cf9f67afd0bf08d2374678d75e2f65a02';
 const A256 = 'a'.repeat(64);
 const B256 = 'b'.repeat(64);
-
-function failure(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    return fullMessage(error);
-  }
-  return 'no error';
-}
 
 // Spec 50 §27.1.
 const PARSED: readonly [cmdline: string, HashAlgorithm, version: number, insecure: boolean, digest: string][] = [
@@ -62,7 +53,7 @@ for (const [cmdline, algorithm] of [
 }
 
 test('malformed arguments are named', () => {
-  const parse = (cmdline: string) => failure(() => ComposefsCmdline.fromCmdline(cmdline, 'sha256'));
+  const parse = (cmdline: string) => messageOf(() => ComposefsCmdline.fromCmdline(cmdline, 'sha256'));
   assert.equal(
     parse('composefs.digest=v1-sha256-12:notahex'),
     'parsing composefs.digest= hash: got 7 hex chars, expected 64 for fsverity-sha256-12: Odd number of digits',
@@ -81,11 +72,11 @@ test('malformed arguments are named', () => {
   // Even if a later one would do.
   assert.match(parse(`composefs.digest=x composefs=${H256}`), /expected '<version>-<hash>-<blocksize>:<hex>', got: x$/);
   assert.equal(
-    failure(() => parseDigestValue('v1:00')),
+    messageOf(() => parseDigestValue('v1:00')),
     "expected 'v<N>-<hash>-<blocksize>', got: v1",
   );
   assert.match(
-    failure(() => parseDigestValue('v1-md5-12:00')),
+    messageOf(() => parseDigestValue('v1-md5-12:00')),
     /unsupported hash algorithm 'md5'/,
   );
 });
@@ -105,7 +96,7 @@ test('a digest is one of those that are acceptable', () => {
   const karg = new ComposefsCmdline(1, 'sha256', parseObjectId('sha256', A256));
   assert.equal(karg.validateDigest([parseObjectId('sha256', A256)]), A256);
   assert.equal(
-    failure(() => karg.validateDigest([parseObjectId('sha256', B256), parseObjectId('sha256', H256)])),
+    messageOf(() => karg.validateDigest([parseObjectId('sha256', B256), parseObjectId('sha256', H256)])),
     `The UKI has the wrong composefs digest (is 'sha256:${A256}', should be one of [sha256:${B256}, sha256:${H256}])`,
   );
 });
@@ -138,11 +129,11 @@ test('every image that a command line names, in its order', () => {
     [H512, false],
   ]);
   assert.equal(
-    failure(() => imageArguments('composefs=foo')),
+    messageOf(() => imageArguments('composefs=foo')),
     'invalid composefs= digest length: 3',
   );
   assert.match(
-    failure(() => imageArguments('composefs.digest=v1-sha256-12:notahex')),
+    messageOf(() => imageArguments('composefs.digest=v1-sha256-12:notahex')),
     /composefs.digest= hash: got 7/,
   );
 });

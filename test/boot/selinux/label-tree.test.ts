@@ -5,7 +5,8 @@ import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory } from '../../../src/composefs/tree/lookup.js';
 import { cpuTime } from '../../support/cpu-time.js';
-import { addPolicy, labelsOf, linesOf, NO_OBJECTS, specs, treeOf, writeFile } from '../../support/selinux-trees.js';
+import { linesOf } from '../../support/dumpfiles.js';
+import { addPolicy, labelsOf, NO_OBJECTS, specs, treeOf, writeFile } from '../../support/selinux-trees.js';
 
 const dir = (path: string) => `${path} 0 40755 2 0 0 0 0.0 - - -`;
 const file = (path: string) => `${path} 1 100644 1 0 0 0 0.0 - x -`;

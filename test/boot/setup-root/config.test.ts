@@ -3,17 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { DEFAULT_CONFIG, parseSetupRootConfig, readSetupRootConfig } from '../../../src/boot/setup-root/config.js';
-import { fullMessage } from '../../../src/errors.js';
+import { messageOf } from '../../support/failures.js';
 import { withTempDir } from '../../support/paths.js';
-
-function failure(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    return fullMessage(error);
-  }
-  return 'no error';
-}
 
 // Spec 50 §13.1.
 test('what is not said stays as it is', () => {
@@ -41,7 +32,7 @@ test('the kind of mount is said, or that it is transient', () => {
 });
 
 test('what is wrong is named', () => {
-  const wrong = (text: string) => failure(() => parseSetupRootConfig(text));
+  const wrong = (text: string) => messageOf(() => parseSetupRootConfig(text));
   assert.equal(wrong('[etc]\nmount = "loop"'), 'etc.mount must be one of none, bind, overlay, transient');
   assert.equal(wrong('[var]\ntransient = "yes"'), 'var.transient must be true or false');
   assert.equal(wrong('etc = 1'), 'etc must be a table');
@@ -57,17 +48,17 @@ test('a file that is missing leaves the defaults; one that is wrong is named', (
     assert.equal(readSetupRootConfig(path).transientRoot, true);
     writeFileSync(path, Buffer.from([0xff]));
     assert.equal(
-      failure(() => readSetupRootConfig(path)),
+      messageOf(() => readSetupRootConfig(path)),
       `Reading ${path}: it is not UTF-8`,
     );
     writeFileSync(path, 'a');
     assert.match(
-      failure(() => readSetupRootConfig(path)),
+      messageOf(() => readSetupRootConfig(path)),
       new RegExp(`^Reading ${path}: Invalid TOML document`),
     );
     mkdirSync(join(dir, 'directory'));
     assert.match(
-      failure(() => readSetupRootConfig(join(dir, 'directory'))),
+      messageOf(() => readSetupRootConfig(join(dir, 'directory'))),
       /EISDIR/,
     );
   }));

@@ -9,6 +9,7 @@ import { parseOciDigest } from '../../../src/oci/model/digest.js';
 import { bootableImage, KVER } from '../../support/boot-images.js';
 import { cfsctl, TestRepository } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
+import { filesBelow } from '../../support/files-below.js';
 import { LayoutBuilder, spdxArtifact, type TestImage } from '../../support/oci-fixtures.js';
 
 const fixtures = new CfsctlFixtures();
@@ -212,14 +213,6 @@ function machine(image: TestImage = IMAGE): { repository: TestRepository; boot: 
   return { repository, boot, state: join(parent, 'state') };
 }
 
-function filesIn(directory: string): string[] {
-  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
-    .sort();
-}
-
 test('oci prepare-boot prints nothing; --dry-run and --json say what', () => {
   const { repository, boot, state } = machine();
   const prepare = ['oci', 'prepare-boot', 'app', '--bootdir', boot];
@@ -242,9 +235,9 @@ write    ${boot}/loader/entries/x.conf (207 bytes)
          initrd /x/initramfs.img
          options ${argument} quiet`,
   );
-  assert.deepEqual([filesIn(boot), existsSync(state)], [[], false]);
+  assert.deepEqual([filesBelow(boot), existsSync(state)], [[], false]);
   assert.equal(repository.ok(...prepare), '');
-  assert.deepEqual(filesIn(boot), [`${KVER}/initramfs.img`, `${KVER}/vmlinuz`, `loader/entries/${KVER}.conf`]);
+  assert.deepEqual(filesBelow(boot), [`${KVER}/initramfs.img`, `${KVER}/vmlinuz`, `loader/entries/${KVER}.conf`]);
   assert.deepEqual(readdirSync(deploy).sort(), ['etc', 'var']);
   const json = repository.json(...prepare, '--json') as Record<string, unknown>;
   assert.deepEqual([json['image'], json['argument'], json['entry']], [id, argument, `loader/entries/${KVER}.conf`]);
@@ -268,9 +261,9 @@ test('oci prepare-boot takes the digest of a config, with and without its verity
   const stale = repository.run('oci', 'prepare-boot', `@${config}`, before, '--bootdir', boot);
   assert.equal(stale.status, 1);
   assert.match(stale.stderr, new RegExp(`^hint: the stream of the config is ${verity} now`, 'm'));
-  assert.equal(filesIn(boot).length, 3);
+  assert.equal(filesBelow(boot).length, 3);
   repository.ok('oci', 'prepare-boot', `@${IMAGE.manifest.descriptor.digest}`, '--bootdir', boot);
-  assert.equal(filesIn(boot).length, 3);
+  assert.equal(filesBelow(boot).length, 3);
   const wrong = repository.run('oci', 'prepare-boot', `@${config}`, '0'.repeat(64), '--bootdir', boot);
   assert.equal(wrong.status, 1);
   assert.equal(
@@ -318,7 +311,7 @@ test('boot prune removes entries of images that are gone, and no others', () => 
       .sort(),
     removed.sort(),
   );
-  assert.equal(filesIn(boot).length, 7);
+  assert.equal(filesBelow(boot).length, 7);
   assert.deepEqual(
     repository
       .ok(...prune)
@@ -326,7 +319,7 @@ test('boot prune removes entries of images that are gone, and no others', () => 
       .sort(),
     removed.sort(),
   );
-  assert.deepEqual(filesIn(boot), [
+  assert.deepEqual(filesBelow(boot), [
     'loader/entries/other.conf',
     'loader/entries/two.conf',
     'two/initramfs.img',
@@ -345,7 +338,7 @@ test('boot prune removes entries of images that are gone, and no others', () => 
       .map((name) => `remove   ${boot}/${name}`)
       .join('\n'),
   );
-  assert.deepEqual(filesIn(boot), ['loader/entries/other.conf']);
+  assert.deepEqual(filesBelow(boot), ['loader/entries/other.conf']);
   assert.equal(repository.ok('images'), 'No images found');
 });
 

@@ -5,6 +5,7 @@ import { ErofsReaderError, type ErofsReaderErrorKind, readErofsTree } from '../.
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { findCause, fullMessage } from '../../../src/errors.js';
+import { linesOf } from '../../support/dumpfiles.js';
 import {
   directory,
   image,
@@ -22,7 +23,7 @@ import {
 } from './support.js';
 
 function dump(data: Buffer): string[] {
-  return [...writeDumpfile(readErofsTree(data, 'sha256'))].map((line) => line.trimEnd());
+  return linesOf(readErofsTree(data, 'sha256'));
 }
 
 function assertRefused(data: Buffer, message: string | RegExp, kind: ErofsReaderErrorKind = 'invalid-image'): void {

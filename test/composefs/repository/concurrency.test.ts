@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Repository } from '../../../src/composefs/repository/index.js';
+import { filesBelow } from '../../support/files-below.js';
 import { childStatus, killChild, STORE_ROUNDS, startChild } from './child-process.js';
-import { filesBelow, tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
+import { tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
 
 const IN_THREAD = { threads: 0 };
 

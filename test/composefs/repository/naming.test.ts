@@ -15,7 +15,8 @@ import { describe, it } from 'node:test';
 import { type ObjectId, objectPathname } from '../../../src/composefs/fsverity/object-id.js';
 import { computeImageId, ImageNotFoundError, type Repository } from '../../../src/composefs/repository/index.js';
 import { findCause, fullMessage } from '../../../src/errors.js';
-import { CONTENT_TYPE, filesBelow, tempRepository, testData, treeOf, writeStream } from './temp-repository.js';
+import { filesBelow } from '../../support/files-below.js';
+import { CONTENT_TYPE, tempRepository, testData, treeOf, writeStream } from './temp-repository.js';
 
 function linkText(repo: Repository, name: string): string {
   return readlinkSync(join(repo.path, name));

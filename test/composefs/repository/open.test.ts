@@ -26,7 +26,8 @@ import {
   userPath,
 } from '../../../src/composefs/repository/index.js';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
-import { filesBelow, tempDir, tempRepository, treeOf, writeStream } from './temp-repository.js';
+import { filesBelow } from '../../support/files-below.js';
+import { tempDir, tempRepository, treeOf, writeStream } from './temp-repository.js';
 
 function openError(kind: string, message: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof RepositoryOpenError && error.kind === kind && message.test(error.message);

@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
@@ -7,6 +6,7 @@ import { RepositoryRoot } from '../../../src/composefs/repository/directory/root
 import { Repository, type RepositoryConfig } from '../../../src/composefs/repository/index.js';
 import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
+import { filesBelow } from '../../support/files-below.js';
 import { tempDir } from '../../support/paths.js';
 
 export { tempDir };
@@ -58,17 +58,6 @@ export function writeStream(repo: Repository, name: string, spec: StreamSpec = {
   for (const [refName, id] of Object.entries(spec.named ?? {})) writer.addNamedStreamRef(refName, id);
   for (const id of spec.objects ?? []) writer.writeReference(id);
   return repo.writeStream(writer, name, spec.ref);
-}
-
-/** Names below a directory that are not directories; empty if it is missing. */
-export function filesBelow(path: string): string[] {
-  if (!existsSync(path)) return [];
-  // Node's own recursive listing follows symlinks from version 22 on.
-  return readdirSync(path, { withFileTypes: true })
-    .flatMap((entry) =>
-      entry.isDirectory() ? filesBelow(join(path, entry.name)).map((name) => join(entry.name, name)) : [entry.name],
-    )
-    .sort();
 }
 
 /** Ids of all objects in a repository. */

@@ -7,9 +7,10 @@ import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { ImportContext, ObjectStore } from '../../../src/composefs/repository/index.js';
 import { withDeferredNames } from '../../../src/composefs/repository/objects/object-store.js';
 import { FlatDigestStore } from '../../../src/composefs/scan/flat-digest-store.js';
+import { filesBelow } from '../../support/files-below.js';
 import { withFd } from '../../support/with-fd.js';
 import { directory } from '../erofs/support.js';
-import { filesBelow, tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
+import { tempDir, tempRepository, testData, writeStream } from './temp-repository.js';
 
 /** Objects as a power cut leaves them: with their name, and none or a part of their data. */
 

@@ -18,7 +18,8 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { ObjectStore, Repository, resetMetadata } from '../../../src/composefs/repository/index.js';
 import { stepByStep, withDirectoryBeneath } from '../../../src/linux/open-beneath.js';
-import { filesBelow, tempDir, tempRepository, tempRoot, testData, treeOf, writeStream } from './temp-repository.js';
+import { filesBelow } from '../../support/files-below.js';
+import { tempDir, tempRepository, tempRoot, testData, treeOf, writeStream } from './temp-repository.js';
 
 const IN_THREAD = { threads: 0 };
 const isRoot = process.getuid?.() === 0;

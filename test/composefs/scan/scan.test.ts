@@ -20,6 +20,7 @@ import { errorChain, errorCode, findCause, fullMessage } from '../../../src/erro
 import { makeNode } from '../../../src/linux/link.js';
 import { setXattr } from '../../../src/linux/xattr.js';
 import { transformForOci } from '../../../src/oci/tree/transform.js';
+import { errorOf, messageOf } from '../../support/failures.js';
 import { withTempDir } from '../../support/paths.js';
 
 const b = byteStringFromText;
@@ -240,7 +241,7 @@ test('files are stored, read back and written again', () => {
     assert.deepEqual(fs.readFileSync(join(to, 'd', 'big')), Buffer.alloc(5000, 1));
     assert.equal(fs.statSync(join(to, 'd', 'big')).mode, 0o100600);
     assert.equal(fs.readFileSync(join(to, 'link'), 'utf8'), 'hello');
-    assert.equal(errorCode(catching(() => writeToPath(root, to, objects))), 'EEXIST');
+    assert.equal(errorCode(errorOf(() => writeToPath(root, to, objects))), 'EEXIST');
     const directory = root.lookup(b('d'));
     assert(directory instanceof Directory);
     assert.deepEqual(readFile(getFile(directory, b('big')), objects), Buffer.alloc(5000, 1));
@@ -258,7 +259,10 @@ test('an object that is not as long as the file says is refused, and nothing of 
         Buffer.from(`/ 0 40755 2 0 0 0 0.0 - - -\n/f ${size} 100644 1 0 0 0 0.0 a/b - ${id}\n`),
         'sha256',
       );
-      assert.match(fullMessage(catching(() => writeToPath(root, path, objects))), /doesn't have the expected length$/);
+      assert.match(
+        messageOf(() => writeToPath(root, path, objects)),
+        /doesn't have the expected length$/,
+      );
       assert.deepEqual(fs.readdirSync(path), []);
     }
   });
@@ -272,11 +276,11 @@ test('writing follows no symlink and no name that is a path', () => {
     const root = new Directory(UNINITIALIZED_STAT);
     root.insert(b('d'), new Directory(UNINITIALIZED_STAT));
     const objects = new MemoryObjects();
-    assert.equal(errorCode(catching(() => writeToPath(root, join(path, 'to'), objects))), 'ENOTDIR');
+    assert.equal(errorCode(errorOf(() => writeToPath(root, join(path, 'to'), objects))), 'ENOTDIR');
     for (const name of ['..', '../x', 'a/b', '', 'a\0']) {
       const hostile = new Directory(UNINITIALIZED_STAT);
       hostile.insert(b(name), new Directory(UNINITIALIZED_STAT));
-      const error = catching(() => writeToPath(hostile, join(path, 'to'), objects));
+      const error = errorOf(() => writeToPath(hostile, join(path, 'to'), objects));
       assert.equal(findCause(error, ImageError)?.kind, 'invalid-filename');
     }
   });
@@ -299,15 +303,6 @@ test('trees with paths far beyond PATH_MAX are written and scanned', () => {
     execFileSync('rm', ['-rf', path]);
   });
 });
-
-function catching(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return assert.fail('nothing was thrown');
-}
 
 function describeContents(root: Directory): unknown[] {
   return [...root.entries()].map(([name, inode]) => [name, inode instanceof Directory || inode.content]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FormatConfig } from '../../../src/composefs/erofs/index.js';
@@ -10,6 +10,7 @@ import { type PrepareBootOptions, type PreparedBoot, prepareBoot } from '../../.
 import { pull } from '../../../src/oci/import/pull.js';
 import { OciImage } from '../../../src/oci/store/image.js';
 import { type BootTreeOptions, bootableImage, bootTree, KVER } from '../../support/boot-images.js';
+import { filesBelow } from '../../support/files-below.js';
 import { buildImage, spdxArtifact, type TestImage } from '../../support/oci-fixtures.js';
 import { buildUki } from '../../support/pe-builder.js';
 import { deleteObject, isSound, layoutOf, PULL, replaceObject, tempDir, tempRepository } from '../oci-support.js';
@@ -38,21 +39,13 @@ async function machine(
   return { repo, boot, state, image: open, prepare };
 }
 
-function filesIn(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
-    .sort();
-}
-
 test('a kernel with initramfs gets an entry, a linked boot image and directories for its state (spec 50 §12)', async (t) => {
   const { repo, boot, state, image, prepare } = await machine(t, bootableImage({ policy: true }));
   const { image: id, argument, stateDirectories, written } = await prepare();
   assert.equal(id, bootImage(repo, image().manifestDigest));
   assert.equal(argument, `composefs.digest=?v1-sha256-12:${id}`);
   const entry = `loader/entries/${KVER}.conf`;
-  assert.deepEqual(filesIn(boot), [`${KVER}/initramfs.img`, `${KVER}/vmlinuz`, entry]);
+  assert.deepEqual(filesBelow(boot), [`${KVER}/initramfs.img`, `${KVER}/vmlinuz`, entry]);
   assert.deepEqual(readFileSync(join(boot, KVER, 'vmlinuz')), Buffer.alloc(5000, 'K'));
   assert.deepEqual(readFileSync(join(boot, KVER, 'initramfs.img')), Buffer.alloc(7000, 'I'));
   assert.equal(
@@ -108,7 +101,7 @@ test('a dry run says what would be written, and changes nothing', async (t) => {
     [...planned.plan.files, planned.plan.entry].map(({ path }) => path),
     ['x/vmlinuz', 'x/initramfs.img', 'loader/entries/x.conf'],
   );
-  assert.deepEqual([filesIn(boot), existsSync(state)], [[], false]);
+  assert.deepEqual([filesBelow(boot), existsSync(state)], [[], false]);
   assert.equal(image().configVerity, before);
   assert.equal((await repo.gc({ dryRun: true })).objectsRemoved, 0);
   const { image: id, argument } = await prepare({ entryId: 'x' });
@@ -129,14 +122,14 @@ test('a UKI is written if it names the boot image, and only then', async (t) => 
   });
   await prepare({ entryId: 'renamed' });
   await prepare();
-  assert.deepEqual(filesIn(boot), ['EFI/Linux/my.efi', 'EFI/Linux/renamed.efi']);
+  assert.deepEqual(filesBelow(boot), ['EFI/Linux/my.efi', 'EFI/Linux/renamed.efi']);
   for (const [cmdline, code] of [
     [`composefs.digest=v1-sha256-12:${'0'.repeat(64)}`, 'WRONG_UKI_DIGEST'],
     ['quiet', 'UKI_WITHOUT_KARG'],
   ] as const) {
     const refused = await machine(t, withUki(cmdline));
     await assert.rejects(refused.prepare(), { code });
-    assert.deepEqual([filesIn(refused.boot), existsSync(refused.state)], [[], false]);
+    assert.deepEqual([filesBelow(refused.boot), existsSync(refused.state)], [[], false]);
   }
 });
 
@@ -157,7 +150,7 @@ test('what cannot be booted is refused, and leaves the boot partition as it was'
     const { boot, state, prepare } = await machine(t, image);
     writeFileSync(join(boot, 'file'), 'x');
     await assert.rejects(prepare(), { code });
-    assert.deepEqual([filesIn(boot), existsSync(state)], [['file'], false]);
+    assert.deepEqual([filesBelow(boot), existsSync(state)], [['file'], false]);
   }
 });
 
@@ -167,10 +160,10 @@ test('entries are found in the layers where the plain image is gone; layers are 
   assert.ok(plain !== undefined);
   deleteObject(repo, plain);
   await prepare({ verifyLayers: true });
-  assert.equal(filesIn(boot).length, 3);
+  assert.equal(filesBelow(boot).length, 3);
   const [layer] = image().layerRefs.values();
   assert.ok(layer !== undefined);
   replaceObject(repo, layer, 'damaged');
   await assert.rejects(prepare({ verifyLayers: true, entryId: 'second' }), { code: 'DIGEST_MISMATCH' });
-  assert.equal(filesIn(boot).length, 3);
+  assert.equal(filesBelow(boot).length, 3);
 });

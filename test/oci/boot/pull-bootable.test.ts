@@ -8,8 +8,8 @@ import { ensureComposefsErofs } from '../../../src/oci/import/upgrade.js';
 import { OciImage } from '../../../src/oci/store/image.js';
 import { listRefs } from '../../../src/oci/store/tags.js';
 import { bootableImage } from '../../support/boot-images.js';
+import { linesOf } from '../../support/dumpfiles.js';
 import { spdxArtifact } from '../../support/oci-fixtures.js';
-import { linesOf } from '../../support/selinux-trees.js';
 import { isSound, layoutOf, PULL, tempRepository } from '../oci-support.js';
 
 const IMAGE = bootableImage({ policy: true });

@@ -3,7 +3,6 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
-import type { Repository } from '../../../src/composefs/repository/index.js';
 import { type ExportOptions, exportImage } from '../../../src/oci/export/export-image.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import { digestEncoded, sha256ContentDigest } from '../../../src/oci/model/digest.js';
@@ -21,21 +20,15 @@ import {
   type TestImage,
 } from '../../support/oci-fixtures.js';
 import { tarArchive, tarFile } from '../../support/tar-builder.js';
-import { failsWith, layoutOf, PULL, replaceObject, tempDir, tempRepository } from '../oci-support.js';
+import { failsWith, layoutOf, PULL, pulledImage, replaceObject, tempDir, tempRepository } from '../oci-support.js';
 
 const TARS = [
   tarArchive([tarFile('usr/a', 'a'.repeat(5000)), tarFile('usr/small', 'small')]),
   tarArchive([tarFile('usr/b', Buffer.alloc(300_000, 'b'))]),
 ];
 
-async function stored(context: TestContext, image: TestImage): Promise<{ repo: Repository; image: OciImage }> {
-  const repo = await tempRepository(context, { algorithm: 'sha256' });
-  const { manifestDigest } = await pull(repo, layoutOf(context, image), 'a', PULL);
-  return { repo, image: OciImage.open(repo, manifestDigest) };
-}
-
-const storedTars = (context: TestContext, options: ImageOptions): ReturnType<typeof stored> =>
-  stored(context, buildImage(TARS, options));
+const storedTars = (context: TestContext, options: ImageOptions): ReturnType<typeof pulledImage> =>
+  pulledImage(context, buildImage(TARS, options));
 
 /** All files of a directory, by path. */
 function files(path: string): Map<string, Buffer> {
@@ -57,7 +50,7 @@ async function pulled(context: TestContext, reference: string): Promise<OciImage
 
 test('an image whose layers were not compressed goes out as it came, to the byte', async (context) => {
   const original = buildImage(TARS, { compression: 'none' });
-  const { repo, image } = await stored(context, original);
+  const { repo, image } = await pulledImage(context, original);
   const path = join(tempDir(context), 'out');
   const result = await exportImage(repo, image, `oci:${path}:v1`);
   const { digest } = original.manifest.descriptor;
@@ -82,7 +75,7 @@ test('an image whose layers were not compressed goes out as it came, to the byte
 
 test('an image whose blobs are lost does not go out under another digest unasked', async (context) => {
   const original = buildImage(TARS, { compression: 'gzip' });
-  const { repo, image } = await stored(context, original);
+  const { repo, image } = await pulledImage(context, original);
   const directory = tempDir(context);
   for (const target of ['oci:out', 'oci-archive:out', 'dir:out']) {
     const to = target.replace('out', join(directory, 'out'));
@@ -104,7 +97,7 @@ const FORMATS = [
 for (const { recompress, suffix } of FORMATS) {
   test(`recompressed as '${recompress}' it has the same config, content and file system`, async (context) => {
     const original = buildImage(TARS, { compression: 'gzip' });
-    const { repo, image } = await stored(context, original);
+    const { repo, image } = await pulledImage(context, original);
     const path = join(tempDir(context), 'out');
     const { manifestDigest } = await exportImage(repo, image, `oci:${path}`, {
       recompress,
@@ -148,7 +141,7 @@ test('a layer that is called compressed and is not goes out as it came', async (
     compression: 'none',
     layerDescriptor: () => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }),
   });
-  const { repo, image } = await stored(context, mislabelled);
+  const { repo, image } = await pulledImage(context, mislabelled);
   const directory = tempDir(context);
   for (const recompress of [undefined, 'same'] as const) {
     const { manifestDigest } = await exportImage(repo, image, `oci:${directory}/${recompress}`, { recompress });
@@ -174,7 +167,7 @@ test('an archive of a layout holds what the layout does', async (context) => {
 
 test('a Docker archive needs no compression, and its image has the config that was pulled', async (context) => {
   const original = buildImage([...TARS, TARS[0] ?? Buffer.alloc(0)], { compression: 'gzip' });
-  const { repo, image } = await stored(context, original);
+  const { repo, image } = await pulledImage(context, original);
   const path = join(tempDir(context), 'a.tar');
   const result = await exportImage(repo, image, `docker-archive:${path}:team/app:2`);
   assert.equal(result.manifestDigest, undefined);
@@ -189,7 +182,7 @@ test('a Docker archive needs no compression, and its image has the config that w
 
 test('dir: has the files of skopeo', async (context) => {
   const original = buildImage(TARS, { compression: 'none' });
-  const { repo, image } = await stored(context, original);
+  const { repo, image } = await pulledImage(context, original);
   const path = join(tempDir(context), 'out');
   await exportImage(repo, image, `dir:${path}`);
   const blobs = [original.config, ...original.layers].map(
@@ -207,7 +200,7 @@ test('dir: has the files of skopeo', async (context) => {
 
 test('an artifact goes out as it came', async (context) => {
   const artifact = buildArtifact([blob('text/plain', Buffer.from('some text')), blob('text/plain', Buffer.alloc(0))]);
-  const { repo, image } = await stored(context, artifact);
+  const { repo, image } = await pulledImage(context, artifact);
   const path = join(tempDir(context), 'out');
   const { manifestDigest } = await exportImage(repo, image, `oci:${path}`, { recompress: 'zstd' });
   assert.equal(manifestDigest, artifact.manifest.descriptor.digest);
@@ -299,7 +292,7 @@ test('an empty directory becomes a layout, and is empty again after a failure', 
 });
 
 test('a damaged layer is found before anything has a name', async (context) => {
-  const { repo, image } = await stored(context, fxLarge({ compression: 'none' }));
+  const { repo, image } = await pulledImage(context, fxLarge({ compression: 'none' }));
   replaceObject(repo, computeVerity('sha256', Buffer.alloc(4096, 0x37)), Buffer.alloc(4096, 0x38));
   const directory = tempDir(context);
   const there = new LayoutBuilder().addImage(fxOci(), { tag: 'a' }).write(join(directory, 'there'));
@@ -429,7 +422,7 @@ for (const transport of ['oci', 'oci-archive'] as const) {
 
 test('what refers to an image stays behind where it gets another digest, and other targets cannot hold it', async (context) => {
   const original = buildImage(TARS, { compression: 'gzip' });
-  const { repo, image } = await stored(context, original);
+  const { repo, image } = await pulledImage(context, original);
   const signature = buildArtifact([blob('text/plain', Buffer.from('signed'))], undefined, {
     subject: original.manifest.descriptor,
   });

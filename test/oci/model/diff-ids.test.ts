@@ -5,6 +5,7 @@ import { extractDiffIds, extractLayerIds } from '../../../src/oci/model/diff-ids
 import { parseManifest } from '../../../src/oci/model/manifest.js';
 import { DOCKER_IMAGE_CONFIG, OCI_EMPTY, OCI_IMAGE_CONFIG } from '../../../src/oci/model/media-types.js';
 import { serialiseConfig } from '../../../src/oci/model/serialise.js';
+import { errorOf } from '../../support/failures.js';
 import { buildImage, dataLayerTar, spdxArtifact } from '../../support/oci-fixtures.js';
 
 const tar = dataLayerTar(10);
@@ -32,14 +33,7 @@ test('the layers of an artifact are the digests of its manifest', () => {
 });
 
 test('errors say which document they are about', () => {
-  const chain = (action: () => unknown): string[] => {
-    try {
-      action();
-    } catch (error) {
-      return errorChain(error);
-    }
-    assert.fail('no error');
-  };
+  const chain = (action: () => unknown): string[] => errorChain(errorOf(action));
   assert.deepEqual(
     chain(() => extractDiffIds(OCI_IMAGE_CONFIG, configWith('sha256:abc123def456'), [])),
     ['parsing diff_id from image config', 'Invalid digest length 12 expected 64'],

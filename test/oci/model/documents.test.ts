@@ -13,6 +13,7 @@ import {
   OCI_INDEX,
 } from '../../../src/oci/model/media-types.js';
 import { DocumentError } from '../../../src/oci/model/schema.js';
+import { errorOf } from '../../support/failures.js';
 
 const digest = sha256ContentDigest(Buffer.from('{}'));
 const descriptor = { mediaType: OCI_IMAGE_CONFIG, digest, size: 2 };
@@ -23,14 +24,10 @@ const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 /** The text of the error that a parser throws, with its causes. */
 function refusal(parse: (raw: Buffer) => unknown, raw: Buffer): string {
-  try {
-    parse(raw);
-  } catch (error) {
-    assert.ok(error instanceof DocumentError);
-    assert.equal(error.code, 'INVALID_DOCUMENT');
-    return fullMessage(error);
-  }
-  assert.fail(`${raw} was accepted`);
+  const error = errorOf(() => parse(raw));
+  assert.ok(error instanceof DocumentError);
+  assert.equal(error.code, 'INVALID_DOCUMENT');
+  return fullMessage(error);
 }
 
 test('a parsed manifest stands beside its bytes and their digest', () => {

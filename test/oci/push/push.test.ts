@@ -10,19 +10,13 @@ import { tagImage } from '../../../src/oci/store/tags.js';
 import { RecordingReporter } from '../../../src/progress.js';
 import type { Fault, FaultCondition, TestRegistry, TestRegistryOptions } from '../../../src/testing/index.js';
 import { blob, buildArtifact, type TestImage } from '../../support/oci-fixtures.js';
-import { failsWith, layoutOf, PULL, replaceObject, tempRepository } from '../oci-support.js';
+import { failsWith, pulledImage, replaceObject, tempRepository } from '../oci-support.js';
 import { noise, pullOptions, put, sizedImage, startRegistry } from '../registry/registry-support.js';
 
 const PLAIN = sizedImage([200_000, 300], { compression: 'none' });
 const MANIFEST = PLAIN.manifest.descriptor.digest;
 /** The layer of 200,000 bytes and some more. */
 const LARGE = PLAIN.layers[0]?.descriptor ?? PLAIN.config.descriptor;
-
-async function stored(context: TestContext, image: TestImage): Promise<{ repo: Repository; image: OciImage }> {
-  const repo = await tempRepository(context, { algorithm: 'sha256' });
-  const { manifestDigest } = await pull(repo, layoutOf(context, image), 'a', PULL);
-  return { repo, image: OciImage.open(repo, manifestDigest) };
-}
 
 interface Setup {
   readonly registry: TestRegistry;
@@ -33,7 +27,7 @@ interface Setup {
 
 async function setUp(context: TestContext, image = PLAIN, registryOptions: TestRegistryOptions = {}): Promise<Setup> {
   const registry = await startRegistry(context, registryOptions);
-  const source = await stored(context, image);
+  const source = await pulledImage(context, image);
   const { timeouts, retry, registry: config } = pullOptions(context);
   const push = (name = 'team/app', options: PushOptions = {}): ReturnType<typeof pushImage> =>
     pushImage(source.repo, source.image, registry.reference(name), {
@@ -405,7 +399,7 @@ test('an abort ends a push in the middle', async (context) => {
 });
 
 test('only a reference to a registry is one', async (context) => {
-  const { repo, image } = await stored(context, PLAIN);
+  const { repo, image } = await pulledImage(context, PLAIN);
   for (const text of ['oci:x', 'quay.io/team/app', '', 'docker:x']) {
     await assert.rejects(pushImage(repo, image, text), failsWith('INVALID_IMAGE_REFERENCE'));
   }

@@ -2,19 +2,13 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
 import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
-import type { RegistryAuth, TestRegistry } from '../../../src/testing/index.js';
-import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
+import type { TestRegistry } from '../../../src/testing/index.js';
+import { pullOptions, serveImage, sizedImage } from './registry-support.js';
 
 /** Registries that say how to log in at `GET /v2/` only. */
 
 const IMAGE = sizedImage([100_000]);
 const USERS = { ann: 'secret' };
-
-async function serve(context: TestContext, auth: RegistryAuth): Promise<TestRegistry> {
-  const registry = await startRegistry(context, { auth });
-  put(registry, 'my/image', IMAGE);
-  return registry;
-}
 
 /** The digest of the image, or the message of why there is none. */
 async function read(context: TestContext, registry: TestRegistry, password?: string): Promise<string> {
@@ -43,7 +37,7 @@ function asked(registry: TestRegistry): string[] {
 
 for (const status of [401, 403, 404] as const) {
   test(`basic authentication, where strangers get ${status}`, async (context) => {
-    const registry = await serve(context, { type: 'basic', users: USERS, strangersGet: status });
+    const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS, strangersGet: status });
     assert.equal(await read(context, registry, 'secret'), IMAGE.manifest.descriptor.digest);
     assert.deepEqual(asked(registry), [
       `/v2/my/image/manifests/latest none ${status}`,
@@ -54,7 +48,7 @@ for (const status of [401, 403, 404] as const) {
   });
 
   test(`a token, where strangers get ${status}`, async (context) => {
-    const registry = await serve(context, { type: 'bearer', users: USERS, strangersGet: status });
+    const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS, strangersGet: status });
     assert.equal(await read(context, registry, 'secret'), IMAGE.manifest.descriptor.digest);
     assert.deepEqual(asked(registry), [
       `/v2/my/image/manifests/latest none ${status}`,
@@ -68,21 +62,21 @@ for (const status of [401, 403, 404] as const) {
 }
 
 test('wrong credentials are said to be wrong', async (context) => {
-  const registry = await serve(context, { type: 'basic', users: USERS, strangersGet: 404 });
+  const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS, strangersGet: 404 });
   assert.match(await read(context, registry, 'wrong'), /does not have it \(404\): there is no such repository/);
-  const open = await serve(context, { type: 'bearer', users: USERS, strangersGet: 404 });
+  const open = await serveImage(context, IMAGE, { type: 'bearer', users: USERS, strangersGet: 404 });
   assert.match(await read(context, open, 'wrong'), /refuses the credentials of the command line/);
 });
 
 test('without credentials a 404 is a 404, and a 401 or 403 is asked about once', async (context) => {
-  const missing = await serve(context, { type: 'basic', users: USERS, strangersGet: 404 });
+  const missing = await serveImage(context, IMAGE, { type: 'basic', users: USERS, strangersGet: 404 });
   assert.match(await read(context, missing), /does not have it \(404\)/);
   assert.ok(!asked(missing).some((each) => each.startsWith('/v2/ ')));
   for (const status of [401, 403] as const) {
-    const registry = await serve(context, { type: 'basic', users: USERS, strangersGet: status });
+    const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS, strangersGet: status });
     await read(context, registry);
     assert.deepEqual(asked(registry), [`/v2/my/image/manifests/latest none ${status}`, '/v2/ none 401']);
-    const withTokens = await serve(context, {
+    const withTokens = await serveImage(context, IMAGE, {
       type: 'bearer',
       users: USERS,
       anonymousPull: true,
@@ -93,7 +87,7 @@ test('without credentials a 404 is a 404, and a 401 or 403 is asked about once',
 });
 
 test('where nobody says how to log in, nothing is sent, and the message says that', async (context) => {
-  const registry = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
   registry.addFault({ type: 'status', status: 401, message: 'authentication required' });
   const message = await read(context, registry, 'secret');
   assert.match(
@@ -104,15 +98,15 @@ test('where nobody says how to log in, nothing is sent, and the message says tha
 });
 
 test('a way of authorization that is not known is none', async (context) => {
-  const registry = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
   const headers = { 'WWW-Authenticate': 'Negotiate' };
   registry.addFault({ type: 'status', status: 401, headers, message: 'no' });
   assert.match(await read(context, registry, 'secret'), /were not sent$/);
 });
 
 test('another host is not asked how to log in', async (context) => {
-  const registry = await serve(context, { type: 'none' });
-  const thief = await serve(context, { type: 'basic', users: USERS });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
+  const thief = await serveImage(context, IMAGE, { type: 'basic', users: USERS });
   registry.addFault({ type: 'status', status: 404 }, { path: '*/manifests/*' });
   registry.addFault({ type: 'redirect', location: `${thief.origin}/v2/` }, { path: '/v2/' });
   assert.match(await read(context, registry, 'secret'), /404/);

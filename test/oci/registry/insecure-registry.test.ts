@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { ComposefsError, errorCode } from '../../../src/errors.js';
+import { ComposefsError } from '../../../src/errors.js';
 import type { ProxySettings } from '../../../src/oci/http/proxy.js';
 import { DEFAULT_TIMEOUTS, type HttpTimeouts } from '../../../src/oci/http/timeouts.js';
 import { EndpointClient } from '../../../src/oci/registry/endpoint-client.js';
 import { TestRegistry } from '../../../src/testing/index.js';
 import { TestAuthority } from '../../support/certificates.js';
+import { rejectionOf } from '../../support/failures.js';
 import { put, sizedImage, startRegistry } from './registry-support.js';
 
 /** A registry that is said to be insecure is tried over TLS first, and without if that fails, however it fails. */
@@ -67,13 +68,8 @@ async function ask(
 }
 
 async function failure(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof ComposefsError, String(error));
-    return `${errorCode(error)} ${error.message}`;
-  }
-  return assert.fail('no error');
+  const error = await rejectionOf(promise);
+  return `${error.code} ${error.message}`;
 }
 
 async function plainRegistry(context: TestContext): Promise<TestRegistry> {

@@ -16,6 +16,7 @@ import { resolveRef } from '../../../src/oci/store/tags.js';
 import { type ProgressEvent, RecordingReporter } from '../../../src/progress.js';
 import type { Fault, FaultCondition, TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
+import { rejectionOf } from '../../support/failures.js';
 import { fetchLayer } from '../../support/layer-blobs.js';
 import type { TestImage } from '../../support/oci-fixtures.js';
 import { blobRequests, pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
@@ -78,16 +79,6 @@ async function fetchAlone(
   } finally {
     await source.close();
   }
-}
-
-async function failure(promise: Promise<unknown>): Promise<ComposefsError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof ComposefsError, String(error));
-    return error;
-  }
-  return assert.fail('no error');
 }
 
 function hint(error: unknown): string | undefined {
@@ -169,7 +160,7 @@ test('a layer that was compressed on the way is decompressed, and not beyond its
   ] as const) {
     const other = await setup(context);
     other.fault({ type: 'status', status: 200, headers, body });
-    assert.equal((await failure(other.fetch())).code, code);
+    assert.equal((await rejectionOf(other.fetch())).code, code);
   }
 });
 
@@ -223,7 +214,7 @@ test('a server that does not answer is asked again', async (context) => {
 test('wrong bytes are refused, and not kept', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'corrupt' });
-  const error = await failure(it.pull());
+  const error = await rejectionOf(it.pull());
   assert.match(
     fullMessage(error),
     /^Unable to pull .*: Failed to pull image content for manifest .*: Failed to import layer sha256:/,
@@ -241,7 +232,7 @@ test('of a part that is of another place it is said that the parts may not fit',
   const { bytes } = it.layer;
   const headers = { 'Content-Range': `bytes 500000-${bytes.length - 1}/${bytes.length}` };
   it.fault({ type: 'status', status: 206, headers, body: bytes.subarray(0, -500_000) }, { hasRange: true });
-  const error = await failure(it.fetch());
+  const error = await rejectionOf(it.fetch());
   assert.equal(error.code, 'BLOB_DIGEST_MISMATCH');
   assert.match(error.message, /^Blob sha256:.* came from 127\.0\.0\.1:\d+ in 2 parts, which may not fit together$/);
   assert.equal(existsSync(it.partialPath), false);
@@ -250,14 +241,14 @@ test('of a part that is of another place it is said that the parts may not fit',
 test('wrong bytes are a digest mismatch', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'corrupt' });
-  assert.equal((await failure(it.fetch())).code, 'BLOB_DIGEST_MISMATCH');
+  assert.equal((await rejectionOf(it.fetch())).code, 'BLOB_DIGEST_MISMATCH');
 });
 
 test('kept bytes that are wrong are fetched again', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'cut', afterBytes: 500_000 });
   it.fault({ type: 'status', status: 404 }, { hasRange: true });
-  assert.equal((await failure(it.pull())).code, 'NOT_FOUND');
+  assert.equal((await rejectionOf(it.pull())).code, 'NOT_FOUND');
   assert.equal(statSync(it.partialPath).size, 500_000);
   const kept = readFileSync(it.partialPath);
   kept[250_000] = (kept[250_000] ?? 0) ^ 1;
@@ -273,7 +264,7 @@ test('what one pull has received the next one does not fetch', async (context) =
   const it = await setup(context);
   it.fault({ type: 'cut', afterBytes: 500_000 });
   it.fault({ type: 'status', status: 403 }, { hasRange: true });
-  await failure(it.pull());
+  await rejectionOf(it.pull());
   it.registry.clearFaults();
   it.registry.requests.length = 0;
   const { transfer } = await it.pull();
@@ -285,7 +276,7 @@ test('a layer that is kept as a whole is not fetched at all', async (context) =>
   const it = await setup(context);
   it.fault({ type: 'cut', afterBytes: 70_000 });
   it.fault({ type: 'status', status: 403 }, { hasRange: true });
-  await failure(it.pull());
+  await rejectionOf(it.pull());
   writeFileSync(it.partialPath, it.layer.bytes);
   it.registry.requests.length = 0;
   const { transfer } = await it.pull();
@@ -299,11 +290,11 @@ test('a body that is longer or shorter than the descriptor says is refused', asy
     const { digest } = it.layer.descriptor;
     const bytes = change > 0 ? Buffer.concat([it.layer.bytes, Buffer.alloc(1)]) : it.layer.bytes.subarray(0, -1);
     it.registry.putBlob('my/image', bytes, digest);
-    const error = await failure(it.fetch());
+    const error = await rejectionOf(it.fetch());
     assert.equal(error.code, 'BLOB_SIZE_MISMATCH');
     // Without the header that says so.
     it.fault({ type: 'headers', headers: { 'Content-Length': undefined } });
-    assert.ok(['BLOB_SIZE_MISMATCH', 'ECONNRESET'].includes((await failure(it.fetch())).code));
+    assert.ok(['BLOB_SIZE_MISMATCH', 'ECONNRESET'].includes((await rejectionOf(it.fetch())).code));
   }
 });
 
@@ -343,7 +334,7 @@ for (const [what, fault, code, hinted] of [
   test(`after ${what} there is no other request`, async (context) => {
     const it = await setup(context);
     it.fault({ type: 'status', ...fault });
-    const error = await failure(it.fetch());
+    const error = await rejectionOf(it.fetch());
     assert.equal(error.code, code);
     assert.equal(it.ranges().length, 1);
     if (hinted !== undefined) assert.match(hint(error) ?? '', hinted);
@@ -353,7 +344,7 @@ for (const [what, fault, code, hinted] of [
 test('a server that stays in trouble is given up after so many requests', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'status', status: 502, body: '<html>Bad gateway</html>' });
-  const error = await failure(it.fetch());
+  const error = await rejectionOf(it.fetch());
   assert.equal(error.code, 'REGISTRY_FAILED');
   assert.equal(it.ranges().length, 4);
 });
@@ -361,7 +352,7 @@ test('a server that stays in trouble is given up after so many requests', async 
 test('what a server says is shown without control characters, and not at any length', async (context) => {
   const it = await setup(context);
   it.fault({ type: 'status', status: 403, code: 'DENIED', message: `\u001b[31mred\n${'x'.repeat(10_000)}` });
-  const message = fullMessage(await failure(it.pull()));
+  const message = fullMessage(await rejectionOf(it.pull()));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
   assert.doesNotMatch(message, /[\u0000-\u001f]/);
   assert.ok(message.length < 1000);
@@ -419,13 +410,13 @@ test('a manifest that is not what was asked for is refused', async (context) => 
   const options = pullOptions(context);
   const byDigest = it.registry.reference('my/image', digest);
   it.registry.addFault({ type: 'corrupt' }, { path: '*/manifests/*' });
-  assert.equal((await failure(pull(it.repo, byDigest, 'x', options))).code, 'BLOB_DIGEST_MISMATCH');
+  assert.equal((await rejectionOf(pull(it.repo, byDigest, 'x', options))).code, 'BLOB_DIGEST_MISMATCH');
   // The registry itself says what the digest should be.
-  assert.equal((await failure(it.pull())).code, 'BLOB_DIGEST_MISMATCH');
+  assert.equal((await rejectionOf(it.pull())).code, 'BLOB_DIGEST_MISMATCH');
   it.registry.clearFaults();
   const headers = { 'Docker-Content-Digest': `sha256:${'0'.repeat(64)}` };
   it.registry.addFault({ type: 'headers', headers }, { path: '*/manifests/*' });
-  assert.equal((await failure(it.pull())).code, 'BLOB_DIGEST_MISMATCH');
+  assert.equal((await rejectionOf(it.pull())).code, 'BLOB_DIGEST_MISMATCH');
   // The bytes are those that were asked for, whatever the registry says.
   await pull(it.repo, byDigest, 'x', options);
   it.registry.clearFaults();
@@ -438,13 +429,13 @@ test('a manifest or token of any size is not read to its end', async (context) =
   const it = await setup(context);
   const body = Buffer.alloc(5 << 20, 0x20);
   it.registry.addFault({ type: 'status', status: 200, body }, { path: '*/manifests/*' });
-  const error = await failure(it.pull());
+  const error = await rejectionOf(it.pull());
   assert.equal(error.code, 'RESPONSE_TOO_LARGE');
 });
 
 test('an unknown tag is said to be so', async (context) => {
   const it = await setup(context);
-  const error = await failure(pull(it.repo, it.registry.reference('my/image', 'none'), 'x', pullOptions(context)));
+  const error = await rejectionOf(pull(it.repo, it.registry.reference('my/image', 'none'), 'x', pullOptions(context)));
   assert.equal(error.code, 'MANIFEST_UNKNOWN');
   assert.equal(findCause(error, ComposefsError)?.code, 'MANIFEST_UNKNOWN');
 });

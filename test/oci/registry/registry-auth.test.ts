@@ -5,19 +5,15 @@ import { type TestContext, test } from 'node:test';
 import { ComposefsError, errorCode, fullMessage } from '../../../src/errors.js';
 import type { PullOptions } from '../../../src/oci/import/pull-options.js';
 import { RegistrySource } from '../../../src/oci/sources/registry-source.js';
-import type { RegistryAuth, TestRegistry } from '../../../src/testing/index.js';
+import type { TestRegistry } from '../../../src/testing/index.js';
 import { tempDir } from '../../composefs/repository/temp-repository.js';
+import { rejectionOf } from '../../support/failures.js';
 import { fetchLayer } from '../../support/layer-blobs.js';
-import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
+import { authEntry } from './config-fixtures.js';
+import { pullOptions, put, serveImage, sizedImage, startRegistry } from './registry-support.js';
 
 const IMAGE = sizedImage([300_000, 100_000]);
 const USERS = { ann: 'secret' };
-
-async function serve(context: TestContext, auth: RegistryAuth): Promise<TestRegistry> {
-  const registry = await startRegistry(context, { auth });
-  put(registry, 'my/image', IMAGE);
-  return registry;
-}
 
 /** Reads manifest and layers as a pull does, but in this thread, and stores nothing. */
 async function fetchImage(
@@ -44,20 +40,11 @@ function withAuthFile(context: TestContext, registry: TestRegistry, entry: Recor
   return pullOptions(context, { registry: { authFile } });
 }
 
-function basicEntry(password: string): { auth: string } {
-  return { auth: Buffer.from(`ann:${password}`).toString('base64') };
-}
-
 async function failure(promise: Promise<unknown>): Promise<{ code: string; text: string }> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof ComposefsError, String(error));
-    const hints: string[] = [];
-    for (let cause: unknown = error; cause instanceof ComposefsError; cause = cause.cause) hints.push(cause.hint ?? '');
-    return { code: errorCode(error), text: `${fullMessage(error)} ${hints.join(' ')}` };
-  }
-  return assert.fail('no error');
+  const error = await rejectionOf(promise);
+  const hints: string[] = [];
+  for (let cause: unknown = error; cause instanceof ComposefsError; cause = cause.cause) hints.push(cause.hint ?? '');
+  return { code: error.code, text: `${fullMessage(error)} ${hints.join(' ')}` };
 }
 
 function tokenRequests(registry: TestRegistry): TestRegistry['requests'] {
@@ -65,20 +52,20 @@ function tokenRequests(registry: TestRegistry): TestRegistry['requests'] {
 }
 
 test('basic authentication', async (context) => {
-  const registry = await serve(context, { type: 'basic', users: USERS });
-  await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, basicEntry('secret')));
+  const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS });
+  await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, authEntry('ann', 'secret')));
   // Asked for once.
   assert.equal(registry.requests.filter(({ status }) => status === 401).length, 1);
 });
 
 test('credentials of the command line', async (context) => {
-  const registry = await serve(context, { type: 'basic', users: USERS });
+  const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS });
   const credentials = { username: 'ann', password: 'secret' };
   await fetchImage(registry.reference('my/image'), pullOptions(context, { registry: { credentials } }));
 });
 
 test('an anonymous token serves a whole pull', async (context) => {
-  const registry = await serve(context, { type: 'bearer', users: USERS, anonymousPull: true });
+  const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS, anonymousPull: true });
   await fetchImage(registry.reference('my/image'), pullOptions(context));
   assert.deepEqual(
     tokenRequests(registry).map(({ url }) => decodeURIComponent(url)),
@@ -88,15 +75,15 @@ test('an anonymous token serves a whole pull', async (context) => {
 });
 
 test('a token for a password', async (context) => {
-  const registry = await serve(context, { type: 'bearer', users: USERS, tokenField: 'access_token' });
-  await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, basicEntry('secret')));
+  const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS, tokenField: 'access_token' });
+  await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, authEntry('ann', 'secret')));
   const [request] = tokenRequests(registry);
   assert.match(request?.url ?? '', /account=ann/);
   assert.ok(registry.requests.every(({ url }) => !url.includes('secret')));
 });
 
 test('a token for an identity token, by OAuth2', async (context) => {
-  const registry = await serve(context, { type: 'bearer', users: USERS });
+  const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS });
   const identitytoken = registry.issueRefreshToken('ann');
   await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, { identitytoken }));
   assert.deepEqual(
@@ -106,19 +93,19 @@ test('a token for an identity token, by OAuth2', async (context) => {
 });
 
 test('a token that has expired is renewed', async (context) => {
-  const registry = await serve(context, { type: 'bearer', users: USERS });
-  const options = withAuthFile(context, registry, basicEntry('secret'));
+  const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS });
+  const options = withAuthFile(context, registry, authEntry('ann', 'secret'));
   await fetchImage(registry.reference('my/image'), options, () => registry.expireTokens());
   assert.ok(tokenRequests(registry).length >= 2);
 });
 
 test('a token is renewed before it expires', async (context) => {
-  const registry = await serve(context, { type: 'bearer', users: USERS, expiresIn: 0 });
-  const options = withAuthFile(context, registry, basicEntry('secret'));
+  const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS, expiresIn: 0 });
+  const options = withAuthFile(context, registry, authEntry('ann', 'secret'));
   const error = await failure(fetchImage(registry.reference('my/image'), options));
   assert.equal(error.code, 'UNAUTHORIZED');
-  const short = await serve(context, { type: 'bearer', users: USERS, expiresIn: 2 });
-  const more = withAuthFile(context, short, basicEntry('secret'));
+  const short = await serveImage(context, IMAGE, { type: 'bearer', users: USERS, expiresIn: 2 });
+  const more = withAuthFile(context, short, authEntry('ann', 'secret'));
   await fetchImage(short.reference('my/image'), more, () => new Promise((resolve) => setTimeout(resolve, 1700)));
   assert.equal(short.requests.filter(({ status }) => status === 401).length, 1);
   assert.ok(tokenRequests(short).length >= 2);
@@ -126,7 +113,7 @@ test('a token is renewed before it expires', async (context) => {
 
 test('without credentials the message names the command to log in', async (context) => {
   for (const type of ['basic', 'bearer'] as const) {
-    const registry = await serve(context, { type, users: USERS });
+    const registry = await serveImage(context, IMAGE, { type, users: USERS });
     const { code, text } = await failure(fetchImage(registry.reference('my/image'), pullOptions(context)));
     assert.equal(code, 'UNAUTHORIZED');
     assert.ok(text.includes(`cfsctl oci login ${registry.host}`), text);
@@ -143,7 +130,7 @@ test('a helper that is not installed matters only to a registry that wants crede
   put(open, 'my/image', IMAGE);
   await fetchImage(open.reference('my/image'), withHelper(open));
   for (const type of ['basic', 'bearer'] as const) {
-    const registry = await serve(context, { type, users: USERS });
+    const registry = await serveImage(context, IMAGE, { type, users: USERS });
     await assert.rejects(fetchImage(registry.reference('my/image'), withHelper(registry)), (error) => {
       assert.equal(errorCode(error), 'CREDENTIAL_HELPER');
       const text = fullMessage(error);
@@ -155,19 +142,19 @@ test('a helper that is not installed matters only to a registry that wants crede
 
 test('wrong credentials are named by their file and entry, never shown, and not tried twice', async (context) => {
   for (const type of ['basic', 'bearer'] as const) {
-    const registry = await serve(context, { type, users: USERS });
-    const options = withAuthFile(context, registry, basicEntry('wrongpassword'));
+    const registry = await serveImage(context, IMAGE, { type, users: USERS });
+    const options = withAuthFile(context, registry, authEntry('ann', 'wrongpassword'));
     const { code, text } = await failure(fetchImage(registry.reference('my/image'), options));
     assert.equal(code, 'UNAUTHORIZED');
     assert.ok(text.includes(`${options.registry?.authFile}, entry '${registry.host}'`), text);
-    assert.ok(!text.includes('wrongpassword') && !text.includes(basicEntry('wrongpassword').auth), text);
+    assert.ok(!text.includes('wrongpassword') && !text.includes(authEntry('ann', 'wrongpassword').auth), text);
     assert.match(text, /cfsctl oci login/);
     assert.ok(registry.requests.length <= 2);
   }
 });
 
 test('an identity token that was revoked is said to be', async (context) => {
-  const registry = await serve(context, { type: 'bearer', users: USERS });
+  const registry = await serveImage(context, IMAGE, { type: 'bearer', users: USERS });
   const identitytoken = registry.issueRefreshToken('ann');
   registry.revokeRefreshTokens();
   const options = withAuthFile(context, registry, { identitytoken });
@@ -177,24 +164,24 @@ test('an identity token that was revoked is said to be', async (context) => {
 });
 
 test('what an account may not pull is denied', async (context) => {
-  const registry = await serve(context, { type: 'basic', users: USERS, authorize: () => false });
-  const options = withAuthFile(context, registry, basicEntry('secret'));
+  const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS, authorize: () => false });
+  const options = withAuthFile(context, registry, authEntry('ann', 'secret'));
   assert.equal((await failure(fetchImage(registry.reference('my/image'), options))).code, 'DENIED');
 });
 
 test('a redirect to another host takes no credentials along', async (context) => {
   for (const auth of [{ type: 'basic', users: USERS } as const, { type: 'bearer', users: USERS } as const]) {
-    const registry = await serve(context, auth);
-    const storage = await serve(context, { type: 'refuse-credentials' });
+    const registry = await serveImage(context, IMAGE, auth);
+    const storage = await serveImage(context, IMAGE, { type: 'refuse-credentials' });
     const location = (path: string): string => `${storage.origin}${path}?signature=topsecret`;
     registry.addFault({ type: 'redirect', location }, { path: '*/blobs/*' });
-    await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, basicEntry('secret')));
+    await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, authEntry('ann', 'secret')));
     assert.equal(storage.requests.length, 3);
     assert.ok(storage.requests.every(({ headers }) => headers['authorization'] === undefined));
 
     storage.addFault({ type: 'status', status: 403, message: 'expired' });
     const failed = await failure(
-      fetchImage(registry.reference('my/image'), withAuthFile(context, registry, basicEntry('secret'))),
+      fetchImage(registry.reference('my/image'), withAuthFile(context, registry, authEntry('ann', 'secret'))),
     );
     assert.equal(failed.code, 'DENIED');
     assert.ok(!failed.text.includes('topsecret'));
@@ -202,22 +189,22 @@ test('a redirect to another host takes no credentials along', async (context) =>
 });
 
 test('another host cannot ask for credentials', async (context) => {
-  const registry = await serve(context, { type: 'basic', users: USERS });
-  const thief = await serve(context, { type: 'basic', users: USERS });
+  const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS });
+  const thief = await serveImage(context, IMAGE, { type: 'basic', users: USERS });
   registry.addFault({ type: 'redirect', location: (path) => thief.origin + path }, { path: '*/blobs/*' });
-  const options = withAuthFile(context, registry, basicEntry('secret'));
+  const options = withAuthFile(context, registry, authEntry('ann', 'secret'));
   assert.equal((await failure(fetchImage(registry.reference('my/image'), options))).code, 'UNAUTHORIZED');
   assert.equal(thief.requests.length, 1);
 });
 
 test('a redirect within the host keeps them', async (context) => {
-  const registry = await serve(context, { type: 'basic', users: USERS });
+  const registry = await serveImage(context, IMAGE, { type: 'basic', users: USERS });
   registry.addFault({ type: 'redirect', location: (path) => `${path}?again` }, { path: /\/blobs\/[^?]*$/ });
-  await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, basicEntry('secret')));
+  await fetchImage(registry.reference('my/image'), withAuthFile(context, registry, authEntry('ann', 'secret')));
 });
 
 test('redirects end', async (context) => {
-  const registry = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
   registry.addFault({ type: 'redirect', location: (path) => path }, { path: '*/manifests/*' });
   const { code } = await failure(fetchImage(registry.reference('my/image'), pullOptions(context)));
   assert.equal(code, 'TOO_MANY_REDIRECTS');
@@ -225,9 +212,9 @@ test('redirects end', async (context) => {
 });
 
 test('mirrors are tried in order, and the registry itself last', async (context) => {
-  const registry = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
   const empty = await startRegistry(context);
-  const mirror = await serve(context, { type: 'none' });
+  const mirror = await serveImage(context, IMAGE, { type: 'none' });
   const options = withMirrors(context, registry, ['127.0.0.1:1', empty.host, mirror.host]);
   await fetchImage(registry.reference('my/image'), options);
   assert.deepEqual(
@@ -239,8 +226,8 @@ test('mirrors are tried in order, and the registry itself last', async (context)
 });
 
 test('where a mirror fails the next one goes on with the same blob', async (context) => {
-  const registry = await serve(context, { type: 'none' });
-  const mirror = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
+  const mirror = await serveImage(context, IMAGE, { type: 'none' });
   const path = `/v2/my/image/blobs/${IMAGE.layers[0]?.descriptor.digest}`;
   mirror.addFault({ type: 'cut', afterBytes: 200_000 }, { path });
   mirror.addFault({ type: 'status', status: 404 }, { path, hasRange: true });
@@ -252,15 +239,15 @@ test('where a mirror fails the next one goes on with the same blob', async (cont
 });
 
 test('where a mirror has wrong bytes the registry is asked', async (context) => {
-  const registry = await serve(context, { type: 'none' });
-  const mirror = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
+  const mirror = await serveImage(context, IMAGE, { type: 'none' });
   mirror.addFault({ type: 'corrupt' }, { path: /blobs|manifests/ });
   await fetchImage(registry.reference('my/image'), withMirrors(context, registry, [mirror.host]));
   assert.equal(registry.requests.length, 4);
 });
 
 test('if all fail, the registry says why, and what the mirrors said is told', async (context) => {
-  const registry = await serve(context, { type: 'none' });
+  const registry = await serveImage(context, IMAGE, { type: 'none' });
   const mirror = await startRegistry(context);
   const options = withMirrors(context, registry, [mirror.host]);
   const { code, text } = await failure(fetchImage(registry.reference('my/image', 'none'), options));

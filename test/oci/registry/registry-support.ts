@@ -2,7 +2,7 @@ import { createCipheriv } from 'node:crypto';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { PullOptions } from '../../../src/oci/import/pull-options.js';
-import { TestRegistry, type TestRegistryOptions } from '../../../src/testing/index.js';
+import { type RegistryAuth, TestRegistry, type TestRegistryOptions } from '../../../src/testing/index.js';
 import { buildImage, type ImageOptions, type TestImage } from '../../support/oci-fixtures.js';
 import { tempDir } from '../../support/paths.js';
 import { tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
@@ -11,6 +11,13 @@ import { tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js'
 export async function startRegistry(context: TestContext, options: TestRegistryOptions = {}): Promise<TestRegistry> {
   const registry = await TestRegistry.start(options);
   context.after(() => registry.close());
+  return registry;
+}
+
+/** A registry that wants this authentication and has one image, at `my/image:latest`. */
+export async function serveImage(context: TestContext, image: TestImage, auth: RegistryAuth): Promise<TestRegistry> {
+  const registry = await startRegistry(context, { auth });
+  put(registry, 'my/image', image);
   return registry;
 }
 

@@ -31,6 +31,7 @@ import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
 import type { ImageSource } from '../../../src/oci/sources/image-source.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
 import { cpuTime } from '../../support/cpu-time.js';
+import { rejectionOf } from '../../support/failures.js';
 import { locateLayer } from '../../support/layer-blobs.js';
 import {
   blob,
@@ -63,12 +64,7 @@ const open = (reference: string): Promise<ImageSource> => openSource(reference, 
 
 /** Resolves the manifest of a reference and returns the chain of error messages. */
 async function failure(reference: string): Promise<string[]> {
-  try {
-    await (await open(reference)).manifest();
-  } catch (error) {
-    return errorChain(error);
-  }
-  assert.fail(`${reference} could be read`);
+  return errorChain(await rejectionOf(open(reference).then((source) => source.manifest())));
 }
 
 async function resolvesTo(reference: string, image: TestImage): Promise<void> {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
-import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { ImageError } from '../../../src/composefs/tree/image-error.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { removeDevices, resetMtimes } from '../../../src/composefs/tree/walk.js';
@@ -13,13 +12,10 @@ import {
   transformForOci,
   XATTR_FILTERINGS,
 } from '../../../src/oci/tree/transform.js';
+import { linesOf } from '../../support/dumpfiles.js';
 
 function treeOf(lines: readonly string[]): Directory {
   return parseDumpfile(Buffer.from(lines.join('\n')), 'sha256');
-}
-
-function linesOf(root: Directory): string[] {
-  return [...writeDumpfile(root)].map((line) => line.trimEnd());
 }
 
 function transformed(lines: readonly string[], options?: OciTransformOptions): string[] {

@@ -16,7 +16,8 @@ import {
   type Repository,
 } from '../../../../src/composefs/repository/index.js';
 import { RecordingReporter } from '../../../../src/progress.js';
-import { filesBelow, tempRepository, testData, treeOf, writeStream } from '../temp-repository.js';
+import { filesBelow } from '../../../support/files-below.js';
+import { tempRepository, testData, treeOf, writeStream } from '../temp-repository.js';
 
 /** Checks that nothing changes. In this thread: workers take a while to start. */
 async function fsck(repo: Repository): Promise<FsckResult> {

@@ -21,7 +21,8 @@ import {
 } from '../../../../src/composefs/repository/index.js';
 import { ComposefsError, errorCode, findCause, fullMessage } from '../../../../src/errors.js';
 import { RecordingReporter } from '../../../../src/progress.js';
-import { filesBelow, objectIds, tempRepository, testData, treeOf, writeStream } from '../temp-repository.js';
+import { filesBelow } from '../../../support/files-below.js';
+import { objectIds, tempRepository, testData, treeOf, writeStream } from '../temp-repository.js';
 
 const IN_THREAD = { threads: 0 };
 

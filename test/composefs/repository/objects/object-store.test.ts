@@ -11,8 +11,9 @@ import { FlatDigestStore } from '../../../../src/composefs/scan/flat-digest-stor
 import { findCause, fullMessage } from '../../../../src/errors.js';
 import { StagingArea } from '../../../../src/fs/staged-file.js';
 import { hasCapability } from '../../../../src/linux/process.js';
+import { filesBelow } from '../../../support/files-below.js';
 import { withFd } from '../../../support/with-fd.js';
-import { filesBelow, tempDir, tempRoot, testData } from '../temp-repository.js';
+import { tempDir, tempRoot, testData } from '../temp-repository.js';
 
 const HELLO = Buffer.from('hello world');
 const HELLO_ID = trustedObjectId('1e2eaa4202d750a41174ee454970b92c1bc2f925b1e35076d8c7d5f56362ba64');
