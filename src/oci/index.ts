@@ -36,14 +36,15 @@ export {
   type BootProblem,
   type CheckBootOptions,
   checkBoot,
-  describeExplanation,
 } from './boot/check-boot.js';
 export { type PrepareBootOptions, type PreparedBoot, prepareBoot } from './boot/prepare-boot.js';
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
-export type { ImageRules, RuleName } from './compare/image-rules.js';
-export { type DigestMatch, type MatchOptions, matchDigest } from './compare/match-digest.js';
 export { type Credentials, findCredentials, type OnMissingHelper } from './containers-config/credentials.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
+export { describeExplanation, describeRule, type OwnImage } from './explain/describe-match.js';
+export type { ImageRules, MtimeRule, RuleName } from './explain/image-rules.js';
+export { type DigestMatch, type MatchOptions, matchDigest } from './explain/match-digest.js';
+export type { TreeChanges } from './explain/tree-changes.js';
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
 export { type ExportTarget, type ExportTransport, parseExportTarget, STANDARD_OUTPUT } from './export/export-target.js';
 export type { Recompression } from './export/layer-compression.js';
@@ -62,7 +63,6 @@ export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/f
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
 export type { RetryObserver, RetryPolicy } from './http/retry.js';
 export type { HttpTimeouts } from './http/timeouts.js';
-export type { DigestExplanation, MtimeRule } from './import/explain-digest.js';
 export { type ImportLayerOptions, importLayer } from './import/import-layer.js';
 export {
   formatStats,

@@ -82,7 +82,7 @@ export async function runJobs<Job, Output>(
  */
 export function serveJobs<Context, Tool, Job, Output>(
   open: (context: Context) => Tool,
-  run: (tool: Tool, job: Job, progress: ProgressReporter) => Output,
+  run: (tool: Tool, job: Job, progress: ProgressReporter) => Output | Promise<Output>,
   finish: (tool: Tool) => void = () => undefined,
 ): void {
   const tool = open(threadData());

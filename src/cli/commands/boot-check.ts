@@ -1,4 +1,4 @@
-import { parseObjectId } from '../../composefs/index.js';
+import { type HashAlgorithm, parseObjectId, type ReadableRepository } from '../../composefs/index.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type BootCheck, checkBoot, describeExplanation, findImage, type LayerRules } from '../../index.js';
 import type { Context } from '../context/context.js';
@@ -20,7 +20,9 @@ export async function bootCheck(context: Context, name: string, options: BootChe
     const expected =
       expectedDigest === undefined
         ? undefined
-        : withContext('Parsing --expected-digest', () => parseObjectId(repo.algorithm, expectedDigest));
+        : withContext('Parsing --expected-digest', () =>
+            parseObjectId(algorithmOf(repo, expectedDigest), expectedDigest),
+          );
     const image = await findImage(repo, name);
     const check = await withDelayedProgress((running) => checkBoot(repo, image, { expected, layerRules, ...running }));
     const layerCount = image.layerDiffIds().length;
@@ -28,6 +30,12 @@ export async function bootCheck(context: Context, name: string, options: BootChe
     await context.output.lines(renderCheck(check, layerCount));
     if (check.problems.length > 0) throw new ComposefsError('CANNOT_BOOT', 'a machine cannot boot from the image');
   });
+}
+
+/** That of either algorithm can be explained. */
+function algorithmOf({ algorithm }: ReadableRepository, hex: string): HashAlgorithm {
+  if (hex.length === 64) return 'sha256';
+  return hex.length === 128 ? 'sha512' : algorithm;
 }
 
 function renderCheck(check: BootCheck, layerCount: number): string[] {

@@ -3,11 +3,16 @@ import { type DifferenceGroup, groupDifferences, type ReadableRepository } from 
 import {
   compareImages,
   type DigestMatch,
+  describeExplanation,
+  describeRule,
   findImage,
   type ImageRules,
   listRefs,
   matchDigest,
   type OciImage,
+  type OwnImage,
+  type RuleName,
+  type TreeChanges,
   type XattrFiltering,
 } from '../../index.js';
 import type { Context } from '../context/context.js';
@@ -60,7 +65,10 @@ async function explainDigest(
 ): Promise<boolean> {
   const match = await withDelayedProgress((running) => matchDigest(repo, image, digest, running));
   if (json) await context.output.json(describeMatch(match));
-  else await context.output.lines(matchLines(match));
+  else
+    await context.output.lines(
+      matchLines(match, { version: repo.erofsVersion, layerCount: image.layerDiffIds().length }),
+    );
   return match.kind !== 'unknown';
 }
 
@@ -87,7 +95,7 @@ async function explainTree(
   return true;
 }
 
-function* matchLines(match: DigestMatch): Generator<string> {
+function* matchLines(match: DigestMatch, own: OwnImage): Generator<string> {
   switch (match.kind) {
     case 'rules':
       if (match.differing.length === 0) {
@@ -100,6 +108,15 @@ function* matchLines(match: DigestMatch): Generator<string> {
       for (const [name, text] of ruleTexts(match.rules)) {
         yield `${match.differing.some((each) => each === name) ? '* ' : '  '}${text}`;
       }
+      for (const name of WITHOUT_OPTION.filter((each) => match.differing.includes(each))) {
+        const [line, ...changes] = describeRule(name, match.rules, own, match.changes);
+        yield `* ${line}`;
+        yield* changes.map((change) => `  ${change}`);
+      }
+      return;
+    case 'stored':
+      yield 'The image does not have this digest by any rules, but another one that is stored:';
+      yield* describeExplanation(match, own);
       return;
     case 'other':
       yield `This is ${match.what}; the image has another digest`;
@@ -118,6 +135,9 @@ function* matchLines(match: DigestMatch): Generator<string> {
   }
 }
 
+/** Rules that no option of a command changes. */
+const WITHOUT_OPTION: readonly RuleName[] = ['labels', 'mtimes', 'missingLayers'];
+
 function ruleTexts(rules: ImageRules): [keyof ImageRules, string][] {
   return [
     ['format', `format V${rules.format} (--erofs-version ${rules.format})`],
@@ -131,8 +151,13 @@ function ruleTexts(rules: ImageRules): [keyof ImageRules, string][] {
   ];
 }
 
-function shortRules({ format, kind, xattrs, layerRules }: ImageRules): string {
-  return `V${format}, ${kind}, xattrs ${xattrs}, layer rules ${layerRules}`;
+function shortRules({ format, kind, xattrs, layerRules, labels, mtimes, missingLayers }: ImageRules): string {
+  const more = [
+    labels === 'none' ? ', no labels' : '',
+    mtimes === 'standard' ? '' : `, mtimes ${mtimes}`,
+    missingLayers === 0 ? '' : `, without the last ${missingLayers} layer${missingLayers === 1 ? '' : 's'}`,
+  ];
+  return `V${format}, ${kind}, xattrs ${xattrs}, layer rules ${layerRules}${more.join('')}`;
 }
 
 function groupLine({ what, count, examples }: DifferenceGroup): string {
@@ -149,7 +174,14 @@ function describeGroup({ what, count, examples }: DifferenceGroup): object {
 function describeMatch(match: DigestMatch): object {
   switch (match.kind) {
     case 'rules':
-      return { kind: match.kind, rules: describeRules(match.rules), differing: match.differing.map(snakeCase) };
+      return {
+        kind: match.kind,
+        rules: describeRules(match.rules),
+        differing: match.differing.map(snakeCase),
+        ...(match.changes && describeChanges(match.changes)),
+      };
+    case 'stored':
+      return { kind: match.kind, format: match.format, ...describeChanges(match.changes) };
     case 'other':
       return match;
     case 'unknown':
@@ -161,10 +193,15 @@ function describeMatch(match: DigestMatch): object {
   }
 }
 
-function describeRules({ layerRules, ...rules }: ImageRules): object {
-  return { ...rules, layer_rules: layerRules };
+function describeRules({ layerRules, missingLayers, ...rules }: ImageRules): object {
+  return { ...rules, layer_rules: layerRules, missing_layers: missingLayers };
 }
 
-function snakeCase(name: string): string {
+function describeChanges({ changes, changeCount }: TreeChanges): object {
+  return { changes, change_count: changeCount };
+}
+
+function snakeCase(name: RuleName): string {
+  if (name === 'missingLayers') return 'missing_layers';
   return name === 'layerRules' ? 'layer_rules' : name;
 }

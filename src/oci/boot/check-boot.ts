@@ -9,9 +9,7 @@ import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { Directory } from '../../composefs/tree/inode.js';
 import { ComposefsError, causes, errorCode, fullMessage } from '../../errors.js';
-import type { DigestExplanation } from '../import/explain-digest.js';
-import { importPool } from '../import/import-pool.js';
-import { configLayers } from '../layer/filesystem.js';
+import { type DigestMatch, matchDigest } from '../explain/match-digest.js';
 import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 import { isUsableImage } from '../store/link-image.js';
@@ -48,7 +46,7 @@ export interface BootCheck {
   /** The kernel argument that names it. */
   readonly argument: string | undefined;
   /** Another digest that was expected, and of what it is the digest. */
-  readonly mismatch: { readonly expected: ObjectId; readonly explanation: DigestExplanation | undefined } | undefined;
+  readonly mismatch: { readonly expected: ObjectId; readonly explanation: DigestMatch } | undefined;
 }
 
 /** Whether a machine can boot from a stored image, and why not. Nothing is stored. */
@@ -208,16 +206,10 @@ class Checker {
       code: isUki ? 'WRONG_UKI_DIGEST' : 'WRONG_DIGEST',
       message: `${who} the image ${expected}, and the boot image is ${id}`,
     });
-    const { layerRules, signal } = this.#options;
-    const layers = configLayers(this.#image.layerDiffIds(), this.#image.layerRefs);
-    const input = { store: this.#repo.objects.options, layers, layerRules, digest: expected };
-    const pool = importPool(1);
-    try {
-      const { found } = await pool.run('explain-digest', input, { signal });
-      return { expected, explanation: found };
-    } finally {
-      await pool.close();
-    }
+    const { layerRules = 'oci', signal } = this.#options;
+    const usual = { kind: 'boot', format: versionToBoot(this.#repo), layerRules } as const;
+    const explanation = await matchDigest(this.#repo, this.#image, expected, { signal, usual });
+    return { expected, explanation };
   }
 
   /** Undefined, and a problem, if `action` fails; none for a code that is dealt with elsewhere. */
@@ -247,36 +239,3 @@ class Checker {
 }
 
 const INITRAMFS_HINT = 'without one nothing mounts the image: it needs composefs-setup-root';
-
-/** What differs, in words: one line each. */
-export function describeExplanation(
-  explanation: DigestExplanation | undefined,
-  own: { readonly version: 1 | 2; readonly layerCount: number },
-): string[] {
-  if (explanation === undefined) {
-    return [
-      'nothing that was tried has that digest: not another xattr mode, format version, set of labels or mtimes, nor fewer layers',
-    ];
-  }
-  const { xattrs, version, labelled, mtimes, layers, changes, changeCount } = explanation;
-  const lines: string[] = [];
-  if (xattrs !== 'allowlist-only') lines.push(`xattr mode: that image is of the mode ${xattrs}`);
-  if (!labelled) lines.push('label: that image has no SELinux labels, and the policy of this one gives some');
-  if (mtimes === 'up-to-0.9.2') {
-    lines.push('mtime: /boot and /sysroot have their own nanoseconds, as composefs-rs made images up to 0.9.2');
-  }
-  if (mtimes === 'whole-seconds')
-    lines.push('mtime: that image is of a copy of the tree that has lost the nanoseconds');
-  if (layers === undefined)
-    lines.push(`tree: that image is stored, and this one differs from it in ${changeCount} paths:`);
-  else if (layers < own.layerCount) {
-    lines.push(
-      `layers: that image is of the first ${layers} of ${own.layerCount} layers; the others change ${changeCount} paths:`,
-    );
-  }
-  lines.push(...changes.map((change) => `  ${change}`));
-  if (changeCount > changes.length) lines.push(`  … and ${changeCount - changes.length} more`);
-  if (version !== own.version)
-    lines.push(`format version: that image is of V${version}, and this one of V${own.version}`);
-  return lines;
-}

@@ -11,6 +11,5 @@ export const IMPORT_TASKS: TaskHandlers<ImportTasks> = {
   'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),
   'write-layer': async (input, context) =>
     (await load(() => import('../layer/write-layer.js'))).writeLayerBlob(input, context),
-  'explain-digest': async (input) => (await load(() => import('./explain-digest.js'))).explainDigest(input),
   'verify-layer': async (input) => (await load(() => import('./verify-layer.js'))).verifyStoredLayer(input),
 };

@@ -1,6 +1,5 @@
 import type { WriteLayerInput, WrittenBlob } from '../layer/write-layer.js';
 import type { BuildImagesInput, BuiltImages } from './build-images.js';
-import type { ExplainDigestInput, ExplainDigestOutput } from './explain-digest.js';
 import type { HelpLayerInput } from './help-layer.js';
 import type { StoreFilesInput } from './store-files.js';
 import type { NewLayer, StoreLayerInput } from './store-layer.js';
@@ -13,6 +12,5 @@ export interface ImportTasks {
   readonly 'help-layer': { readonly input: HelpLayerInput; readonly output: undefined };
   readonly 'build-images': { readonly input: BuildImagesInput; readonly output: BuiltImages };
   readonly 'write-layer': { readonly input: WriteLayerInput; readonly output: WrittenBlob };
-  readonly 'explain-digest': { readonly input: ExplainDigestInput; readonly output: ExplainDigestOutput };
   readonly 'verify-layer': { readonly input: VerifyLayerInput; readonly output: VerifyLayerOutput };
 }

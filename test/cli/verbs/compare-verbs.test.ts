@@ -6,7 +6,7 @@ import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import type { TestRepository } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { buildImage, LayoutBuilder, spdxArtifact } from '../../support/oci-fixtures.js';
-import { tarArchive, tarDirectory, tarFile, tarSymlink } from '../../support/tar-builder.js';
+import { paxHeader, tarArchive, tarDirectory, tarFile, tarSymlink } from '../../support/tar-builder.js';
 
 const fixtures = new CfsctlFixtures();
 after(() => fixtures.remove());
@@ -157,6 +157,30 @@ test('what cannot be compared is trouble, which is no difference', () => {
   assert.equal(repository.run('oci', 'diff', 'one').status, 2);
 });
 
+test('oci explain of a digest by rules that no option changes, in the words of boot check', () => {
+  const first = tarArchive([tarDirectory('usr/', { mtime: 5 }), paxHeader([['mtime', '6.5']]), tarFile('usr/a', 'a')]);
+  const whole = tarArchive([tarDirectory('usr/', { mtime: 5 }), tarFile('usr/a', 'a', { mtime: 6 })]);
+  const second = tarArchive([tarFile('usr/b', 'b', { mtime: 7 })]);
+  const own = fixtures.repo();
+  const layout = fixtures.path('explained');
+  const images = { whole: [whole, second], first: [first], all: [first, second] };
+  const builder = new LayoutBuilder();
+  for (const [tag, layers] of Object.entries(images)) builder.addImage(buildImage(layers), { tag });
+  builder.write(layout);
+  for (const tag of Object.keys(images)) own.ok('oci', 'pull', `oci:${layout}:${tag}`, tag);
+  const explain = (tag: string): string[] => {
+    const digest = own.ok('--erofs-version', '1', 'oci', 'compute-id', tag);
+    return own.ok('--erofs-version', '1', 'oci', 'explain', digest, 'all').split('\n');
+  };
+  assert.deepEqual(explain('whole').slice(-1), [
+    '* mtime: that image is of a copy of the tree that has lost the nanoseconds',
+  ]);
+  assert.deepEqual(explain('first').slice(-2), [
+    '* layers: that image is of the first 1 of 2 layers; the others change 1 paths:',
+    '    /usr/b (added)',
+  ]);
+});
+
 test('oci explain says which rule it is, or what differs', () => {
   const usual = repository.ok('oci', 'compute-id', 'one');
   assert.match(repository.ok('oci', 'explain', usual, 'one'), /^The image has this digest, by the usual rules /);
@@ -169,7 +193,16 @@ test('oci explain says which rule it is, or what differs', () => {
   ]);
   assert.deepEqual(repository.json('oci', 'explain', '--json', other, 'one'), {
     kind: 'rules',
-    rules: { format: 1, kind: 'plain', xattrs: 'allowlist-only', algorithm: 'sha512', layer_rules: 'oci' },
+    rules: {
+      format: 1,
+      kind: 'plain',
+      xattrs: 'allowlist-only',
+      algorithm: 'sha512',
+      labels: 'policy',
+      mtimes: 'standard',
+      layer_rules: 'oci',
+      missing_layers: 0,
+    },
     differing: ['format'],
   });
   const nothing = repository.run('oci', 'explain', '0'.repeat(128), 'one');

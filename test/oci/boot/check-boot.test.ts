@@ -3,13 +3,14 @@ import { type TestContext, test } from 'node:test';
 import { transformForBoot } from '../../../src/boot/transform.js';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import type { FormatVersion } from '../../../src/composefs/erofs/index.js';
-import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
+import { type ObjectId, parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { computeImageId, type Repository } from '../../../src/composefs/repository/index.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory } from '../../../src/composefs/tree/lookup.js';
 import { filterXattrs, forEachStat } from '../../../src/composefs/tree/walk.js';
 import { generateBootImage } from '../../../src/oci/boot/boot-images.js';
-import { type BootCheck, checkBoot, describeExplanation } from '../../../src/oci/boot/check-boot.js';
+import { type BootCheck, checkBoot } from '../../../src/oci/boot/check-boot.js';
+import { describeExplanation } from '../../../src/oci/explain/describe-match.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import { createFilesystem } from '../../../src/oci/layer/filesystem.js';
 import { OciImage } from '../../../src/oci/store/image.js';
@@ -29,6 +30,11 @@ async function withImage(t: TestContext, image: TestImage): Promise<{ repo: Repo
 async function check(t: TestContext, image: TestImage): Promise<BootCheck> {
   const { repo, stored } = await withImage(t, image);
   return await checkBoot(repo, stored());
+}
+
+function explanation({ mismatch, version }: BootCheck, layerCount: number): string[] {
+  assert.ok(mismatch !== undefined);
+  return describeExplanation(mismatch.explanation, { version, layerCount });
 }
 
 function codes({ problems }: BootCheck): string[] {
@@ -159,20 +165,46 @@ test('a UKI whose digest differs: what differs is found', async (t) => {
     const found = await check(t, withUki(`composefs.digest=?v1-sha256-12:${digest}`));
     assert.deepEqual(codes(found), ['WRONG_UKI_DIGEST']);
     assert.equal(found.mismatch?.expected, digest);
-    assert.deepEqual(
-      describeExplanation(found.mismatch?.explanation, { version: found.version, layerCount: 1 }),
-      expected,
-    );
+    assert.deepEqual(explanation(found, 1), expected);
   }
   assert.deepEqual(codes(await check(t, withUki(`composefs=?${await idOf(t, 1)}`))), []);
+});
+
+test('a digest of other layer rules, of a plain image, of another algorithm or of the manifest is told, too', async (t) => {
+  // A whiteout of what the same layer has brought: the reference removes it.
+  const odd = tarArchive([tarFile('usr/gone', 'gone', { mtime: 4000 }), tarFile('usr/.wh.gone', '')]);
+  const { repo, stored } = await withImage(t, buildImage([bootTree({ policy: true, kernel: true }), odd]));
+  const { configDigest, configVerity, manifestDigest } = stored();
+  const tree = (options: object = {}): Promise<Directory> =>
+    createFilesystem(repo, configDigest, { configVerity, ...options });
+  const ofReference = await tree({ layerRules: 'reference' });
+  transformForBoot(ofReference, repo.objects);
+  const cases: [string, string[]][] = [
+    [await computeImageId(ofReference, 1, 'sha256'), ['layer rules: that image is by the rules reference']],
+    [await computeImageId(await tree(), 1, 'sha256'), ['kind: that image is a plain one, and this one a boot image']],
+    [manifestDigest.slice('sha256:'.length), ['digest: that is the digest of the manifest']],
+  ];
+  for (const [expected, lines] of cases) {
+    const found = await checkBoot(repo, stored(), { expected: parseObjectId('sha256', expected) });
+    assert.deepEqual(codes(found), ['WRONG_DIGEST']);
+    assert.deepEqual(explanation(found, 2), lines);
+  }
+  const other = await tempRepository(t, { algorithm: 'sha512', insecure: true });
+  await pull(other, layoutOf(t, buildImage([bootTree({ policy: true, kernel: true }), odd])), 'tag', PULL);
+  const expected = await generateBootImage(other, OciImage.openRef(other, 'tag').manifestDigest);
+  const found = await checkBoot(repo, stored(), { expected });
+  const format = 'format version: that image is of V2, and this one of V1';
+  assert.deepEqual(
+    explanation(found, 2).filter((line) => line !== format),
+    ['algorithm: that image has digests of sha512'],
+  );
 });
 
 test('a layer that changes the tree behind the UKI is found, with the paths', async (t) => {
   const digest = await idOf(t, 1);
   const late = tarArchive([tarDirectory('usr/bin/', { mtime: 4000 }), tarFile('usr/bin/late', 'x', { mtime: 4000 })]);
   const image = withUki(`composefs.digest=?v1-sha256-12:${digest}`, late);
-  const { mismatch, version } = await check(t, image);
-  assert.deepEqual(describeExplanation(mismatch?.explanation, { version, layerCount: 2 }), [
+  assert.deepEqual(explanation(await check(t, image), 2), [
     'layers: that image is of the first 1 of 2 layers; the others change 2 paths:',
     '  /usr/bin (mtime)',
     '  /usr/bin/late (added)',
@@ -186,9 +218,9 @@ test('an image that is stored is compared, label by label', async (t) => {
   const opt = getDirectory(root, byteStringFromText('opt'));
   opt.stat = { ...opt.stat, mtimeSec: 7, xattrs: new Map([[SELINUX, byteStringFromText('other_t')]]) };
   const expected = await repo.commitImageVersion(root, 1);
-  const { mismatch, version, problems } = await checkBoot(repo, stored(), { expected });
-  assert.equal(problems.at(-1)?.code, 'WRONG_DIGEST');
-  assert.deepEqual(describeExplanation(mismatch?.explanation, { version, layerCount: 1 }), [
+  const found = await checkBoot(repo, stored(), { expected });
+  assert.equal(found.problems.at(-1)?.code, 'WRONG_DIGEST');
+  assert.deepEqual(explanation(found, 1), [
     'tree: that image is stored, and this one differs from it in 1 paths:',
     '  /opt (mtime, label: other_t → system_u:object_r:opt_t:s0)',
   ]);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { digestSize, type HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
-import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import { parseObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
@@ -9,31 +9,36 @@ import { configLayers } from '../layer/filesystem.js';
 import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
 import { differingRules, type ImageRules, type RuleName, rulesToTry } from './image-rules.js';
-import type { MatchJob, MatchOutput } from './match-worker.js';
+import type { SearchJob, SearchOutput } from './search-worker.js';
+import type { TreeChanges } from './tree-changes.js';
 
 /** Why an image does not have a digest, or that it has. */
 export type DigestMatch =
-  /** By these rules it has; `differing` are those that are not the usual ones of the repository. */
-  | { readonly kind: 'rules'; readonly rules: ImageRules; readonly differing: readonly RuleName[] }
+  | {
+      /** By these rules it has; `differing` are those that are not the usual ones. */
+      readonly kind: 'rules';
+      readonly rules: ImageRules;
+      readonly differing: readonly RuleName[];
+      /** What the missing layers change, if some are missing. */
+      readonly changes?: TreeChanges;
+    }
   /** It is a digest of something else that has to do with the image. */
   | { readonly kind: 'other'; readonly what: string }
-  | {
-      readonly kind: 'unknown';
-      /** The digest by each combination of rules that was tried. */
-      readonly tried: readonly { readonly rules: ImageRules; readonly digest: ObjectId }[];
-      readonly impossible: readonly { readonly rules: ImageRules; readonly reason: string }[];
-    };
+  | Exclude<SearchOutput, { kind: 'rules' }>;
 
 /** How the rules are looked for by which an image has a digest. */
 export interface MatchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many combinations have been tried. */
   readonly progress?: ProgressReporter | undefined;
+  /** The rules from which the others differ; those of a plain image of the repository's format if not given. */
+  readonly usual?: Partial<ImageRules> | undefined;
 }
 
 /**
- * Finds the rules by which a stored image has a digest: formats, boot images, xattr modes, layer rules, digest algorithm;
- * those first that differ from the usual ones of the repository in the fewest. Nothing is stored.
+ * Finds the rules by which a stored image has a digest: formats, boot images, xattr modes, layer rules, labels, mtimes,
+ * last layers that are missing, digest algorithm; those first that differ from the usual ones in the fewest. Then looks
+ * for a stored image that has the digest. Nothing is stored.
  *
  * @param digest hex, as `oci compute-id` prints it; with or without `sha256:` or `sha512:` before it.
  * @throws ComposefsError `INVALID_DIGEST`, `NOT_A_CONTAINER_IMAGE`, `MISSING_LAYER`
@@ -42,7 +47,7 @@ export async function matchDigest(
   repo: ReadableRepository,
   image: OciImage,
   digest: string,
-  { signal, progress }: MatchOptions = {},
+  { signal, progress, usual: given }: MatchOptions = {},
 ): Promise<DigestMatch> {
   const hex = digest.replace(/^sha(?:256|512):/, '').toLowerCase();
   const algorithm = algorithmOf(hex);
@@ -57,59 +62,25 @@ export async function matchDigest(
     xattrs: 'allowlist-only',
     layerRules: 'oci',
     algorithm: repo.algorithm,
+    labels: 'policy',
+    mtimes: 'standard',
+    missingLayers: 0,
+    ...given,
   };
-  const found = await firstMatch(repo, image, hex, rulesToTry(usual, algorithm), { signal, progress });
-  if (Array.isArray(found)) return unknown(found);
-  return { kind: 'rules', rules: found, differing: differingRules(found, usual) };
-}
-
-type Tried = readonly [rules: ImageRules, output: MatchOutput];
-
-/** The first rules that fit, or what came of all. */
-async function firstMatch(
-  repo: ReadableRepository,
-  image: OciImage,
-  digest: string,
-  candidates: readonly ImageRules[],
-  { signal, progress }: MatchOptions,
-): Promise<ImageRules | Tried[]> {
-  const layers = configLayers(image.layerDiffIds(), image.layerRefs);
   const id = image.manifestDigest;
-  const tried: Tried[] = [];
-  let match: ImageRules | undefined;
-  // One thread, which has made the trees, takes one job after the other until one fits.
-  async function* jobs(): AsyncGenerator<MatchJob> {
-    for (const rules of candidates) {
-      if (match !== undefined) return;
-      yield { layers, rules };
-    }
-  }
+  const layers = configLayers(image.layerDiffIds(), image.layerRefs);
+  const candidates = rulesToTry(usual, algorithm, layers.length);
+  const job: SearchJob = { id, layers, digest: parseObjectId(algorithm, hex), usual, candidates };
+  const module = new URL('./search-worker.js', import.meta.url);
   progress?.report({ type: 'started', id, total: candidates.length, unit: 'items' });
-  await repo.hold(() =>
-    runJobs<MatchJob, MatchOutput>(new URL('./match-worker.js', import.meta.url), repo.objects.options, jobs(), {
-      threads: 1,
-      signal,
-      onDone: (output) => {
-        const rules = candidates[tried.length];
-        if (rules === undefined) return;
-        tried.push([rules, output]);
-        if ('digest' in output && output.digest === digest) match = rules;
-        progress?.report({ type: 'progress', id, fetched: tried.length, total: candidates.length });
-      },
-    }),
+  const [found] = await repo.hold(() =>
+    runJobs<SearchJob, SearchOutput>(module, repo.objects.options, [job], { threads: 1, signal, progress }),
   );
-  progress?.report({ type: 'done', id, transferred: tried.length });
-  return match ?? tried;
-}
-
-function unknown(all: readonly Tried[]): DigestMatch {
-  const tried: { rules: ImageRules; digest: ObjectId }[] = [];
-  const impossible: { rules: ImageRules; reason: string }[] = [];
-  for (const [rules, output] of all) {
-    if ('digest' in output) tried.push({ rules, digest: output.digest });
-    else impossible.push({ rules, reason: output.impossible });
-  }
-  return { kind: 'unknown', tried, impossible };
+  progress?.report({ type: 'done', id, transferred: candidates.length });
+  if (found === undefined) throw new Error('a search has ended without a result');
+  if (found.kind !== 'rules') return found;
+  const { rules, changes } = found;
+  return { kind: 'rules', rules, differing: differingRules(rules, usual), ...(changes && { changes }) };
 }
 
 function algorithmOf(hex: string): HashAlgorithm {

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { transformForBoot } from '../../../src/boot/transform.js';
+import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { computeImageId, type Repository } from '../../../src/composefs/repository/index.js';
-import { matchDigest } from '../../../src/oci/compare/match-digest.js';
-import { createFilesystem } from '../../../src/oci/layer/filesystem.js';
+import type { Directory } from '../../../src/composefs/tree/inode.js';
+import { getDirectory } from '../../../src/composefs/tree/lookup.js';
+import { filterXattrs, forEachStat } from '../../../src/composefs/tree/walk.js';
+import { matchDigest } from '../../../src/oci/explain/match-digest.js';
+import { buildFilesystem, configLayers, createFilesystem } from '../../../src/oci/layer/filesystem.js';
 import { OciImage } from '../../../src/oci/store/image.js';
+import { bootTree } from '../../support/boot-images.js';
 import { buildImage, spdxArtifact } from '../../support/oci-fixtures.js';
 import { paxHeader, tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
 import { storeArtifact, storeContainer, tempRepository } from '../oci-support.js';
@@ -66,6 +72,9 @@ test('a digest of the other algorithm is found as well', async (context) => {
       xattrs: 'allowlist-only',
       layerRules: 'oci',
       algorithm: 'sha256',
+      labels: 'policy',
+      mtimes: 'standard',
+      missingLayers: 0,
     },
     differing: ['algorithm'],
   });
@@ -109,5 +118,56 @@ test('what is no digest, or no image, is refused', async (context) => {
   const { digest } = await storeArtifact(repo, spdxArtifact());
   await assert.rejects(matchDigest(repo, OciImage.open(repo, digest), 'a'.repeat(64)), {
     code: 'NOT_A_CONTAINER_IMAGE',
+  });
+});
+
+test('labels, mtimes, missing layers and stored images are found from the rules of a plain image', async (context) => {
+  const repo = await tempRepository(context, { algorithm: 'sha256' });
+  const late = tarArchive([tarDirectory('usr/bin/', { mtime: 4000 }), tarFile('usr/bin/late', 'x', { mtime: 4000 })]);
+  const tars = [bootTree({ policy: true }), late];
+  const { digest: manifest } = await storeContainer(repo, tars, buildImage(tars));
+  const image = OciImage.open(repo, manifest);
+  const layers = configLayers(image.layerDiffIds(), image.layerRefs);
+  const whole = (root: Directory): void => forEachStat(root, (stat) => ({ ...stat, mtimeNsec: 0 }));
+  const id = (count: number, ...changes: readonly ((root: Directory) => unknown)[]): Promise<string> => {
+    const root = buildFilesystem(repo.objects, layers.slice(0, count), true);
+    for (const change of changes) change(root);
+    return computeImageId(root, repo.erofsVersion, 'sha256');
+  };
+  const forBoot = (root: Directory): unknown => transformForBoot(root, repo.objects);
+  const unlabelled = (root: Directory): void => filterXattrs(root, (name) => name !== 'security.selinux');
+  const old = (root: Directory): void => {
+    for (const [name, mtimeNsec] of [
+      ['boot', 250_000_000],
+      ['sysroot', 125_000_000],
+    ] as const) {
+      const directory = getDirectory(root, byteStringFromText(name));
+      directory.stat = { ...directory.stat, mtimeNsec };
+    }
+  };
+  const cases: [digest: string, differing: string[]][] = [
+    [await id(2, whole), ['mtimes']],
+    [await id(2, forBoot), ['kind']],
+    [await id(2, forBoot, unlabelled), ['kind', 'labels']],
+    [await id(2, forBoot, old), ['kind', 'mtimes']],
+    [await id(2, forBoot, unlabelled, whole), ['kind', 'labels', 'mtimes']],
+    [await id(1), ['missingLayers']],
+    [await id(1, forBoot), ['kind', 'missingLayers']],
+  ];
+  for (const [digest, differing] of cases) {
+    const match = await matchDigest(repo, image, digest);
+    assert.ok(match.kind === 'rules', differing.join());
+    assert.deepEqual(match.differing, differing);
+    const changes = ['/usr/bin (mtime)', '/usr/bin/late (added)'];
+    const isOf = differing.includes('missingLayers') && !differing.includes('kind');
+    if (isOf) assert.deepEqual(match.changes, { changes, changeCount: 2 });
+  }
+  const root = buildFilesystem(repo.objects, layers, true);
+  const opt = getDirectory(root, byteStringFromText('opt'));
+  opt.stat = { ...opt.stat, mtimeSec: 7 };
+  assert.deepEqual(await matchDigest(repo, image, await repo.commitImageVersion(root, 2)), {
+    kind: 'stored',
+    format: 2,
+    changes: { changes: ['/opt (mtime)'], changeCount: 1 },
   });
 });
