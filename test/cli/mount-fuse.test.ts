@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { cannotMount, clearMounts, isMounted } from '../fuse/fuse-support.js';
 import { type CommandResult, cfsctl, startCfsctl, TestRepository } from '../support/cfsctl.js';
 import { withTempDir } from '../support/paths.js';
+import { until } from '../support/until.js';
 
 interface Fixture {
   readonly repo: string;
@@ -69,7 +69,7 @@ test(
       for (const end of ['SIGTERM', 'SIGINT', 'umount'] as const) {
         const child = startCfsctl(mount('--fuse', 'yes', '--foreground'));
         const ended = once(child, 'close');
-        for (let attempt = 0; attempt < 200 && !isMounted(mountPoint); attempt++) await setTimeout(50);
+        assert(await until(() => isMounted(mountPoint)));
         assert(existsSync(join(mountPoint, 'file')));
         succeed(cfsctl(['--repo', repo, 'gc']));
         if (end === 'umount') succeed(cfsctl(['umount', mountPoint]));

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { TestRegistry } from '../../src/testing/index.js';
 import { put } from '../oci/registry/registry-support.js';
 import { CFSCTL, type CommandResult, expectSuccess, runCfsctl } from '../support/cfsctl.js';
+import { outputOf } from '../support/child-output.js';
 import { fxOci } from '../support/oci-fixtures.js';
 
 /** `cfsctl oci login`, `logout` and pulls from registries, as users type them. */
@@ -166,12 +166,7 @@ describe('a registry for everybody', () => {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe', fd],
     });
-    let stderr = '';
-    child.stderr?.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    assert.deepEqual(await once(child, 'close'), [0, null]);
-    assert.equal(stderr, '');
+    assert.deepEqual(await outputOf(child), { status: 0, signal: null, stdout: '', stderr: '' });
     assert.deepEqual(kinds(readFileSync(file, 'utf8')), expected);
 
     const closed = await run(['--repo', await repository(), ...pull, '--progress-fd=77', reference]);

@@ -12,7 +12,6 @@ import {
   readSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { byteStringFromText } from '../../src/bytes/byte-string.js';
 import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import { Repository } from '../../src/composefs/repository/index.js';
@@ -24,6 +23,7 @@ import { readXattrs } from '../../src/linux/xattr.js';
 import { readMountInfo } from '../../src/system/mount-info.js';
 import { packageRoot } from '../support/paths.js';
 import { findInPath } from '../support/programs.js';
+import { until } from '../support/until.js';
 
 /** For `skip`: why images cannot be mounted through FUSE here by root. */
 export const cannotMount: string | false = reasonNotToMount();
@@ -68,11 +68,7 @@ export function isMounted(mountPoint: string): boolean {
 
 /** Waits until a process is gone; false after ten seconds. */
 export async function hasEnded(pid: number): Promise<boolean> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (!isRunning(pid)) return true;
-    await setTimeout(50);
-  }
-  return false;
+  return await until(() => !isRunning(pid));
 }
 
 /** A process that has ended but is nobody's to wait for does not run; its first thread may end before the others. */

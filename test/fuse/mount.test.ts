@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -34,7 +33,9 @@ import { makeNode } from '../../src/linux/link.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';
 import { setXattr } from '../../src/linux/xattr.js';
 import { directory, inline, leaf } from '../composefs/erofs/support.js';
+import { outputOf } from '../support/child-output.js';
 import { withTempDir } from '../support/paths.js';
+import { until } from '../support/until.js';
 import { cannotMount, clearMounts, hasEnded, isMounted, snapshot, withRepository } from './fuse-support.js';
 
 const skip = cannotMount;
@@ -310,10 +311,7 @@ test('SIGTERM unmounts; who uses the mount keeps it, and the server, to the end'
       const { pid } = await mountFuse(repo, image, mountPoint);
       const fd = openSync(mountPoint, constants.O_RDONLY | constants.O_DIRECTORY);
       process.kill(pid, 'SIGTERM');
-      for (let attempt = 0; attempt < 100 && isMounted(mountPoint); attempt++) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      assert(!isMounted(mountPoint));
+      assert(await until(() => !isMounted(mountPoint)));
       assert.equal(readFileSync(`/proc/self/fd/${fd}/f`, 'utf8'), 'hello');
       process.kill(pid, 0);
       closeSync(fd);
@@ -348,12 +346,7 @@ test('in the foreground it is served until it is unmounted or aborted', { skip }
       // Not this process: its synchronous calls would wait for its own threads, which is no more than a detour.
       const read = async (): Promise<string> => {
         const child = spawn('cat', [join(mountPoint, 'f')], { stdio: ['ignore', 'pipe', 'ignore'] });
-        let text = '';
-        child.stdout.on('data', (chunk) => {
-          text += chunk;
-        });
-        await once(child, 'close');
-        return text;
+        return (await outputOf(child)).stdout;
       };
       const abort = new AbortController();
       for (const end of [() => abort.abort(), () => unmountImage(mountPoint)]) {

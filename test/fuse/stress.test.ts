@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import { type FuseMountOptions, mountFuse } from '../../src/fuse/index.js';
+import { outputOf } from '../support/child-output.js';
 import { withTempDir } from '../support/paths.js';
 import { cannotMount, clearMounts, hasEnded, residentSize, withRepository } from './fuse-support.js';
 import { stressContent, stressTree } from './stress-tree.js';
@@ -78,15 +78,7 @@ async function runReader(mountPoint: string): Promise<number> {
   const child = spawn(process.execPath, [CHILD, mountPoint, String(SECONDS), String(FILES)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  let errors = '';
-  child.stdout.on('data', (chunk) => {
-    output += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    errors += chunk;
-  });
-  const [status] = await once(child, 'close');
-  assert.equal(status, 0, errors);
-  return Number(output);
+  const { status, stdout, stderr } = await outputOf(child);
+  assert.equal(status, 0, stderr);
+  return Number(stdout);
 }

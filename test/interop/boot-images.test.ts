@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readlinkSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type BootTreeOptions, bootableImage } from '../support/boot-images.js';
@@ -9,6 +9,7 @@ import { LayoutBuilder } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { buildUki } from '../support/pe-builder.js';
 import { referenceCfsctl, runProgram } from '../support/programs.js';
+import { repositoryLinks } from '../support/repository-links.js';
 
 /** Boot images of ours and of the reference: equal ids, links and texts, each in repositories of both. */
 
@@ -31,16 +32,6 @@ const TREES: Readonly<Record<string, BootTreeOptions>> = {
     },
   },
 };
-
-/** Links to config streams and EROFS images; those to manifests are in random order in the reference. */
-function links(repo: string): string[] {
-  return ['streams', 'images'].flatMap((category) =>
-    readdirSync(join(repo, category))
-      .filter((name) => name !== 'refs' && !name.startsWith('oci-manifest-'))
-      .sort()
-      .map((name) => `${category}/${name} -> ${readlinkSync(join(repo, category, name))}`),
-  );
-}
 
 /** All but the id of the manifest's stream. */
 function withoutVerity(text: string): string {
@@ -66,7 +57,7 @@ for (const [name, tree] of Object.entries(TREES)) {
         const [own, other] = repos;
         assert.ok(own !== undefined && other !== undefined);
         assert.equal(own.pulled, other.pulled);
-        assert.deepEqual(links(own.repo), links(other.repo));
+        assert.deepEqual(repositoryLinks(own.repo), repositoryLinks(other.repo));
         const observe = (cfsctl: Cfsctl, repo: string): string[] => {
           const run = (...args: string[]): string => cfsctl('--repo', repo, ...args);
           const { composefs_boot_erofs: boot } = JSON.parse(run('oci', 'inspect', 'app'));

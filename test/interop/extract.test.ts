@@ -3,13 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { ByteString } from '../../src/bytes/byte-string.js';
 import { CFSCTL } from '../support/cfsctl.js';
-import { describeDirectory, type PathDescription } from '../support/describe-directory.js';
+import { describeDirectory } from '../support/describe-directory.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { findInPath, realImages } from '../support/programs.js';
 import { tarArchive, tarDirectory, tarFile, tarHardlink, tarSymlink } from '../support/tar-builder.js';
+import { canonicalise, isCapability } from '../support/umoci.js';
 
 /** `oci extract IMAGE /` writes what `umoci unpack` does, but for the documented rules (spec 30 §9). */
 
@@ -22,8 +22,6 @@ const skip =
       ? 'giving files to others needs root'
       : false;
 
-const isCapability = (name: ByteString): boolean => name === 'security.capability';
-
 /** Whoever is no root has its own files only, no capabilities and no devices. */
 interface User {
   readonly id: number;
@@ -32,17 +30,6 @@ interface User {
 
 const ROOT: User = { id: 0, unpack: ['unpack'] };
 const ORDINARY: User = { id: NOBODY, unpack: ['unpack', '--rootless'] };
-
-/** Applies the documented rules to what umoci unpacked: root metadata from `/usr`, `/run` empty with its time. */
-function canonicalise(tree: Map<string, PathDescription>): void {
-  const usr = tree.get('usr');
-  assert(usr !== undefined);
-  tree.set('', usr);
-  const run = tree.get('run');
-  if (run === undefined) return;
-  tree.set('run', { ...run, mtime: usr.mtime });
-  for (const path of [...tree.keys()].filter((each) => each.startsWith('run/'))) tree.delete(path);
-}
 
 /** What is copied for an ordinary user should be. */
 function isSmall(layout: string): boolean {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ByteString } from '../../src/bytes/byte-string.js';
@@ -9,17 +8,15 @@ import { fullMessage } from '../../src/errors.js';
 import { LayerApplier } from '../../src/oci/layer/apply-layer.js';
 import { ReferenceLayerApplier } from '../../src/oci/layer/apply-layer-reference.js';
 import { LayerDifferences } from '../../src/oci/layer/layer-rules.js';
-import { readTarEntries, type TarEntry } from '../../src/oci/layer/tar-entry.js';
+import type { TarEntry } from '../../src/oci/layer/tar-entry.js';
 import { transformForOci } from '../../src/oci/tree/transform.js';
 import { RecordingReporter } from '../../src/progress.js';
 import { applyLayers, STAT } from '../oci/layer/entries.js';
-import { importTar, openSplitStream } from '../oci/layer/layer-support.js';
+import { entriesOf } from '../oci/layer/layer-support.js';
 import { dumpOf } from '../support/dumpfiles.js';
-import { MemoryStore } from '../support/memory-store.js';
-import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { layerTar, type OddLayer, oddLayers } from '../support/odd-layers.js';
-import { withTempDir } from '../support/paths.js';
-import { referenceCfsctl, runProgram } from '../support/programs.js';
+import { referenceCfsctl } from '../support/programs.js';
+import { dumpOfReference } from '../support/reference-dump.js';
 
 /**
  * The layer rules `reference` give the tree of composefs-rs, and `oci` give the same one or say where it differs. Random
@@ -43,8 +40,8 @@ test('random layers give the trees of composefs-rs, or it is said that they do n
       numRuns: 1,
     });
     const layers = takenByReference([...random, [USR]]);
-    const theirs = dumpOfReference(layers);
-    const entries = layers.map(entriesOf);
+    const theirs = dumpOfReference(layers.map(layerTar)) ?? assert.fail(`seed ${seed} was refused`);
+    const entries = layers.map((layer) => entriesOf(layerTar(layer)));
     const same = treeOf(
       applyLayers((root) => new ReferenceLayerApplier(root), entries),
       true,
@@ -90,24 +87,6 @@ function takenByReference(layers: readonly OddLayer[]): OddLayer[] {
       }
     }),
   );
-}
-
-function dumpOfReference(layers: readonly OddLayer[]): string {
-  return withTempDir((directory) => {
-    const layout = new LayoutBuilder()
-      .addImage(buildImage(layers.map(layerTar)), { tag: 'a' })
-      .write(join(directory, 'layout'));
-    const run = (...args: string[]): string =>
-      runProgram(reference ?? '', ['--repo', join(directory, 'repo'), ...args]).toString();
-    run('init', '--insecure', '--algorithm', 'fsverity-sha256-12');
-    run('oci', 'pull', `oci:${layout}:a`, 'a');
-    return run('oci', 'dump', 'a');
-  });
-}
-
-function entriesOf(layer: OddLayer): TarEntry[] {
-  const store = new MemoryStore();
-  return [...readTarEntries(openSplitStream(importTar(layerTar(layer), store).splitStream, store))];
 }
 
 function treeOf(root: Directory, strict: boolean): string {

@@ -25,6 +25,7 @@ import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { oddTars } from '../support/odd-tars.js';
 import { withTempDir } from '../support/paths.js';
 import { findInPath, referenceCfsctl, runProgram } from '../support/programs.js';
+import { dumpOfReference } from '../support/reference-dump.js';
 import { sparseFile, sparseTars } from '../support/sparse-tars.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 
@@ -76,7 +77,7 @@ test('what umoci takes gives its tree', { skip: noUmoci }, (context) => {
 test('what composefs-rs takes gives its tree, or it is said that it does not', { skip: noReference }, (context) => {
   let [taken, different] = [0, 0];
   for (const { seed, tar } of tars(false)) {
-    const theirs = dumpOfReference(tar);
+    const theirs = dumpOfReference([tar]);
     if (theirs === undefined) continue;
     taken++;
     const store = new MemoryStore();
@@ -145,20 +146,4 @@ function treeOf(
   const { splitStream } = importTar(tar, store);
   for (const entry of readTarEntries(openSplitStream(splitStream, store), rules)) applier.apply(entry);
   return root;
-}
-
-/** Undefined: it refuses the layer. */
-function dumpOfReference(tar: Buffer): string | undefined {
-  return withTempDir((directory) => {
-    const layout = new LayoutBuilder().addImage(buildImage([tar]), { tag: 'a' }).write(join(directory, 'layout'));
-    const run = (...args: string[]): string =>
-      runProgram(reference ?? '', ['--repo', join(directory, 'repo'), ...args]).toString();
-    run('init', '--insecure', '--algorithm', 'fsverity-sha256-12');
-    try {
-      run('oci', 'pull', `oci:${layout}:a`, 'a');
-    } catch {
-      return undefined;
-    }
-    return run('oci', 'dump', 'a');
-  });
 }

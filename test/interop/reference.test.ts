@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { umount2 } from '../../src/linux/mount-api.js';
@@ -9,6 +9,7 @@ import { describeDirectory } from '../support/describe-directory.js';
 import { buildImage, fxLarge, fxOci, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { realImages, referenceCfsctl, runProgram } from '../support/programs.js';
+import { repositoryLinks } from '../support/repository-links.js';
 import { sha256 } from '../support/sha256.js';
 
 /**
@@ -49,16 +50,6 @@ const REFUSED_BY_REFERENCE = ['tiny', 'churn'];
 const images: Case[] = realImages()
   .filter(({ name }) => !REFUSED_BY_REFERENCE.includes(name))
   .map(({ name, path }) => ({ name: `real image ${name}`, layout: () => `oci:${path}:gzip` }));
-
-/** Links of the repository, without those to manifest streams: the reference writes their layers in random order. */
-function links(repo: string): string[] {
-  return ['streams', 'images'].flatMap((category) =>
-    readdirSync(join(repo, category))
-      .filter((name) => name !== 'refs' && !name.startsWith('oci-manifest-'))
-      .sort()
-      .map((name) => `${category}/${name} -> ${readlinkSync(join(repo, category, name))}`),
-  );
-}
 
 /** What a program says about the image `test` of a repository. */
 function observe(cfsctl: Cfsctl, repo: string): Record<string, string> {
@@ -116,7 +107,7 @@ for (const each of [...fixtures, ...images]) {
             const [first, second] = repos;
             assert.ok(first !== undefined && second !== undefined);
             assert.deepEqual(readFileSync(join(first.repo, 'meta.json')), readFileSync(join(second.repo, 'meta.json')));
-            assert.deepEqual(links(first.repo), links(second.repo));
+            assert.deepEqual(repositoryLinks(first.repo), repositoryLinks(second.repo));
             // The reference leaves the streams that its own pull superseded; without them the objects are the same.
             for (const { repo, cfsctl } of repos) cfsctl('--repo', repo, 'gc');
             const observed = observe(ours, first.repo);

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { ByteString } from '../../src/bytes/byte-string.js';
 import { umount2 } from '../../src/linux/mount-api.js';
 import { CFSCTL } from '../support/cfsctl.js';
-import { describeDirectory, type PathDescription } from '../support/describe-directory.js';
+import { describeDirectory } from '../support/describe-directory.js';
 import { withTempDir } from '../support/paths.js';
 import { findInPath, realImages, runProgram } from '../support/programs.js';
+import { canonicalise, isCapability } from '../support/umoci.js';
 
 /** What we mount of an image is what umoci unpacks of it, but for the documented rules (spec 30 §9). */
 
@@ -21,19 +21,6 @@ const skip =
       : process.getuid?.() !== 0
         ? 'mounting needs root'
         : false;
-
-const isCapability = (name: ByteString): boolean => name === 'security.capability';
-
-/** Applies the documented rules to what umoci unpacked: root metadata from `/usr`, `/run` empty with its time. */
-function canonicalise(tree: Map<string, PathDescription>): void {
-  const usr = tree.get('usr');
-  assert(usr !== undefined);
-  tree.set('', usr);
-  const run = tree.get('run');
-  if (run === undefined) return;
-  tree.set('run', { ...run, mtime: usr.mtime });
-  for (const path of [...tree.keys()].filter((each) => each.startsWith('run/'))) tree.delete(path);
-}
 
 describe('the mounted tree equals what umoci unpacks', { skip }, () => {
   for (const { name, path } of images) {

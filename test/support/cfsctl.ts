@@ -1,7 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { outputOf } from './child-output.js';
 import { commandPath } from './paths.js';
 
 export const CFSCTL: string = commandPath('cfsctl');
@@ -52,11 +51,7 @@ export async function runCfsctl(args: readonly string[], options: CommandOptions
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => undefined).end(options.input ?? '');
-  const [stdout, stderr, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<[number | null]>,
-  ]);
+  const { status, stdout, stderr } = await outputOf(child);
   return { status, stdout, stderr };
 }
 

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { text } from 'node:stream/consumers';
 import { CFSCTL } from '../support/cfsctl.js';
+import { outputOf } from '../support/child-output.js';
 
 /** A command line of `cfsctl` after `--repo PATH`. */
 export interface Command {
@@ -60,15 +59,10 @@ export async function runCommand(repository: string, command: Command, options: 
   }, PATIENCE);
   const { killAfter } = options;
   const killer = killAfter === undefined ? undefined : setTimeout(() => killGroup(child), killAfter);
-  const { stdout, stderr } = child;
-  const [output, errors, [status, signal]] = await Promise.all([
-    stdout === null ? '' : text(stdout),
-    stderr === null ? '' : text(stderr),
-    once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>,
-  ]);
+  const output = await outputOf(child);
   clearTimeout(patience);
   clearTimeout(killer);
-  return { status, signal, isHung, stdout: output, stderr: errors, milliseconds: performance.now() - start };
+  return { ...output, isHung, milliseconds: performance.now() - start };
 }
 
 export function killGroup(child: ChildProcess): void {

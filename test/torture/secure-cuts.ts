@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { text } from 'node:stream/consumers';
+import { outputOf } from '../support/child-output.js';
 import { packageRoot, sharedPath } from '../support/paths.js';
 import { runStep, workload } from './after-cut.js';
 import { mustRun } from './command.js';
@@ -103,12 +102,8 @@ async function inGuest(disk: string, role: string, seed: number, options: readon
     ...['--', 'node', '/project/dist/test/torture/secure-guest.js', role, String(seed)],
   ];
   const child = spawn(virtualMachine() ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [output, errors, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<[number | null]>,
-  ]);
+  const { status, stdout, stderr } = await outputOf(child);
   const isExpected = status === 0 || (status === 137 && options.includes('--kill-after'));
-  if (!isExpected) throw new Error(`the machine ended with ${status}: ${(output + errors).slice(-800)}`);
-  return output.replaceAll('\r', '');
+  if (!isExpected) throw new Error(`the machine ended with ${status}: ${(stdout + stderr).slice(-800)}`);
+  return stdout.replaceAll('\r', '');
 }

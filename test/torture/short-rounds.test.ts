@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { outputOf } from '../support/child-output.js';
 import { CAMPAIGNS } from './campaigns.js';
 
 /** Seconds; a busy machine does less. */
@@ -33,13 +32,9 @@ describe('a short round of torture', { concurrency: 2 }, () => {
       const child = spawn(process.execPath, [main, name, '--seed', '1', '--time', String(TIME), ...args], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
-      const [output, errors, [status]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, 'close') as Promise<[number | null]>,
-      ]);
-      assert.equal(status, 0, output + errors);
-      const last = output.trimEnd().split('\n').at(-1) ?? '';
+      const { status, stdout, stderr } = await outputOf(child);
+      assert.equal(status, 0, stdout + stderr);
+      const last = stdout.trimEnd().split('\n').at(-1) ?? '';
       t.diagnostic(last);
       if (last.startsWith(`${name}: skipped`)) t.skip(last);
       else assert.match(last, /^[a-z-]+: nothing failed; .*seed 1, [0-9]+ s$/);

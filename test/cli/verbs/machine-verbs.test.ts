@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { accessSync, constants, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { CFSCTL, cfsctl } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { withTempDir } from '../../support/paths.js';
+import { until } from '../../support/until.js';
 
 const fixtures = new CfsctlFixtures();
 after(() => fixtures.remove());
@@ -90,7 +90,7 @@ test('in unshare an image is mounted writable, and its server ends with the last
   assert(names.includes('new-file') && names.length > 1, run.stdout);
   assert.equal(readFileSync(join(directory, 'upper/new-file'), 'utf8'), 'new\n');
   assert.deepEqual(readdirSync(join(directory, 'mnt')), []);
-  for (let attempt = 0; attempt < 50 && processesIn(namespace).length > 0; attempt++) await setTimeout(100);
+  await until(() => processesIn(namespace).length === 0);
   assert.deepEqual(processesIn(namespace), []);
 });
 

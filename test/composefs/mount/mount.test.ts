@@ -15,7 +15,6 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { writeErofs } from '../../../src/composefs/erofs/index.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
@@ -31,11 +30,12 @@ import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
 import { AT_FDCWD, O_PATH } from '../../../src/linux/constants.js';
 import { isSystemError } from '../../../src/linux/errno.js';
 import { fsconfigFd, fsconfigString, fsopen, MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
-import { hasCapability } from '../../../src/linux/process.js';
+import { reasonNotToMountImages } from '../../support/mounting.js';
 import { withTempDir } from '../../support/paths.js';
+import { until } from '../../support/until.js';
 import { withFd } from '../../support/with-fd.js';
 
-const skip = reasonToSkip();
+const skip = reasonNotToMountImages();
 
 test('an EROFS image is mounted from its file', { skip }, () => {
   withFixture(({ image, mountPoint }) => {
@@ -389,8 +389,7 @@ async function makeUserNamespace(map: string): Promise<number | undefined> {
     await once(child, 'spawn');
     const path = `/proc/${child.pid}/ns/user`;
     const own = readlinkSync('/proc/self/ns/user');
-    for (let i = 0; i < 500 && readlinkSync(path) === own; i++) await setTimeout(10);
-    if (readlinkSync(path) === own) return undefined;
+    if (!(await until(() => readlinkSync(path) !== own))) return undefined;
     writeFileSync(`/proc/${child.pid}/uid_map`, map);
     writeFileSync(`/proc/${child.pid}/gid_map`, map);
     return openSync(path, 'r');
@@ -419,21 +418,4 @@ function mountOf(path: string): MountInfo | undefined {
 
 function failure(message: string): never {
   throw new Error(message);
-}
-
-/** Needs the right to mount, and a kernel with both file systems. */
-function reasonToSkip(): string | false {
-  try {
-    if (!hasCapability('CAP_SYS_ADMIN')) return 'needs CAP_SYS_ADMIN';
-  } catch (error) {
-    return String(error);
-  }
-  for (const fsname of ['erofs', 'overlay']) {
-    try {
-      closeSync(fsopen(fsname));
-    } catch (error) {
-      return `the kernel cannot mount ${fsname} here: ${error}`;
-    }
-  }
-  return false;
 }

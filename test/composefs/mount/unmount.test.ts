@@ -21,12 +21,12 @@ import {
   MNT_DETACH,
   umount2,
 } from '../../../src/linux/mount-api.js';
-import { hasCapability } from '../../../src/linux/process.js';
 import { type MountInfo, parseMountInfo, readMountInfo, visibleMountAt } from '../../../src/system/mount-info.js';
+import { reasonNotToMountImages } from '../../support/mounting.js';
 import { withTempDir } from '../../support/paths.js';
 import { withFd } from '../../support/with-fd.js';
 
-const skip = reasonToSkip();
+const skip = reasonNotToMountImages();
 
 test('mounts of composefs are known by their type and source', () => {
   const isOurs = (typeAndSource: string): boolean => isComposefsMount(mountLine(`${typeAndSource} rw`));
@@ -210,16 +210,5 @@ function noFuse(): string | false {
     return false;
   } catch (error) {
     return `no FUSE: ${error}`;
-  }
-}
-
-/** Needs the right to mount, and a kernel with both file systems. */
-function reasonToSkip(): string | false {
-  try {
-    if (!hasCapability('CAP_SYS_ADMIN')) return 'needs CAP_SYS_ADMIN';
-    for (const fsname of ['erofs', 'overlay']) closeSync(fsopen(fsname));
-    return false;
-  } catch (error) {
-    return `cannot mount here: ${error}`;
   }
 }

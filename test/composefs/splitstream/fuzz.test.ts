@@ -4,6 +4,7 @@ import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { errorCode, fullMessage } from '../../../src/errors.js';
 import { releaseCheckInput } from '../../compression/zstd/fixtures.js';
+import { randomNumbers } from '../../support/random-numbers.js';
 import { externalChunk, finished, idOf, inlineChunk, open, rawFile, toOldHeader } from './fixtures.js';
 
 const iterations = Number(process.env['COMPOSEFS_TEST_FUZZ'] ?? 4000);
@@ -25,15 +26,6 @@ function seeds(): Buffer[] {
     body: Buffer.concat([inlineChunk('header'), externalChunk(0), externalChunk(1), inlineChunk('x'.repeat(600))]),
   });
   return [compressed, raw, toOldHeader(raw)];
-}
-
-/** A small generator with a seed, so that a failure can be repeated. */
-function randomNumbers(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
 }
 
 const INTERESTING = [0n, 1n, 0x7fn, 2n ** 31n, 2n ** 32n, 2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n];

@@ -6,26 +6,17 @@ import { pull } from '../../../src/oci/import/pull.js';
 import { resolveRef } from '../../../src/oci/store/tags.js';
 import type { Fault } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
+import { randomNumbers } from '../../support/random-numbers.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 
 /** Requests to be answered, most of them well. */
 const { COMPOSEFS_TEST_FUZZ = '60' } = process.env;
 const REQUESTS = Number(COMPOSEFS_TEST_FUZZ);
 
-/** mulberry32 */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test(`${REQUESTS} requests with faults at random: the right image or an error that says why`, async (context) => {
   const seed = Date.now() % 1_000_000;
-  const random = randomNumbers(seed);
+  const numbers = randomNumbers(seed);
+  const random = (): number => numbers(2 ** 32) / 2 ** 32;
   context.diagnostic(`seed ${seed}`);
   const image = sizedImage([400_000, 200_000, 5000]);
   const registry = await startRegistry(context);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../../src/composefs/repository/index.js';
-import { fsopen, MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
+import { MNT_DETACH, umount2 } from '../../../src/linux/mount-api.js';
 import { ensureComposefsErofs } from '../../../src/oci/import/upgrade.js';
 import { createFilesystem } from '../../../src/oci/layer/filesystem.js';
 import { writeConfigRaw } from '../../../src/oci/store/config-stream.js';
@@ -14,6 +14,7 @@ import { OciImage } from '../../../src/oci/store/image.js';
 import type { LinkedErofsImage } from '../../../src/oci/store/linked-images.js';
 import { linkedErofsImages } from '../../../src/oci/store/lookup.js';
 import { writeManifestRaw } from '../../../src/oci/store/manifest-stream.js';
+import { reasonNotToMountImages } from '../../support/mounting.js';
 import { buildImage, dataLayerTar } from '../../support/oci-fixtures.js';
 import { assertSameTree } from '../../support/same-tree.js';
 import { deleteObject, externalObject, storeContainer, tempDir, tempRepository } from '../oci-support.js';
@@ -126,7 +127,7 @@ test('the linked image of the repository gives its tree; one that is not linked 
   }
 });
 
-test('an image is mounted, attached or not', { skip: reasonToSkip() }, async (t) => {
+test('an image is mounted, attached or not', { skip: reasonNotToMountImages() }, async (t) => {
   const { repo } = await withBootImages(t);
   const image = OciImage.open(repo, DIGEST);
   closeSync(image.mount(repo, false));
@@ -140,15 +141,3 @@ test('an image is mounted, attached or not', { skip: reasonToSkip() }, async (t)
     umount2(mountPoint, MNT_DETACH);
   }
 });
-
-function reasonToSkip(): string | false {
-  if (process.getuid?.() !== 0) return 'mounting needs root';
-  for (const fsname of ['erofs', 'overlay']) {
-    try {
-      closeSync(fsopen(fsname));
-    } catch (error) {
-      return `the kernel cannot mount ${fsname} here: ${error}`;
-    }
-  }
-  return false;
-}
