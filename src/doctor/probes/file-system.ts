@@ -20,25 +20,27 @@ const REMEDIES: ReadonlyMap<number, string> = new Map([
 ]);
 const OTHERWISE = 'put the repository on ext4, btrfs or f2fs; or make it with init --insecure';
 
-/** Enables it on an anonymous file in the file system of the repository. */
 export const fsVerity: Probe = {
   check: 'fs-verity',
   title: 'fs-verity',
   needsSystemCalls: true,
-  run({ directory }) {
-    let writable: number;
-    try {
-      writable = openScratch(directory);
-    } catch (error) {
-      return limited(`not tried, as ${directory} cannot be written to: ${reasonOf(error)}`);
-    }
-    const fd = withFd(writable, () => {
-      writeSync(writable, 'composefs');
-      return openSync(procPath(writable), constants.O_RDONLY);
-    });
-    return withFd(fd, () => enable(fd, directory));
-  },
+  run: ({ directory }) => tryVerity(directory),
 };
+
+/** Enables fs-verity on an anonymous file in a directory. */
+export function tryVerity(directory: string): Outcome {
+  let writable: number;
+  try {
+    writable = openScratch(directory);
+  } catch (error) {
+    return limited(`not tried, as ${directory} cannot be written to: ${reasonOf(error)}`);
+  }
+  const fd = withFd(writable, () => {
+    writeSync(writable, 'composefs');
+    return openSync(procPath(writable), constants.O_RDONLY);
+  });
+  return withFd(fd, () => enable(fd, directory));
+}
 
 function enable(fd: number, directory: string): Outcome {
   try {
