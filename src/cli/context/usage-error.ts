@@ -37,6 +37,6 @@ export function parseArgumentValue<T>(name: string, text: string, parse: (text: 
     return parse(text);
   } catch (error) {
     if (!(error instanceof ComposefsError)) throw error;
-    throw new UsageError(`invalid value '${text}' for '${name}': ${error.message}`);
+    throw new UsageError(`invalid value '${text}' for '${name}': ${error.message}`, { tip: error.hint });
   }
 }

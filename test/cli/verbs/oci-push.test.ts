@@ -41,5 +41,8 @@ test('oci push: wrong usage', () => {
   const repository = fixtures.pulled();
   const { status, stderr } = repository.run('oci', 'push', 'test-image', 'oci:x');
   assert.equal(status, 2);
-  assert.match(stderr, /^error: invalid value 'oci:x' for '<TARGET>': 'oci:x' is no image in a registry/);
+  assert.match(
+    stderr,
+    /^error: invalid value 'oci:x' for '<TARGET>': 'oci:x' is no image in a registry\n\n {2}tip: An image is pushed to docker:\/\/HOST/,
+  );
 });
