@@ -1,8 +1,14 @@
+import { addAbortSignal } from 'node:stream';
 import type { ProgressReporter } from '../../progress.js';
 import { printToStderr } from '../terminal/warning.js';
 
-/** What a verb reads from standard input. A person at a terminal, who would see nothing happen, is told what it waits for. */
-export function standardInput(what: string): AsyncIterable<Buffer> {
+/**
+ * What a verb reads from standard input. A person at a terminal, who would see nothing happen, is told what it waits for.
+ *
+ * @param signal ends the wait, for what does not look at it itself.
+ */
+export function standardInput(what: string, signal?: AbortSignal): AsyncIterable<Buffer> {
+  if (signal !== undefined) addAbortSignal(signal, process.stdin);
   if (process.stdin.isTTY) printToStderr(`Reading ${what} from the terminal; Ctrl-D ends it`);
   return process.stdin;
 }

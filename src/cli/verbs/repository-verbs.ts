@@ -71,7 +71,10 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .action(async (options: GcOptions) => (await import('../commands/gc.js')).gc(context(), options));
 
   program
-    .verb('import-image', 'Store a composefs image from standard input. It is not checked: only for trusted images')
+    .verb(
+      'import-image',
+      'Store a composefs image from standard input. Only that it can be read is checked: for trusted images',
+    )
     .argument('<REFERENCE>', 'The name to give to the image')
     .action(async (reference: string) =>
       (await import('../commands/erofs-image.js')).importImage(context(), reference),
