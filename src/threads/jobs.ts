@@ -8,7 +8,7 @@ export interface LongCallOptions {
   readonly signal?: AbortSignal | undefined;
   readonly progress?: ProgressReporter | undefined;
   /**
-   * At most so many worker threads. 0: none, this thread does the work and is blocked meanwhile, which saves a
+   * At most so many worker threads. 0: none, this thread does the work and is mostly blocked meanwhile, which saves a
    * program with nothing else to do the start of threads. Default: that of the repository.
    */
   readonly threads?: number | undefined;

@@ -2,8 +2,11 @@ import { runningRoots } from '../../boot/index.js';
 import { formatGcResult, gcResultToWire, type Repository } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { withOnlyProgress } from '../progress/delayed.js';
+import { withDelayedProgress } from '../progress/delayed.js';
 import { warn } from '../terminal/warning.js';
+
+/** What Ctrl-C leaves. */
+export const GC_INTERRUPTED = 'part of the garbage may be deleted; the next gc deletes the rest';
 
 export interface GcOptions {
   readonly root?: readonly string[];
@@ -20,7 +23,10 @@ export async function gc(context: Context, options: GcOptions): Promise<void> {
     for (const root of options.root ?? []) roots.push(await entryOf(repo, root));
     // There is nothing else to do here meanwhile: no thread of its own.
     const how = { threads: 0, keepNewerThan: options.keepNewerThan, roots, dryRun };
-    const result = await withOnlyProgress((progress) => repo.gc({ ...how, progress }));
+    const result = await withDelayedProgress(
+      (running) => repo.gc({ ...how, ...running }),
+      dryRun ? undefined : GC_INTERRUPTED,
+    );
     for (const ref of result.danglingRefs ?? []) {
       warn(`${ref} names what is gone, and keeps nothing alive: store it again, or remove the reference`);
     }

@@ -1,8 +1,10 @@
+import { runningRoots } from '../../boot/index.js';
 import { formatGcResult, gcResultToWire } from '../../composefs/index.js';
 import { type PrunedTag, pruneTags } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
-import { withOnlyProgress } from '../progress/delayed.js';
+import { withDelayedProgress } from '../progress/delayed.js';
+import { GC_INTERRUPTED } from './gc.js';
 
 export interface OciPruneOptions {
   /** Milliseconds. */
@@ -18,9 +20,14 @@ export async function ociPrune(context: Context, options: OciPruneOptions): Prom
   await withRepository(context, async (repo) => {
     const { olderThan, keep, dryRun = false } = options;
     const pruned = await pruneTags(repo, { olderThan, keep, dryRun });
+    // Before the collection, which may be stopped: the tags are gone already.
+    if (options.json !== true) await context.output.lines(lines(pruned, dryRun));
     const collected =
       options.gc === true && !dryRun
-        ? await withOnlyProgress((progress) => repo.gc({ threads: 0, progress }))
+        ? await withDelayedProgress(
+            (running) => repo.gc({ threads: 0, roots: runningRoots(repo.algorithm), ...running }),
+            interrupted(pruned.length),
+          )
         : undefined;
     if (options.json) {
       return await context.output.json({
@@ -33,11 +40,16 @@ export async function ociPrune(context: Context, options: OciPruneOptions): Prom
         ...(collected !== undefined && { gc: gcResultToWire(collected) }),
       });
     }
-    await context.output.lines(lines(pruned, dryRun));
     if (collected !== undefined) {
       await context.output.lines(formatGcResult(collected, false).trimEnd().split('\n'));
     }
   });
+}
+
+/** What Ctrl-C leaves. */
+function interrupted(count: number): string {
+  const removed = count === 1 ? '1 tag is removed' : `${count} tags are removed`;
+  return `${removed}; ${GC_INTERRUPTED}`;
 }
 
 function lines(pruned: readonly PrunedTag[], dryRun: boolean): string[] {

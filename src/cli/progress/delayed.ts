@@ -59,14 +59,9 @@ export async function withDelayedProgress<T>(
   action: (running: Running) => Promise<T>,
   consequence?: string,
 ): Promise<T> {
-  return await withOnlyProgress((progress) => withInterrupt((signal) => action({ progress, signal }), consequence));
-}
-
-/** {@link withDelayedProgress} of work that blocks this thread: Ctrl-C, which nobody would look at, ends the process. */
-export async function withOnlyProgress<T>(action: (progress: ProgressReporter) => Promise<T>): Promise<T> {
   const progress = new DelayedProgress(process.stderr);
   try {
-    return await action(progress);
+    return await withInterrupt((signal) => action({ progress, signal }), consequence);
   } finally {
     progress.finish();
   }

@@ -13,7 +13,6 @@ export {
   isFsckOk,
 } from './fsck/fsck-result.js';
 export {
-  collectGarbage,
   formatGcResult,
   type GcRequest,
   type GcResult,

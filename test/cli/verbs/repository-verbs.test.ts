@@ -406,6 +406,38 @@ test('import-image stores the bytes of standard input under a name', () => {
   assert.equal(repository.ok('image-objects', 'copy'), `sha512:${OBJ_HELLO_512}`);
 });
 
+test('import-image refuses what is no image, of which gc could not tell what it needs', () => {
+  const repository = fixtures.repo();
+  for (const input of ['', 'x'.repeat(5000)]) {
+    const { status, stdout, stderr } = cfsctl(['--repo', repository.path, 'import-image', 'copy'], { input });
+    assert.deepEqual({ status, stdout }, { status: 1, stdout: '' });
+    assert.match(stderr, /^Error: Standard input is no composefs image\n/);
+  }
+  assert.equal(repository.ok('gc'), 'Objects: 0 removed (0 bytes)');
+});
+
+test('Ctrl-C ends gc, which says what that leaves', { timeout: 20_000 }, async () => {
+  const repository = fixtures.repo();
+  const holder = startCfsctl(['--repo', repository.path, 'transaction']);
+  const waiter = startCfsctl(['--repo', repository.path, 'gc', '--dry-run']);
+  assert.equal(await exitStatus(waiter), 0);
+  // By now the transaction, started first, has its lock.
+  const gc = startCfsctl(['--repo', repository.path, 'gc']);
+  let stderr = '';
+  gc.stderr?.on('data', (data) => {
+    stderr += String(data);
+    // A second signal would end it without a word.
+    if (!gc.killed && stderr.includes('waiting')) gc.kill('SIGINT');
+  });
+  const status = await new Promise((resolve) => gc.once('close', resolve));
+  holder.kill('SIGTERM');
+  assert.equal(status, 130);
+  assert.match(
+    stderr,
+    /^warning: waiting: .* has the repository open\ninterrupted: part of the garbage may be deleted; /,
+  );
+});
+
 test('a transaction keeps gc waiting until it ends', { timeout: 20_000 }, async () => {
   const repository = fixtures.repo();
   const holder = startCfsctl(['--repo', repository.path, 'transaction']);

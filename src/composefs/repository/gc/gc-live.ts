@@ -1,5 +1,5 @@
 import { withFd } from '../../../fs/files.js';
-import { runSteps } from '../../../threads/turns.js';
+import type { Steps } from '../../../threads/turns.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import type { Category } from '../names/category.js';
 import { objectsForImage } from '../names/images.js';
@@ -21,21 +21,26 @@ export interface LiveSet {
  *
  * @param additionalRoots names of entries in `images/` or `streams/`; unknown ones are ignored.
  */
-export function findLiveObjects(repository: RepositoryHost, additionalRoots: readonly string[]): LiveSet {
+export function* findLiveSteps(repository: RepositoryHost, additionalRoots: readonly string[]): Steps<LiveSet> {
   const objects = new Set<ObjectId>();
-  const images = runSteps(collectCategorySteps(repository, 'images', new Set(additionalRoots)));
-  const streams = runSteps(collectCategorySteps(repository, 'streams', new Set(additionalRoots)));
-  markImages(repository, images, objects);
-  markStreams(repository, streams, objects);
+  const images = yield* collectCategorySteps(repository, 'images', new Set(additionalRoots));
+  const streams = yield* collectCategorySteps(repository, 'streams', new Set(additionalRoots));
+  yield* markImages(repository, images, objects);
+  yield* markStreams(repository, streams, objects);
   return { objects, categories: { images, streams } };
 }
 
-function markImages(repository: RepositoryHost, { entries, roots }: CollectedCategory, live: Set<ObjectId>): void {
+function* markImages(
+  repository: RepositoryHost,
+  { entries, roots }: CollectedCategory,
+  live: Set<ObjectId>,
+): Steps<void> {
   for (const name of roots) {
     const id = entries.get(name);
     if (id === undefined || !repository.objects.has(id)) continue;
     live.add(id);
     for (const object of objectsForImage(repository, name)) live.add(object);
+    yield;
   }
 }
 
@@ -44,7 +49,11 @@ function markImages(repository: RepositoryHost, { entries, roots }: CollectedCat
  * not the stream has an entry: a manifest keeps the stream of its config also after that got another stream. The
  * reference follows only those that have one, so this keeps all that it keeps (spec 10 §17.3 step 4).
  */
-function markStreams(repository: RepositoryHost, { entries, roots }: CollectedCategory, live: Set<ObjectId>): void {
+function* markStreams(
+  repository: RepositoryHost,
+  { entries, roots }: CollectedCategory,
+  live: Set<ObjectId>,
+): Steps<void> {
   const names = new Map<ObjectId, string>();
   for (const [name, id] of entries) names.set(id, name);
 
@@ -65,6 +74,7 @@ function markStreams(repository: RepositoryHost, { entries, roots }: CollectedCa
     const { objects, named } = readStreamLinks(repository, names.get(id) ?? id, id);
     for (const object of objects) live.add(object);
     for (const object of named.values()) reach(object);
+    yield;
   }
 }
 

@@ -3,6 +3,7 @@ import { byteStringToText } from '../../../bytes/byte-string.js';
 import { withContext } from '../../../errors.js';
 import { listNames } from '../../../fs/directory-entries.js';
 import { isErrno } from '../../../fs/files.js';
+import type { Steps } from '../../../threads/turns.js';
 import { type ObjectId, objectIdFromDirAndBasename } from '../../fsverity/object-id.js';
 import { type Category, isBrokenLink, walkRefs } from '../names/category.js';
 import type { RepositoryHost } from '../objects/host.js';
@@ -28,16 +29,16 @@ export interface SweepOptions {
 export const OBJECT_DIRECTORIES = 256;
 
 /** Deletes every object that is not in `live` (spec 10 §17.3 step 5). */
-export function sweepObjects(
+export function* sweepObjects(
   repository: RepositoryHost,
   live: ReadonlySet<ObjectId>,
   { dryRun, since, onDirectory }: SweepOptions,
-): SweptObjects {
+): Steps<SweptObjects> {
   let count = 0;
   let bytes = 0;
   for (let number = 0; number < OBJECT_DIRECTORIES; number++) {
     const directory = `${OBJECTS}/${number.toString(16).padStart(2, '0')}`;
-    withinIfThere(repository, directory, (self) => {
+    const sweep = (self: string): void => {
       for (const name of listNames(self)) {
         const place = `${repository.root.nameOf(directory)}/${byteStringToText(name)}`;
         const id = withContext(`Parsing object ID from directory entry ${place}`, () =>
@@ -51,8 +52,10 @@ export function sweepObjects(
         bytes += stat?.size ?? 0;
         if (!dryRun) unlinkSync(path);
       }
-    });
+    };
+    withContext('Sweeping objects', () => withinIfThere(repository, directory, sweep));
     onDirectory?.(number + 1);
+    yield;
   }
   return { count, bytes };
 }

@@ -1,15 +1,15 @@
 import { rmSync } from 'node:fs';
-import { withContext } from '../../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../../progress.js';
+import { runSteps, type Steps } from '../../../threads/turns.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { objectsForImage } from '../names/images.js';
 import type { SyncingHost } from '../objects/host.js';
 import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
-import { findLiveObjects, type LiveSet } from './gc-live.js';
+import { findLiveSteps, type LiveSet } from './gc-live.js';
 import { entriesSince } from './gc-roots.js';
 import { OBJECT_DIRECTORIES, pruneLinks, sweepObjects } from './gc-sweep.js';
 
-/** {@link collectGarbage}, {@link removeUnreachable} of some objects, or the objects of an image. Plain data. */
+/** {@link garbageSteps}, {@link removeUnreachable} of some objects, or the objects of an image. Plain data. */
 export type GcJob = GcRequest | { readonly only: readonly ObjectId[] } | { readonly objectsOf: string };
 
 export type GcOutput = GcResult | readonly ObjectId[] | undefined;
@@ -45,9 +45,15 @@ export interface GcResult {
   readonly danglingRefs?: readonly string[];
 }
 
-export function runGcJob(repository: SyncingHost, job: GcJob, progress: ProgressReporter = nullReporter): GcOutput {
+/** Between two steps nothing is half done: the work can end there. */
+export function* gcJobSteps(
+  repository: SyncingHost,
+  job: GcJob,
+  progress: ProgressReporter = nullReporter,
+): Steps<GcOutput> {
   if ('objectsOf' in job) return [...objectsForImage(repository, job.objectsOf)];
-  return 'only' in job ? removeUnreachable(repository, new Set(job.only)) : collectGarbage(repository, job, progress);
+  if ('only' in job) return removeUnreachable(repository, new Set(job.only));
+  return yield* garbageSteps(repository, job, progress);
 }
 
 /**
@@ -59,24 +65,22 @@ export function runGcJob(repository: SyncingHost, job: GcJob, progress: Progress
  *
  * @param progress told how many of the directories of objects have been swept.
  */
-export function collectGarbage(
+export function* garbageSteps(
   repository: SyncingHost,
   request: GcRequest,
   progress: ProgressReporter = nullReporter,
-): GcResult {
+): Steps<GcResult> {
   const { additionalRoots, dryRun, keepNewerThan } = request;
   const since = keepNewerThan === undefined ? undefined : Date.now() - keepNewerThan;
   const young = since === undefined ? [] : entriesSince(repository, since);
   const { path: id } = repository.root;
   progress.report({ type: 'started', id, total: OBJECT_DIRECTORIES, unit: 'items' });
-  const live = findLiveObjects(repository, [...additionalRoots, ...young]);
+  const live = yield* findLiveSteps(repository, [...additionalRoots, ...young]);
   const imagesPruned = pruneLinks(repository, 'images', live, dryRun);
   const streamsPruned = pruneLinks(repository, 'streams', live, dryRun);
   if (!dryRun && imagesPruned + streamsPruned > 0) repository.sync();
   const onDirectory = (fetched: number): void => progress.report({ type: 'progress', id, fetched });
-  const objects = withContext('Sweeping objects', () =>
-    sweepObjects(repository, live.objects, { dryRun, since, onDirectory }),
-  );
+  const objects = yield* sweepObjects(repository, live.objects, { dryRun, since, onDirectory });
   progress.report({ type: 'done', id, transferred: OBJECT_DIRECTORIES });
   const leftovers = sum(sweepLeftovers(repository, dryRun), sweepPartialDownloads(repository, dryRun));
   const danglingRefs = [...live.categories.images.danglingRefs, ...live.categories.streams.danglingRefs];
@@ -91,13 +95,13 @@ export function collectGarbage(
 }
 
 /**
- * {@link collectGarbage} of some objects only. Where what is live cannot be told, nothing is deleted. The caller holds
+ * {@link garbageSteps} of some objects only. Where what is live cannot be told, nothing is deleted. The caller holds
  * the exclusive lock.
  */
 function removeUnreachable(repository: SyncingHost, candidates: ReadonlySet<ObjectId>): undefined {
   let live: LiveSet;
   try {
-    live = findLiveObjects(repository, []);
+    live = runSteps(findLiveSteps(repository, []));
   } catch {
     // A collection that is asked for says why.
     return undefined;

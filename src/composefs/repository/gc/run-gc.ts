@@ -1,12 +1,13 @@
 import { ComposefsError } from '../../../errors.js';
 import { nullReporter } from '../../../progress.js';
 import { type LongCallOptions, runJobs } from '../../../threads/jobs.js';
+import { runInTurns } from '../../../threads/turns.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { hostFrom } from '../objects/host.js';
 import type { ObjectStoreOptions } from '../objects/object-store.js';
-import { type GcJob, type GcOutput, type GcRequest, type GcResult, runGcJob } from './gc.js';
+import { type GcJob, type GcOutput, type GcRequest, type GcResult, gcJobSteps } from './gc.js';
 
-/** {@link collectGarbage} in a thread of its own, unless `threads` is 0. The caller holds the lock. */
+/** {@link garbageSteps} in a thread of its own, unless `threads` is 0. The caller holds the lock. */
 export async function runGc(
   store: ObjectStoreOptions,
   request: GcRequest,
@@ -41,7 +42,7 @@ async function run(
   { threads = 1, signal, progress = nullReporter }: LongCallOptions,
 ): Promise<GcOutput> {
   signal?.throwIfAborted();
-  if (threads === 0) return runGcJob(hostFrom(store), job, progress);
+  if (threads === 0) return await runInTurns(gcJobSteps(hostFrom(store), job, progress), signal);
   const worker = new URL('./gc-worker.js', import.meta.url);
   const [output] = await runJobs<GcJob, GcOutput>(worker, store, [job], { threads: 1, signal, progress });
   return output;

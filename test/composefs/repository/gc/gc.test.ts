@@ -20,7 +20,7 @@ import {
   type Repository,
 } from '../../../../src/composefs/repository/index.js';
 import { ComposefsError, errorCode, findCause, fullMessage } from '../../../../src/errors.js';
-import { RecordingReporter } from '../../../../src/progress.js';
+import { type ProgressEvent, RecordingReporter } from '../../../../src/progress.js';
 import { filesBelow } from '../../../support/files-below.js';
 import { objectIds, tempRepository, testData, treeOf, writeStream } from '../temp-repository.js';
 
@@ -71,6 +71,22 @@ async function check(repo: Repository, expected: Expectation): Promise<void> {
 }
 
 describe('gc vectors', () => {
+  it('ends between two directories of objects when its signal is aborted, and goes on the next time', async (context) => {
+    const repo = await tempRepository(context);
+    const all = [store.o1(repo), store.o2(repo), store.o3(repo), store.o4(repo)];
+    const controller = new AbortController();
+    const report = (event: ProgressEvent): void => {
+      if (event.type !== 'progress' || objectIds(repo).length === all.length) return;
+      controller.abort(new Error('enough'));
+      // The signal is looked at between turns.
+      const end = performance.now() + 10;
+      while (performance.now() < end);
+    };
+    await assert.rejects(repo.gc({ ...IN_THREAD, signal: controller.signal, progress: { report } }), /^Error: enough$/);
+    assert.equal(objectIds(repo).length, 3);
+    assert.equal((await repo.gc(IN_THREAD)).objectsRemoved, 3);
+  });
+
   it('knows the digests of the test data', async (t) => {
     const repo = await tempRepository(t);
     assert.deepEqual(
