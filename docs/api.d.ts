@@ -25,7 +25,6 @@ export {
     type CreateFilesystemOptions,
     type Credentials,
     type Descriptor,
-    type DigestExplanation,
     type DigestMatch,
     type Document,
     type DownloadLimits,
@@ -107,6 +106,7 @@ export {
     type OpenImageOptions,
     type Outcome,
     type OutgoingOptions,
+    type OwnImage,
     type Platform,
     type PrepareBootOptions,
     type PreparedBoot,
@@ -148,6 +148,7 @@ export {
     type TarItem,
     type TarRules,
     type Transfer,
+    type TreeChanges,
     type UpgradeOptions,
     type UpgradeResult,
     type WantedFile,
@@ -168,6 +169,7 @@ export {
     configIdentifier,
     createFilesystem,
     describeExplanation,
+    describeRule,
     digestEncoded,
     errorChain,
     errorCode,
@@ -670,7 +672,7 @@ interface BootCheck {
     readonly argument: string | undefined;
     readonly mismatch: {
         readonly expected: ObjectId;
-        readonly explanation: DigestExplanation | undefined;
+        readonly explanation: DigestMatch;
     } | undefined;
 }
 
@@ -917,23 +919,18 @@ interface DifferenceSummary {
     readonly removedBytes: number;
 }
 
-interface DigestExplanation {
-    readonly xattrs: XattrFiltering;
-    readonly version: FormatVersion;
-    readonly labelled: boolean;
-    readonly mtimes: MtimeRule;
-    readonly layers: number | undefined;
-    readonly changes: readonly string[];
-    readonly changeCount: number;
-}
-
 type DigestMatch = {
     readonly kind: 'rules';
     readonly rules: ImageRules;
     readonly differing: readonly RuleName[];
+    readonly changes?: TreeChanges;
 } | {
     readonly kind: 'other';
     readonly what: string;
+} | {
+    readonly kind: 'stored';
+    readonly format: FormatVersion;
+    readonly changes: TreeChanges;
 } | {
     readonly kind: 'unknown';
     readonly tried: readonly {
@@ -1873,6 +1870,9 @@ interface ImageRules {
     readonly xattrs: XattrFiltering | 'all';
     readonly layerRules: LayerRules;
     readonly algorithm: HashAlgorithm;
+    readonly labels: 'policy' | 'none';
+    readonly mtimes: MtimeRule;
+    readonly missingLayers: number;
 }
 
 declare class ImageSourceError extends ComposefsError {
@@ -2107,6 +2107,7 @@ interface ManifestLinks {
 interface MatchOptions {
     readonly signal?: AbortSignal | undefined;
     readonly progress?: ProgressReporter | undefined;
+    readonly usual?: Partial<ImageRules> | undefined;
 }
 
 declare class MeasureVerityError extends ComposefsError {
@@ -2466,6 +2467,11 @@ interface OutgoingOptions {
     readonly threads?: number | undefined;
     readonly progress?: ProgressReporter | undefined;
     readonly signal?: AbortSignal | undefined;
+}
+
+interface OwnImage {
+    readonly version: FormatVersion;
+    readonly layerCount: number;
 }
 
 type PEType = 'uki' | 'ukiAddon' | 'globalUkiAddon';
@@ -3177,6 +3183,11 @@ interface Transfer {
     readonly resumedBytes: number;
 }
 
+interface TreeChanges {
+    readonly changes: readonly string[];
+    readonly changeCount: number;
+}
+
 declare class Type1Entry {
     readonly type = "type1";
     filename: ByteString;
@@ -3331,10 +3342,9 @@ declare function dequote(value: string): string | undefined;
 
 declare function describeBootEntry(entry: BootEntry): string;
 
-declare function describeExplanation(explanation: DigestExplanation | undefined, own: {
-    readonly version: 1 | 2;
-    readonly layerCount: number;
-}): string[];
+declare function describeExplanation(match: DigestMatch, own: OwnImage): string[];
+
+declare function describeRule(name: RuleName, rules: ImageRules, own: OwnImage, changes?: TreeChanges): string[];
 
 declare function deviceNumbers(rdev: number): {
     major: number;
@@ -3529,7 +3539,7 @@ declare function makeCmdlineComposefs(id: string, insecure: boolean, version: Fo
 
 declare function manifestIdentifier(digest: OciDigest): string;
 
-declare function matchDigest(repo: ReadableRepository, image: OciImage, digest: string, { signal, progress }?: MatchOptions): Promise<DigestMatch>;
+declare function matchDigest(repo: ReadableRepository, image: OciImage, digest: string, { signal, progress, usual: given }?: MatchOptions): Promise<DigestMatch>;
 
 declare function measureVerity(fd: number, algorithm: HashAlgorithm): ObjectId;
 

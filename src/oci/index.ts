@@ -41,9 +41,9 @@ export { type PrepareBootOptions, type PreparedBoot, prepareBoot } from './boot/
 export { type Compared, type CompareImagesOptions, compareImages } from './compare/compare-images.js';
 export { type Credentials, findCredentials, type OnMissingHelper } from './containers-config/credentials.js';
 export type { GivenCredentials, RegistryConfigOptions } from './containers-config/registry-config.js';
-export { describeExplanation, describeRule, type OwnImage } from './explain/describe-match.js';
+export { type DigestMatch, describeExplanation, describeRule, type OwnImage } from './explain/describe-match.js';
 export type { ImageRules, MtimeRule, RuleName } from './explain/image-rules.js';
-export { type DigestMatch, type MatchOptions, matchDigest } from './explain/match-digest.js';
+export { type MatchOptions, matchDigest } from './explain/match-digest.js';
 export type { TreeChanges } from './explain/tree-changes.js';
 export { type ExportedDigests, type ExportOptions, exportImage } from './export/export-image.js';
 export { type ExportTarget, type ExportTransport, parseExportTarget, STANDARD_OUTPUT } from './export/export-target.js';

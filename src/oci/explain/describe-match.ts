@@ -1,7 +1,28 @@
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
+import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ImageRules, RuleName } from './image-rules.js';
-import type { DigestMatch } from './match-digest.js';
 import type { TreeChanges } from './tree-changes.js';
+
+/** Why an image does not have a digest, or that it has. */
+export type DigestMatch =
+  | {
+      /** By these rules it has; `differing` are those that are not the usual ones. */
+      readonly kind: 'rules';
+      readonly rules: ImageRules;
+      readonly differing: readonly RuleName[];
+      /** What the missing layers change, if some are missing. */
+      readonly changes?: TreeChanges;
+    }
+  /** It is a digest of something else that has to do with the image. */
+  | { readonly kind: 'other'; readonly what: string }
+  /** Another image is stored that has the digest: how the tree by the usual rules differs from that one. */
+  | { readonly kind: 'stored'; readonly format: FormatVersion; readonly changes: TreeChanges }
+  | {
+      readonly kind: 'unknown';
+      /** The digest by each combination of rules that was tried. */
+      readonly tried: readonly { readonly rules: ImageRules; readonly digest: ObjectId }[];
+      readonly impossible: readonly { readonly rules: ImageRules; readonly reason: string }[];
+    };
 
 /** What is known of the image that does not have the digest. */
 export interface OwnImage {

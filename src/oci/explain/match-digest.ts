@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { digestSize, type HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
 import { parseObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
@@ -8,23 +7,9 @@ import { runJobs } from '../../threads/jobs.js';
 import { configLayers } from '../layer/filesystem.js';
 import { notAContainerImage } from '../store/errors.js';
 import type { OciImage } from '../store/image.js';
-import { differingRules, type ImageRules, type RuleName, rulesToTry } from './image-rules.js';
+import type { DigestMatch } from './describe-match.js';
+import { differingRules, type ImageRules, rulesToTry } from './image-rules.js';
 import type { SearchJob, SearchOutput } from './search-worker.js';
-import type { TreeChanges } from './tree-changes.js';
-
-/** Why an image does not have a digest, or that it has. */
-export type DigestMatch =
-  | {
-      /** By these rules it has; `differing` are those that are not the usual ones. */
-      readonly kind: 'rules';
-      readonly rules: ImageRules;
-      readonly differing: readonly RuleName[];
-      /** What the missing layers change, if some are missing. */
-      readonly changes?: TreeChanges;
-    }
-  /** It is a digest of something else that has to do with the image. */
-  | { readonly kind: 'other'; readonly what: string }
-  | Exclude<SearchOutput, { kind: 'rules' }>;
 
 /** How the rules are looked for by which an image has a digest. */
 export interface MatchOptions {
@@ -54,7 +39,7 @@ export async function matchDigest(
   if (!image.isContainerImage()) {
     throw notAContainerImage(image.manifestDigest, image.manifest);
   }
-  const what = otherDigest(repo, image, hex);
+  const what = otherDigest(image, hex);
   if (what !== undefined) return { kind: 'other', what };
   const usual: ImageRules = {
     format: repo.erofsVersion,
@@ -70,7 +55,8 @@ export async function matchDigest(
   const id = image.manifestDigest;
   const layers = configLayers(image.layerDiffIds(), image.layerRefs);
   const candidates = rulesToTry(usual, algorithm, layers.length);
-  const job: SearchJob = { id, layers, digest: parseObjectId(algorithm, hex), usual, candidates };
+  const images = ([1, 2] as const).map((format) => ({ format, object: image.imageRef(format) }));
+  const job: SearchJob = { id, layers, digest: parseObjectId(algorithm, hex), images, usual, candidates };
   const module = new URL('./search-worker.js', import.meta.url);
   progress?.report({ type: 'started', id, total: candidates.length, unit: 'items' });
   const [found] = await repo.hold(() =>
@@ -92,7 +78,7 @@ function algorithmOf(hex: string): HashAlgorithm {
 }
 
 /** What else a digest may have been copied from. */
-function otherDigest(repo: ReadableRepository, image: OciImage, hex: string): string | undefined {
+function otherDigest(image: OciImage, hex: string): string | undefined {
   const sha256 = `sha256:${hex}`;
   const candidates: [string, string][] = [
     [image.manifestDigest, 'the digest of the manifest'],
@@ -111,20 +97,5 @@ function otherDigest(repo: ReadableRepository, image: OciImage, hex: string): st
     }
   }
   const [, what] = candidates.find(([digest]) => digest === hex || digest === sha256) ?? [];
-  return what ?? plainHash(repo, image, hex);
-}
-
-/** Some hash the image file itself, which fs-verity does not. */
-function plainHash(repo: ReadableRepository, image: OciImage, hex: string): string | undefined {
-  for (const version of [1, 2] as const) {
-    const id = image.imageRef(version);
-    if (id === undefined || !repo.objects.has(id)) continue;
-    for (const name of ['sha256', 'sha512']) {
-      const hash = createHash(name);
-      for (const chunk of repo.objects.readObjectChunks(id)) hash.update(chunk);
-      if (hash.digest('hex') === hex)
-        return `the ${name}sum of the EROFS image of format V${version}, not its fs-verity digest`;
-    }
-  }
-  return undefined;
+  return what;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
 import { readErofsTree, writeErofs } from '../../composefs/erofs/index.js';
 import { computeVerity } from '../../composefs/fsverity/digest.js';
@@ -9,6 +10,7 @@ import { fullMessage } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
 import { serveJobs } from '../../threads/jobs.js';
 import type { LayerRef } from '../layer/filesystem.js';
+import type { DigestMatch } from './describe-match.js';
 import type { ImageRules } from './image-rules.js';
 import { baseKey, RuleTrees } from './rule-trees.js';
 import { changesBetween, type TreeChanges } from './tree-changes.js';
@@ -19,26 +21,22 @@ export interface SearchJob {
   readonly id: string;
   readonly layers: readonly LayerRef[];
   readonly digest: ObjectId;
+  /** The plain images that are linked. */
+  readonly images: readonly { readonly format: FormatVersion; readonly object: ObjectId | undefined }[];
   readonly usual: ImageRules;
   /** In the order in which they are tried. */
   readonly candidates: readonly ImageRules[];
 }
 
 export type SearchOutput =
-  /** `changes`: what the layers change that are missing. */
   | { readonly kind: 'rules'; readonly rules: ImageRules; readonly changes: TreeChanges | undefined }
-  /** An image is stored that has the digest: how the tree by the usual rules differs from that one. */
-  | { readonly kind: 'stored'; readonly format: FormatVersion; readonly changes: TreeChanges }
-  | {
-      readonly kind: 'unknown';
-      /** The digest by each combination of rules that was tried. */
-      readonly tried: readonly { readonly rules: ImageRules; readonly digest: ObjectId }[];
-      readonly impossible: readonly { readonly rules: ImageRules; readonly reason: string }[];
-    };
+  | Exclude<DigestMatch, { kind: 'rules' }>;
 
 /** Looks for the rules by which an image has a digest, then for a stored image that has it. */
 async function searchDigest(objects: ObjectStore, job: SearchJob, progress: ProgressReporter): Promise<SearchOutput> {
   const { id, candidates, digest } = job;
+  const what = plainHash(objects, job);
+  if (what !== undefined) return { kind: 'other', what };
   const trees = new RuleTrees(objects, job.layers);
   const tried: { rules: ImageRules; digest: ObjectId }[] = [];
   const impossible: { rules: ImageRules; reason: string }[] = [];
@@ -71,6 +69,20 @@ async function searchDigest(objects: ObjectStore, job: SearchJob, progress: Prog
     if (!isVariant) impossible.push({ rules, reason });
   }
   return (await storedImage(objects, job, trees)) ?? { kind: 'unknown', tried, impossible };
+}
+
+/** Some hash the image file itself, which fs-verity does not. */
+function plainHash(objects: ObjectStore, { images, digest }: SearchJob): string | undefined {
+  for (const { format, object } of images) {
+    if (object === undefined || !objects.has(object)) continue;
+    for (const name of ['sha256', 'sha512']) {
+      const hash = createHash(name);
+      for (const chunk of objects.readObjectChunks(object)) hash.update(chunk);
+      if (hash.digest('hex') !== digest) continue;
+      return `the ${name}sum of the EROFS image of format V${format}, not its fs-verity digest`;
+    }
+  }
+  return undefined;
 }
 
 async function storedImage(

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { transformForBoot } from '../../../src/boot/transform.js';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
@@ -179,10 +180,14 @@ test('a digest of other layer rules, of a plain image, of another algorithm or o
     createFilesystem(repo, configDigest, { configVerity, ...options });
   const ofReference = await tree({ layerRules: 'reference' });
   transformForBoot(ofReference, repo.objects);
+  const plain = stored().imageRef(1);
+  assert.ok(plain !== undefined);
+  const sum = createHash('sha256').update(repo.objects.readObject(plain)).digest('hex');
   const cases: [string, string[]][] = [
     [await computeImageId(ofReference, 1, 'sha256'), ['layer rules: that image is by the rules reference']],
     [await computeImageId(await tree(), 1, 'sha256'), ['kind: that image is a plain one, and this one a boot image']],
     [manifestDigest.slice('sha256:'.length), ['digest: that is the digest of the manifest']],
+    [sum, ['digest: that is the sha256sum of the EROFS image of format V1, not its fs-verity digest']],
   ];
   for (const [expected, lines] of cases) {
     const found = await checkBoot(repo, stored(), { expected: parseObjectId('sha256', expected) });
