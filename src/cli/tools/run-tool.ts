@@ -46,7 +46,11 @@ export async function runTool(name: ToolName, args: readonly string[]): Promise<
 }
 
 /** {@link runTool} for a tool that is loaded. */
-export async function callTool(name: ToolName, tool: Tool, args: readonly string[]): Promise<number> {
+export async function callTool(
+  name: ToolName | 'composefs-erofs-debug',
+  tool: Tool,
+  args: readonly string[],
+): Promise<number> {
   try {
     return await tool(args);
   } catch (error) {
