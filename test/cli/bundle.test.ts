@@ -18,7 +18,7 @@ test('every command of the package is bundled, and can be started by its name', 
     assert.match(readFileSync(join(packageRoot, path), 'utf8'), /^#!\/usr\/bin\/env node\n/, path);
     accessSync(join(packageRoot, path), constants.X_OK);
   }
-  assert.equal(Object.keys(bin).length, 7);
+  assert.equal(Object.keys(bin).length, 8);
 });
 
 test('the bundled command starts its threads: pull, fsck, gc', () => {
