@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { ComposefsError } from '../../errors.js';
+import { renamePath } from '../../fs/rename-path.js';
 import { procPath } from '../../linux/link.js';
 
 /**
@@ -33,9 +33,17 @@ export class OpenedDirectory {
     }
   }
 
-  /** A path to what is in it, good until it is closed. */
-  at(...names: readonly string[]): string {
-    return join(procPath(this.#fd), ...names);
+  /**
+   * Runs `action` with a path by which the directory is reached for the length of the call. Errors name it by the path that
+   * it was opened under.
+   */
+  within<T>(action: (self: string) => T): T {
+    const self = procPath(this.#fd);
+    try {
+      return action(self);
+    } catch (error) {
+      throw renamePath(error, self, this.realPath);
+    }
   }
 
   close(): void {

@@ -61,7 +61,7 @@ export class DirectorySource extends FileSource {
 
   #readManifest(): Buffer {
     try {
-      return readDocumentFile(this.#directory.at('manifest.json'), MAX_MANIFEST_BYTES);
+      return this.#directory.within((self) => readDocumentFile(join(self, 'manifest.json'), MAX_MANIFEST_BYTES));
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
       const isLayout = locateRegularFile(join(this.realPath, 'index.json')) !== undefined;

@@ -36,7 +36,7 @@ export class OciLayout implements LayoutFiles {
 
   readIndex(): Buffer {
     try {
-      return readDocumentFile(this.#directory.at('index.json'), MAX_JSON_BYTES);
+      return this.#directory.within((self) => readDocumentFile(join(self, 'index.json'), MAX_JSON_BYTES));
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') throw cause;
       throw new ImageSourceError('INDEX_NOT_FOUND', 'Cannot find the Image Index (index.json)', { cause });

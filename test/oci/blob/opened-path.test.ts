@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { errorChain } from '../../../src/errors.js';
 import { realPathOf } from '../../../src/oci/blob/opened-path.js';
 import { digestEncoded } from '../../../src/oci/model/digest.js';
 import { openSource } from '../../../src/oci/sources/open-source.js';
@@ -51,6 +52,35 @@ test('sources leave nothing open, also where they cannot be opened', async () =>
       await assert.rejects(openSource(`${transport}:${path}x`), { code: 'ENOENT' });
       await assert.rejects(openSource(`oci:${root}`), { code: 'ENOENT' });
       assert.equal(readdirSync('/proc/self/fd').length, before, transport);
+    }
+  });
+});
+
+test('errors name documents by the path that the user gave', async () => {
+  await withTempDir(async (root) => {
+    for (const [transport, document] of [
+      ['oci', 'index.json'],
+      ['dir', 'manifest.json'],
+    ] as const) {
+      const folder = join(root, transport);
+      mkdirSync(join(folder, 'blobs/sha256'), { recursive: true });
+      const messages = async (): Promise<string[]> => {
+        const source = await openSource(`${transport}:${folder}`);
+        try {
+          await source.manifest();
+          return [];
+        } catch (error) {
+          return errorChain(error);
+        } finally {
+          await source.close();
+        }
+      };
+      const path = join(folder, document);
+      const without = await messages();
+      assert.equal(without.at(-1), `ENOENT: no such file or directory, open '${path}'`);
+      mkdirSync(path);
+      const withDirectory = await messages();
+      assert.equal(withDirectory.at(-1), `${path} is not a regular file`);
     }
   });
 });

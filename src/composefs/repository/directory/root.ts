@@ -14,10 +14,11 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { resolve } from 'node:path';
-import { ComposefsError, causes, errorCode } from '../../../errors.js';
+import { ComposefsError } from '../../../errors.js';
 import { type DirectoryEntry, listDirectory } from '../../../fs/directory-entries.js';
 import { closeOnError, isErrno, withFd } from '../../../fs/files.js';
 import { openFileOnly, requireRegularFile } from '../../../fs/open-file.js';
+import { renamePath } from '../../../fs/rename-path.js';
 import { O_PATH } from '../../../linux/constants.js';
 import { procPath } from '../../../linux/link.js';
 import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
@@ -309,17 +310,4 @@ function undefinedIfMissing<T>(action: () => T): T | undefined {
 function requireProc(): void {
   if (existsSync('/proc/self/fd')) return;
   throw new ComposefsError('PROC_UNAVAILABLE', '/proc is not mounted', { hint: 'mount -t proc proc /proc' });
-}
-
-/** Lets an error of Node name the file as the user knows it. */
-function renamePath(error: unknown, from: string, to: string): unknown {
-  if (!(error instanceof Error) || errorCode(error) === 'INTERNAL') return error;
-  const path = new RegExp(`${from}(?![0-9])`, 'g');
-  for (const current of causes(error)) {
-    if (!(current instanceof Error)) continue;
-    current.message = current.message.replace(path, () => to);
-    if (current.stack !== undefined) current.stack = current.stack.replace(path, () => to);
-    if ('path' in current && typeof current.path === 'string') current.path = current.path.replace(path, () => to);
-  }
-  return error;
 }
