@@ -3,6 +3,7 @@ import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { withDelayedProgress } from '../progress/delayed.js';
+import { repairHint } from './repair-hint.js';
 
 export interface FsckOptions {
   readonly json?: boolean;
@@ -16,6 +17,7 @@ export async function fsck(context: Context, options: FsckOptions): Promise<void
     );
     if (options.json) return await context.output.json(fsckResultToWire(result));
     await context.output.lines(fsckReport(result));
-    if (!isFsckOk(result)) throw new ComposefsError('FSCK_FAILED', 'repository integrity check failed');
+    if (!isFsckOk(result))
+      throw new ComposefsError('FSCK_FAILED', 'repository integrity check failed', repairHint(result));
   });
 }

@@ -4,6 +4,7 @@ import { formatOciFsckError, isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } 
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import { withDelayedProgress } from '../progress/delayed.js';
+import { repairHint } from './repair-hint.js';
 
 export interface OciFsckOptions {
   readonly json?: boolean;
@@ -24,6 +25,6 @@ export async function ociFsck(context: Context, image: string | undefined, optio
     const lines = [`oci images: ${imagesChecked - imagesCorrupted}/${imagesChecked} ok`];
     if (errors.length > 0) lines.push(`oci errors: ${errors.length}`, ...errors.map((error) => `  - ${error}`));
     await context.output.lines([...fsckReport(repoResult), ...lines]);
-    if (!ok) throw new ComposefsError('FSCK_FAILED', 'OCI integrity check failed');
+    if (!ok) throw new ComposefsError('FSCK_FAILED', 'OCI integrity check failed', repairHint(repoResult));
   });
 }

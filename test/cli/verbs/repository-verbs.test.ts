@@ -220,7 +220,8 @@ test('CLI-033, CLI-034 fsck finds a corrupted object; only the human form fails'
   const human = repository.run('fsck');
   assert.equal(human.status, 1);
   assert.match(human.stdout, /\nstatus: \d+ error\(s\)\n {2}- fsck: object-/);
-  assert.equal(human.stderr, 'Error: repository integrity check failed\n');
+  const hint = 'remove the damaged objects, then pull the images again: it stores what is missing';
+  assert.equal(human.stderr, `Error: repository integrity check failed\n\nhint: ${hint}\n`);
 });
 
 test('CLI-038, CLI-039 compute-id without a repository', () => {
