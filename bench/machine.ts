@@ -5,7 +5,7 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 export function describeMachine(fileSystem: string): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
   const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
-  return `${model}, ${availableParallelism()} processors, ${memory}, Linux ${release()}, repositories on ${fileSystem}`;
+  return `${model}, ${availableParallelism()} processors, ${memory}, Linux ${release().split('-', 1)[0]}, repositories on ${fileSystem}`;
 }
 
 /** The type of the file system on which a path is, as proc_mounts(5) names it. */
