@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
@@ -40,6 +40,7 @@ import {
   writeConfigRaw,
 } from '../src/index.js';
 import { writeManifestRaw } from '../src/oci/store/manifest-stream.js';
+import { longestTurn } from '../test/support/longest-turn.js';
 import { AMD64, buildImage, LayoutBuilder } from '../test/support/oci-fixtures.js';
 import { tarArchive, tarDirectory, tarFile } from '../test/support/tar-builder.js';
 
@@ -97,37 +98,6 @@ async function make(): Promise<void> {
     );
   }
   await repo.sync();
-}
-
-interface Turn {
-  readonly cpu: number;
-  readonly busy: number;
-}
-
-function times(): readonly [cpu: number, waited: number, active: number] {
-  const [cpu = '', waited = ''] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ');
-  return [Number(cpu) / 1e6, Number(waited) / 1e6, performance.eventLoopUtilization().active];
-}
-
-async function longestTurn(action: () => Promise<unknown>): Promise<Turn> {
-  let longest: Turn = { cpu: 0, busy: 0 };
-  let last = times();
-  const look = (): void => {
-    const now = times();
-    const cpu = now[0] - last[0];
-    const busy = now[2] - last[2] - (now[1] - last[1]);
-    longest = { cpu: Math.max(longest.cpu, cpu), busy: Math.max(longest.busy, busy) };
-    last = now;
-  };
-  const ticker = setInterval(look, 1);
-  try {
-    await action();
-    await new Promise((resolve) => setImmediate(resolve));
-    look();
-    return longest;
-  } finally {
-    clearInterval(ticker);
-  }
 }
 
 async function drain(pieces: AsyncIterable<unknown>): Promise<void> {
