@@ -36,6 +36,8 @@ export function computeVerityOfFd(algorithm: HashAlgorithm, fd: number): ObjectI
 export function* verityOfFdSteps(algorithm: HashAlgorithm, fd: number): Steps<ObjectId> {
   // Most streams are small. Of 1,000 of them buffers of the full size alone took 40 ms, in garbage collection.
   const buffer = Buffer.allocUnsafe(Math.min(fstatSync(fd).size + 1, READ_SIZE));
+  // And hashers of their own took 10 ms.
+  if (buffer.length < READ_SIZE) return measureFd(algorithm, fd, buffer).id;
   const hasher = new FsVerityHasher(algorithm);
   for (let size = 0; ; ) {
     const count = readSync(fd, buffer, 0, buffer.length, size);

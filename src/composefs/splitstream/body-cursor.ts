@@ -23,6 +23,7 @@ export class BodyCursor {
   #position = 0;
   /** The error of the first read that failed; every later one fails with it too, instead of seeing an early end. */
   #failure: { readonly error: unknown } | undefined;
+  #isClosed = false;
 
   constructor(pieces: Generator<Buffer>) {
     this.#pieces = pieces;
@@ -31,6 +32,7 @@ export class BodyCursor {
   /** Between 1 and `limit` bytes; none at the end of the data. */
   readSome(limit: number): Buffer {
     if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#isClosed) throw new SplitStreamError('The splitstream reader is closed');
     while (this.#position === this.#current.length) {
       const next = this.#nextPiece();
       if (next === undefined) return NOTHING;
@@ -63,7 +65,7 @@ export class BodyCursor {
   }
 
   close(): void {
-    this.#failure ??= { error: new SplitStreamError('The splitstream reader is closed') };
+    this.#isClosed = true;
     this.#current = NOTHING;
     this.#position = 0;
     this.#pieces.return(undefined);

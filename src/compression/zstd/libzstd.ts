@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import { loadLibrary } from '../../linux/ffi.js';
 import { invalidData } from '../stream/compression-error.js';
 
@@ -49,6 +50,7 @@ const MINIMUM_VERSION = 10400;
 const ZSTD_C_COMPRESSION_LEVEL = 100;
 const ZSTD_E_CONTINUE = 0;
 const ZSTD_E_END = 2;
+const ZSTD_RESET_SESSION_ONLY = 1;
 const OUTPUT_SIZE = 131072;
 
 let loaded: { readonly library: LibZstd | null } | undefined;
@@ -108,6 +110,9 @@ interface Functions {
   isError(code: Size): number;
   getErrorName(code: Size): string;
   createDCtx(): Context | null;
+  sizeofDCtx(context: Context): Size;
+  /** 0, or an error. */
+  resetDCtx(context: Context, directive: number): Size;
   freeDCtx(context: Context): Size;
   decompressStream: DecompressStream;
   createCCtx(): Context | null;
@@ -124,6 +129,8 @@ function bindFunctions(name: string | null): Functions {
     isError: library.func('uint32_t ZSTD_isError(size_t)'),
     getErrorName: library.func('const char *ZSTD_getErrorName(size_t)'),
     createDCtx: library.func('void *ZSTD_createDCtx()'),
+    sizeofDCtx: library.func('size_t ZSTD_sizeof_DCtx(void *)'),
+    resetDCtx: library.func('size_t ZSTD_DCtx_reset(void *, int)'),
     freeDCtx: library.func('size_t ZSTD_freeDCtx(void *)'),
     decompressStream: library.func(`size_t ZSTD_decompressStream_simpleArgs(${stream})`),
     createCCtx: library.func('void *ZSTD_createCCtx()'),
@@ -138,6 +145,15 @@ function checkResult(functions: Functions, code: Size): Size {
   return code;
 }
 
+/**
+ * A context that nobody uses, for the next decoder: to make one takes longer than to decode the references of a manifest's
+ * stream, and listings read thousands of those. Threads that end would leave theirs behind.
+ */
+const spareContexts: Context[] = [];
+const MAX_SPARE_CONTEXTS: number = isMainThread ? 1 : 0;
+/** Bytes: one that has decoded much keeps its window, which can have 128 MiB. */
+const MAX_SPARE_SIZE = 512 * 1024;
+
 class NativeDecoder implements LibZstdDecoder {
   readonly #functions: Functions;
   #context: Context | null;
@@ -146,7 +162,7 @@ class NativeDecoder implements LibZstdDecoder {
 
   constructor(functions: Functions) {
     this.#functions = functions;
-    this.#context = functions.createDCtx();
+    this.#context = spareContexts.pop() ?? functions.createDCtx();
   }
 
   step(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): DecodeStep {
@@ -166,8 +182,16 @@ class NativeDecoder implements LibZstdDecoder {
   }
 
   free(): void {
-    if (this.#context !== null) this.#functions.freeDCtx(this.#context);
+    const context = this.#context;
     this.#context = null;
+    if (context === null) return;
+    const { sizeofDCtx, resetDCtx, freeDCtx } = this.#functions;
+    const isSpare =
+      spareContexts.length < MAX_SPARE_CONTEXTS &&
+      Number(sizeofDCtx(context)) <= MAX_SPARE_SIZE &&
+      Number(resetDCtx(context, ZSTD_RESET_SESSION_ONLY)) === 0;
+    if (isSpare) spareContexts.push(context);
+    else freeDCtx(context);
   }
 
   #arguments(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): DecompressArguments {

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import { ComposefsError } from '../../errors.js';
 
 declare const brand: unique symbol;
@@ -62,7 +62,7 @@ export function sha256Digest(hex: string): OciDigest {
 
 /** `D(bytes)`: the SHA-256 content digest. */
 export function sha256ContentDigest(bytes: Uint8Array): OciDigest {
-  return sha256Digest(createHash('sha256').update(bytes).digest('hex'));
+  return sha256Digest(hash('sha256', bytes, 'hex'));
 }
 
 const HASH_ALGORITHMS: readonly string[] = [...HEX_LENGTHS.keys()];

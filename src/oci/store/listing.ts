@@ -30,30 +30,39 @@ export interface ListImagesOptions {
 
 /** All tagged images that can be opened, by tag. */
 export async function listImages(repo: ReadableRepository, options: ListImagesOptions = {}): Promise<ImageInfo[]> {
-  const turns = new Turns(options.signal);
   return await repo.use(async () => {
-    const images: ImageInfo[] = [];
-    // One look for all: most images have none, and to find that out for each takes as long as to read a manifest.
-    const subjects = subjectsWithReferrers(repo);
-    // Many tags can lead to one image.
-    const known = new Map<OciDigest, Omit<ImageInfo, 'name'>>();
-    for (const [name, manifestDigest] of listRefs(repo)) {
-      try {
-        const info =
-          known.get(manifestDigest) ??
-          imageInfo(
-            OciImage.open(repo, manifestDigest),
-            subjects.has(manifestDigest) ? countReferrers(repo, manifestDigest) : 0,
-          );
-        known.set(manifestDigest, info);
-        images.push({ name, ...info });
-      } catch (error) {
-        options.onWarning?.(`skipping image ${name}: ${fullMessage(error)}`);
-      }
-      if (turns.isOver()) await turns.next();
+    const release = repo.root.keepDirectories();
+    try {
+      return await readImages(repo, options);
+    } finally {
+      release();
     }
-    return images;
   });
+}
+
+async function readImages(repo: ReadableRepository, { signal, onWarning }: ListImagesOptions): Promise<ImageInfo[]> {
+  const turns = new Turns(signal);
+  const images: ImageInfo[] = [];
+  // One look for all: most images have none, and to find that out for each takes as long as to read a manifest.
+  const subjects = subjectsWithReferrers(repo);
+  // Many tags can lead to one image.
+  const known = new Map<OciDigest, Omit<ImageInfo, 'name'>>();
+  for (const [name, manifestDigest] of listRefs(repo)) {
+    try {
+      const info =
+        known.get(manifestDigest) ??
+        imageInfo(
+          OciImage.open(repo, manifestDigest),
+          subjects.has(manifestDigest) ? countReferrers(repo, manifestDigest) : 0,
+        );
+      known.set(manifestDigest, info);
+      images.push({ name, ...info });
+    } catch (error) {
+      onWarning?.(`skipping image ${name}: ${fullMessage(error)}`);
+    }
+    if (turns.isOver()) await turns.next();
+  }
+  return images;
 }
 
 function imageInfo(image: OciImage, referrerCount: number): Omit<ImageInfo, 'name'> {

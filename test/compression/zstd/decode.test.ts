@@ -26,6 +26,20 @@ const frameOf = (data: Uint8Array): Buffer => Buffer.concat([...encode([data])])
 const EMPTY = Buffer.from('28b52ffd2000010000', 'hex');
 
 for (const [name, library] of decoders()) {
+  test(`${name}: what a decoder was given up or failed at is nothing to the next one`, () => {
+    const frame = frameOf(releaseCheckInput(5_000));
+    const half = new ZstdDecoder(library);
+    for (const _ of half.push(frame.subarray(0, 1_000)));
+    half.close();
+    assert.ok(decode(library, [frame]).equals(releaseCheckInput(5_000)));
+    assert.throws(() => decode(library, [Buffer.from('no Zstandard')]), CompressionError);
+    assert.ok(decode(library, [frame]).equals(releaseCheckInput(5_000)));
+    const two = [new ZstdDecoder(library), new ZstdDecoder(library)];
+    const pieces = two.map((decoder) => Buffer.concat([...decoder.push(frame)]));
+    for (const decoder of two) decoder.finish();
+    for (const piece of pieces) assert.ok(piece.equals(releaseCheckInput(5_000)));
+  });
+
   test(`${name}: frames and skippable frames are concatenated, however they are cut`, () => {
     const parts = [releaseCheckInput(700), Buffer.alloc(0), releaseCheckInput(150_000), Buffer.alloc(300_000, 9)];
     const input = Buffer.concat([

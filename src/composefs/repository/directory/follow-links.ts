@@ -26,6 +26,23 @@ export function followLinks(root: RepositoryRoot, path: RelativePath): Buffer | 
   throw new ComposefsError('ELOOP', `${root.nameOf(path)} leads over more than ${MAX_LINKS} links`);
 }
 
+/**
+ * Opens the file that a link in `streams/` or `images/` leads to.
+ *
+ * @throws what {@link followLinks} and {@link RepositoryRoot.openFile} throw
+ */
+export function openLinked(root: RepositoryRoot, path: string): number {
+  try {
+    // An entry leads to an object, which is no link: to look what they are before they are used would be half of the work.
+    const text = root.readLink(path);
+    const target = text === undefined ? undefined : join(Buffer.from(path), text);
+    if (target !== undefined) return root.openFile(target);
+  } catch {
+    // It is something else, or leads nowhere.
+  }
+  return root.openFile(followLinks(root, path) ?? path);
+}
+
 /** The target of a link by its text; undefined if that is outside. Nothing on the way is a link, so `..` is the parent. */
 function join(link: Buffer, text: Buffer): Buffer | undefined {
   if (text[0] === 0x2f) return undefined;

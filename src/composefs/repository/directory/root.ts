@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import {
   closeSync,
   constants,
@@ -22,6 +23,7 @@ import { renamePath } from '../../../fs/rename-path.js';
 import { O_PATH } from '../../../linux/constants.js';
 import { procPath } from '../../../linux/link.js';
 import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
+import { OpenDirectories } from './open-directories.js';
 import { RepositoryClosedError, UnsafePathError } from './open-error.js';
 
 /** Relative to the directory of the repository, without `.` and `..`. Text is UTF-8; names that are not are bytes. */
@@ -60,6 +62,9 @@ export class RepositoryRoot {
   readonly reference: RootReference;
   readonly #state: Int32Array;
   readonly #mayGoOn: () => boolean;
+  /** While there are {@link keepDirectories keepers}. */
+  #kept: OpenDirectories | undefined;
+  #keepers = 0;
 
   /** @param mayGoOn whether the caller is one that may go on while the directory is about to be closed. */
   constructor(reference: RootReference, mayGoOn: () => boolean = () => true) {
@@ -176,12 +181,32 @@ export class RepositoryRoot {
   }
 
   /**
+   * From now on directories that are reached stay open, for who reads many files in them.
+   *
+   * @returns what closes them, unless others want them open as well. To be called once.
+   */
+  keepDirectories(): () => void {
+    this.#kept ??= new OpenDirectories(new RepositoryRoot(this.reference, this.#mayGoOn));
+    this.#keepers += 1;
+    return () => {
+      this.#keepers -= 1;
+      if (this.#keepers > 0) return;
+      this.#kept?.close();
+      this.#kept = undefined;
+    };
+  }
+
+  /**
    * Runs `action` with a path by which Node's functions reach a directory, valid for the length of the call: what is
    * appended to it must be one name.
    *
    * @throws ENOENT, ENOTDIR; UnsafePathError
    */
   within<T>(directory: RelativePath, action: (self: string) => T): T {
+    if (this.#kept !== undefined && directory.length > 0 && (typeof directory === 'string' || isAscii(directory))) {
+      this.requireOpen();
+      return this.#kept.within(directory.toString(), action);
+    }
     let isThere = false;
     try {
       return withDirectoryBeneath(this.fd, directory, this.nameOf(directory), (fd) => {

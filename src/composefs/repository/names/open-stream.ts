@@ -6,7 +6,7 @@ import { catSplitStream } from '../../splitstream/cat.js';
 import { HEADER_SIZE, isSplitStreamHeader, SplitStreamError } from '../../splitstream/format.js';
 import { SplitStreamReader } from '../../splitstream/reader.js';
 import { fdSource } from '../../splitstream/source.js';
-import { followLinks } from '../directory/follow-links.js';
+import { followLinks, openLinked } from '../directory/follow-links.js';
 import type { RepositoryHost } from '../objects/host.js';
 import { validateContentIdentifier, validateRefName, validateStreamName } from './names.js';
 
@@ -118,6 +118,5 @@ function resolveStream({ root, objects }: RepositoryHost, name: string): ObjectI
 }
 
 function openByName({ root }: RepositoryHost, name: string): number {
-  const path = `streams/${validateStreamName(name)}`;
-  return root.openFile(followLinks(root, path) ?? path);
+  return openLinked(root, `streams/${validateStreamName(name)}`);
 }

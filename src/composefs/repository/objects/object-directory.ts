@@ -3,8 +3,8 @@ import { isErrno } from '../../../fs/files.js';
 import type { Steps } from '../../../threads/turns.js';
 import { digestSize, type HashAlgorithm } from '../../fsverity/algorithm.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
+import { OpenDirectories } from '../directory/open-directories.js';
 import type { RepositoryRoot } from '../directory/root.js';
-import { OpenDirectories } from './open-directories.js';
 
 /** The directory of the objects in a repository. */
 export const OBJECTS = 'objects';

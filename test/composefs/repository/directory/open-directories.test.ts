@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { OpenDirectories } from '../../../../src/composefs/repository/directory/open-directories.js';
 import { RepositoryRoot } from '../../../../src/composefs/repository/directory/root.js';
-import { OpenDirectories } from '../../../../src/composefs/repository/objects/open-directories.js';
 import { errorCode } from '../../../../src/errors.js';
 import { tempDir } from '../temp-repository.js';
 
@@ -70,4 +70,40 @@ test('what is not there is not there, and what is found through a link is refuse
   assert.equal(directories.lstat('objects', 'aa', 'other'), undefined);
   directories.close();
   root.close();
+});
+
+test('a repository keeps directories open as long as anybody wants it', (context) => {
+  const path = tempDir(context);
+  const root = RepositoryRoot.open(path);
+  const open = (): number => readdirSync('/proc/self/fd').length;
+  const before = open();
+  mkdirSync(join(path, 'streams', 'ö'), { recursive: true });
+  mkdirSync(join(path, 'objects'));
+  const read = (name: string | Buffer): string | undefined => root.readLink(name)?.toString();
+  symlinkSync('a', join(path, 'streams', 'link'));
+  symlinkSync('b', join(path, 'streams', 'ö', 'link'));
+
+  const [first, second] = [root.keepDirectories(), root.keepDirectories()];
+  assert.equal(read('streams/link'), 'a');
+  assert.equal(read(Buffer.from('streams/link')), 'a');
+  assert.equal(open(), before + 1);
+  // Bytes that are no ASCII are reached anew: they need not be text.
+  assert.equal(read(Buffer.from('streams/ö/link')), 'b');
+  assert.equal(read('streams/ö/link'), 'b');
+  assert.equal(open(), before + 2);
+  assert.equal(read('objects/none'), undefined);
+  assert.equal(read('objects/00/none'), undefined);
+  first();
+  assert.equal(open(), before + 3);
+  second();
+  assert.equal(open(), before);
+  assert.equal(read('streams/link'), 'a');
+
+  const third = root.keepDirectories();
+  assert.equal(read('streams/link'), 'a');
+  root.beginClose();
+  root.close();
+  assert.throws(() => read('streams/link'), { code: 'REPOSITORY_CLOSED' });
+  third();
+  assert.equal(open(), before - 1);
 });

@@ -1,23 +1,29 @@
 import { closeSync, lstatSync, type Stats } from 'node:fs';
 import { isErrno } from '../../../fs/files.js';
 import { descriptorLimit } from '../../../linux/process.js';
-import type { RepositoryRoot } from '../directory/root.js';
 
 const IF_THERE = { throwIfNoEntry: false } as const;
 
 /** Directories are kept open as long as no more than this part of the process's descriptors is in use. */
 const SHARE_OF_DESCRIPTORS = 3 / 8;
 
+/** How a directory of a repository is reached anew: a {@link RepositoryRoot}. */
+export interface DirectoryWay {
+  openDirectory(path: string): number;
+  withinOpen<T>(fd: number, directory: string, action: (self: string) => T): T;
+  within<T>(directory: string, action: (self: string) => T): T;
+}
+
 /**
  * Directories of a repository that were reached once and stay open: to reach one anew for each of 10,000 objects takes
  * longer than to name them.
  */
 export class OpenDirectories {
-  readonly #root: RepositoryRoot;
+  readonly #root: DirectoryWay;
   readonly #fds = new Map<string, number>();
   readonly #maxFd = descriptorLimit() * SHARE_OF_DESCRIPTORS;
 
-  constructor(root: RepositoryRoot) {
+  constructor(root: DirectoryWay) {
     this.#root = root;
   }
 
