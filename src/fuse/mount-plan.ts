@@ -52,6 +52,8 @@ export class MountPlan {
   readonly #options: FuseMountOptions;
   /** Detached, still. */
   #mountFd: number | undefined;
+  /** In place. */
+  #attached: AttachedMount | undefined;
 
   /**
    * Mounts the device.
@@ -76,17 +78,17 @@ export class MountPlan {
   finish(): AttachedMount {
     if (this.#mountFd === undefined) return attachedAt(this.#mountPoint);
     if (this.overlayXattr !== undefined) this.#addOverlay(this.#mountFd, this.overlayXattr);
-    const mount = attach(this.#mountFd, this.#mountPoint);
+    this.#attached = attach(this.#mountFd, this.#mountPoint);
     this.#closeMount();
-    return mount;
+    return this.#attached;
   }
 
-  /** Undoes what is not finished. Without a mount a server ends. */
+  /** Undoes all, also what is in place: its server may have died. Without a mount a server ends. */
   cancel(): void {
     this.#closeMount();
-    if (this.#device.mountFd !== undefined) return;
     try {
-      detach(attachedAt(this.#mountPoint));
+      if (this.#attached !== undefined) detach(this.#attached);
+      else if (this.#device.mountFd === undefined) detach(attachedAt(this.#mountPoint));
     } catch {
       // The caller wants to know the reason for the cancellation, not this.
     }

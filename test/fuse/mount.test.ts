@@ -27,8 +27,10 @@ import { mountImageAt } from '../../src/composefs/mount/index.js';
 import { unmountImage } from '../../src/composefs/mount/unmount.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { readFilesystem } from '../../src/composefs/scan/scan.js';
+import { closeImageSource, openImageSource } from '../../src/fuse/image-source.js';
 import { type FuseMountOptions, mountFuse, serveFuse } from '../../src/fuse/index.js';
 import { mountEither } from '../../src/fuse/mount-either.js';
+import { MountPlan } from '../../src/fuse/mount-plan.js';
 import { makeNode } from '../../src/linux/link.js';
 import { MNT_DETACH, umount2 } from '../../src/linux/mount-api.js';
 import { setXattr } from '../../src/linux/xattr.js';
@@ -335,6 +337,31 @@ test('a server that is killed leaves a mount that can be cleared, by us or by um
         clear();
         assert(!isMounted(mountPoint));
       }
+    }),
+  ),
+);
+
+test('a mount whose server ends before it has begun is taken away again', { skip }, () =>
+  withTempDir((temporary) =>
+    withRepository(temporary, async (repo, mountPoint) => {
+      const image = await repo.commitImage(directory({ f: leaf(inline('hello')) }));
+      const source = openImageSource(repo, image, undefined);
+      try {
+        const plan = new MountPlan(source, mountPoint, {});
+        plan.finish();
+        assert(isMounted(mountPoint));
+        closeSync(plan.deviceFd);
+        plan.cancel();
+        assert(!isMounted(mountPoint));
+        plan.cancel();
+      } finally {
+        closeImageSource(source);
+      }
+      const onMounted = (): void => {
+        throw new Error('not now');
+      };
+      await assert.rejects(serveFuse(repo, image, mountPoint, { onMounted }), { message: 'not now' });
+      assert(!isMounted(mountPoint));
     }),
   ),
 );

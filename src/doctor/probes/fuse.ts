@@ -78,7 +78,21 @@ function throughProgram(what: string): Outcome {
     const remedy = 'run it without no_new_privs: not in such a container or service';
     return missing(`${what}; ${path} may not mount: set-user-id bits do not count for this process`, remedy);
   }
-  return ok(`${what}; ${path} mounts`);
+  return ok(
+    `${what}; ${path} mounts${mayAllowOthers() ? ', also for other users' : `, for this user only: ${FUSE_CONF} has no user_allow_other`}`,
+  );
+}
+
+const FUSE_CONF = '/etc/fuse.conf';
+
+/** `allow_other` of an ordinary user's mount (`allowOther` of the library) takes a line in fuse.conf, see fusermount3(1). */
+function mayAllowOthers(): boolean {
+  if (process.geteuid?.() === 0) return true;
+  try {
+    return /^[ \t]*user_allow_other[ \t]*$/m.test(readFileSync(FUSE_CONF, 'latin1'));
+  } catch {
+    return false;
+  }
 }
 
 function hasNoNewPrivileges(): boolean {
