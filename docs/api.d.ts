@@ -651,7 +651,7 @@ type BlobContent = Buffer | {
 declare class BlobError extends ComposefsError {
     readonly code: SourceErrorCode;
     readonly digest: OciDigest;
-    constructor(code: SourceErrorCode, digest: OciDigest, message: string, cause?: unknown);
+    constructor(code: SourceErrorCode, digest: OciDigest, message: string, cause?: unknown, hint?: string);
 }
 
 type BlobOutcome = 'uploaded' | 'present' | 'mounted';
@@ -3529,7 +3529,9 @@ declare function listRefs(repo: ReadableRepository): [
     digest: OciDigest
 ][];
 
-declare function listStoredImages(choice?: StoreChoice): StoredImages;
+declare function listStoredImages(choice?: StoreChoice, { signal }?: {
+    readonly signal?: AbortSignal | undefined;
+}): Promise<StoredImages>;
 
 declare function login(target: LoginTarget, credentials: GivenCredentials, { verify, ...options }?: LoginOptions): Promise<string>;
 

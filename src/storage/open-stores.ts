@@ -30,7 +30,9 @@ export function openStores(
 ): OpenStores {
   const opened = tryOpenStores(storeLocations(choice, environment));
   if (opened.stores.length > 0) return opened;
-  const reasons = opened.failures.map(({ location, error }) => `${location.root}: ${fullMessage(error)}`);
+  const reasons = opened.failures.map(({ location: { root }, error }) =>
+    errorCode(error) === 'STORE_NOT_FOUND' ? fullMessage(error) : `${root}: ${fullMessage(error)}`,
+  );
   const codes = new Set(opened.failures.map(({ error }) => errorCode(error)));
   throw new StoreError(combinedCode(codes), `Could not open any containers-storage root: ${reasons.join('; ')}`, {
     hint: codes.has('EACCES') ? OTHER_OWNER_HINT : ELSEWHERE_HINT,

@@ -2,6 +2,7 @@ import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { ContextError, errorCode } from '../errors.js';
 import { readFully, withFd } from '../fs/files.js';
 import { requireRegularFile } from '../fs/open-file.js';
+import { renamePath } from '../fs/rename-path.js';
 import { O_PATH } from '../linux/constants.js';
 import { procPath } from '../linux/link.js';
 import { openBeneath, withDirectoryBeneath } from '../linux/open-beneath.js';
@@ -172,7 +173,7 @@ export function driversOf(root: string, wanted?: string): StoreDriver[] {
       });
     }
     const name = directoriesOf('overlay').find((each) => !hasDirectory(fd, each)) ?? 'overlay';
-    throw missing(name, hasEntry(fd, PODMAN_DATABASE) ? DATABASE_HINT : undefined);
+    throw missing(name, hasEntry(fd, root, PODMAN_DATABASE) ? DATABASE_HINT : undefined);
   });
 }
 
@@ -197,7 +198,7 @@ function openRoot(root: string): number {
     return openSync(root, DIRECTORY);
   } catch (cause) {
     if (!isMissing(cause)) throw cause;
-    throw new StoreError('STORE_NOT_FOUND', `storage root not found at ${root}`, { cause });
+    throw new StoreError('STORE_NOT_FOUND', `storage root not found at ${root}`);
   }
 }
 
@@ -219,8 +220,12 @@ function requireFile(fd: number, name: string): void {
   }
 }
 
-function hasEntry(fd: number, name: string): boolean {
-  return lstatSync(`${procPath(fd)}/${name}`, { throwIfNoEntry: false }) !== undefined;
+function hasEntry(fd: number, root: string, name: string): boolean {
+  try {
+    return lstatSync(`${procPath(fd)}/${name}`, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw renamePath(error, procPath(fd), root);
+  }
 }
 
 function missing(name: string, hint?: string): StoreError {

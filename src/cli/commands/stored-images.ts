@@ -7,7 +7,7 @@ import { warn } from '../terminal/warning.js';
 
 /** Lists the images in the stores of container engines, each by the reference by which it can be pulled. */
 export async function storedImages(context: Context, asJson: boolean): Promise<void> {
-  const { images, failures } = listStoredImages();
+  const { images, failures } = await listStoredImages();
   for (const { store, error } of failures) warn(`${store}: ${fullMessage(error)}`);
   if (asJson) {
     const entries = images.map(({ id, names, manifestDigest, created, layerCount, size, store, driver }) => ({

@@ -10,8 +10,8 @@ export class BlobError extends ComposefsError {
   declare readonly code: SourceErrorCode;
   readonly digest: OciDigest;
 
-  constructor(code: SourceErrorCode, digest: OciDigest, message: string, cause?: unknown) {
-    super(code, message, cause === undefined ? {} : { cause });
+  constructor(code: SourceErrorCode, digest: OciDigest, message: string, cause?: unknown, hint?: string) {
+    super(code, message, { ...(cause !== undefined && { cause }), ...(hint !== undefined && { hint }) });
     this.digest = digest;
   }
 }

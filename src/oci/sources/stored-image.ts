@@ -118,7 +118,8 @@ export class StoredImage {
       verifier.finish();
       return bytes;
     }
-    throw new BlobError('BLOB_NOT_FOUND', digest, `${digest} is not in the store ${this.store.root}`);
+    const message = `${digest} is not in the store ${this.store.root}`;
+    throw new BlobError('BLOB_NOT_FOUND', digest, message, undefined, PULL_AGAIN_HINT);
   }
 
   /** The layer with that blob in the manifest; undefined if no store has it. */

@@ -272,6 +272,18 @@ test('of a list of several images the one for the platform', { skip }, async (co
   });
 });
 
+test('a config that the store has lost is named, with what helps', { skip }, async (context) => {
+  const { image, builder, pull } = setup(context);
+  const { digest } = image.config.descriptor;
+  rmSync(join(builder.root, 'overlay-images', digest.replace('sha256:', ''), bigDataFileName(digest)));
+  await assert.rejects(pull('app:1'), (error) => {
+    assert.match(fullMessage(error), new RegExp(`: ${digest} is not in the store ${builder.root}$`));
+    assert.ok(error instanceof ComposefsError);
+    assert.equal(error.hint, 'pull the image with podman again, after `podman rmi`');
+    return true;
+  });
+});
+
 test('locks and descriptors are given back, whatever happens', { skip }, async (context) => {
   const { builder, layers, pull } = setup(context);
   await pull('app:1');
