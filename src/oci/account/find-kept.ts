@@ -4,6 +4,7 @@ import { objectIdFromPathname, parseObjectId } from '../../composefs/fsverity/ob
 import { followLinks } from '../../composefs/repository/directory/follow-links.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
+import { wholeDigest } from '../store/digest-text.js';
 import { OciImageNotFound, OciRefNotFound } from '../store/errors.js';
 import { resolveImage } from '../store/find-image.js';
 import { findStream } from '../store/find-stream.js';
@@ -44,9 +45,11 @@ export async function findKept(repo: ReadableRepository, text: string): Promise<
     if (id === undefined) throw new OciImageNotFound(digest);
     return { kind: 'stream', name: manifestIdentifier(digest), id };
   } catch (error) {
-    if (!(error instanceof OciRefNotFound)) throw error;
+    // A tag that leads to nothing is no unknown name.
+    const isUnknown = error instanceof OciImageNotFound && error.digest === wholeDigest(text);
+    if (!isUnknown && !(error instanceof OciRefNotFound)) throw error;
     const stream = findByDigest(repo, text);
-    if (stream === undefined) throw error;
+    if (stream === undefined) throw notFound(`${kindsOf(text)} ${text}`);
     return stream;
   }
 }
@@ -109,6 +112,12 @@ function targetOf(repo: ReadableRepository, path: string): ObjectId | undefined 
   const target = followLinks(repo.root, path)?.toString('latin1');
   if (target === undefined || !target.startsWith('objects/')) return undefined;
   return objectIdFromPathname(repo.algorithm, target);
+}
+
+/** What a text could have named. */
+function kindsOf(text: string): string {
+  if (/^@|^sha\d+:/.test(text)) return 'image, config, layer or blob';
+  return /^[0-9a-f]{8,}$/.test(text) ? 'object, image or layer' : 'image, stream or object';
 }
 
 function notFound(text: string): ComposefsError {

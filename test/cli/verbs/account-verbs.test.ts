@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { lutimesSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, lutimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
-import type { TestRepository } from '../../support/cfsctl.js';
+import { CFSCTL, type TestRepository } from '../../support/cfsctl.js';
 import { CfsctlFixtures } from '../../support/cfsctl-fixtures.js';
 import { buildImage, LayoutBuilder, type TestImage } from '../../support/oci-fixtures.js';
 import { tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
@@ -159,7 +160,7 @@ test('why names the references that keep something, and the way from each', () =
   for (const name of ['0123456789', 'objects/12/34', 'streams/nothing', 'refs/oci/nothing', 'nothing', '../x']) {
     const { status, stderr } = repository.run('why', name);
     assert.equal(status, 1);
-    assert.match(stderr, /^Error: (?:there is no .* in the repository|OCI reference not found: .*)\n/, name);
+    assert.match(stderr, /^Error: there is no .* in the repository\n/, name);
   }
 });
 
@@ -214,6 +215,32 @@ test('gc --json says what was removed, or would be', () => {
   assert.equal(done.dry_run, false);
   assert.ok(done.objects_removed > 3);
   assert.equal(dry.objects_removed, done.objects_removed);
+});
+
+const cannotPretend = process.getuid?.() === 0 ? false : 'needs root, to be told another command line of the kernel';
+
+test('gc and oci prune --gc keep the image that this machine runs from', { skip: cannotPretend }, () => {
+  const machine = fixtures.repo();
+  machine.ok('oci', 'pull', `oci:${fixtures.oci()}`, 'app');
+  const id = machine.ok('oci', 'compute-id', 'app').replace(/^.*:/, '');
+  const imagePath = join(machine.path, 'objects', id.slice(0, 2), id.slice(2));
+  const cmdline = fixtures.path('cmdline');
+  writeFileSync(cmdline, `root=/dev/vda composefs=?${id}\n`);
+  lutimesSync(join(machine.path, 'streams/refs/oci/app'), 1_000_000_000, 1_000_000_000);
+  const runsFromIt = (...args: string[]): string => {
+    const script = 'mount --bind "$0" /proc/cmdline && exec "$@"';
+    const command = [process.execPath, CFSCTL, '--repo', machine.path, ...args];
+    return execFileSync('unshare', ['-m', 'sh', '-c', script, cmdline, ...command], { encoding: 'utf8' });
+  };
+  assert.match(
+    runsFromIt('oci', 'prune', '--older-than', '1d', '--gc'),
+    /^Removed app \(tagged 2001-09-09\)\nObjects: \d removed/,
+  );
+  assert.ok(existsSync(imagePath));
+  assert.match(runsFromIt('gc'), /^Objects: 0 removed/);
+  assert.ok(existsSync(imagePath));
+  assert.match(machine.ok('gc'), /^Objects: 1 removed/);
+  assert.ok(!existsSync(imagePath));
 });
 
 test('oci prune removes old tags, and with --gc what only they kept', () => {

@@ -1,3 +1,4 @@
+import { ContextError } from '../../../errors.js';
 import { withFd } from '../../../fs/files.js';
 import type { Steps } from '../../../threads/turns.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
@@ -32,14 +33,18 @@ export function* findLiveSteps(repository: RepositoryHost, additionalRoots: read
 
 function* markImages(
   repository: RepositoryHost,
-  { entries, roots }: CollectedCategory,
+  { entries, roots, refs }: CollectedCategory,
   live: Set<ObjectId>,
 ): Steps<void> {
   for (const name of roots) {
     const id = entries.get(name);
     if (id === undefined || !repository.objects.has(id)) continue;
     live.add(id);
-    for (const object of objectsForImage(repository, name)) live.add(object);
+    const remedy = (): string => {
+      const links = [...refs.filter((each) => each.name === name).map(({ ref }) => ref), `images/${name}`];
+      return `store the image again, or remove ${links.join(' and ')}, and collect then`;
+    };
+    for (const object of needed(() => objectsForImage(repository, name), remedy)) live.add(object);
     yield;
   }
 }
@@ -71,10 +76,26 @@ function* markStreams(
   }
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (!repository.objects.has(id)) continue;
-    const { objects, named } = readStreamLinks(repository, names.get(id) ?? id, id);
+    const name = names.get(id) ?? id;
+    const { objects, named } = needed(
+      () => readStreamLinks(repository, name, id),
+      () => STREAM_REMEDY,
+    );
     for (const object of objects) live.add(object);
     for (const object of named.values()) reach(object);
     yield;
+  }
+}
+
+const STREAM_REMEDY =
+  'pull the image again, which stores it anew, or remove its tag, and collect then: `cfsctl oci fsck` names the images';
+
+/** What `find` finds out, without which nothing may be deleted. */
+function needed<T>(find: () => T, remedy: () => string): T {
+  try {
+    return find();
+  } catch (cause) {
+    throw new ContextError('Finding out what is still needed', cause, remedy());
   }
 }
 

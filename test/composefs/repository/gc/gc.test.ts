@@ -374,6 +374,23 @@ describe('gc', () => {
     });
   }
 
+  it('says what to do about an image or a stream that cannot be read', async (t) => {
+    const repo = await tempRepository(t);
+    const id = await repo.writeImage(Buffer.from('junk'), 'one');
+    symlinkSync(`../${id}`, join(repo.path, 'images/refs/two'));
+    await assert.rejects(repo.gc(IN_THREAD), {
+      code: 'INVALID_IMAGE',
+      message: 'Finding out what is still needed',
+      hint: `store the image again, or remove images/refs/one and images/refs/two and images/${id}, and collect then`,
+    });
+    for (const name of ['refs/one', 'refs/two', id]) unlinkSync(join(repo.path, 'images', name));
+    repo.registerStream(repo.objects.ensureObject(Buffer.from('junk')), 'stream', 'name');
+    await assert.rejects(repo.gc(IN_THREAD), {
+      message: 'Finding out what is still needed',
+      hint: 'pull the image again, which stores it anew, or remove its tag, and collect then: `cfsctl oci fsck` names the images',
+    });
+  });
+
   it('goes on where the object of a referenced stream or image is gone, and leaves the reference', async (t) => {
     const repo = await tempRepository(t);
     const o2 = store.o2(repo);
