@@ -32,7 +32,10 @@ export function createProgram(output: Output): CfsctlCommand {
     .enablePositionalOptions()
     .exitOverride()
     .addOptions(globalOptions())
-    .addHelpText('after', EXAMPLES);
+    .addHelpText('after', EXAMPLES)
+    .hook('preAction', (_, verb) => {
+      if (verb instanceof CfsctlCommand) verb.refuseEmptyArguments();
+    });
   addVersionOption(program);
   const context = (): Context => ({ globals: program.opts<GlobalOptions>(), output });
   addRepositoryVerbs(program, context);

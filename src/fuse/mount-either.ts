@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import type { Mount } from '../composefs/mount/mount-handle.js';
 import { mountImageAt } from '../composefs/mount/mount-image.js';
 import type { MountOptions, MountRestrictions } from '../composefs/mount/options.js';
@@ -135,10 +135,15 @@ function mountWithKernel(
   }
 }
 
+/** What fusermount3 says, or the kernel in a user namespace. */
+const DEVICE_DENIED = /\/dev\/fuse: (?:Permission denied|EACCES)/;
+
 function hintFor(cause: unknown, path: string, { with: method }: MountEitherOptions): string | undefined {
   const code = errorCode(cause);
   if (code === 'ENOTCONN') return `a FUSE server that is gone has left a mount: cfsctl umount ${path} clears it`;
-  if (code === 'FUSERMOUNT' && /\/dev\/fuse: Permission denied/.test(fullMessage(cause))) {
+  if (code === 'ENOENT' && !existsSync(path)) return `make the directory ${path} first`;
+  if (code === 'ENOTDIR') return 'a mount point is a directory';
+  if (DEVICE_DENIED.test(fullMessage(cause))) {
     return '/dev/fuse must be readable and writable for everybody, as udev makes it: chmod 666 /dev/fuse';
   }
   if (method === 'kernel' && (code === 'EPERM' || code === 'EACCES')) {

@@ -2,6 +2,12 @@ import { parse, TomlError } from 'smol-toml';
 import type * as v from 'valibot';
 import { validate } from './schema.js';
 
+/** What is wrong, and where, in one line: the message of the parser goes on with the lines around the fault. */
+export function tomlFault({ line, column, message }: TomlError): string {
+  const [reason = ''] = message.split('\n');
+  return `line ${line}, column ${column}: ${reason}`;
+}
+
 /**
  * Parses a file in TOML, as those of containers are, by a schema.
  *
@@ -17,9 +23,7 @@ export function parseToml<T>(
     parsed = parse(content);
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
-    // The message goes on with the lines around the fault.
-    const [reason = ''] = cause.message.split('\n');
-    throw fail(`line ${cause.line}, column ${cause.column}: ${reason}`);
+    throw fail(tomlFault(cause));
   }
   return validate(schema, parsed, ({ path = 'document', message }) => fail(`${path}: ${message}`));
 }

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { decodeUtf8 } from '../../bytes/text.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { isErrno, readFully, withFd } from '../../fs/files.js';
+import { tomlFault } from '../../json/toml.js';
 
 export const DEFAULT_CONFIG_PATH = '/usr/lib/composefs/setup-root-conf.toml';
 
@@ -90,8 +91,8 @@ function parseDocument(text: string): unknown {
   try {
     return parseToml(text);
   } catch (error) {
-    if (error instanceof TomlError) throw invalid(error.message.trim());
-    throw error;
+    if (!(error instanceof TomlError)) throw error;
+    throw invalid(tomlFault(error));
   }
 }
 

@@ -18,7 +18,7 @@ import {
 import { type ByteString, byteStringToText, concatBytes, quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
 import { fileSize } from '../../composefs/tree/inode.js';
 import { type ObjectSource, readFileChunks } from '../../composefs/tree/read-file.js';
-import { ComposefsError, ContextError } from '../../errors.js';
+import { ComposefsError, ContextError, withContext } from '../../errors.js';
 import { listDirectory } from '../../fs/directory-entries.js';
 import { isErrno, readChunks, withFd, writeFully } from '../../fs/files.js';
 import { openFileOnly } from '../../fs/open-file.js';
@@ -100,7 +100,10 @@ export function resolveBootPlan(objects: ObjectSource, plan: BootPlan, bootParti
 
 /** Runs `action` with the open boot partition, alone among the processes that write entries. */
 export function withBootPartition<T>(bootPartition: string, action: (fd: number) => T): T {
-  return withFd(openSync(bootPartition, constants.O_RDONLY | constants.O_DIRECTORY), (fd) => {
+  const opened = withContext(`Opening the boot partition ${bootPartition}`, () =>
+    openSync(bootPartition, constants.O_RDONLY | constants.O_DIRECTORY),
+  );
+  return withFd(opened, (fd) => {
     if (!tryFlock(fd, 'exclusive')) {
       throw new ComposefsError('BOOT_PARTITION_BUSY', `another process writes boot entries to ${bootPartition}`, {
         hint: 'try again when it is done',

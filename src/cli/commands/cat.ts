@@ -1,13 +1,21 @@
 import type { ReadableRepository } from '../../composefs/index.js';
-import { withContextAsync } from '../../errors.js';
+import { ContextError, errorCode } from '../../errors.js';
 import { findStream } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 
+const STREAM_HINT =
+  'a stream is named as in streams/ of the repository, or by the digest of the manifest, config, layer or blob in it';
+
 export async function cat(context: Context, name: string): Promise<void> {
-  await withRepository(context, (repo) => {
+  await withRepository(context, async (repo) => {
     const stream = findName(repo, name);
-    return withContextAsync(`Merging splitstream '${name}'`, () => context.output.bytes(repo.mergeSplitstream(stream)));
+    try {
+      await context.output.bytes(repo.mergeSplitstream(stream));
+    } catch (cause) {
+      const hint = errorCode(cause) === 'ENOENT' ? STREAM_HINT : undefined;
+      throw new ContextError(`Merging splitstream '${name}'`, cause, hint);
+    }
   });
 }
 

@@ -22,6 +22,7 @@ export async function findCompared(repo: ReadableRepository, text: string): Prom
     const stat = statSync(text, { throwIfNoEntry: false });
     if (stat?.isDirectory() === true) return { kind: 'directory', path: text };
     if (stat !== undefined) throw new ComposefsError('NOT_A_DIRECTORY', `${text} is neither an image nor a directory`);
-    throw error;
+    const { hint = '' } = error;
+    throw new ComposefsError('OCI_REF_NOT_FOUND', `${text} is neither a stored image nor a directory`, { hint });
   }
 }

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import {
   DEFAULT_ALGORITHM,
   type FormatVersion,
@@ -12,7 +14,7 @@ import {
   userPath,
 } from '../../composefs/index.js';
 import { RepositoryOpenError } from '../../error-classes.js';
-import { ComposefsError, withContext } from '../../errors.js';
+import { ComposefsError, ContextError, errorCode } from '../../errors.js';
 import { warningReporter } from '../terminal/warning.js';
 import type { Context } from './context.js';
 import type { GlobalOptions } from './options.js';
@@ -82,9 +84,7 @@ async function withOpened<R extends ReadableRepository, T>(
 
 /** Spec 70 B3. */
 function resolveAlgorithm(path: string, globals: GlobalOptions): HashAlgorithm {
-  const stored = withContext(`opening repository ${path}`, () => readRepoAlgorithm(path), {
-    ENOENT: NO_REPOSITORY_HINT,
-  });
+  const stored = withOpenHint(`opening repository ${path}`, path, () => readRepoAlgorithm(path));
   const algorithm = stored ?? inferAlgorithm(path, globals);
   if (globals.hash !== undefined && globals.hash !== algorithm) {
     const configured = formatAlgorithm(algorithm);
@@ -104,7 +104,43 @@ function inferAlgorithm(path: string, globals: GlobalOptions): HashAlgorithm {
     );
   }
   const message = `no meta.json in ${path}; tried to infer algorithm from objects`;
-  return withContext(message, () => inferRepoAlgorithm(path), { ENOENT: NO_REPOSITORY_HINT });
+  return withOpenHint(message, path, () => inferRepoAlgorithm(path));
+}
+
+/** Runs `action`, which opens a repository; an error gets a message before it, and says what the user can do. */
+function withOpenHint<T>(message: string, path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new ContextError(message, error, openHint(errorCode(error), path));
+  }
+}
+
+function openHint(code: string, path: string): string | undefined {
+  switch (code) {
+    case 'ENOENT':
+      return NO_REPOSITORY_HINT;
+    case 'ENOTDIR':
+      return 'a repository is a directory: name another one with --repo, --user, --system or COMPOSEFS_REPO';
+    case 'EACCES':
+      return deniedHint(resolve(path));
+    default:
+      return undefined;
+  }
+}
+
+/** The innermost directory on the way that can be looked at is the one that keeps this user out. */
+function deniedHint(path: string): string {
+  for (let place = path; ; place = dirname(place)) {
+    try {
+      const { uid } = statSync(place);
+      const owner = uid === 0 ? 'root' : `user ${uid}`;
+      return `${place} belongs to ${owner}: run the command as that user, or name another repository with --repo or --user`;
+    } catch (error) {
+      // The root directory can always be looked at.
+      if (place === '/') throw error;
+    }
+  }
 }
 
 /** What commands that store nothing go by (spec 70 B2): a repository only lends its digest type. */

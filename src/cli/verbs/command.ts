@@ -119,6 +119,15 @@ export class CfsctlCommand extends Command {
     throw this.#missing(missing.map((argument) => `<${argument.name()}>`));
   }
 
+  /** An empty text names nothing: clap refuses it as a path. The command of `unshare` may have such arguments. */
+  refuseEmptyArguments(): void {
+    const index = this.passesThrough ? -1 : this.args.indexOf('');
+    if (index < 0) return;
+    const argument = this.registeredArguments[index] ?? this.registeredArguments.at(-1);
+    const name = argument?.required ? `<${argument.name()}>` : `[${argument?.name()}]`;
+    throw new UsageError(`a value is required for '${name}' but none was supplied`);
+  }
+
   missingMandatoryOptionValue(option: CfsctlOption): never {
     throw this.#missing([option.display]);
   }

@@ -32,6 +32,7 @@ export function addShellVerbs(program: CfsctlCommand, context: () => Context): v
     .description('Answer a completion script')
     .copyInheritedSettings(program)
     .argument('[WORD...]', 'The words after the name of the program; the last is completed')
+    .passThroughOptions()
     .addOption(value('--line <LINE>', 'The command line up to the cursor instead'))
     .action(async (words: readonly string[], options: CompleteOptions) =>
       (await import('../commands/complete.js')).completeWords(context(), program, words, options),

@@ -11,11 +11,18 @@ import {
   readdirSync,
   readSync,
 } from 'node:fs';
-import { type ByteString, byteStringFrom, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
+import {
+  type ByteString,
+  byteStringFrom,
+  byteStringToBuffer,
+  byteStringToText,
+  quoteBytes,
+} from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { withFd } from '../../fs/files.js';
 import { openFileOnly } from '../../fs/open-file.js';
+import { renamePath } from '../../fs/rename-path.js';
 import { procPath } from '../../linux/link.js';
 import { readXattrs } from '../../linux/xattr.js';
 import { INLINE_CONTENT_MAX_V0 } from '../../tar/limits.js';
@@ -114,7 +121,7 @@ export class FilesystemScan {
     try {
       top.directory.insert(name, this.#scanInode(top, entry, name));
     } catch (cause) {
-      throw scanError(top.place, name, cause);
+      throw scanError(top.place, name, renamePath(cause, procPath(top.fd), byteStringToText(top.place.path)));
     }
     return true;
   }

@@ -9,14 +9,16 @@ import {
   openSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ByteString, byteStringToBuffer, quoteBytes } from '../../bytes/byte-string.js';
 import { ComposefsError, withContextAsync } from '../../errors.js';
 import { isErrno, writeFully } from '../../fs/files.js';
 import { randomName } from '../../fs/random-name.js';
+import { renamePath } from '../../fs/rename-path.js';
 import { S_IFMT } from '../../linux/constants.js';
 import { makeNode, procPath, renameNoReplace } from '../../linux/link.js';
 import { setModificationTime } from '../../linux/utimens.js';
@@ -72,6 +74,7 @@ export async function extract(
 ): Promise<ExtractResult> {
   const target = destination.replace(/(?<=.)\/+$/, '');
   const temporary = `${target}${randomName('.tmp-')}`;
+  requireParent(target);
   const extraction = new Extraction(reader, readContent, temporary, { ...options, target });
   try {
     options.progress?.report({ type: 'started', id: target, unit: 'bytes' });
@@ -80,10 +83,18 @@ export async function extract(
     options.progress?.report({ type: 'done', id: target, transferred: extraction.result.bytes });
   } catch (error) {
     removeAll(temporary);
-    if (!isErrno(error, 'EEXIST')) throw error;
-    throw new ComposefsError('EEXIST', `${destination} exists already`);
+    if (!isErrno(error, 'EEXIST')) throw renamePath(error, temporary, target);
+    throw new ComposefsError('EEXIST', `${destination} exists already`, {
+      hint: 'nothing is replaced: name what is not there yet',
+    });
   }
   return extraction.result;
+}
+
+/** What cannot be made at the top is told by the name that it was to have, and not by the temporary one. */
+function requireParent(target: string): void {
+  if (statSync(dirname(target), { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new ComposefsError('ENOENT', `there is no directory ${dirname(target)} to extract to`);
 }
 
 interface Level {

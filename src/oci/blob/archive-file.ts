@@ -28,7 +28,10 @@ export async function openArchive(path: string, signal?: AbortSignal): Promise<A
   let isKept = false;
   try {
     const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`);
+    if (!stat.isFile()) {
+      const hint = stat.isDirectory() ? { hint: `a directory may be oci:${path} or dir:${path}` } : {};
+      throw new ComposefsError('BLOB_NOT_A_FILE', `${path} is not a regular file`, hint);
+    }
     const realPath = realPathOf(fd);
     const start = Buffer.alloc(COMPRESSION_MAGIC_BYTES);
     const length = readInto(fd, start, 0);

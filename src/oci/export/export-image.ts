@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../composefs/repository/objects/object-stor
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { treeTar } from '../../composefs/tree/tree-tar.js';
-import { ComposefsError } from '../../errors.js';
+import { ComposefsError, ContextError } from '../../errors.js';
 import { readFullySteps } from '../../fs/files.js';
 import { runInTurns, type Steps, Turns } from '../../threads/turns.js';
 import { linkedErofs } from '../files/image-files.js';
@@ -61,7 +61,16 @@ export async function exportImage(
   options: ExportOptions = {},
 ): Promise<ExportedDigests> {
   const target = typeof to === 'string' ? parseExportTarget(to) : to;
-  return await repo.hold(() => new Export(repo, image, options).to(target));
+  try {
+    return await repo.hold(() => new Export(repo, image, options).to(target));
+  } catch (error) {
+    // Those of the system name a file or none, and not what was to be done with it.
+    throw isSystemFailure(error) ? new ContextError(`Writing ${target.transport}:${target.path}`, error) : error;
+  }
+}
+
+function isSystemFailure(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && !(error instanceof ComposefsError);
 }
 
 const PIECE_SIZE = 256 * 1024;

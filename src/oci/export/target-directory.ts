@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ComposefsError } from '../../errors.js';
 import { isErrno, writeFully } from '../../fs/files.js';
 import { randomName } from '../../fs/random-name.js';
+import { renamePath } from '../../fs/rename-path.js';
 import { type StagedFile, StagingArea } from '../../fs/staged-file.js';
 import { syncDirectory } from '../../fs/sync-file-system.js';
 
@@ -33,8 +34,16 @@ export class TargetDirectory {
     this.path = this.isNew
       ? join(dirname(this.#target), randomName(`.${basename(this.#target).slice(0, 100)}${TEMP_PREFIX}`))
       : this.#target;
-    if (this.isNew) mkdirSync(this.path);
+    if (this.isNew) this.#make();
     this.#area = new StagingArea((action) => action(this.path), TEMP_PREFIX);
+  }
+
+  #make(): void {
+    try {
+      mkdirSync(this.path);
+    } catch (error) {
+      throw renamePath(error, this.path, this.name);
+    }
   }
 
   /** The names in it; files that are being written are none. */

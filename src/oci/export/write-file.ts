@@ -25,8 +25,8 @@ export interface WriteFileOptions {
 export function requireFree(path: string, { replace }: WriteFileOptions): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined || (replace === true && stat.isFile())) return;
-  const hint = stat.isFile() ? { hint: 'remove it first, or replace it with --force' } : {};
-  throw new ComposefsError('EEXIST', `${path} exists already`, hint);
+  const hint = stat.isFile() ? 'remove it first, or replace it with --force' : 'only a file can be replaced by a file';
+  throw new ComposefsError('EEXIST', `${path} exists already`, { hint });
 }
 
 /** Files that are written where another will be: on the same file system. */

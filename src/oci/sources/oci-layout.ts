@@ -21,9 +21,13 @@ export class OciLayout implements LayoutFiles {
 
   /** @throws ContextError `Opening OCI layout directory …` or `Opening OCI directory` */
   constructor(path: string) {
-    this.#directory = withContext(`Opening OCI layout directory ${path}`, () => new OpenedDirectory(path));
+    this.#directory = withContext(`Opening OCI layout directory ${path}`, () => new OpenedDirectory(path), {
+      ENOTDIR: `${path} is a file: if it is an archive, oci-archive:${path} or docker-archive:${path}`,
+    });
     try {
-      withContext('Opening OCI directory', () => this.#blobFolder('sha256'));
+      withContext('Opening OCI directory', () => this.#blobFolder('sha256'), {
+        ENOENT: `${path} is no OCI layout: that has index.json, and the blobs in blobs/sha256`,
+      });
     } catch (error) {
       this.#directory.close();
       throw error;

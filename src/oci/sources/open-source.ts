@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { findProgram } from '../../linux/find-program.js';
 import type { StoreChoice } from '../../storage/index.js';
@@ -190,6 +192,14 @@ export function parseSourceReference(text: string): SourceReference {
   return withContext('Parsing image reference transport', () => parseWithOrWithoutTransport(text));
 }
 
+/** Of a path without a transport: what is there. */
+function pathHint(path: string): string | undefined {
+  if (existsSync(join(path, 'index.json'))) return `It is an OCI layout: oci:${path}[:TAG].`;
+  if (existsSync(join(path, 'manifest.json'))) return `It is a directory of skopeo: dir:${path}.`;
+  if (!existsSync(path) || existsSync(`${path}/.`)) return undefined;
+  return `If it is an archive: oci-archive:${path}, or docker-archive:${path} if 'docker save' has made it.`;
+}
+
 function parseWithOrWithoutTransport(text: string): SourceReference {
   try {
     return { ...parseImageReference(text), isBare: false };
@@ -197,6 +207,8 @@ function parseWithOrWithoutTransport(text: string): SourceReference {
     const isOther = text.startsWith('docker:') || !(error instanceof ImageReferenceError);
     if (!isOther && BARE_REFERENCE.test(text)) return { transport: 'registry', name: text, isBare: true };
     const hasTag = !isOther && /^[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(text);
-    throw hasTag ? new ImageReferenceError(error.message, `An image in a registry is docker://${text}.`) : error;
+    if (hasTag) throw new ImageReferenceError(error.message, `An image in a registry is docker://${text}.`);
+    const hint = isOther || text.includes(':') ? undefined : pathHint(text);
+    throw hint === undefined ? error : new ImageReferenceError(fullMessage(error), hint);
   }
 }

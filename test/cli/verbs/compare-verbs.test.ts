@@ -140,7 +140,7 @@ test('a directory is compared as it is, or as an image of it would be', () => {
 
 test('what cannot be compared is trouble, which is no difference', () => {
   const cases: [args: string[], message: RegExp][] = [
-    [['one', 'nothing'], /^Error: OCI reference not found: nothing\n/],
+    [['one', 'nothing'], /^Error: nothing is neither a stored image nor a directory\n/],
     [
       ['one', 'sbom'],
       /^Error: sha256:[0-9a-f]{64} is an artifact of type text\/spdx\+json, which has no file system\n/,

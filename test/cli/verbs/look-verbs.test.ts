@@ -79,7 +79,7 @@ test('an image is named by its tag, by its digests, and by the beginning of one'
     repository.run('oci', 'ls', `sha256:${'0'.repeat(64)}`).stderr,
     /^Error: OCI image not found: sha256:0{64}\n\nhint: list the tags of the repository/,
   );
-  for (const name of ['nothing', manifest.slice(7, 14), 'a'.repeat(300), '', '..']) {
+  for (const name of ['nothing', manifest.slice(7, 14), 'a'.repeat(300), '..']) {
     const { status, stderr } = repository.run('oci', 'ls', name);
     assert.equal(status, 1);
     assert.match(stderr, /^Error: OCI reference not found: .*\n\nhint: list the tags of the repository/);
@@ -106,7 +106,7 @@ test('oci cat writes files as they are', () => {
   assert.deepEqual(repository.run('oci', 'cat', 'app', '/usr'), {
     status: 1,
     stdout: '',
-    stderr: "Error: EISDIR: illegal operation on a directory, open '/usr'\n",
+    stderr: 'Error: /usr in app is a directory\n\nhint: `cfsctl oci ls` lists it, `cfsctl oci extract` copies it out\n',
   });
 });
 
@@ -128,12 +128,12 @@ test('oci extract writes to a new name, or into a directory', () => {
   });
   assert.match(
     repository.run('oci', 'extract', 'app', '/usr/lib', join(folder, 'into')).stderr,
-    /lib exists already\n$/,
+    /lib exists already\n\nhint: nothing is replaced: name what is not there yet\n$/,
   );
   assert.match(repository.run('oci', 'extract', 'app', '/', folder).stderr, /^Error: the root of an image has no name/);
   assert.match(
     repository.run('oci', 'extract', 'app', '/none', join(folder, 'no')).stderr,
-    /^Error: ENOENT: .*'\/none'\n$/,
+    /^Error: \/none is not in app\n/,
   );
   assert.equal(existsSync(join(folder, 'no')), false);
 });

@@ -375,7 +375,7 @@ test('CLI-065 images that are not there', () => {
     status: 1,
     stdout: '',
     stderr:
-      "Error: Collecting objects for image 'nope'\n\nCaused by:\n    0: Opening image 'nope'\n    1: image not found: nope\n",
+      "Error: Collecting objects for image 'nope'\n\nCaused by:\n    0: Opening image 'nope'\n    1: image not found: nope\n\nhint: `cfsctl images` lists the named images, `cfsctl oci images` the tags\n",
   });
 });
 

@@ -15,14 +15,22 @@ export class NotWritableError extends ComposefsError {}
 export function ensureWritable(root: RepositoryRoot): void {
   // Asked before the permissions: root may write anywhere, but not through a read-only bind mount.
   if (isReadOnly(root)) {
-    throw new NotWritableError('REPOSITORY_NOT_WRITABLE', 'Repository is not writable: read-only file system');
+    throw new NotWritableError('REPOSITORY_NOT_WRITABLE', 'Repository is not writable: read-only file system', {
+      hint: `what ${root.path} is on is mounted read-only`,
+    });
   }
   requireOwner(root);
   try {
     root.within('', (directory) => accessSync(directory, constants.W_OK));
   } catch (cause) {
-    throw new NotWritableError('REPOSITORY_NOT_WRITABLE', 'Repository is not writable', { cause });
+    throw new NotWritableError('REPOSITORY_NOT_WRITABLE', 'Repository is not writable', { cause, ...ownerHint(root) });
   }
+}
+
+function ownerHint({ fd, path }: RepositoryRoot): { readonly hint?: string } {
+  const { uid } = fstatSync(fd);
+  if (uid === process.geteuid?.()) return {};
+  return { hint: `${path} belongs to ${uid === 0 ? 'root' : `user ${uid}`}: run the command as that user` };
 }
 
 /** {@link ensureWritable} for a repository whose features forbid writing. */

@@ -12,7 +12,9 @@ export class ImageNotFoundError extends ComposefsError {
   readonly imageName: string;
 
   constructor(name: string) {
-    super('IMAGE_NOT_FOUND', `image not found: ${name}`);
+    super('IMAGE_NOT_FOUND', `image not found: ${name}`, {
+      hint: '`cfsctl images` lists the named images, `cfsctl oci images` the tags',
+    });
     this.imageName = name;
   }
 }
