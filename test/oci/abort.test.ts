@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFsckOk } from '../../src/composefs/index.js';
 import { errorCode, isOciFsckOk, ociFsck } from '../../src/index.js';
-import { makeCallFixture } from './public-calls.js';
+import { makeCallFixture } from './call-fixture.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'composefs-oci-test-abort-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -18,9 +18,17 @@ const { repo, calls, output, close } = await makeCallFixture(folder, {
 after(close);
 
 /** So short that nobody has to stop it. */
-const SHORT = ['findImage by a config', 'findKept by an object', 'tagImage', 'sync'];
+const SHORT = [
+  'findImage by a config',
+  'findKept by an object',
+  'pruneTags',
+  'tagImage',
+  'sync',
+  // Whoever walks can stop.
+  'ImageFileSystem.walk',
+];
 /** What calls leave in the directory that they write to, if they are stopped: what they go on with. */
-const RESUMABLE = ['new', 'pulled'];
+const RESUMABLE = ['new', 'pulled', 'stored'];
 /** Milliseconds after which a call is stopped. */
 const MOMENTS = [0, 1, 5, 20, 60];
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { longestTurn } from '../support/longest-turn.js';
-import { makeCallFixture } from './public-calls.js';
+import { makeCallFixture } from './call-fixture.js';
 
 /**
  * No call keeps other work of its thread waiting for longer than this. What counts is the processor time of the thread

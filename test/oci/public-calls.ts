@@ -1,8 +1,9 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   collectObjects,
   computeImageId,
+  findReasons,
   parseDumpfile,
   Repository,
   readDirectory,
@@ -26,77 +27,51 @@ import {
   layerTar,
   linkedErofsImages,
   listImages,
+  listStoredImages,
   matchDigest,
-  OciImage,
+  type OciImage,
   ociFsck,
   openImageFiles,
   parseOciDigest,
+  pruneTags,
   pull,
   pushImage,
   storeUsage,
   tagImage,
   upgradeRepo,
 } from '../../src/index.js';
-import { manifestIdentifier } from '../../src/oci/store/identifiers.js';
-import { tagRef } from '../../src/oci/store/tags.js';
-import { TestRegistry } from '../../src/testing/index.js';
-import { AMD64, buildImage, LayoutBuilder, spdxArtifact } from '../support/oci-fixtures.js';
+import { AMD64 } from '../support/oci-fixtures.js';
 import { sha256 } from '../support/sha256.js';
-import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 
 /** What a server may call, on a store of some size: for what must hold for each of these calls. */
 
 export type PublicCall = (options: { readonly signal?: AbortSignal }) => Promise<unknown>;
 
-export interface CallFixture {
+/** What the calls work on. */
+export interface CallSubjects {
   readonly repo: Repository;
-  /** Each call under its name. */
-  readonly calls: Readonly<Record<string, PublicCall>>;
+  /** Stored in it, with `usr`, `boot` and `sysroot`, and large files. */
+  readonly image: OciImage;
+  /** Where `image` has come from. */
+  readonly reference: string;
+  readonly other: OciImage;
+  /** The tar of a layer that is not stored. */
+  readonly newTar: Buffer;
+  /** A large file of `image`. */
+  readonly largeFile: string;
+  /** A store of containers/storage, and an image in it that `repo` does not have. */
+  readonly store: { readonly root: string; readonly image: string };
+  /** Of a registry without TLS. */
+  readonly registryHost: string;
+  /** A directory with files. */
+  readonly directory: string;
   /** Where calls write, but for the repository. */
   readonly output: string;
-  close(): Promise<void>;
 }
 
-export interface FixtureSize {
-  readonly files: number;
-  readonly tags: number;
-  /** In bytes, of a file beside the others. */
-  readonly largeFile: number;
-}
-
-/** @param folder an empty directory. */
-export async function makeCallFixture(folder: string, { files, tags, largeFile }: FixtureSize): Promise<CallFixture> {
-  const output = join(folder, 'output');
-  mkdirSync(output);
-  const { repo } = await Repository.init(join(folder, 'repo'), { algorithm: 'sha256', insecure: true });
-  const registry = await TestRegistry.start();
-  const registryOptions = { registry: { tlsVerify: false, environment: {} } };
-  const entries = [tarDirectory('usr/'), tarDirectory('boot/'), tarDirectory('sysroot/')];
-  for (let index = 0; index < files; index++) {
-    if (index % 100 === 0) entries.push(tarDirectory(`usr/${index}/`));
-    const size = index % 4 === 0 ? 200 : 20;
-    entries.push(tarFile(`usr/${index - (index % 100)}/${index}`, `${index} `.repeat(size)));
-  }
-  entries.push(tarFile('usr/large', Buffer.alloc(largeFile, 'large')));
-  const tar = tarArchive(entries);
-  const newTar = tarArchive([tarDirectory('usr/'), tarFile('usr/new', Buffer.alloc(largeFile, 'new'))]);
-  const other = buildImage([tarArchive([tarDirectory('usr/'), tarFile('usr/other', 'other')])], {
-    compression: 'none',
-  });
-  const layout = join(folder, 'layout');
-  new LayoutBuilder()
-    .addImage(buildImage([tar], { compression: 'none' }), { tag: 'image' })
-    .addImage(other, { tag: 'other' })
-    .addImage(spdxArtifact(), { tag: 'artifact' })
-    .write(layout);
-  const reference = `oci:${layout}:image`;
-  for (const tag of ['image', 'other', 'artifact']) await pull(repo, `oci:${layout}:${tag}`, tag, { platform: AMD64 });
-  const image = OciImage.openRef(repo, 'image');
-  for (let index = 0; index < tags; index++) {
-    repo.nameStream(manifestIdentifier(image.manifestDigest), tagRef(`tag-${index}`));
-  }
-  await repo.sync();
-
+/** Each call under its name. */
+export async function publicCalls(subjects: CallSubjects): Promise<Readonly<Record<string, PublicCall>>> {
+  const { repo, image, reference, other, newTar, largeFile, store, registryHost, directory, output } = subjects;
   const diffId = parseOciDigest(image.layerDiffIds()[0] ?? '');
   const erofs = image.erofsImageRef(repo, false);
   const root = await createFilesystem(repo, image.configDigest, { configVerity: image.configVerity });
@@ -112,21 +87,27 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
   const pieces = async function* (content: Buffer): AsyncGenerator<Buffer> {
     for (let start = 0; start < content.length; start += 65_536) yield content.subarray(start, start + 65_536);
   };
-  await pushImage(repo, image, `docker://${registry.host}/b:1`, registryOptions);
+  const registryOptions = { registry: { tlsVerify: false, environment: {} } };
+  await pushImage(repo, image, `docker://${registryHost}/b:1`, registryOptions);
   const first = { kind: 'image', image } as const;
-  const second = { kind: 'image', image: OciImage.openRef(repo, 'other') } as const;
+  const second = { kind: 'image', image: other } as const;
 
-  const calls: Readonly<Record<string, PublicCall>> = {
+  const intoEmpty = async (name: string, source: string, options: object): Promise<void> => {
+    const made = await Repository.init(place(name), { algorithm: 'sha256', insecure: true });
+    try {
+      await pull(made.repo, source, 'image', { platform: AMD64, ...registryOptions, ...options });
+    } finally {
+      made.repo.close();
+    }
+  };
+
+  return {
     'pull of what is stored': (options) => pull(repo, reference, 'image', { platform: AMD64, ...options }),
-    'pull into an empty repository': async (options) => {
-      const made = await Repository.init(place('new'), { algorithm: 'sha256', insecure: true });
-      try {
-        await pull(made.repo, reference, 'image', { platform: AMD64, ...options });
-      } finally {
-        made.repo.close();
-      }
-    },
-    'importLayer of what is stored': (options) => importLayer(repo, diffId, undefined, pieces(tar), options),
+    'pull into an empty repository': (options) => intoEmpty('new', reference, options),
+    'pull from a store': (options) =>
+      intoEmpty('stored', `containers-storage:[overlay@${store.root}]${store.image}`, options),
+    listStoredImages: (options) => listStoredImages({ root: store.root }, options),
+    'importLayer of what is stored': (options) => importLayer(repo, diffId, undefined, layerTar(repo, diffId), options),
     'importLayer of what is not': (options) => importLayer(repo, newDiffId, undefined, pieces(newTar), options),
     listImages: (options) => listImages(repo, options),
     'findImage by a config': () => findImage(repo, image.configDigest),
@@ -148,6 +129,8 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
     layerInfo: (options) => layerInfo(repo, diffId, options),
     layerDumpfile: (options) => drain(layerDumpfile(repo, diffId, options)),
     layerTar: (options) => drain(layerTar(repo, diffId, options)),
+    findReasons: (options) => findReasons(repo, image.configVerity, options),
+    pruneTags: () => pruneTags(repo, { olderThan: 1e12 }),
     tagImage: () => tagImage(repo, image.manifestDigest, 'other-tag'),
     fsck: (options) => repo.fsck(options),
     ociFsck: (options) => ociFsck(repo, options),
@@ -161,8 +144,9 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
     compareImages: (options) => compareImages(repo, first, second, options),
     matchDigest: (options) => matchDigest(repo, image, 'ab'.repeat(32), options),
     'openImageFiles, verifying': (options) => openImageFiles(repo, image, { verify: true, ...options }),
-    'ImageFileSystem.readFile': (options) => opened.readFile('/usr/large', options),
-    'ImageFileSystem.createReadStream': (options) => drain(opened.createReadStream('/usr/large', options)),
+    'ImageFileSystem.walk': () => drain(opened.walk()),
+    'ImageFileSystem.readFile': (options) => opened.readFile(largeFile, options),
+    'ImageFileSystem.createReadStream': (options) => drain(opened.createReadStream(largeFile, options)),
     'ImageFileSystem.extract': (options) => opened.extract('/usr', place('extracted'), options),
     'exportImage oci:': (options) => exportImage(repo, image, `oci:${place('layout')}:a`, options),
     'exportImage dir:': (options) => exportImage(repo, image, `dir:${place('dir')}`, options),
@@ -170,26 +154,13 @@ export async function makeCallFixture(folder: string, { files, tags, largeFile }
     'exportImage docker-archive:': (options) =>
       exportImage(repo, image, `docker-archive:${place('docker')}:a:1`, options),
     'exportImage tar:': (options) => exportImage(repo, image, `tar:${place('tar')}`, options),
-    pushImage: (options) => pushImage(repo, image, `docker://${registry.host}/a:1`, { ...registryOptions, ...options }),
-    'pull from a registry': async (options) => {
-      const made = await Repository.init(place('pulled'), { algorithm: 'sha256', insecure: true });
-      try {
-        const imgref = `docker://${registry.host}/b:1`;
-        await pull(made.repo, imgref, 'image', { platform: AMD64, ...registryOptions, ...options });
-      } finally {
-        made.repo.close();
-      }
-    },
+    pushImage: (options) => pushImage(repo, image, `docker://${registryHost}/a:1`, { ...registryOptions, ...options }),
+    'pull from a registry': (options) => intoEmpty('pulled', `docker://${registryHost}/b:1`, options),
     checkBoot: (options) => checkBoot(repo, image, options),
     inspectMachine: (options) => inspectMachine(repo.path, options),
     readDirectory: (options) =>
-      readDirectory(layout, { destination: { kind: 'repository', objects: repo.objects }, ...options }),
+      readDirectory(directory, { destination: { kind: 'repository', objects: repo.objects }, ...options }),
   };
-  const close = async (): Promise<void> => {
-    repo.close();
-    await registry.close();
-  };
-  return { repo, calls, output, close };
 }
 
 async function drain(pieces: AsyncIterable<unknown>): Promise<void> {
