@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { availableFileSystems, cannotMount, makeDisk, mountDisk, unmount } from '../../test/torture/file-systems.js';
+import { availableFileSystems, cannotMount, makeDisk, mountDisk, unmount } from '../../test/support/file-systems.js';
 import { type Bench, freshRepository, inTurns, pullCommand, type Row } from '../bench.js';
 import { fileLayer } from '../images.js';
 import { type Measurement, measure } from '../measure.js';

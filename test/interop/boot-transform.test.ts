@@ -16,7 +16,7 @@ import { dumpOf } from '../support/dumpfiles.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { referenceCfsctl, runProgram } from '../support/programs.js';
-import { randomNumbers } from '../support/random-numbers.js';
+import { randomNumbers } from '../support/random.js';
 import { fillBootableDirectory } from '../support/random-policy.js';
 
 /**

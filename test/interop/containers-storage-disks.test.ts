@@ -4,9 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { cfsctl } from '../support/cfsctl.js';
-import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
-import { StoreBuilder } from '../support/store-builder.js';
-import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 import {
   availableFileSystems,
   cannotMount,
@@ -15,7 +12,10 @@ import {
   mountDisk,
   runTool,
   unmount,
-} from '../torture/file-systems.js';
+} from '../support/file-systems.js';
+import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
+import { StoreBuilder } from '../support/store-builder.js';
+import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 
 /**
  * What an import out of a store costs on the disk, with file systems of their own: reflinks on XFS and btrfs, hard links

@@ -2,7 +2,7 @@ import { chmodSync, lchownSync, linkSync, lutimesSync, mkdirSync, symlinkSync, w
 import type { ByteString } from '../../src/bytes/byte-string.js';
 import { makeNode } from '../../src/linux/link.js';
 import { setXattr } from '../../src/linux/xattr.js';
-import { randomNumbers } from './random-numbers.js';
+import { randomNumbers } from './random.js';
 
 const NAMES = [
   '.a',

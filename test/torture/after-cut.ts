@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Random } from '../support/random.js';
 import { type Command, howItEnded, runCommand } from './command.js';
-import type { Random } from './random.js';
 import { readReferences } from './repository-state.js';
 import { findings, taggedImageFindings } from './soundness.js';
 import type { Verbs } from './verbs.js';

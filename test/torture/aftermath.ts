@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Random } from '../support/random.js';
 import { type Command, type Ended, howItEnded, mustRun, runCommand } from './command.js';
 import { CALL_KINDS, type CallKind, faultEnvironment } from './fault-plan.js';
-import type { Random } from './random.js';
 import { ageLeftovers, difference, references, type Snapshot, snapshot, strays } from './repository-state.js';
 import type { Trial } from './round.js';
 import { findings } from './soundness.js';

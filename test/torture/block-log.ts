@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import type { Random } from './random.js';
+import type { Random } from '../support/random.js';
 
 /** A write, a flush, or a mark that the campaign set: type u64 @0, offset (or the mark) u64 @8, size u64 @16, data. */
 export interface BlockRecord {

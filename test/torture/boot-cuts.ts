@@ -2,9 +2,16 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeStaleBootEntries } from '../../src/boot/write/stale-entries.js';
 import { boots, image, write } from '../boot/write/entry-support.js';
+import {
+  availableFileSystems,
+  cannotMount,
+  type FileSystem,
+  makeDisk,
+  mountDisk,
+  unmount,
+} from '../support/file-systems.js';
+import { Random } from '../support/random.js';
 import { type BlockLog, CACHE_LOSSES } from './block-log.js';
-import { availableFileSystems, cannotMount, type FileSystem, makeDisk, mountDisk, unmount } from './file-systems.js';
-import { Random } from './random.js';
 import { copySparse, recordWrites } from './recorded-disk.js';
 import type { Campaign, Round, Trial } from './round.js';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { referenceCfsctl } from '../support/programs.js';
+import { Random } from '../support/random.js';
 import { type Command, howItEnded, runCommand } from './command.js';
 import type { Layout } from './layouts.js';
-import { Random } from './random.js';
 import { snapshot, strays } from './repository-state.js';
 import type { Campaign, Round } from './round.js';
 import { findings, taggedImageFindings } from './soundness.js';

@@ -1,7 +1,5 @@
 import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Aftermath, type Undisturbed } from './aftermath.js';
-import { type Ended, howItEnded, runCommand } from './command.js';
 import {
   availableFileSystems,
   cannotMount,
@@ -10,8 +8,10 @@ import {
   mountDisk,
   runTool,
   unmount,
-} from './file-systems.js';
-import { Random } from './random.js';
+} from '../support/file-systems.js';
+import { Random } from '../support/random.js';
+import { Aftermath, type Undisturbed } from './aftermath.js';
+import { type Ended, howItEnded, runCommand } from './command.js';
 import type { Campaign, Round, Trial } from './round.js';
 import { type Verb, Verbs } from './verbs.js';
 

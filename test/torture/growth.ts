@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { type Measurement, measure } from '../../bench/measure.js';
 import { CFSCTL } from '../support/cfsctl.js';
 import { buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
+import { Random } from '../support/random.js';
 import { TAR_BLOCK, tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
-import { Random } from './random.js';
 import type { Campaign, Round } from './round.js';
 
 export const growth: Campaign = {

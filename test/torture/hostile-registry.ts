@@ -14,9 +14,9 @@ import {
 } from '../../src/index.js';
 import { type Fault, TestRegistry } from '../../src/testing/index.js';
 import { buildImage, type TestImage } from '../support/oci-fixtures.js';
+import type { Random } from '../support/random.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 import { mutateBytes } from './mutators.js';
-import type { Random } from './random.js';
 import type { Campaign, Round, Trial } from './round.js';
 
 export const hostileRegistry: Campaign = {

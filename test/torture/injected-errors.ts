@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { CFSCTL } from '../support/cfsctl.js';
+import { Random } from '../support/random.js';
 import { Aftermath, type Undisturbed } from './aftermath.js';
 import { type Command, type Ended, howItEnded, runCommand } from './command.js';
 import { CALL_KINDS, type CallKind, type FaultPlan, faultEnvironment } from './fault-plan.js';
-import { Random } from './random.js';
 import type { Campaign, Round, Trial } from './round.js';
 import { type Start, type Verb, Verbs } from './verbs.js';
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { Random } from '../support/random.js';
 import { Aftermath, type Undisturbed } from './aftermath.js';
 import { type Ended, howItEnded, runCommand } from './command.js';
 import { CHANGES, faultEnvironment } from './fault-plan.js';
-import { Random } from './random.js';
 import type { Campaign, Round, Trial } from './round.js';
 import { type Verb, Verbs } from './verbs.js';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { buildImage, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
+import type { Random } from '../support/random.js';
 import { paxHeader, tarArchive, tarDirectory, tarFile, tarHardlink, tarSymlink } from '../support/tar-builder.js';
-import type { Random } from './random.js';
 
 /** An image in a layout of its own. */
 export interface Layout {

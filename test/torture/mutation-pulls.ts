@@ -4,10 +4,10 @@ import { Repository } from '../../src/composefs/index.js';
 import { createFilesystem, isOciFsckOk, listRefs, OciImage, ociFsck, pull } from '../../src/index.js';
 import { dockerArchive } from '../support/docker-archives.js';
 import { AMD64, buildImage, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
+import { Random } from '../support/random.js';
 import { randomLayers } from './layouts.js';
 import { Wrong } from './mutation-targets.js';
 import { mutateBytes, mutateJson, mutateTar } from './mutators.js';
-import { Random } from './random.js';
 
 /** Pulls of one repository, before another is made. */
 const PULLS_OF_A_REPOSITORY = 50;

@@ -13,10 +13,10 @@ import {
   pull,
 } from '../../src/index.js';
 import { AMD64, buildImage } from '../support/oci-fixtures.js';
+import { Random } from '../support/random.js';
 import { randomLayers, writeLayout } from './layouts.js';
 import { Wrong } from './mutation-targets.js';
 import { mutateBytes, mutateJson } from './mutators.js';
-import { Random } from './random.js';
 
 const TAGS = ['a', 'b'];
 

@@ -24,9 +24,9 @@ import { dockerConfig } from '../support/docker-archives.js';
 import { dumpOf } from '../support/dumpfiles.js';
 import { MemoryStore } from '../support/memory-store.js';
 import { buildImage, fxOci, indexJson } from '../support/oci-fixtures.js';
+import { Random } from '../support/random.js';
 import { randomLayers } from './layouts.js';
 import { mutateBytes, mutateJson, mutateLines, mutateTar } from './mutators.js';
-import { Random } from './random.js';
 
 /** A format: well-formed examples, a way to change them, and what reads them. */
 export interface MutationTarget {

@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ComposefsError, fullMessage } from '../../src/index.js';
 import { cpuTime } from '../support/cpu-time.js';
+import { Random } from '../support/random.js';
 import { MutatedPulls } from './mutation-pulls.js';
 import { MutatedRepositories } from './mutation-repositories.js';
 import { mutationTargets, Wrong } from './mutation-targets.js';
-import { Random } from './random.js';
 
 /** What the thread is told. */
 export interface MutationRequest {

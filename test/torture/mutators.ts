@@ -1,5 +1,5 @@
+import type { Random } from '../support/random.js';
 import { fixChecksum, TAR_BLOCK } from '../support/tar-builder.js';
-import type { Random } from './random.js';
 
 const INTERESTING: readonly number[] = [
   0, 1, 2, 0x7f, 0x80, 0xff, 0xfff, 0x1000, 0x1001, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff,

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { sha256ContentDigest } from '../../src/index.js';
 import { dataLayerTar, fxLarge, LayoutBuilder } from '../support/oci-fixtures.js';
+import { Random } from '../support/random.js';
 import { BlockLog, encodeRecord, RECORD_FLUSH, RECORD_MARK, RECORD_WRITE } from './block-log.js';
 import { mustRun, runCommand } from './command.js';
 import { CALL_KINDS, CHANGES, faultEnvironment } from './fault-plan.js';
-import { Random } from './random.js';
 import { ageLeftovers, difference, snapshot, strays } from './repository-state.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'composefs-oci-test-')));

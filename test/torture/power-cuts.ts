@@ -2,9 +2,6 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reasonsAfterCut, runStep, startSyncing, workload } from './after-cut.js';
-import { type BlockLog, CACHE_LOSSES, type CacheLoss } from './block-log.js';
-import type { Command } from './command.js';
 import {
   availableFileSystems,
   cannotMount,
@@ -13,8 +10,11 @@ import {
   makeDisk,
   mountDisk,
   unmount,
-} from './file-systems.js';
-import { Random } from './random.js';
+} from '../support/file-systems.js';
+import { Random } from '../support/random.js';
+import { reasonsAfterCut, runStep, startSyncing, workload } from './after-cut.js';
+import { type BlockLog, CACHE_LOSSES, type CacheLoss } from './block-log.js';
+import type { Command } from './command.js';
 import { copySparse, recordWrites } from './recorded-disk.js';
 import { readReferences } from './repository-state.js';
 import type { Campaign, Round, Trial } from './round.js';

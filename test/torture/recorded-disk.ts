@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mountDisk, runTool, unmount } from '../support/file-systems.js';
 import { BlockLog, writeMark } from './block-log.js';
-import { mountDisk, runTool, unmount } from './file-systems.js';
 
 /**
  * Runs something on a mounted copy of a disk that writes down what reaches it.

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { Random } from './random.js';
+import { Random } from '../support/random.js';
 
 /** Of one trial; what follows are mostly consequences. */
 const REASONS_SHOWN = 4;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Random } from '../support/random.js';
 import { reasonsAfterCut, runStep, startSyncing, workload } from './after-cut.js';
 import { mustRun } from './command.js';
-import { Random } from './random.js';
 import { Verbs } from './verbs.js';
 
 /**

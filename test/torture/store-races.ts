@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { buildImage, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js';
 import { findInPath } from '../support/programs.js';
+import { Random } from '../support/random.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 import { type Ended, howItEnded, mustRun, runCommand } from './command.js';
-import { Random } from './random.js';
 import type { Campaign, Round } from './round.js';
 
 export const storeRaces: Campaign = {

@@ -2,11 +2,11 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestRegistry } from '../../src/testing/index.js';
 import { buildImage } from '../support/oci-fixtures.js';
+import type { Random } from '../support/random.js';
 import { sha256 } from '../support/sha256.js';
 import { tarArchive, tarDirectory, tarFile } from '../support/tar-builder.js';
 import { type Command, mustRun } from './command.js';
 import { type Layout, type LayoutShape, randomLayers, recompressed, writeLayout } from './layouts.js';
-import type { Random } from './random.js';
 
 /** A command that changes a repository, and what it starts from. */
 export interface Verb extends Command {

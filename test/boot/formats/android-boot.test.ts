@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AndroidBootError, AndroidBootImage } from '../../../src/boot/formats/android-boot.js';
 import { androidImage } from '../../support/android-builder.js';
-import { Random } from '../../torture/random.js';
+import { Random } from '../../support/random.js';
 
 const INVALID = { code: 'ANDROID_BOOT_INVALID', message: 'invalid Android boot image header' };
 

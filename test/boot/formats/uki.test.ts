@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { bytesOfFile } from '../../../src/boot/formats/file-bytes.js';
 import { getBootLabel, getCmdline, getSection, getTextSection, UkiError } from '../../../src/boot/formats/uki.js';
 import { buildPe, buildUki } from '../../support/pe-builder.js';
-import { Random } from '../../torture/random.js';
+import { Random } from '../../support/random.js';
 import { TestObjects } from '../tree-support.js';
 
 const NOT_A_UKI = { code: 'NOT_A_UKI', message: 'UKI is not valid EFI executable' };

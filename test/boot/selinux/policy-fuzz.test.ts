@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Policy } from '../../../src/boot/selinux/policy.js';
 import type { ByteString } from '../../../src/bytes/byte-string.js';
 import { ComposefsError } from '../../../src/errors.js';
-import { randomNumbers } from '../../support/random-numbers.js';
+import { randomNumbers } from '../../support/random.js';
 
 const COUNT = Number(process.env['COMPOSEFS_TEST_FUZZ'] ?? 3000);
 

@@ -4,7 +4,7 @@ import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { errorCode, fullMessage } from '../../../src/errors.js';
 import { releaseCheckInput } from '../../compression/zstd/fixtures.js';
-import { randomNumbers } from '../../support/random-numbers.js';
+import { randomNumbers } from '../../support/random.js';
 import { externalChunk, finished, idOf, inlineChunk, open, rawFile, toOldHeader } from './fixtures.js';
 
 const iterations = Number(process.env['COMPOSEFS_TEST_FUZZ'] ?? 4000);

@@ -6,7 +6,7 @@ import { pull } from '../../../src/oci/import/pull.js';
 import { resolveRef } from '../../../src/oci/store/tags.js';
 import type { Fault } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
-import { randomNumbers } from '../../support/random-numbers.js';
+import { randomNumbers } from '../../support/random.js';
 import { pullOptions, put, sizedImage, startRegistry } from './registry-support.js';
 
 /** Requests to be answered, most of them well. */

@@ -46,3 +46,9 @@ export class Random {
     return x >>> 0;
   }
 }
+
+/** Numbers from 0 to `limit - 1`, for what needs no more of a {@link Random}. */
+export function randomNumbers(seed: number): (limit: number) => number {
+  const random = new Random(seed);
+  return (limit) => random.below(limit);
+}
