@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { compileLess } from './compile-less.js';
 import { requestedTool, runTool } from './tools/run-tool.js';
 
 /** What this program was asked to be; `cfsctl` itself is loaded only if it is nothing else. */
 async function main(): Promise<number> {
+  compileLess();
   const tool = requestedTool(process.argv);
   if (tool !== undefined) return runTool(tool.name, tool.args);
   const { runCfsctl } = await import('./run.js');
