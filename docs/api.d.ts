@@ -1576,6 +1576,7 @@ type FsckError = {
 
 interface FsckOptions extends LongCallOptions {
     readonly metadataOnly?: boolean | undefined;
+    readonly ownThread?: boolean | undefined;
 }
 
 interface FsckResult {

@@ -13,7 +13,7 @@ export interface FsckOptions {
 export async function fsck(context: Context, options: FsckOptions): Promise<void> {
   await withRepository(context, async (repo) => {
     const result = await withDelayedProgress((running) =>
-      repo.fsck({ metadataOnly: options.metadataOnly, ...running }),
+      repo.fsck({ metadataOnly: options.metadataOnly, ownThread: true, ...running }),
     );
     if (options.json) return await context.output.json(fsckResultToWire(result));
     await context.output.lines(fsckReport(result));

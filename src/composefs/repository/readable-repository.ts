@@ -22,6 +22,11 @@ import { type OpenDirectory, type OpenOptions, openDirectory } from './open.js';
 export interface FsckOptions extends LongCallOptions {
   /** Leave out the content of the objects, which takes most of the time. */
   readonly metadataOnly?: boolean | undefined;
+  /**
+   * Let this thread be one of the threads, several milliseconds at a time: for programs that have nothing else to do
+   * meanwhile. It saves the start of a thread, and a small repository needs no other one. Default false.
+   */
+  readonly ownThread?: boolean | undefined;
 }
 
 /** What takes long is loaded when it is asked for: a command that mounts needs none of it. */

@@ -153,26 +153,23 @@ export class RepositoryRoot {
   }
 
   /**
-   * Runs `action` with an {@link openFile} for the files of one directory, which is reached once.
+   * {@link openFile} in a directory that was opened with {@link openDirectory}.
    *
-   * @throws ENOENT, ENOTDIR; UnsafePathError
+   * @param directory what it is called in the repository.
    */
-  withFilesOf<T>(directory: string, action: (open: (name: string | Buffer) => number) => T): T {
-    return this.within(directory, (self) =>
-      action((name) => {
-        const file = joinName(self, name);
-        try {
-          const fd = openFileOnly(file);
-          return closeOnError(fd, () => {
-            requireRegularFile(fd, this.nameOf(`${directory}/${name}`));
-            return fd;
-          });
-        } catch (error) {
-          const renamed = renamePath(error, self, this.nameOf(directory));
-          throw isErrno(error, 'ELOOP') ? new UnsafePathError(this.nameOf(`${directory}/${name}`), renamed) : renamed;
-        }
-      }),
-    );
+  openFileIn(fd: number, directory: string, name: string): number {
+    checkedName(name);
+    const self = procPath(fd);
+    try {
+      const file = openFileOnly(`${self}/${name}`);
+      return closeOnError(file, () => {
+        requireRegularFile(file, this.nameOf(`${directory}/${name}`));
+        return file;
+      });
+    } catch (error) {
+      const renamed = renamePath(error, self, this.nameOf(directory));
+      throw isErrno(error, 'ELOOP') ? new UnsafePathError(this.nameOf(`${directory}/${name}`), renamed) : renamed;
+    }
   }
 
   /** {@link openFile}; undefined if there is no such file. */

@@ -1,38 +1,46 @@
 import { closeSync } from 'node:fs';
 import { fullMessage } from '../../../errors.js';
-import { isErrno, readFully, withFd } from '../../../fs/files.js';
-import { collectObjects, DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/index.js';
+import { readFullySteps } from '../../../fs/files.js';
+import type { Steps } from '../../../threads/turns.js';
+import { DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/index.js';
+import { collectObjectSteps } from '../../erofs/reader/collect-objects.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import type { SplitStreamReader } from '../../splitstream/index.js';
 import { openImageFile } from '../names/open-image.js';
 import { openStream } from '../names/open-stream.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { checkLinks } from './fsck-links.js';
+import { linkSteps } from './fsck-links.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
+import { ObjectProbe } from './object-probe.js';
 
-/** Checks `streams/`: every stream can be opened and what it needs is there. Its content is not decompressed. */
-export function checkStreams(repository: RepositoryHost): FsckPart {
+/**
+ * Checks `streams/` and `images/`: every stream can be opened, every image is a valid one, and what they need is there. The
+ * content of streams is not decompressed.
+ *
+ * @param objectsAreChecked see {@link ObjectProbe}.
+ */
+export function* contentSteps(repository: RepositoryHost, objectsAreChecked: boolean): Steps<FsckPart> {
+  const objects = new ObjectProbe(repository, objectsAreChecked);
   const findings = new FsckFindings();
-  const objects = new ObjectProbe(repository);
-  checkLinks(repository, 'streams', findings, (name, path) => checkStream(repository, objects, name, path, findings));
-  return findings;
+  const release = repository.root.keepDirectories();
+  try {
+    yield* linkSteps(repository, 'streams', findings, (name, path) =>
+      streamSteps(repository, objects, name, path, findings),
+    );
+    yield* linkSteps(repository, 'images', findings, (_, path) => imageSteps(repository, objects, path, findings));
+    return findings;
+  } finally {
+    release();
+  }
 }
 
-/** Checks `images/`: every image is a valid one and the objects of its files are there. */
-export function checkImages(repository: RepositoryHost): FsckPart {
-  const findings = new FsckFindings();
-  const objects = new ObjectProbe(repository);
-  checkLinks(repository, 'images', findings, (_, path) => checkImage(repository, objects, path, findings));
-  return findings;
-}
-
-function checkStream(
+function* streamSteps(
   repository: RepositoryHost,
   objects: ObjectProbe,
   name: string,
   path: string,
   findings: FsckFindings,
-): void {
+): Steps<void> {
   let reader: SplitStreamReader;
   try {
     reader = openStream(repository, name);
@@ -42,6 +50,7 @@ function checkStream(
   }
   try {
     for (const objectId of reader.objectRefs) {
+      yield;
       const state = objects.probe(objectId);
       if (state === 'missing') findings.add({ type: 'missing-object-ref', path, objectId }, 'missingObjects');
       else if (state !== 'present') {
@@ -64,7 +73,12 @@ function checkStream(
   }
 }
 
-function checkImage(repository: RepositoryHost, objects: ObjectProbe, path: string, findings: FsckFindings): void {
+function* imageSteps(
+  repository: RepositoryHost,
+  objects: ObjectProbe,
+  path: string,
+  findings: FsckFindings,
+): Steps<void> {
   let fd: number;
   try {
     fd = openImageFile(repository, path);
@@ -74,51 +88,24 @@ function checkImage(repository: RepositoryHost, objects: ObjectProbe, path: stri
   }
   let image: Buffer;
   try {
-    image = withFd(fd, () => readFully(fd, DEFAULT_MAX_IMAGE_SIZE));
+    image = yield* readFullySteps(fd, DEFAULT_MAX_IMAGE_SIZE);
   } catch (error) {
     findings.add({ type: 'image-read-failed', path, detail: fullMessage(error) }, 'imagesCorrupted');
     return;
+  } finally {
+    closeSync(fd);
   }
   let needed: ObjectId[];
   try {
-    needed = [...collectObjects(image, repository.objects.algorithm)].sort();
+    needed = [...(yield* collectObjectSteps(image, repository.objects.algorithm))].sort();
   } catch (error) {
     findings.add({ type: 'image-invalid', path, detail: fullMessage(error) }, 'imagesCorrupted');
     return;
   }
   for (const objectId of needed) {
+    yield;
     const state = objects.probe(objectId);
     if (state === 'missing') findings.add({ type: 'image-missing-object', path, objectId }, 'missingObjects');
     else if (state !== 'present') findings.add({ type: 'object-check-failed', path, objectId, detail: state.problem });
-  }
-}
-
-type ObjectState = 'present' | 'missing' | { readonly problem: string };
-
-/** Whether objects can be opened. Most are needed by several images and streams, so the answers are kept. */
-class ObjectProbe {
-  readonly #repository: RepositoryHost;
-  readonly #states = new Map<ObjectId, ObjectState>();
-
-  constructor(repository: RepositoryHost) {
-    this.#repository = repository;
-  }
-
-  probe(id: ObjectId): ObjectState {
-    let state = this.#states.get(id);
-    if (state === undefined) {
-      state = this.#open(id);
-      this.#states.set(id, state);
-    }
-    return state;
-  }
-
-  #open(id: ObjectId): ObjectState {
-    try {
-      closeSync(this.#repository.objects.openObject(id));
-      return 'present';
-    } catch (error) {
-      return isErrno(error, 'ENOENT') ? 'missing' : { problem: fullMessage(error) };
-    }
   }
 }

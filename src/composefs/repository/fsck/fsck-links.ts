@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { type ByteString, byteStringToText } from '../../../bytes/byte-string.js';
 import { fullMessage } from '../../../errors.js';
 import type { EntryKind } from '../../../fs/directory-entries.js';
+import type { Steps } from '../../../threads/turns.js';
 import { type ObjectId, objectIdFromPathname, objectPathname } from '../../fsverity/object-id.js';
 import { type Category, isBrokenLink, listEntries, readLinkBytes, walkRefs } from '../names/category.js';
 import { REFS } from '../names/names.js';
@@ -22,17 +23,18 @@ const TYPE_NAMES: Readonly<Record<EntryKind, string>> = {
 /**
  * Checks the entries of a category, then its references (spec 10 §18.2 phases 2 and 3).
  *
- * @param checkContent called for each entry that leads to a file, with its name and path.
+ * @param contentSteps called for each entry that leads to a file, with its name and path.
  */
-export function checkLinks(
+export function* linkSteps(
   repository: RepositoryHost,
   category: Category,
   findings: FsckFindings,
-  checkContent: (name: string, path: string) => void,
-): void {
+  contentSteps: (name: string, path: string) => Steps<void>,
+): Steps<void> {
   const checked: FsckCounter = category === 'streams' ? 'streamsChecked' : 'imagesChecked';
   const corrupted: FsckCounter = category === 'streams' ? 'streamsCorrupted' : 'imagesCorrupted';
   for (const entry of listEntries(repository, category)) {
+    yield;
     const name = byteStringToText(entry.name);
     const path = `${category}/${name}`;
     findings.count(checked);
@@ -44,13 +46,14 @@ export function checkLinks(
         const text = readLinkBytes(repository.root, entry.path);
         const problem = text === undefined ? 'it has vanished' : entryProblem(repository, category, name, text);
         if (problem !== undefined) findings.add({ type: 'wrong-link', path, detail: problem }, corrupted);
-        checkContent(name, path);
+        yield* contentSteps(name, path);
       }
     } catch (error) {
       findings.add({ type: 'stat-failed', path, detail: fullMessage(error) });
     }
   }
   for (const entry of walkRefs(repository, category)) {
+    yield;
     const path = `${category}/refs/${byteStringToText(entry.relativePath)}`;
     try {
       if (entry.kind !== 'symlink') {

@@ -9,14 +9,14 @@ import { FsckFindings, type FsckPart } from './fsck-result.js';
 export function checkMetadata(
   root: RepositoryRoot,
   algorithm: HashAlgorithm,
-): FsckPart & { readonly hasMetadata: boolean } {
+): { readonly hasMetadata: boolean; readonly findings: FsckPart } {
   const findings = new FsckFindings();
   let metadata: RepositoryMetadata | undefined;
   try {
     metadata = readMetadata(root);
   } catch (error) {
     findings.add({ type: 'metadata-parse-failed', detail: fullMessage(error) });
-    return { hasMetadata: false, counters: findings.counters, errors: findings.errors };
+    return { hasMetadata: false, findings };
   }
   if (metadata === undefined) {
     const detail = 'meta.json not found; expected because repository was opened successfully';
@@ -29,5 +29,5 @@ export function checkMetadata(
       findings.add({ type: 'metadata-algorithm-mismatch', expected, actual: algorithm });
     }
   }
-  return { hasMetadata: metadata !== undefined, counters: findings.counters, errors: findings.errors };
+  return { hasMetadata: metadata !== undefined, findings };
 }

@@ -1,77 +1,131 @@
-import { type ByteString, byteStringToBuffer, byteStringToText } from '../../../bytes/byte-string.js';
+import { closeSync, readSync } from 'node:fs';
+import { type ByteString, byteStringToText } from '../../../bytes/byte-string.js';
 import { fullMessage } from '../../../errors.js';
 import { listNames } from '../../../fs/directory-entries.js';
-import { IO_BUFFER_SIZE, isErrno, readChunks, withFd } from '../../../fs/files.js';
+import { IO_BUFFER_SIZE, isErrno } from '../../../fs/files.js';
+import { openFileOnly } from '../../../fs/open-file.js';
+import { procPath } from '../../../linux/link.js';
+import type { Steps } from '../../../threads/turns.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
-import { measureFd } from '../../fsverity/digest.js';
+import { computeVerity, verityOfFdSteps } from '../../fsverity/digest.js';
 import { type ObjectId, objectIdFromDirAndBasename, objectPathname } from '../../fsverity/object-id.js';
 import type { RepositoryHost } from '../objects/host.js';
 import { OBJECTS } from '../objects/object-directory.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 
+/** How many directories the objects lie in. */
+export const OBJECT_DIRECTORIES = 256;
+
 /** One of a thread, through which it reads: one for each directory was most of what the garbage collector had to do. */
 let buffer: Buffer | undefined;
+
+/** A directory `objects/xx`. */
+interface ObjectDirectory {
+  readonly number: number;
+  /** In the repository. */
+  readonly path: string;
+  readonly fd: number;
+}
 
 /**
  * Checks the objects of one directory `objects/xx` (spec 10 §18.2 phase 1): each has the content that its name says.
  *
- * @param directory 0 to 255.
+ * @param number of the directory, 0 to 255.
  */
-export function checkObjectDirectory(repository: RepositoryHost, directory: number): FsckPart {
+export function* objectDirectorySteps(repository: RepositoryHost, number: number): Steps<FsckPart> {
+  const { root, objects } = repository;
   const findings = new FsckFindings();
-  const name = directory.toString(16).padStart(2, '0');
-  const path = `${OBJECTS}/${name}`;
-  withDirectory(repository, path, (names, open) => {
-    for (const basename of names) {
-      findings.count('objectsChecked');
-      const rawPath = `objects/${name}/${byteStringToText(basename)}`;
-      let id: ObjectId;
-      try {
-        id = objectIdFromDirAndBasename(repository.objects.algorithm, directory, basename);
-      } catch (error) {
-        findings.add({ type: 'object-invalid-name', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
-        continue;
-      }
-      let fd: number;
-      try {
-        fd = open(byteStringToBuffer(basename));
-      } catch (error) {
-        findings.add({ type: 'object-open-failed', path: rawPath, detail: fullMessage(error) }, 'objectsCorrupted');
-        continue;
-      }
-      withFd(fd, () => checkObject(repository, fd, id, findings));
-    }
-  });
-  return findings;
-}
-
-/** The names in a directory, and what opens the files of these names; nothing if there is no such directory. */
-function withDirectory(
-  { root }: RepositoryHost,
-  directory: string,
-  action: (names: readonly ByteString[], open: (name: Buffer) => number) => void,
-): void {
-  let isThere = false;
+  const digits = number.toString(16).padStart(2, '0');
+  const path = `${OBJECTS}/${digits}`;
+  let fd: number;
   try {
-    const names = root.within(directory, listNames);
-    isThere = true;
-    root.withFilesOf(directory, (open) => action(names, open));
+    fd = root.openDirectory(path);
   } catch (error) {
-    if (isThere || !isErrno(error, 'ENOENT')) throw error;
+    if (isErrno(error, 'ENOENT')) return findings;
+    throw error;
+  }
+  const directory: ObjectDirectory = { number, path, fd };
+  try {
+    const names = root.withinOpen(fd, path, listNames);
+    const self = procPath(fd);
+    for (const name of names) {
+      yield;
+      const isRight = objects.verity.unavailable && isIntact(objects.algorithm, `${self}/${name}`, digits + name);
+      if (!isRight) yield* objectSteps(repository, directory, name, findings);
+    }
+    findings.count('objectsChecked', names.length);
+    return findings;
+  } finally {
+    closeSync(fd);
   }
 }
 
-function checkObject(repository: RepositoryHost, fd: number, id: ObjectId, findings: FsckFindings): void {
-  const { verity, algorithm, insecure } = repository.objects;
-  const path = `objects/${objectPathname(id)}`;
+/**
+ * Whether a file without verity is an object and has the content that its name says. False also of what takes a closer look:
+ * this is for most objects, which are small and as they should be, and does no more than they need.
+ */
+function isIntact(algorithm: HashAlgorithm, path: string, id: string): boolean {
+  try {
+    const fd = openFileOnly(path);
+    try {
+      const data = ioBuffer();
+      const count = readSync(fd, data, 0, data.length, 0);
+      // What gives nothing may be no file at all.
+      return count > 0 && count < data.length && computeVerity(algorithm, data.subarray(0, count)) === id;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** The findings of one object. */
+function* objectSteps(
+  { root, objects }: RepositoryHost,
+  directory: ObjectDirectory,
+  name: ByteString,
+  findings: FsckFindings,
+): Steps<void> {
+  const path = `${directory.path}/${byteStringToText(name)}`;
+  let id: ObjectId;
+  try {
+    id = objectIdFromDirAndBasename(objects.algorithm, directory.number, name);
+  } catch (error) {
+    findings.add({ type: 'object-invalid-name', path, detail: fullMessage(error) }, 'objectsCorrupted');
+    return;
+  }
+  let fd: number;
+  try {
+    fd = root.openFileIn(directory.fd, directory.path, name);
+  } catch (error) {
+    findings.add({ type: 'object-open-failed', path, detail: fullMessage(error) }, 'objectsCorrupted');
+    return;
+  }
+  try {
+    yield* contentSteps(objects, fd, id, findings);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function* contentSteps(
+  { verity, insecure, algorithm }: RepositoryHost['objects'],
+  fd: number,
+  id: ObjectId,
+  findings: FsckFindings,
+): Steps<void> {
+  const path = `${OBJECTS}/${objectPathname(id)}`;
   const enforced = verity.measureIfPossible(fd);
-  if (enforced === undefined && !insecure) {
+  if (enforced === 'refused') findings.isDoubtful = true;
+  const isEnforced = enforced !== 'refused' && enforced !== 'tolerated';
+  if (!isEnforced && !insecure) {
     findings.add({ type: 'object-verity-missing', path }, 'objectsCorrupted');
     return;
   }
   let measured: ObjectId;
   try {
-    measured = measureContent(fd, enforced, algorithm);
+    measured = isEnforced ? yield* readSteps(fd, enforced) : yield* verityOfFdSteps(algorithm, fd);
   } catch (error) {
     findings.add({ type: 'object-verity-failed', path, detail: fullMessage(error) }, 'objectsCorrupted');
     return;
@@ -80,14 +134,20 @@ function checkObject(repository: RepositoryHost, fd: number, id: ObjectId, findi
 }
 
 /**
- * The digest of a file's content. The kernel states `enforced` as it was when verity was enabled and compares blocks
- * with it only as they are read, so the file is read to its end all the same.
+ * The kernel states `enforced` as it was when verity was enabled and compares blocks with it only as they are read, so the
+ * file is read to its end all the same.
  */
-function measureContent(fd: number, enforced: ObjectId | undefined, algorithm: HashAlgorithm): ObjectId {
-  buffer ??= Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
-  if (enforced === undefined) return measureFd(algorithm, fd, buffer).id;
-  for (const _ of readChunks(fd, buffer)) {
-    // Read is all that it has to be.
+function* readSteps(fd: number, enforced: ObjectId): Steps<ObjectId> {
+  const data = ioBuffer();
+  for (let position = 0; ; ) {
+    const count = readSync(fd, data, 0, data.length, position);
+    if (count === 0) return enforced;
+    position += count;
+    yield;
   }
-  return enforced;
+}
+
+function ioBuffer(): Buffer {
+  buffer ??= Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
+  return buffer;
 }

@@ -20,15 +20,18 @@ export type FsckCounter = Exclude<keyof FsckResult, 'hasMetadata' | 'errors'>;
 export interface FsckPart {
   readonly counters: Partial<Record<FsckCounter, number>>;
   readonly errors: readonly FsckError[];
+  /** Whether an object is not as streams and images need it, be it a finding or not. */
+  readonly isDoubtful: boolean;
 }
 
 /** Collects the findings of one part. */
 export class FsckFindings implements FsckPart {
   readonly counters: Partial<Record<FsckCounter, number>> = {};
   readonly errors: FsckError[] = [];
+  isDoubtful = false;
 
-  count(counter: FsckCounter): void {
-    this.counters[counter] = (this.counters[counter] ?? 0) + 1;
+  count(counter: FsckCounter, by = 1): void {
+    this.counters[counter] = (this.counters[counter] ?? 0) + by;
   }
 
   /** @param counters counted as well. */

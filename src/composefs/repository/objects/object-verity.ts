@@ -73,7 +73,7 @@ export class ObjectVerity {
     } catch (error) {
       const cause = error instanceof CompareVerityError ? error.cause : error;
       if (this.#tolerates(cause)) return 'unsupported';
-      if (this.insecure && cause instanceof MeasureVerityError && cause.kind === 'verity-missing') return 'missing';
+      if (this.#mayMiss(cause)) return 'missing';
       throw error;
     }
   }
@@ -92,14 +92,16 @@ export class ObjectVerity {
     return measureVerity(fd, this.algorithm);
   }
 
-  /** What the kernel measures; undefined if it does not vouch for the file, for whatever reason. */
-  measureIfPossible(fd: number): ObjectId | undefined {
-    if (this.unavailable) return undefined;
+  /**
+   * What the kernel measures; if it does not vouch for the file, whether that is as good as the mode demands
+   * (see {@link check}).
+   */
+  measureIfPossible(fd: number): ObjectId | 'tolerated' | 'refused' {
+    if (this.unavailable) return 'tolerated';
     try {
       return this.measure(fd);
     } catch (error) {
-      this.#tolerates(error);
-      return undefined;
+      return this.#tolerates(error) || this.#mayMiss(error) ? 'tolerated' : 'refused';
     }
   }
 
@@ -124,6 +126,11 @@ export class ObjectVerity {
       if (!this.#tolerates(error)) throw error;
       return false;
     }
+  }
+
+  /** Insecure mode, and a file that somebody has stored without verity. */
+  #mayMiss(error: unknown): boolean {
+    return this.insecure && error instanceof MeasureVerityError && error.kind === 'verity-missing';
   }
 
   #tolerates(error: unknown): boolean {

@@ -320,16 +320,26 @@ describe('fsck', () => {
 
   it('reports progress and can be aborted', async (t) => {
     const { repo } = await healthy(t);
-    const progress = new RecordingReporter();
-    await repo.fsck({ threads: 2, progress });
-    assert.deepEqual(progress.events[0], { type: 'started', id: repo.path, total: 258, unit: 'items' });
-    assert.deepEqual(progress.events.at(-1), { type: 'done', id: repo.path, transferred: 258 });
-    assert.equal(progress.events.length, 260);
+    for (const how of [{ threads: 2 }, { threads: 2, ownThread: true }, { threads: 0 }]) {
+      const progress = new RecordingReporter();
+      await repo.fsck({ ...how, progress });
+      const [started, ...others] = progress.events;
+      assert.deepEqual(started, { type: 'started', id: repo.path, total: 257, unit: 'items' });
+      assert.deepEqual(others.pop(), { type: 'done', id: repo.path, transferred: 257 });
+      let before = 0;
+      for (const event of others) {
+        assert.ok(event.type === 'progress' && event.total === 257 && event.fetched >= before, JSON.stringify(event));
+        before = event.fetched;
+      }
+    }
     const reason = new Error('enough');
     await assert.rejects(repo.fsck({ signal: AbortSignal.abort(reason) }), reason);
     const controller = new AbortController();
-    const running = repo.fsck({ signal: controller.signal });
+    const running = [
+      repo.fsck({ signal: controller.signal }),
+      repo.fsck({ ownThread: true, signal: controller.signal }),
+    ];
     controller.abort(reason);
-    await assert.rejects(running, reason);
+    for (const each of running) await assert.rejects(each, reason);
   });
 });

@@ -1,0 +1,68 @@
+import { closeSync } from 'node:fs';
+import { fullMessage } from '../../../errors.js';
+import { listNames } from '../../../fs/directory-entries.js';
+import { isErrno } from '../../../fs/files.js';
+import { digestSize } from '../../fsverity/algorithm.js';
+import { ObjectIdTable } from '../../fsverity/id-table.js';
+import type { ObjectId } from '../../fsverity/object-id.js';
+import type { RepositoryHost } from '../objects/host.js';
+import { OBJECTS } from '../objects/object-directory.js';
+
+export type ObjectState = 'present' | 'missing' | { readonly problem: string };
+
+/** Whether objects can be opened. Most are needed by several images and streams, so the answers are kept. */
+export class ObjectProbe {
+  readonly #repository: RepositoryHost;
+  readonly #listsOnly: boolean;
+  readonly #idLength: number;
+  readonly #present: ObjectIdTable;
+  readonly #others = new Map<ObjectId, ObjectState>();
+  /** By their two digits, the directories of which {@link #present} has all. */
+  readonly #listed = new Set<string>();
+
+  /**
+   * @param listsOnly the content of the objects is checked as well: what is listed can be taken for present unless that
+   *   check finds something. To open each takes longer than all else that is done for streams and images.
+   */
+  constructor(repository: RepositoryHost, listsOnly: boolean) {
+    const size = digestSize(repository.objects.algorithm);
+    this.#repository = repository;
+    this.#listsOnly = listsOnly;
+    this.#idLength = 2 * size;
+    this.#present = new ObjectIdTable(size);
+  }
+
+  probe(id: ObjectId): ObjectState {
+    if (this.#listsOnly) this.#list(id.slice(0, 2));
+    if (this.#present.lookup(id) !== undefined) return 'present';
+    let state = this.#others.get(id);
+    if (state === undefined) {
+      state = this.#open(id);
+      if (state === 'present') this.#present.add(id);
+      else this.#others.set(id, state);
+    }
+    return state;
+  }
+
+  #list(directory: string): void {
+    if (this.#listed.has(directory)) return;
+    this.#listed.add(directory);
+    try {
+      for (const name of this.#repository.root.within(`${OBJECTS}/${directory}`, listNames)) {
+        const isId = name.length === this.#idLength - directory.length && /^[0-9a-f]*$/.test(name);
+        if (isId) this.#present.add(`${directory}${name}` as ObjectId);
+      }
+    } catch {
+      // Why none of them can be opened is found out when they are.
+    }
+  }
+
+  #open(id: ObjectId): ObjectState {
+    try {
+      closeSync(this.#repository.objects.openObject(id));
+      return 'present';
+    } catch (error) {
+      return isErrno(error, 'ENOENT') ? 'missing' : { problem: fullMessage(error) };
+    }
+  }
+}
