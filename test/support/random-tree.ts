@@ -204,7 +204,7 @@ function randomBytes(minLength: number, maxLength: number, isText: boolean): fc.
 function buildTree(rootStat: Stat, entries: readonly EntrySpec[]): Directory {
   const root = new Directory(rootStat);
   const directories = [{ directory: root, pathLength: 0 }];
-  const leaves: Leaf[] = [];
+  const leaves: { readonly directory: Directory; readonly name: ByteString }[] = [];
   for (const { parent, name, node } of entries) {
     let place = directories[parent % directories.length];
     if (place === undefined || place.pathLength + 1 + name.length > 4000) place = { directory: root, pathLength: 0 };
@@ -217,14 +217,16 @@ function buildTree(rootStat: Stat, entries: readonly EntrySpec[]): Directory {
     } else if (node.kind === 'leaf') {
       if (isWhiteout(node.content)) {
         if (directory === root && /^[0-9a-fA-F]{2}$/.test(name)) continue;
-        directory.insert(name, new Leaf(node.stat, node.content));
+        directory.insertLeaf(name, node.stat, node.content);
       } else {
-        const leaf = new Leaf(node.stat, node.content);
-        leaves.push(leaf);
-        directory.insert(name, leaf);
+        // As the library makes trees, and as its users do.
+        if (leaves.length % 2 === 0) directory.insertLeaf(name, node.stat, node.content);
+        else directory.insert(name, new Leaf(node.stat, node.content));
+        leaves.push({ directory, name });
       }
     } else {
-      const leaf = leaves[node.target % leaves.length];
+      const target = leaves[node.target % leaves.length];
+      const leaf = target?.directory.lookup(target.name);
       if (leaf !== undefined) directory.insert(name, leaf);
     }
   }

@@ -33,7 +33,16 @@ export function parseDumpfile(bytes: Uint8Array, algorithm: HashAlgorithm): Dire
 /** {@link parseDumpfile}. */
 export function* dumpfileSteps(bytes: Uint8Array, algorithm: HashAlgorithm): Steps<Directory> {
   if (!isUtf8(bytes)) throw new DumpfileError('The dumpfile is not valid UTF-8');
-  const builder = new TreeBuilder(algorithm);
+  const builder = yield* treeSteps(bytes, algorithm, false);
+  if (!builder.hasReplaced) return builder.root;
+  // Few dumpfiles have several lines for a path, and only of those must all leaves be told apart.
+  const { root, leaves } = yield* treeSteps(bytes, algorithm, true);
+  checkOrphans(root, leaves);
+  return root;
+}
+
+function* treeSteps(bytes: Uint8Array, algorithm: HashAlgorithm, keepsLeaves: boolean): Steps<TreeBuilder> {
+  const builder = new TreeBuilder(algorithm, keepsLeaves);
   const xattrCache = newXattrCache();
   for (const rawLine of dumpLines(bytes)) {
     yield;
@@ -41,7 +50,16 @@ export function* dumpfileSteps(bytes: Uint8Array, algorithm: HashAlgorithm): Ste
     if (BLANK.test(line)) continue;
     builder.add(parseLine(line, xattrCache));
   }
-  return builder.finish();
+  builder.finish();
+  return builder;
+}
+
+/** The reference keeps replaced leaves in its table and refuses to make an image of such a tree. */
+function checkOrphans(root: Directory, leaves: readonly Leaf[]): void {
+  const links = countLinks(root);
+  const orphans = leaves.flatMap((leaf, index) => (links.has(leaf) ? [] : [index]));
+  if (orphans.length === 0) return;
+  throw new DumpfileError(`invalid composefs filesystem: Orphaned leaves at indices [${orphans.join(', ')}]`);
 }
 
 /** Nothing but Unicode's white space, in UTF-8. */
@@ -56,19 +74,21 @@ function parseLine(line: ByteString, xattrCache: XattrCache): DumpEntry {
 }
 
 class TreeBuilder {
+  readonly root = new Directory(UNINITIALIZED_STAT);
+  /** Every leaf made, in order, if they are kept. */
+  readonly leaves: Leaf[] = [];
+  hasReplaced = false;
   readonly #algorithm: HashAlgorithm;
-  readonly #root = new Directory(UNINITIALIZED_STAT);
+  readonly #keepsLeaves: boolean;
   #hasRoot = false;
-  /** Every leaf made, to tell which ones were replaced. */
-  readonly #leaves: Leaf[] = [];
-  #hasReplaced = false;
   /** Directories by path, the root as ''. Emptied when an entry is replaced; what is missing is walked to. */
   readonly #directories = new Map<string, Directory>();
   /** The parent of the last line, which mostly is that of the next. */
   #last: { readonly path: string; readonly directory: Directory } | undefined;
 
-  constructor(algorithm: HashAlgorithm) {
+  constructor(algorithm: HashAlgorithm, keepsLeaves: boolean) {
     this.#algorithm = algorithm;
+    this.#keepsLeaves = keepsLeaves;
   }
 
   add(entry: DumpEntry): void {
@@ -77,47 +97,44 @@ class TreeBuilder {
       throw new DumpfileError(`Dumpfile must start with root directory entry, found: ${quoteBytes(path)}`);
     }
     if (path === '/') {
-      this.#root.stat = statOf(entry);
+      this.root.stat = statOf(entry);
       this.#hasRoot = true;
       return;
     }
-    const inode = this.#inodeOf(entry);
     const slash = path.lastIndexOf('/');
-    const parent = this.#parent(path.slice(0, slash)) ?? this.#noParent(path);
-    const isNew = parent.insert(sliceBytes(path, slash + 1), inode);
-    if (!isNew) {
-      this.#hasReplaced = true;
-      this.#directories.clear();
-      this.#last = undefined;
-    }
-    if (inode instanceof Directory) this.#directories.set(path, inode);
-  }
-
-  finish(): Directory {
-    if (!this.#hasRoot) throw new DumpfileError('Dumpfile is empty, expected root directory entry');
-    if (this.#hasReplaced) this.#checkOrphans();
-    return this.#root;
-  }
-
-  /** The reference keeps replaced leaves in its table and refuses to make an image of such a tree. */
-  #checkOrphans(): void {
-    const links = countLinks(this.#root);
-    const orphans = this.#leaves.flatMap((leaf, index) => (links.has(leaf) ? [] : [index]));
-    if (orphans.length === 0) return;
-    throw new DumpfileError(`invalid composefs filesystem: Orphaned leaves at indices [${orphans.join(', ')}]`);
-  }
-
-  #inodeOf(entry: DumpEntry): Directory | Leaf {
+    const name = sliceBytes(path, slash + 1);
     const { item } = entry;
     const stat = statOf(entry);
-    if (item.type === 'directory') return new Directory(stat);
-    if (item.type === 'hardlink') return this.#linkTarget(item.target);
-    const leaf = new Leaf(stat, leafContent(item, this.#algorithm));
-    if (item.type === 'character-device' && item.rdev === 0 && entry.nlink > 1) {
-      throw new DumpfileError(`invalid dumpfile: whiteout entry ${quoteBytes(entry.path)} has nlink > 1`);
+    let isNew: boolean;
+    if (item.type === 'directory') {
+      const directory = new Directory(stat);
+      isNew = this.#parent(path, slash).insert(name, directory);
+      if (isNew) this.#directories.set(path, directory);
+    } else if (item.type === 'hardlink') {
+      const target = this.#linkTarget(item.target);
+      isNew = this.#parent(path, slash).insert(name, target);
+    } else {
+      const content = leafContent(item, this.#algorithm);
+      if (item.type === 'character-device' && item.rdev === 0 && entry.nlink > 1) {
+        throw new DumpfileError(`invalid dumpfile: whiteout entry ${quoteBytes(entry.path)} has nlink > 1`);
+      }
+      isNew = this.#insertLeaf(this.#parent(path, slash), name, stat, content);
     }
-    this.#leaves.push(leaf);
-    return leaf;
+    if (isNew) return;
+    this.hasReplaced = true;
+    this.#directories.clear();
+    this.#last = undefined;
+  }
+
+  finish(): void {
+    if (!this.#hasRoot) throw new DumpfileError('Dumpfile is empty, expected root directory entry');
+  }
+
+  #insertLeaf(directory: Directory, name: ByteString, stat: Stat, content: LeafContent): boolean {
+    if (!this.#keepsLeaves) return directory.insertLeaf(name, stat, content);
+    const leaf = new Leaf(stat, content);
+    this.leaves.push(leaf);
+    return directory.insert(name, leaf);
   }
 
   #linkTarget(path: ByteString): Leaf {
@@ -127,17 +144,19 @@ class TreeBuilder {
     return target;
   }
 
-  #parent(path: string): Directory | undefined {
+  /** The directory of an entry whose name follows the slash. */
+  #parent(entryPath: ByteString, slash: number): Directory {
+    const path = entryPath.slice(0, slash);
     if (this.#last?.path === path) return this.#last.directory;
-    const directory = this.#directory(path);
-    if (directory !== undefined) this.#last = { path, directory };
+    const directory = this.#directory(path) ?? this.#noParent(entryPath);
+    this.#last = { path, directory };
     return directory;
   }
 
   #noParent(path: ByteString): never {
     const message = `Parent directory not found: ${quoteBytes(path)}`;
     try {
-      splitPathMut(this.#root, path);
+      splitPathMut(this.root, path);
     } catch (cause) {
       throw new DumpfileError(message, { cause });
     }
@@ -145,8 +164,8 @@ class TreeBuilder {
   }
 
   #directory(path: string): Directory | undefined {
-    if (path === '') return this.#root;
-    return this.#directories.get(path) ?? walkTo(this.#root, path);
+    if (path === '') return this.root;
+    return this.#directories.get(path) ?? walkTo(this.root, path);
   }
 }
 

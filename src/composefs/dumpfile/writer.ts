@@ -3,14 +3,14 @@
 import { type ByteString, byteStringFromText } from '../../bytes/byte-string.js';
 import type { Leaf } from '../tree/inode.js';
 import { Directory } from '../tree/inode.js';
-import { countLinks } from '../tree/walk.js';
+import { countSharedLinks } from '../tree/walk.js';
 import { escapeBytes } from './escape.js';
 import { directoryLine, hardlinkLine, leafLine } from './format.js';
 import { dumpOrder } from './order.js';
 
 /** The lines of the whole tree, each with its LF, in pure ASCII: joined they are the dumpfile. */
 export function writeDumpfile(root: Directory): Generator<string> {
-  return dumpSingleDir(root, byteStringFromText('/'), countLinks(root));
+  return dumpSingleDir(root, byteStringFromText('/'), countSharedLinks(root));
 }
 
 /**
@@ -50,8 +50,8 @@ export function dumpSingleFile(leaf: Leaf, path: ByteString, links: ReadonlyMap<
 /** The link count of a directory: its name, its `.`, and the `..` of each subdirectory. */
 export function directoryLinks(directory: Directory): number {
   let links = 2;
-  for (const inode of directory.inodes()) {
-    if (inode instanceof Directory) links += 1;
+  for (const child of directory.children()) {
+    if (child instanceof Directory) links += 1;
   }
   return links;
 }

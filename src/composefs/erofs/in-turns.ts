@@ -5,7 +5,8 @@ import type { Directory } from '../tree/inode.js';
 import { collectObjectSteps } from './reader/collect-objects.js';
 import { erofsTreeSteps } from './reader/read-tree.js';
 import type { ErofsOptions } from './writer/options.js';
-import { erofsSteps } from './writer/write.js';
+import type { TakePiece } from './writer/piece-writer.js';
+import { erofsPieceSteps, erofsSteps } from './writer/write.js';
 
 /** What the faces have of images: large ones take a second, in which others have their turns. */
 
@@ -49,4 +50,20 @@ export async function writeErofs(
   options: ErofsOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<Buffer> {
   return await runInTurns(erofsSteps(root, options), options.signal);
+}
+
+/**
+ * {@link writeErofs} in pieces: the image as a whole, which may be larger than its tree, is never in memory.
+ *
+ * @param take takes each piece, in order, and does not keep it.
+ */
+export async function writeErofsPieces(
+  root: Directory,
+  options: ErofsOptions & { readonly signal?: AbortSignal | undefined },
+  take: TakePiece,
+): Promise<void> {
+  await runInTurns(
+    erofsPieceSteps(root, options, () => take),
+    options.signal,
+  );
 }

@@ -1,6 +1,12 @@
 /** Reading dumpfiles as the C tools do: `mkcomposefs --from-file` (spec 30 §13.2). */
 
-import { type ByteString, byteStringToBuffer, byteStringToText, sliceBytes } from '../../bytes/byte-string.js';
+import {
+  type ByteString,
+  byteStringToBuffer,
+  byteStringToText,
+  sliceBytes,
+  splitBytes,
+} from '../../bytes/byte-string.js';
 import { ComposefsError } from '../../errors.js';
 import { NAME_MAX, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK } from '../../linux/constants.js';
 import { DumpfileError } from '../dumpfile/dumpfile-error.js';
@@ -27,7 +33,8 @@ export interface CDumpfileOptions {
 }
 
 /**
- * The tree that a dumpfile describes to the C tools, each leaf an {@link OriginLeaf}. Digests are SHA-256.
+ * The tree that a dumpfile describes to the C tools, each leaf with several names an {@link OriginLeaf}. Digests are
+ * SHA-256.
  *
  * Three things are refused that C does not notice: malformed digests, of which it takes undefined bytes; hard links to
  * directories, which no tree can hold; files larger than 2^53 - 1 bytes, which it refuses when it writes the image.
@@ -119,8 +126,10 @@ class CTreeBuilder {
       this.#links.set(link, { directory, name, path, target: parseCLinkTarget(head) });
     } else {
       const body = parseCBody(head, this.#options);
-      const leaf = new OriginLeaf(body.stat, leafContent(head.mode, body), directory, name, body.nlink);
-      directory.insert(name, leaf);
+      const content = leafContent(head.mode, body);
+      // Most lines tell all that there is to know of a leaf.
+      if (body.nlink === 1) directory.insertLeaf(name, body.stat, content);
+      else directory.insert(name, new OriginLeaf(body.stat, content, directory, name, body.nlink));
     }
   }
 
@@ -158,7 +167,8 @@ class CTreeBuilder {
       const next = this.#links.get(target);
       if (next === link) throw new DumpfileError(`Self-referential hardlink ${byteStringToText(link.path)}`);
       if (next === undefined) {
-        for (const { directory, name } of followed) directory.insert(name, target);
+        const leaf = target instanceof OriginLeaf ? target : originLeaf(root, link.target, target);
+        for (const { directory, name } of followed) directory.insert(name, leaf);
         return;
       }
       link = next;
@@ -166,15 +176,33 @@ class CTreeBuilder {
   }
 }
 
+/** Puts a leaf that turns out to have more names than its line declares in the place of what is at its path. */
+function originLeaf(root: Directory, path: ByteString, { stat, content }: Leaf): OriginLeaf {
+  const components = componentsOf(path);
+  const name = components.pop();
+  const directory = lookup(root, components);
+  if (name === undefined || !(directory instanceof Directory)) throw new Error(`no leaf at ${path}`);
+  const leaf = new OriginLeaf(stat, content, directory, name, 1);
+  directory.insert(name, leaf);
+  return leaf;
+}
+
 /** Empty components do not count; `.` and `..` are names that nothing has. */
 function lookupPath(root: Directory, path: ByteString): Inode | undefined {
+  return lookup(root, componentsOf(path));
+}
+
+function lookup(root: Directory, components: readonly ByteString[]): Inode | undefined {
   let inode: Inode | undefined = root;
-  for (const name of path.split('/') as ByteString[]) {
-    if (name === '') continue;
+  for (const name of components) {
     if (!(inode instanceof Directory)) return undefined;
     inode = inode.lookup(name);
   }
   return inode;
+}
+
+function componentsOf(path: ByteString): ByteString[] {
+  return splitBytes(path, '/').filter((name) => name !== '');
 }
 
 function leafContent(mode: number, body: CLineBody): LeafContent {

@@ -26,9 +26,10 @@ export function selectEpoch1Version(root: Directory, { min, max }: VersionRange 
 export function hasWhiteout(root: Directory): boolean {
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const inode of directory.inodes()) {
-      if (inode instanceof Directory) pending.push(inode);
-      else if (isWhiteout(inode.content)) return true;
+    const { children, leaves } = directory.list();
+    for (const child of children) {
+      if (child instanceof Directory) pending.push(child);
+      else if (typeof child === 'number' ? leaves.isWhiteout(child) : isWhiteout(child.content)) return true;
     }
   }
   return false;

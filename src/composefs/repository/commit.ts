@@ -1,11 +1,14 @@
 import { Turns } from '../../threads/turns.js';
-import { writeErofs } from '../erofs/in-turns.js';
+import { writeErofsPieces } from '../erofs/in-turns.js';
 import type { FormatVersion } from '../erofs/index.js';
+import type { TakePiece } from '../erofs/writer/piece-writer.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { FsVerityHasher } from '../fsverity/hasher.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/inode.js';
 import type { RepositoryHost } from './objects/host.js';
+import type { ObjectStore } from './objects/object-store.js';
+import type { StoredObject } from './objects/stored-object.js';
 
 /** What is hashed or written before others get their turn. */
 const PIECE_SIZE = 256 * 1024;
@@ -22,10 +25,11 @@ export async function commitImages(
   versions: readonly FormatVersion[],
   { signal }: CommitOptions,
 ): Promise<Map<FormatVersion, ObjectId>> {
+  const { algorithm } = objects;
   const images = new Map<FormatVersion, ObjectId>();
   for (const version of versions) {
-    const image = await writeErofs(root, { version, algorithm: objects.algorithm, signal });
-    images.set(version, await storeImage({ objects }, image, { signal }));
+    const write = (take: TakePiece): Promise<void> => writeErofsPieces(root, { version, algorithm, signal }, take);
+    images.set(version, await storeIntact(objects, write));
   }
   return images;
 }
@@ -36,18 +40,24 @@ export async function storeImage(
   image: Uint8Array,
   { signal }: CommitOptions,
 ): Promise<ObjectId> {
-  const writer = objects.createWriter();
-  try {
-    for await (const piece of piecesInTurns(image, signal)) writer.write(piece);
-    let isFirst = true;
-    return objects.ensureIntact(() => {
-      if (!isFirst) return objects.storeObject(image);
-      isFirst = false;
+  return await storeIntact(objects, async (take) => {
+    for await (const piece of piecesInTurns(image, signal)) take(piece);
+  });
+}
+
+/** @param write hands out the pieces of the image; called again to replace a damaged one. */
+async function storeIntact(objects: ObjectStore, write: (take: TakePiece) => Promise<void>): Promise<ObjectId> {
+  const store = async (): Promise<StoredObject> => {
+    const writer = objects.createWriter();
+    try {
+      await write((piece) => writer.write(piece));
       return writer.finish();
-    });
-  } finally {
-    writer.abort();
-  }
+    } finally {
+      writer.abort();
+    }
+  };
+  const stored = await store();
+  return objects.isIntactOrRemoved(stored) ? stored.id : (await store()).id;
 }
 
 /** The id that the image of a tree would have; nothing is stored. */
@@ -58,8 +68,7 @@ export async function computeImageId(
   { signal }: CommitOptions = {},
 ): Promise<ObjectId> {
   const hasher = new FsVerityHasher(algorithm);
-  const image = await writeErofs(root, { version, algorithm, signal });
-  for await (const piece of piecesInTurns(image, signal)) hasher.update(piece);
+  await writeErofsPieces(root, { version, algorithm, signal }, (piece) => hasher.update(piece));
   return hasher.digest();
 }
 

@@ -1,87 +1,52 @@
 import type { ByteString } from '../../bytes/byte-string.js';
-import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../linux/constants.js';
-import type { ObjectId } from '../fsverity/object-id.js';
+import { Leaf, type LeafContent } from './leaf.js';
+import { LeafTable } from './leaf-table.js';
 import type { Stat } from './stat.js';
 
-/**
- * The content of a regular file.
- *
- * - `inline`: in the image itself (up to 64 bytes when we choose; images of others may have more).
- * - `external`: an object, verified by its digest. `payload` is set only where the path to the object is not
- *   `xx/yyyy…` of the digest: the C tools let a dumpfile say anything. Empty: the image names no path at all.
- * - `external-no-verity`: an object named by `payload` (normally `xx/yyyy…`), whose digest the image does not state.
- * - `sparse`: a size and no content.
- */
-export type RegularFile =
-  | { readonly storage: 'inline'; readonly data: Buffer }
-  | { readonly storage: 'external'; readonly id: ObjectId; readonly size: number; readonly payload?: ByteString }
-  | { readonly storage: 'external-no-verity'; readonly payload: ByteString; readonly size: number }
-  | { readonly storage: 'sparse'; readonly size: number };
-
-/** What a leaf is, with its content. `rdev` is as Linux encodes it in 32 bits (`new_encode_dev`). */
-export type LeafContent =
-  | { readonly type: 'regular'; readonly file: RegularFile }
-  | { readonly type: 'block-device'; readonly rdev: number }
-  | { readonly type: 'character-device'; readonly rdev: number }
-  | { readonly type: 'fifo' }
-  | { readonly type: 'socket' }
-  | { readonly type: 'symlink'; readonly target: ByteString };
-
-/**
- * Anything but a directory. **Hard links are entries with the identical Leaf object**; equal content in two Leaf
- * objects is two inodes. Link counts are never stored, they are counted ({@link countLinks}).
- */
-export class Leaf {
-  stat: Stat;
-  content: LeafContent;
-
-  constructor(stat: Stat, content: LeafContent) {
-    this.stat = stat;
-    this.content = content;
-  }
-}
+export {
+  deviceNumbers,
+  fileSize,
+  fileTypeBits,
+  isWhiteout,
+  Leaf,
+  type LeafContent,
+  type RegularFile,
+  WHITEOUT,
+} from './leaf.js';
 
 /** What a name in a directory leads to. */
 export type Inode = Directory | Leaf;
 
-/** Bytes that a regular file shows. */
-export function fileSize(file: RegularFile): number {
-  return file.storage === 'inline' ? file.data.length : file.size;
+/** What a directory holds: a number is the row of a leaf that has this name only, in the {@link LeafTable} of the tree. */
+export type Child = Directory | Leaf | number;
+
+/** The entries of a directory in byte order of their names, valid until an entry comes or goes. */
+export interface DirectoryList {
+  readonly names: readonly ByteString[];
+  readonly children: readonly Child[];
+  /** Has the rows. */
+  readonly leaves: LeafTable;
 }
 
-/** What overlayfs hides a name with: a character device 0:0. */
-export const WHITEOUT: LeafContent = { type: 'character-device', rdev: 0 };
+/** Up to here a name is put in its place among the others by moving those; above that a map does it. */
+const MOVED_MAX = 32;
 
-/** Whether overlayfs takes it for a whiteout: a character device 0:0. */
-export function isWhiteout(content: LeafContent): boolean {
-  return content.type === 'character-device' && content.rdev === 0;
-}
-
-const TYPE_BITS: Readonly<Record<LeafContent['type'], number>> = {
-  regular: S_IFREG,
-  symlink: S_IFLNK,
-  'block-device': S_IFBLK,
-  'character-device': S_IFCHR,
-  fifo: S_IFIFO,
-  socket: S_IFSOCK,
-};
-
-/** Major and minor number, as Linux packs them in 32 bits (`new_decode_dev` of linux/kdev_t.h). */
-export function deviceNumbers(rdev: number): { major: number; minor: number } {
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
-}
-
-/** The `S_IFMT` bits of a leaf's type. */
-export function fileTypeBits(content: LeafContent): number {
-  return TYPE_BITS[content.type];
-}
-
-/** A directory: names to inodes. It has exactly one parent; directories cannot be hard linked. */
+/**
+ * A directory: names to inodes. It has exactly one parent; directories cannot be hard linked.
+ *
+ * A leaf of which only its content and name have been told is a row of a table, which the directories of a tree share.
+ * Whoever asks for it gets a {@link Leaf}, which then stays.
+ */
 export class Directory {
   stat: Stat;
-  readonly #entries = new Map<ByteString, Inode>();
-  /** Names in byte order, made when asked for; undefined after a name came or went. */
-  #sorted: readonly ByteString[] | undefined;
+  /** The entries in byte order; empty while there is a map. */
+  #names: ByteString[] = [];
+  #children: Child[] = [];
+  /** The entries while names come and go in any order. */
+  #map: Map<ByteString, Child> | undefined;
+  /** The names have been given out, and so must not change any more. */
+  #isShared = false;
+  #leaves: LeafTable | undefined;
 
   constructor(stat: Stat) {
     this.stat = stat;
@@ -89,58 +54,200 @@ export class Directory {
 
   /** How many entries there are. */
   get size(): number {
-    return this.#entries.size;
+    return this.#map?.size ?? this.#names.length;
   }
 
   /** What a name leads to; undefined if there is no such entry. */
   lookup(name: ByteString): Inode | undefined {
-    return this.#entries.get(name);
+    if (this.#map !== undefined) {
+      const child = this.#map.get(name);
+      if (typeof child !== 'number') return child;
+      const leaf = this.#leafOf(child);
+      this.#map.set(name, leaf);
+      return leaf;
+    }
+    const index = this.#find(name);
+    return index < 0 ? undefined : this.#inodeAt(index);
   }
 
   /** Replaces anything of that name, also a whole subtree. True if the name was new. */
   insert(name: ByteString, inode: Inode): boolean {
-    const { size } = this.#entries;
-    this.#entries.set(name, inode);
-    if (this.#entries.size === size) return false;
-    this.#sorted = undefined;
-    return true;
+    if (inode instanceof Directory) inode.#leaves ??= this.#table();
+    return this.#put(name, inode);
+  }
+
+  /** @internal {@link insert} of a new leaf that nobody else has: it takes a fifth of the memory. */
+  insertLeaf(name: ByteString, stat: Stat, content: LeafContent): boolean {
+    return this.#put(name, this.#table().add(stat, content) ?? new Leaf(stat, content));
   }
 
   /** A directory over a directory gives it its stat and leaves the entries; anything else replaces. */
   merge(name: ByteString, inode: Inode): void {
-    const existing = this.#entries.get(name);
-    if (existing instanceof Directory && inode instanceof Directory) existing.stat = inode.stat;
+    const existing = inode instanceof Directory ? this.lookup(name) : undefined;
+    if (existing instanceof Directory) existing.stat = inode.stat;
     else this.insert(name, inode);
   }
 
   /** Removes an entry, if it is there. */
   remove(name: ByteString): void {
-    if (this.#entries.delete(name)) this.#sorted = undefined;
+    if (this.#map === undefined) {
+      const index = this.#find(name);
+      if (index < 0) return;
+      if (!this.#isShared && (this.#names.length <= MOVED_MAX || index === this.#names.length - 1)) {
+        this.#names.splice(index, 1);
+        for (const child of this.#children.splice(index, 1)) this.#forget(child);
+        return;
+      }
+    }
+    const map = this.#unsorted();
+    this.#forget(map.get(name));
+    map.delete(name);
   }
 
   /** Drops all entries, keeps the stat. */
   clear(): void {
-    this.#entries.clear();
-    this.#sorted = undefined;
+    for (const child of this.children()) this.#forget(child);
+    this.#setSorted([], []);
   }
 
   /** The names in byte order. */
   names(): readonly ByteString[] {
-    // One char per byte: the default order of strings is byte order.
-    this.#sorted ??= [...this.#entries.keys()].sort();
-    return this.#sorted;
+    this.#sort();
+    this.#isShared = true;
+    return this.#names;
   }
 
   /** What the names lead to, in no particular order. */
-  inodes(): IterableIterator<Inode> {
-    return this.#entries.values();
+  *inodes(): IterableIterator<Inode> {
+    for (const [, inode] of this.entries()) yield inode;
   }
 
   /** The entries in byte order of their names. */
   *entries(): Generator<readonly [ByteString, Inode]> {
     for (const name of this.names()) {
-      const inode = this.#entries.get(name);
+      const inode = this.lookup(name);
       if (inode !== undefined) yield [name, inode];
     }
+  }
+
+  /** @internal What the names lead to, in no particular order, for who does not keep it. */
+  children(): Iterable<Child> {
+    return this.#map?.values() ?? this.#children;
+  }
+
+  /** @internal All entries, for who does not keep them. */
+  list(): DirectoryList {
+    this.#sort();
+    return { names: this.#names, children: this.#children, leaves: this.#table() };
+  }
+
+  /** @internal Gives the leaves that are rows the stats that `map` makes of theirs. */
+  mapRowStats(map: (stat: Stat) => Stat): void {
+    const { names, children, leaves } = this.list();
+    for (const [index, child] of children.entries()) {
+      if (typeof child !== 'number') continue;
+      const stat = leaves.stat(child);
+      const mapped = map(stat);
+      if (mapped === stat || leaves.setStat(child, mapped)) continue;
+      this.#put(names[index] as ByteString, new Leaf(mapped, leaves.content(child)));
+    }
+  }
+
+  #table(): LeafTable {
+    this.#leaves ??= new LeafTable();
+    return this.#leaves;
+  }
+
+  /** True if the name was new. */
+  #put(name: ByteString, child: Child): boolean {
+    if (this.#map === undefined) {
+      const index = this.#find(name);
+      if (index >= 0) {
+        this.#forget(this.#children[index]);
+        this.#children[index] = child;
+        return false;
+      }
+      if (!this.#isShared && this.#putAt(~index, name, child)) return true;
+    }
+    const map = this.#unsorted();
+    const existing = map.get(name);
+    map.set(name, child);
+    if (existing === undefined) return true;
+    this.#forget(existing);
+    return false;
+  }
+
+  /** False if too many entries would have to make room. */
+  #putAt(index: number, name: ByteString, child: Child): boolean {
+    if (index === this.#names.length) {
+      this.#names.push(name);
+      this.#children.push(child);
+      return true;
+    }
+    if (this.#names.length > MOVED_MAX) return false;
+    this.#names.splice(index, 0, name);
+    this.#children.splice(index, 0, child);
+    return true;
+  }
+
+  /** Its place among the sorted names; `~` of the place where it belongs if it is not there. */
+  #find(name: ByteString): number {
+    const names = this.#names;
+    let low = 0;
+    let high = names.length;
+    // Mostly names come in order.
+    const last = names[high - 1];
+    if (last === undefined || last < name) return ~high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((names[middle] ?? name) < name) low = middle + 1;
+      else high = middle;
+    }
+    return names[low] === name ? low : ~low;
+  }
+
+  #inodeAt(index: number): Inode | undefined {
+    const child = this.#children[index];
+    if (typeof child !== 'number') return child;
+    const leaf = this.#leafOf(child);
+    this.#children[index] = leaf;
+    return leaf;
+  }
+
+  /** The row stays what it is: whoever reads the list of a moment ago may still come to it. */
+  #leafOf(row: number): Leaf {
+    const leaves = this.#table();
+    return new Leaf(leaves.stat(row), leaves.content(row));
+  }
+
+  #forget(child: Child | undefined): void {
+    if (typeof child === 'number') this.#table().release(child);
+  }
+
+  #unsorted(): Map<ByteString, Child> {
+    if (this.#map !== undefined) return this.#map;
+    const map = new Map<ByteString, Child>();
+    for (const [index, name] of this.#names.entries()) map.set(name, this.#children[index] as Child);
+    this.#setSorted([], []);
+    this.#map = map;
+    return map;
+  }
+
+  #sort(): void {
+    const map = this.#map;
+    if (map === undefined) return;
+    // One char per byte: the default order of strings is byte order.
+    const names = [...map.keys()].sort();
+    this.#setSorted(
+      names,
+      names.map((name) => map.get(name) as Child),
+    );
+  }
+
+  #setSorted(names: ByteString[], children: Child[]): void {
+    this.#names = names;
+    this.#children = children;
+    this.#map = undefined;
+    this.#isShared = false;
   }
 }

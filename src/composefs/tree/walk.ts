@@ -11,8 +11,8 @@ export function* directories(root: Directory): Generator<Directory> {
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     yield directory;
-    for (const inode of directory.inodes()) {
-      if (inode instanceof Directory) pending.push(inode);
+    for (const child of directory.children()) {
+      if (child instanceof Directory) pending.push(child);
     }
   }
 }
@@ -41,9 +41,32 @@ export function countLinks(root: Directory): Map<Leaf, number> {
   return links;
 }
 
+/**
+ * {@link countLinks} without the leaves of which it is plain that they have one name: nobody has asked for them, so that
+ * nobody can have given them another.
+ */
+export function countSharedLinks(root: Directory): Map<Leaf, number> {
+  const links = new Map<Leaf, number>();
+  for (const directory of directories(root)) {
+    for (const child of directory.children()) {
+      if (child instanceof Leaf) links.set(child, (links.get(child) ?? 0) + 1);
+    }
+  }
+  return links;
+}
+
 /** Gives every inode, once, the stat that `map` makes of its own. */
 export function forEachStat(root: Directory, map: (stat: Stat) => Stat): void {
-  for (const inode of inodes(root)) inode.stat = map(inode.stat);
+  const seen = new Set<Leaf>();
+  for (const directory of directories(root)) {
+    directory.stat = map(directory.stat);
+    for (const child of directory.children()) {
+      if (!(child instanceof Leaf) || seen.has(child)) continue;
+      seen.add(child);
+      child.stat = map(child.stat);
+    }
+    directory.mapRowStats(map);
+  }
 }
 
 /** Keeps the xattrs, on every inode, whose name passes. */
@@ -76,13 +99,17 @@ export function mapRegular(root: Directory, map: (file: RegularFile) => RegularF
   const pending: [Directory, Directory][] = [[root, clone]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const [from, to] = next;
-    for (const [name, inode] of from.entries()) {
+    const { names, children, leaves } = from.list();
+    for (const [index, name] of names.entries()) {
+      const inode = children[index];
       if (inode instanceof Directory) {
         const child = new Directory(inode.stat);
         to.insert(name, child);
         pending.push([inode, child]);
-      } else {
+      } else if (inode instanceof Leaf) {
         to.insert(name, copyOf(inode));
+      } else if (inode !== undefined) {
+        to.insertLeaf(name, leaves.stat(inode), mapContent(leaves.content(inode), map));
       }
     }
   }
@@ -101,8 +128,13 @@ export function resetMtimes(root: Directory): void {
 /** Removes all block and character devices, whiteouts too (`mkcomposefs --skip-devices`). */
 export function removeDevices(root: Directory): void {
   for (const directory of directories(root)) {
-    for (const [name, inode] of directory.entries()) {
-      if (inode instanceof Leaf && inode.content.type.endsWith('-device')) directory.remove(name);
-    }
+    const { names, children, leaves } = directory.list();
+    const devices = names.filter((_, index) => {
+      const child = children[index];
+      if (child === undefined || child instanceof Directory) return false;
+      const { type } = child instanceof Leaf ? child.content : leaves.content(child);
+      return type.endsWith('-device');
+    });
+    for (const name of devices) directory.remove(name);
   }
 }

@@ -1,9 +1,10 @@
 import type { FormatVersion } from '../../composefs/erofs/format/constants.js';
-import { validationSteps } from '../../composefs/erofs/writer/validate.js';
-import { erofsSteps } from '../../composefs/erofs/writer/write.js';
-import { computeVerity } from '../../composefs/fsverity/digest.js';
+import { erofsPieceSteps } from '../../composefs/erofs/writer/write.js';
+import type { HashAlgorithm } from '../../composefs/fsverity/algorithm.js';
+import { FsVerityHasher } from '../../composefs/fsverity/hasher.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
+import type { StoredObject } from '../../composefs/repository/objects/stored-object.js';
 import type { Directory } from '../../composefs/tree/inode.js';
 import { cloneTree, filterXattrs } from '../../composefs/tree/walk.js';
 import type { TaskContext } from '../../threads/tasks.js';
@@ -74,14 +75,32 @@ function* imageSteps(
   objects: ObjectStore,
   only?: ObjectId | 'none',
 ): Steps<BuiltImage[]> {
-  yield* validationSteps(root);
-  const { algorithm } = objects;
   const images: BuiltImage[] = [];
   for (const version of versions) {
-    const image = yield* erofsSteps(root, { version, algorithm });
-    const id = only === undefined ? undefined : computeVerity(algorithm, image);
+    const id = only === undefined ? undefined : yield* imageIdSteps(root, version, objects.algorithm);
     const isUnwanted = id !== undefined && id !== only;
-    images.push({ version, id: isUnwanted ? id : objects.ensureIntact(() => objects.storeObject(image)) });
+    images.push({ version, id: isUnwanted ? id : yield* storeImageSteps(root, version, objects) });
   }
   return images;
+}
+
+function* imageIdSteps(root: Directory, version: FormatVersion, algorithm: HashAlgorithm): Steps<ObjectId> {
+  const hasher = new FsVerityHasher(algorithm);
+  yield* erofsPieceSteps(root, { version, algorithm }, () => (piece) => hasher.update(piece));
+  return hasher.digest();
+}
+
+function* storeImageSteps(root: Directory, version: FormatVersion, objects: ObjectStore): Steps<ObjectId> {
+  const { algorithm } = objects;
+  function* store(): Steps<StoredObject> {
+    const writer = objects.createWriter();
+    try {
+      yield* erofsPieceSteps(root, { version, algorithm }, () => (piece) => writer.write(piece));
+      return writer.finish();
+    } finally {
+      writer.abort();
+    }
+  }
+  const stored = yield* store();
+  return objects.isIntactOrRemoved(stored) ? stored.id : (yield* store()).id;
 }

@@ -25,10 +25,10 @@ export class ReferenceLayerApplier implements Applier {
   }
 
   #apply(entry: TarEntry): void {
-    const { path, stat } = entry;
+    const { path, stat, item } = entry;
     const name = fileName(path);
     if (name === undefined) {
-      if (entry.item.type !== 'directory') {
+      if (item.type !== 'directory') {
         const message = `Unpacking layer tar: filename ${quoteBytes(path)} must be a directory`;
         throw new ComposefsError('INVALID_LAYER', message);
       }
@@ -43,6 +43,7 @@ export class ReferenceLayerApplier implements Applier {
     );
     if (name === OPAQUE_WHITEOUT) directory.clear();
     else if (name.startsWith(WHITEOUT_PREFIX)) directory.remove(sliceBytes(name, WHITEOUT_PREFIX.length));
+    else if (item.type === 'leaf') directory.insertLeaf(name, stat, item.content);
     else directory.merge(name, inode);
   }
 }

@@ -1,6 +1,6 @@
 import { type ByteString, quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
 import { ImageError } from '../../composefs/tree/image-error.js';
-import { Directory, type Inode, Leaf } from '../../composefs/tree/inode.js';
+import { Directory, Leaf } from '../../composefs/tree/inode.js';
 import { getLeaf } from '../../composefs/tree/lookup.js';
 import { fileName } from '../../composefs/tree/path.js';
 import { cleanPath, PathResolver } from '../../composefs/tree/resolve.js';
@@ -121,26 +121,28 @@ export class LayerApplier implements Applier {
     withContext(
       () => `Error unpacking container layer file ${quoteBytes(entry.path)} ${describe(entry.item)}`,
       () => {
-        const inode = this.#makeInode(entry);
-        this.#put(this.#makeParent(checkName(path), name), name, inode);
+        const link = entry.item.type === 'hardlink' ? this.#linkTarget(entry.item) : undefined;
+        this.#put(this.#makeParent(checkName(path), name), name, entry, link);
       },
     );
   }
 
-  #put({ chain, directory }: Place, name: ByteString, inode: Inode): void {
+  #put({ chain, directory }: Place, name: ByteString, { stat, item }: TarEntry, link: Leaf | undefined): void {
     this.#own.addChain(chain);
-    if (!(inode instanceof Directory)) {
-      directory.insert(name, inode);
+    if (item.type !== 'directory') {
+      if (item.type === 'leaf') directory.insertLeaf(name, stat, item.content);
+      else if (link !== undefined) directory.insert(name, link);
       this.#own.addLeaf(directory, name);
       return;
     }
     const existing = directory.lookup(name);
     if (existing instanceof Directory) {
-      existing.stat = inode.stat;
+      existing.stat = stat;
       this.#own.addDirectory(existing, 'before');
     } else {
-      directory.insert(name, inode);
-      this.#own.addDirectory(inode, 'now');
+      const made = new Directory(stat);
+      directory.insert(name, made);
+      this.#own.addDirectory(made, 'now');
     }
   }
 
@@ -168,15 +170,8 @@ export class LayerApplier implements Applier {
   }
 
   /** A hard link is resolved now: later changes to its target do not concern it. */
-  #makeInode({ stat, item }: TarEntry): Inode {
-    switch (item.type) {
-      case 'directory':
-        return new Directory(stat);
-      case 'leaf':
-        return new Leaf(stat, item.content);
-      case 'hardlink':
-        return this.#showsLayer ? this.#linkedOrNamed(item) : this.#linked(item);
-    }
+  #linkTarget(item: TarItem & { type: 'hardlink' }): Leaf {
+    return this.#showsLayer ? this.#linkedOrNamed(item) : this.#linked(item);
   }
 
   #linkedOrNamed(item: TarItem & { type: 'hardlink' }): Leaf {

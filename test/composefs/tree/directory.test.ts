@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-string.js';
 import { Directory, Leaf } from '../../../src/composefs/tree/inode.js';
 import { type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
@@ -53,4 +54,100 @@ test('clear drops the entries and keeps the stat', () => {
   directory.insert(b('x'), new Directory(stat(2)));
   directory.clear();
   assert.deepEqual([directory.size, directory.names(), directory.stat.mode], [0, [], 0o755]);
+});
+
+test('a leaf that nobody has asked for is made once, and then stays the same', () => {
+  const directory = new Directory(UNINITIALIZED_STAT);
+  assert.equal(directory.insertLeaf(b('x'), stat(1), { type: 'fifo' }), true);
+  assert.deepEqual([...directory.children()], [0]);
+  const leaf = directory.lookup(b('x'));
+  assert(leaf instanceof Leaf);
+  assert.deepEqual([leaf.stat, leaf.content], [stat(1), { type: 'fifo' }]);
+  leaf.stat = stat(2);
+  assert.equal(directory.lookup(b('x')), leaf);
+  assert.deepEqual([...directory.entries()], [['x', leaf]]);
+  assert.equal(directory.insertLeaf(b('x'), stat(3), { type: 'socket' }), false);
+  assert.deepEqual(directory.lookup(b('x')), new Leaf(stat(3), { type: 'socket' }));
+  assert.equal(leaf.stat.mode, 2);
+});
+
+test('directories share the table of the one that they are put into, and go elsewhere with their leaves', () => {
+  const [one, other] = [new Directory(stat(1)), new Directory(stat(2))];
+  const child = new Directory(stat(3));
+  one.insert(b('child'), child);
+  child.insertLeaf(b('x'), stat(4), { type: 'fifo' });
+  assert.equal(child.list().leaves, one.list().leaves);
+  other.insertLeaf(b('y'), stat(5), { type: 'socket' });
+  other.insert(b('child'), child);
+  one.remove(b('child'));
+  assert.deepEqual(child.lookup(b('x')), new Leaf(stat(4), { type: 'fifo' }));
+  assert.notEqual(child.list().leaves, other.list().leaves);
+});
+
+test('what no row can hold is a leaf all the same', () => {
+  const directory = new Directory(UNINITIALIZED_STAT);
+  const odd = { ...UNINITIALIZED_STAT, uid: -1 };
+  directory.insertLeaf(b('x'), odd, { type: 'fifo' });
+  directory.insertLeaf(b('y'), stat(1), { type: 'fifo' });
+  assert.deepEqual(directory.lookup(b('x')), new Leaf(odd, { type: 'fifo' }));
+  directory.mapRowStats((old) => ({ ...old, gid: 2 ** 32 }));
+  assert.deepEqual(directory.lookup(b('y'))?.stat, { ...stat(1), gid: 2 ** 32 });
+});
+
+type Edit = readonly [kind: 'insert' | 'insertLeaf' | 'lookup' | 'remove' | 'names' | 'clear', name: number];
+
+test('any sequence of edits has the effect that it has on a map', () => {
+  const name = fc.integer({ min: 0, max: 60 });
+  const kind = fc.constantFrom<Edit[0][]>(
+    'insert',
+    'insertLeaf',
+    'insertLeaf',
+    'insertLeaf',
+    'lookup',
+    'remove',
+    'names',
+  );
+  const edits = fc.array(fc.tuple(fc.oneof({ weight: 200, arbitrary: kind }, fc.constant('clear' as const)), name), {
+    maxLength: 300,
+    size: 'max',
+  });
+  fc.assert(
+    fc.property(edits, (steps) => {
+      const directory = new Directory(UNINITIALIZED_STAT);
+      const model = new Map<string, number>();
+      const givenOut: [readonly string[], string[]][] = [];
+      for (const [index, [action, number]] of steps.entries()) {
+        const key = b(`n${number}`);
+        switch (action) {
+          case 'insert':
+            assert.equal(directory.insert(key, new Leaf(stat(index), { type: 'fifo' })), !model.has(key));
+            model.set(key, index);
+            break;
+          case 'insertLeaf':
+            assert.equal(directory.insertLeaf(key, stat(index), { type: 'fifo' }), !model.has(key));
+            model.set(key, index);
+            break;
+          case 'lookup':
+            assert.equal(directory.lookup(key)?.stat.mode, model.get(key));
+            break;
+          case 'remove':
+            directory.remove(key);
+            model.delete(key);
+            break;
+          case 'names':
+            givenOut.push([directory.names(), [...model.keys()].sort()]);
+            break;
+          case 'clear':
+            directory.clear();
+            model.clear();
+        }
+        assert.equal(directory.size, model.size);
+      }
+      for (const [names, expected] of givenOut) assert.deepEqual(names, expected);
+      const { names, children } = directory.list();
+      assert.deepEqual(names, [...model.keys()].sort());
+      assert.equal(children.length, model.size);
+      for (const [each, inode] of directory.entries()) assert.equal(inode.stat.mode, model.get(each));
+    }),
+  );
 });

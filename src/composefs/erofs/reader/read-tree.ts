@@ -184,8 +184,13 @@ class TreeReader {
       throw new ErofsReaderError('invalid-image', message);
     }
     const content = isEscapedWhiteout ? WHITEOUT : this.#content(inode, xattrs, name);
-    const leaf = new Leaf(readStat(inode, xattrs.xattrs), content);
-    if (nlink !== 1) this.#links.set(nid, { leaf, nlink, references: 1 });
+    const stat = readStat(inode, xattrs.xattrs);
+    if (nlink === 1) {
+      frame.directory.insertLeaf(name, stat, content);
+      return;
+    }
+    const leaf = new Leaf(stat, content);
+    this.#links.set(nid, { leaf, nlink, references: 1 });
     frame.directory.insert(name, leaf);
   }
 

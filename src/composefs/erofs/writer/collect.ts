@@ -1,142 +1,152 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
 import type { Steps } from '../../../threads/turns.js';
-import { Directory, isWhiteout, type Leaf } from '../../tree/inode.js';
+import { type Child, type Directory, isWhiteout, Leaf } from '../../tree/inode.js';
 import { OriginLeaf } from '../../tree/origin-leaf.js';
-import { DOT, DOT_DOT } from '../../tree/path.js';
 import { formatEpoch } from '../format/constants.js';
-import { ImageInode, type Role } from './image-inode.js';
+import { type ImageDirectory, ImageInodes, ROLE, type Role } from './image-inodes.js';
 import type { ErofsDialect, ErofsOptions } from './options.js';
 import { looksLikeStub, makeStubs } from './stubs.js';
+
+/** What is done before others get their turn. */
+const ENTRIES_A_STEP = 16;
 
 /**
  * The inodes of a tree, depth first: each directory before its children, these in byte order, a subtree before the
  * next sibling, each leaf where it is first met. The tree is not changed: stubs exist in the result only.
+ *
+ * @param entries how many all directories of the tree have.
  */
-export function* collectDepthFirst(root: Directory, options: ErofsOptions): Steps<ImageInode[]> {
-  return yield* new Collector(root, options).run();
+export function* collectDepthFirst(root: Directory, entries: number, options: ErofsOptions): Steps<ImageInodes> {
+  const stubs: ReadonlyMap<ByteString, Leaf> = formatEpoch(options.version) === 1 ? makeStubs(root) : new Map();
+  const collector = new Collector(root, stubs, new ImageInodes(root, entries + stubs.size), options);
+  for (let count = 1; collector.step(); count++) if (count % ENTRIES_A_STEP === 0) yield;
+  return collector.inodes;
 }
 
 interface Frame {
-  readonly inode: ImageInode;
-  readonly source: Directory;
-  readonly parent: ImageInode;
-  readonly targets: ImageInode[];
+  readonly directory: ImageDirectory;
+  next: number;
 }
 
 class Collector {
+  readonly inodes: ImageInodes;
   readonly #root: Directory;
-  readonly #hasStubs: boolean;
   readonly #stubs: ReadonlyMap<ByteString, Leaf>;
+  readonly #hasStubs: boolean;
   readonly #dialect: ErofsDialect | undefined;
-  readonly #leaves = new Map<Leaf, ImageInode>();
-  readonly #inodes: ImageInode[] = [];
+  readonly #leaves = new Map<Leaf, number>();
   readonly #stack: Frame[] = [];
+  #entries = 0;
 
-  constructor(root: Directory, options: ErofsOptions) {
+  constructor(root: Directory, stubs: ReadonlyMap<ByteString, Leaf>, inodes: ImageInodes, options: ErofsOptions) {
+    this.inodes = inodes;
     this.#root = root;
+    this.#stubs = stubs;
     this.#hasStubs = formatEpoch(options.version) === 1;
-    this.#stubs = this.#hasStubs ? makeStubs(root) : new Map();
     this.#dialect = options.dialect;
+    this.#enter(root, 0);
   }
 
-  *run(): Steps<ImageInode[]> {
-    this.#enter(this.#root, undefined);
-    for (let frame = this.#stack.at(-1); frame !== undefined; frame = this.#stack.at(-1)) {
-      yield;
-      const name = frame.inode.names[frame.targets.length];
-      if (name === undefined) this.#stack.pop();
-      else frame.targets.push(this.#target(frame, name));
+  /** Takes one more entry. False: there is none any more. */
+  step(): boolean {
+    const frame = this.#stack.at(-1);
+    if (frame === undefined) return false;
+    const { directory } = frame;
+    const child = directory.children[frame.next];
+    const name = directory.names[frame.next];
+    if (child === undefined || name === undefined) {
+      this.#stack.pop();
+      return true;
     }
-    return this.#inodes;
+    this.inodes.targets[directory.start + frame.next++] = this.#target(directory, name, child);
+    return true;
   }
 
-  #enter(source: Directory, parent: ImageInode | undefined): ImageInode {
-    const inode = new ImageInode(source, 'plain');
-    const names = source === this.#root ? [...source.names(), ...this.#stubs.keys()].sort() : source.names();
-    inode.names = withDots(names);
-    this.#inodes.push(inode);
-    const targets: ImageInode[] = [];
-    inode.targets = targets;
-    this.#stack.push({ inode, source, parent: parent ?? inode, targets });
-    return inode;
+  #target(directory: ImageDirectory, name: ByteString, child: Child): number {
+    if (typeof child === 'number') return this.#row(directory, name, child);
+    if (child instanceof Leaf) return this.#leaf(directory, name, child);
+    this.inodes.addLink(directory.index);
+    return this.#enter(child, directory.index);
   }
 
-  #target({ source, inode, parent }: Frame, name: ByteString): ImageInode {
-    if (name === DOT) return inode;
-    if (name === DOT_DOT) return parent;
-    const child = source.lookup(name);
-    if (child instanceof Directory) {
-      inode.nlink++;
-      return this.#enter(child, inode);
-    }
-    const stub = child === undefined ? this.#stubs.get(name) : undefined;
-    const leaf = child ?? stub;
-    // names() lists only what lookup() finds, and the stubs.
-    if (leaf === undefined) throw new Error(`directory lists a name that it does not hold: ${name}`);
-    return this.#leaf(inode, name, leaf, stub !== undefined);
+  #enter(source: Directory, parentIndex: number): number {
+    const index = this.inodes.count;
+    const list = source === this.#root ? this.#rootList() : source.list();
+    const directory = { source, index, parentIndex, ...list, start: this.#entries, hasWhiteouts: false };
+    this.#entries += list.names.length;
+    this.inodes.addDirectory(directory);
+    this.#stack.push({ directory, next: 0 });
+    return index;
   }
 
-  #leaf(directory: ImageInode, name: ByteString, leaf: Leaf, isStub: boolean): ImageInode {
-    let inode = this.#leaves.get(leaf);
-    if (inode === undefined) {
-      inode = new ImageInode(leaf, isStub ? 'stub' : this.#role(directory, name, leaf));
-      inode.home = directory;
-      this.#leaves.set(leaf, inode);
-      this.#inodes.push(inode);
+  #rootList(): ReturnType<Directory['list']> {
+    const { names, children, leaves } = this.#root.list();
+    if (this.#stubs.size === 0) return { names, children, leaves };
+    const all = new Map<ByteString, Child>(this.#stubs);
+    for (const [index, name] of names.entries()) all.set(name, children[index] as Child);
+    const inOrder = [...all.keys()].sort();
+    return { names: inOrder, children: inOrder.map((name) => all.get(name) as Child), leaves };
+  }
+
+  #row(directory: ImageDirectory, name: ByteString, row: number): number {
+    const { leaves } = directory;
+    const isOverlayWhiteout = this.#hasStubs && leaves.isWhiteout(row);
+    const role = isOverlayWhiteout
+      ? this.#roleOfWhiteout(directory, name, new Leaf(leaves.stat(row), leaves.content(row)))
+      : ROLE.PLAIN;
+    const index = this.inodes.addRow(directory, row, role);
+    this.inodes.setLinks(index, 1);
+    if (role === ROLE.ESCAPED_WHITEOUT) directory.hasWhiteouts = true;
+    return index;
+  }
+
+  #leaf(directory: ImageDirectory, name: ByteString, leaf: Leaf): number {
+    let index = this.#leaves.get(leaf);
+    if (index === undefined) {
+      index = this.inodes.addLeaf(directory, leaf, this.#role(directory, name, leaf));
+      this.#leaves.set(leaf, index);
     }
     if (this.#dialect !== 'mkcomposefs' || !(leaf instanceof OriginLeaf)) {
-      inode.nlink++;
+      this.inodes.addLink(index);
     } else {
-      inode.nlink = leaf.nlink;
+      this.inodes.setLinks(index, leaf.nlink);
       // C numbers the inode at the line that defines it, whatever the order of the paths.
-      if (leaf.directory === directory.source && leaf.name === name) {
-        inode.home = directory;
-        inode.homeName = name;
-      }
+      if (leaf.directory === directory.source && leaf.name === name) this.inodes.setHome(index, directory, name);
     }
-    if (inode.role === 'escaped-whiteout') directory.hasWhiteouts = true;
-    return inode;
+    if (this.inodes.role(index) === ROLE.ESCAPED_WHITEOUT) directory.hasWhiteouts = true;
+    return index;
   }
 
-  #role(directory: ImageInode, name: ByteString, leaf: Leaf): Role {
-    if (!this.#hasStubs || !isWhiteout(leaf.content)) return 'plain';
+  #role(directory: ImageDirectory, name: ByteString, leaf: Leaf): Role {
+    if (this.#stubs.get(name) === leaf) return ROLE.STUB;
+    return this.#hasStubs && isWhiteout(leaf.content) ? this.#roleOfWhiteout(directory, name, leaf) : ROLE.PLAIN;
+  }
+
+  #roleOfWhiteout(directory: ImageDirectory, name: ByteString, leaf: Leaf): Role {
     const isAmbiguous = this.#dialect !== 'mkcomposefs' && directory.source === this.#root;
-    return isAmbiguous && looksLikeStub(this.#root, name, leaf) ? 'stub' : 'escaped-whiteout';
+    return isAmbiguous && looksLikeStub(this.#root, name, leaf) ? ROLE.STUB : ROLE.ESCAPED_WHITEOUT;
   }
-}
-
-/** Names that begin with a byte below 0x2e precede `.`, and some lie between `.` and `..`. */
-function withDots(names: readonly ByteString[]): ByteString[] {
-  const [first] = names;
-  if (first === undefined || first > DOT_DOT) return [DOT, DOT_DOT, ...names];
-  const dot = names.findIndex((name) => name > DOT);
-  const dotDot = names.findIndex((name) => name > DOT_DOT);
-  const result = [...names];
-  // The later place first: it does not move the earlier one.
-  result.splice(dotDot < 0 ? names.length : dotDot, 0, DOT_DOT);
-  result.splice(dot < 0 ? names.length : dot, 0, DOT);
-  return result;
 }
 
 /**
- * The inodes in the order of V0 and V1 (spec 20 §3.2): level by level. A leaf with several links has its turn in the
+ * Puts the inodes into the order of V0 and V1 (spec 20 §3.2): level by level. A leaf with several links has its turn in the
  * directory that holds it first in depth-first order, which can be levels below another link.
  */
-export function* orderBreadthFirst(root: ImageInode): Steps<ImageInode[]> {
-  const inodes = [root];
-  root.number = 0;
-  for (let next = 0; next < inodes.length; next++) {
-    yield;
-    const directory = inodes[next];
-    if (directory === undefined || !(directory.source instanceof Directory)) continue;
-    directory.targets.forEach((child, index) => {
-      if (child.number >= 0) return;
-      if (child.home !== undefined) {
-        if (child.home !== directory) return;
-        if (child.homeName !== undefined && child.homeName !== directory.names[index]) return;
-      }
-      child.number = inodes.push(child) - 1;
-    });
+export function* orderBreadthFirst(inodes: ImageInodes): Steps<void> {
+  const order = new Uint32Array(inodes.count);
+  const numbers = new Int32Array(inodes.count).fill(-1);
+  numbers[0] = 0;
+  let count = 1;
+  for (let next = 0; next < count; next++) {
+    if (next % ENTRIES_A_STEP === 0) yield;
+    const directory = inodes.directory(order[next] ?? 0);
+    if (directory === undefined) continue;
+    for (const [place, name] of directory.names.entries()) {
+      const child = inodes.targets[directory.start + place] ?? 0;
+      if (numbers[child] !== -1 || !inodes.isHome(child, directory, name)) continue;
+      numbers[child] = count;
+      order[count++] = child;
+    }
   }
-  return inodes;
+  inodes.setOrder(order.subarray(0, count), numbers);
 }

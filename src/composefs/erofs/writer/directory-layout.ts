@@ -1,6 +1,7 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
 import type { ByteString } from '../../../bytes/byte-string.js';
 import { writeBytes } from '../../../bytes/byte-string.js';
+import { DOT, DOT_DOT } from '../../tree/path.js';
 import { BLOCK_SIZE } from '../format/constants.js';
 import { DIRENT_SIZE, encodeDirent } from '../format/dirent.js';
 
@@ -32,29 +33,51 @@ export function groupEntries(names: readonly ByteString[]): DirectoryGroups {
   return { blockEnds, tailSize: 0 };
 }
 
-/** The entries of a directory in byte order of their names; `targets[i]` is what `names[i]` leads to. */
+/** The entries of a directory in byte order of their names, `.` and `..` among them; `targets[i]` is what `names[i]` leads to. */
 export interface OrderedEntries {
   readonly names: readonly ByteString[];
-  readonly targets: readonly { readonly nid: number; readonly fileType: number }[];
+  /** Indexes of inodes. */
+  readonly targets: readonly number[];
+}
+
+/** What has to be known of the inodes that entries lead to, by their index. */
+export interface EntryTargets {
+  nid(index: number): number;
+  direntType(index: number): number;
 }
 
 /** Writes the entries `start` to `end` (exclusive) of a directory: the fixed parts, then the names. */
 export function writeEntries(
   target: ByteRegion,
   offset: number,
-  directory: OrderedEntries,
+  { names, targets }: OrderedEntries,
   start: number,
   end: number,
+  inodes: EntryTargets,
 ): void {
   let header = offset;
   let nameOffset = DIRENT_SIZE * (end - start);
   for (let index = start; index < end; index++) {
-    const name = directory.names[index];
-    const inode = directory.targets[index];
+    const name = names[index];
+    const inode = targets[index];
     if (name === undefined || inode === undefined) throw new Error('directory entries out of step with their names');
-    encodeDirent(target.view, header, inode.nid, nameOffset, inode.fileType);
+    encodeDirent(target.view, header, inodes.nid(inode), nameOffset, inodes.direntType(inode));
     writeBytes(target.bytes, offset + nameOffset, name);
     header += DIRENT_SIZE;
     nameOffset += name.length;
   }
+}
+
+/** Adds `.` and `..`. Names that begin with a byte below 0x2e precede `.`, and some lie between `.` and `..`. */
+export function withDots(entries: OrderedEntries, self: number, parent: number): OrderedEntries {
+  const names = [...entries.names];
+  const targets = [...entries.targets];
+  const insert = (name: ByteString, target: number): void => {
+    const place = names.findIndex((other) => other > name);
+    names.splice(place < 0 ? names.length : place, 0, name);
+    targets.splice(place < 0 ? targets.length : place, 0, target);
+  };
+  insert(DOT_DOT, parent);
+  insert(DOT, self);
+  return { names, targets };
 }

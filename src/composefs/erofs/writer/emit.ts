@@ -1,7 +1,6 @@
 import type { ByteRegion } from '../../../bytes/byte-region.js';
-import { writeBytes } from '../../../bytes/byte-string.js';
 import { CHUNK_ADDRESS_SIZE, NULL_CHUNK_ADDRESS } from '../format/chunks.js';
-import { BLOCK_SIZE, type FormatVersion, formatEpoch, LAYOUT_CHUNK_BASED } from '../format/constants.js';
+import { BLOCK_SIZE, type FormatVersion, formatEpoch } from '../format/constants.js';
 import { encodeCompactInode, encodeExtendedInode, type InodeHeader } from '../format/inode-header.js';
 import {
   encodeXattrAreaHeader,
@@ -10,38 +9,62 @@ import {
   xattrAreaCount,
 } from '../format/xattr-area.js';
 import { writeEntries } from './directory-layout.js';
-import type { ImageInode } from './image-inode.js';
+import { type ImageInode, INODE_KIND } from './image-inode.js';
+import type { ImageInodes } from './image-inodes.js';
 import { isReferenced } from './share-xattrs.js';
 import type { XattrEntry } from './xattr-table.js';
 
-/** Writes a placed inode with its xattrs, its tail and its blocks; returns the offset of its next block. */
+/** Writes a planned inode at `offset`, with its xattrs and its tail. */
 export function emitInode(
   target: ByteRegion,
+  offset: number,
   inode: ImageInode,
+  inodes: ImageInodes,
   version: FormatVersion,
   xattrBase: number,
-  blockPosition: number,
-): number {
-  const { position } = inode;
-  const header = inodeHeader(inode, version);
+): void {
   const encode = inode.isCompact ? encodeCompactInode : encodeExtendedInode;
-  let offset = position + encode(target.view, position, header);
-  if (inode.xattrSize > 0) offset = emitXattrs(target, offset, inode, xattrBase);
-  const blocksEnd = blockPosition + BLOCK_SIZE * inode.blockCount;
-  emitContent(target, inode, offset, blockPosition, blocksEnd);
-  return blocksEnd;
+  let tail = offset + encode(target.view, offset, inodeHeader(inode, inodes, version));
+  if (inode.xattrSize > 0) tail = emitXattrs(target, tail, inode, xattrBase);
+  if (inode.tailSize > 0) emitTail(target, tail, inode, inodes);
 }
 
-export function emitXattrEntry(target: ByteRegion, offset: number, { name, key, size }: XattrEntry): number {
-  const { start, form } = name;
+/** Writes the blocks of a planned inode. */
+export function emitBlocks(target: ByteRegion, offset: number, inode: ImageInode, inodes: ImageInodes): void {
+  switch (inode.kind) {
+    case INODE_KIND.DIRECTORY: {
+      const entries = inodes.entriesOf(inode.index);
+      let start = 0;
+      let block = offset;
+      for (const end of inode.groups?.blockEnds ?? []) {
+        writeEntries(target, block, entries, start, end, inodes);
+        start = end;
+        block += BLOCK_SIZE;
+      }
+      return;
+    }
+    case INODE_KIND.INLINE:
+    case INODE_KIND.SYMLINK: {
+      const data = dataOf(inode);
+      data.copy(target.bytes, offset, 0, data.length - inode.tailSize);
+      return;
+    }
+    default:
+      fillChunks(target.view, offset, offset + BLOCK_SIZE * inode.blockCount);
+  }
+}
+
+/** Returns the offset after the entry. */
+export function emitXattrEntry(target: ByteRegion, offset: number, entry: XattrEntry): number {
+  const { start, form } = entry.name;
   target.bytes.set(start, offset);
-  encodeXattrValueLength(target.view, offset, form.size(key));
-  form.write(target, offset + start.length, key);
-  return offset + size;
+  encodeXattrValueLength(target.view, offset, entry.valueSize);
+  form.write(target, offset + start.length, entry.key);
+  return offset + entry.size;
 }
 
-function inodeHeader(inode: ImageInode, version: FormatVersion): InodeHeader {
-  const { stat, layout, mode, nlink, size, u } = inode;
+function inodeHeader(inode: ImageInode, inodes: ImageInodes, version: FormatVersion): InodeHeader {
+  const { index, layout, mode, nlink, size, u, uid, gid, mtimeSec, mtimeNsec } = inode;
   const isEpoch1 = formatEpoch(version) === 1;
   return {
     layout,
@@ -50,11 +73,11 @@ function inodeHeader(inode: ImageInode, version: FormatVersion): InodeHeader {
     nlink,
     size,
     u,
-    ino: isEpoch1 ? inode.number : inode.nid,
-    uid: stat.uid,
-    gid: stat.gid,
-    mtimeSec: stat.mtimeSec,
-    mtimeNsec: isEpoch1 ? stat.mtimeNsec : 0,
+    ino: isEpoch1 ? inodes.number(index) : inodes.nid(index),
+    uid,
+    gid,
+    mtimeSec,
+    mtimeNsec: isEpoch1 ? mtimeNsec : 0,
   };
 }
 
@@ -75,35 +98,31 @@ function emitXattrs(target: ByteRegion, start: number, inode: ImageInode, xattrB
   return offset;
 }
 
-function emitContent(target: ByteRegion, inode: ImageInode, tail: number, blocks: number, blocksEnd: number): void {
-  const { content } = inode;
-  if (inode.groups !== undefined) {
-    emitDirectory(target, inode, tail, blocks);
-  } else if (inode.layout === LAYOUT_CHUNK_BASED) {
-    // Null addresses: the data is elsewhere, or nowhere.
-    fillChunks(target.view, tail, tail + inode.tailSize);
-    fillChunks(target.view, blocks, blocksEnd);
-  } else if (content?.type === 'symlink') {
-    writeBytes(target.bytes, inode.isPromoted ? blocks : tail, content.target);
-  } else if (content?.type === 'regular' && content.file.storage === 'inline') {
-    const { data } = content.file;
-    const inBlocks = data.length - inode.tailSize;
-    data.copy(target.bytes, blocks, 0, inBlocks);
-    data.copy(target.bytes, tail, inBlocks);
+function emitTail(target: ByteRegion, offset: number, inode: ImageInode, inodes: ImageInodes): void {
+  switch (inode.kind) {
+    case INODE_KIND.DIRECTORY: {
+      const entries = inodes.entriesOf(inode.index);
+      writeEntries(target, offset, entries, inode.groups?.blockEnds.at(-1) ?? 0, entries.names.length, inodes);
+      return;
+    }
+    case INODE_KIND.INLINE:
+    case INODE_KIND.SYMLINK: {
+      const data = dataOf(inode);
+      data.copy(target.bytes, offset, data.length - inode.tailSize);
+      return;
+    }
+    default:
+      fillChunks(target.view, offset, offset + inode.tailSize);
   }
 }
 
+/** The content of a file, or the target of a symlink. */
+function dataOf({ leaves, row, contentSize }: ImageInode): Buffer {
+  const offset = leaves.dataOffset(row);
+  return leaves.data(row).subarray(offset, offset + contentSize);
+}
+
+/** Null addresses: the data is elsewhere, or nowhere. */
 function fillChunks(view: DataView, start: number, end: number): void {
   for (let offset = start; offset < end; offset += CHUNK_ADDRESS_SIZE) view.setUint32(offset, NULL_CHUNK_ADDRESS, true);
-}
-
-function emitDirectory(target: ByteRegion, directory: ImageInode, tail: number, blocks: number): void {
-  let start = 0;
-  let block = blocks;
-  for (const end of directory.groups?.blockEnds ?? []) {
-    writeEntries(target, block, directory, start, end);
-    start = end;
-    block += BLOCK_SIZE;
-  }
-  writeEntries(target, tail, directory, start, directory.names.length);
 }

@@ -1,8 +1,6 @@
-import type { ByteString } from '../../../bytes/byte-string.js';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../../linux/constants.js';
-import type { Leaf, LeafContent } from '../../tree/inode.js';
-import { Directory, fileTypeBits } from '../../tree/inode.js';
-import type { Stat } from '../../tree/stat.js';
+import { type LeafTable, ROW_KIND } from '../../tree/leaf-table.js';
+import { NO_XATTRS, type Xattrs } from '../../tree/stat.js';
 import {
   type DataLayout,
   FILE_TYPE_BLOCK_DEVICE,
@@ -13,45 +11,73 @@ import {
   FILE_TYPE_SOCKET,
   FILE_TYPE_SYMLINK,
   LAYOUT_FLAT_PLAIN,
-  SLOT_SIZE,
 } from '../format/constants.js';
 import type { DirectoryGroups } from './directory-layout.js';
 import type { XattrEntry } from './xattr-table.js';
 
-/** What an inode becomes in the image: overlay whiteouts are escaped, stubs are not (spec 20 §3.1, §3.5). */
-export type Role = 'plain' | 'stub' | 'escaped-whiteout';
+/** What an inode holds. An overlay whiteout that is escaped holds nothing of its own (spec 20 §3.5). */
+export const INODE_KIND: typeof ROW_KIND & { readonly DIRECTORY: 10; readonly ESCAPED_WHITEOUT: 11 } = {
+  ...ROW_KIND,
+  DIRECTORY: 10,
+  ESCAPED_WHITEOUT: 11,
+};
+export type InodeKind = (typeof INODE_KIND)[keyof typeof INODE_KIND];
 
-// One for all inodes that have none: most are leaves.
-const NO_NAMES: readonly ByteString[] = [];
-const NO_TARGETS: readonly ImageInode[] = [];
-const NO_ENTRIES: readonly XattrEntry[] = [];
+const TYPES: Readonly<Record<InodeKind, readonly [mode: number, direntType: number]>> = {
+  [INODE_KIND.INLINE]: [S_IFREG, FILE_TYPE_REGULAR],
+  [INODE_KIND.EXTERNAL]: [S_IFREG, FILE_TYPE_REGULAR],
+  [INODE_KIND.EXTERNAL_ELSEWHERE]: [S_IFREG, FILE_TYPE_REGULAR],
+  [INODE_KIND.NO_VERITY]: [S_IFREG, FILE_TYPE_REGULAR],
+  [INODE_KIND.SPARSE]: [S_IFREG, FILE_TYPE_REGULAR],
+  [INODE_KIND.SYMLINK]: [S_IFLNK, FILE_TYPE_SYMLINK],
+  [INODE_KIND.BLOCK_DEVICE]: [S_IFBLK, FILE_TYPE_BLOCK_DEVICE],
+  [INODE_KIND.CHARACTER_DEVICE]: [S_IFCHR, FILE_TYPE_CHARACTER_DEVICE],
+  [INODE_KIND.FIFO]: [S_IFIFO, FILE_TYPE_FIFO],
+  [INODE_KIND.SOCKET]: [S_IFSOCK, FILE_TYPE_SOCKET],
+  [INODE_KIND.DIRECTORY]: [S_IFDIR, FILE_TYPE_DIRECTORY],
+  [INODE_KIND.ESCAPED_WHITEOUT]: [S_IFREG, FILE_TYPE_REGULAR],
+};
 
-/** An inode on its way into an image. One class for all types: later steps fill in what earlier ones made possible. */
+/** The `S_IFMT` bits of what an inode becomes in the image. */
+export function typeBitsOf(kind: InodeKind): number {
+  return TYPES[kind][0];
+}
+
+/** The type in a directory entry. */
+export function direntTypeOf(kind: InodeKind): number {
+  return TYPES[kind][1];
+}
+
+/**
+ * The inode at work, on its way into an image. One object for all of them, one after the other: what follows from the tree,
+ * and what its layout adds to that.
+ */
 export class ImageInode {
-  readonly source: Directory | Leaf;
-  readonly role: Role;
-  /** What the inode holds; undefined for directories and escaped whiteouts, which hold nothing of their own. */
-  readonly content: LeafContent | undefined;
-  readonly fileType: number;
+  index = 0;
+  kind: InodeKind = INODE_KIND.FIFO;
   /** Type and permission bits as stored. */
-  readonly mode: number;
-  nlink: number;
-
-  /** Directories: all entries in byte order of names, `.` and `..` among them. */
-  names: readonly ByteString[] = NO_NAMES;
-  targets: readonly ImageInode[] = NO_TARGETS;
+  mode = 0;
+  nlink = 0;
+  uid = 0;
+  gid = 0;
+  mtimeSec = 0;
+  mtimeNsec = 0;
+  /** Those of the tree. */
+  treeXattrs: Xattrs = NO_XATTRS;
+  isRoot = false;
   hasWhiteouts = false;
-  /** V0 and V1, several links: the directory at whose turn the inode is numbered, and if set the only name there. */
-  home: ImageInode | undefined;
-  homeName: ByteString | undefined;
+  /** Where the leaf is. */
+  leaves: LeafTable;
+  row = 0;
+  /** Bytes that a regular file shows, length of a target; or a device number. */
+  contentSize = 0;
+  /** The number of the object that a file has, in the order in which they are met; -1: none that is known yet. */
+  object = -1;
 
-  /** Index in the image's order; -1 before it is known. */
-  number = -1;
-  xattrs: readonly XattrEntry[] = NO_ENTRIES;
+  xattrs: readonly XattrEntry[] = [];
   sharedCount = 0;
   /** Bytes of the xattr area. */
   xattrSize = 0;
-
   isCompact = false;
   layout: DataLayout = LAYOUT_FLAT_PLAIN;
   /** `i_size`. */
@@ -63,48 +89,10 @@ export class ImageInode {
   isPromoted = false;
   /** Device number or chunk format; the first block where there are blocks. */
   u = 0;
+  /** Of a directory. */
   groups: DirectoryGroups | undefined;
-  /** Byte offset in the image. */
-  position = 0;
 
-  constructor(source: Directory | Leaf, role: Role) {
-    this.source = source;
-    this.role = role;
-    this.content = source instanceof Directory || role === 'escaped-whiteout' ? undefined : source.content;
-    const typeBits = role === 'escaped-whiteout' ? S_IFREG : typeBitsOf(source);
-    this.fileType = direntFileType(typeBits);
-    this.mode = typeBits | (source.stat.mode & 0o7777);
-    this.nlink = source instanceof Directory ? 2 : 0;
-  }
-
-  get stat(): Stat {
-    return this.source.stat;
-  }
-
-  get nid(): number {
-    return this.position / SLOT_SIZE;
-  }
-}
-
-function typeBitsOf(source: Directory | Leaf): number {
-  return source instanceof Directory ? S_IFDIR : fileTypeBits(source.content);
-}
-
-function direntFileType(typeBits: number): number {
-  switch (typeBits) {
-    case S_IFDIR:
-      return FILE_TYPE_DIRECTORY;
-    case S_IFLNK:
-      return FILE_TYPE_SYMLINK;
-    case S_IFBLK:
-      return FILE_TYPE_BLOCK_DEVICE;
-    case S_IFCHR:
-      return FILE_TYPE_CHARACTER_DEVICE;
-    case S_IFIFO:
-      return FILE_TYPE_FIFO;
-    case S_IFSOCK:
-      return FILE_TYPE_SOCKET;
-    default:
-      return FILE_TYPE_REGULAR;
+  constructor(leaves: LeafTable) {
+    this.leaves = leaves;
   }
 }

@@ -1,5 +1,5 @@
+import type { ByteString } from '../../../bytes/byte-string.js';
 import { roundUp, UINT32_MAX } from '../../../bytes/integer.js';
-import type { Stat } from '../../tree/stat.js';
 import { CHUNK_ADDRESS_SIZE, planChunks } from '../format/chunks.js';
 import {
   BLOCK_SIZE,
@@ -11,50 +11,56 @@ import {
   SLOT_SIZE,
 } from '../format/constants.js';
 import { groupEntries } from './directory-layout.js';
-import type { ImageInode } from './image-inode.js';
+import { type ImageInode, INODE_KIND } from './image-inode.js';
 import type { ErofsDialect, ErofsOptions } from './options.js';
 
 const INLINE_TAIL_MAX = 2048;
 const UINT16_MAX = 0xffff;
 
 /** Decides form, layout and sizes of an inode of V0 or V1 (spec 20 §3.10, §3.11). Needs the xattr area's size. */
-export function planEpoch1(inode: ImageInode, minimum: Mtime, options: ErofsOptions): void {
-  planContent(inode, options);
-  const { stat } = inode;
+export function planEpoch1(inode: ImageInode, minimum: Mtime, names: NamesOf, options: ErofsOptions): void {
+  planContent(inode, names, options);
   inode.isCompact =
-    stat.mtimeSec === minimum.sec &&
-    stat.mtimeNsec === minimum.nsec &&
+    inode.mtimeSec === minimum.sec &&
+    inode.mtimeNsec === minimum.nsec &&
     inode.nlink <= UINT16_MAX &&
-    stat.uid <= UINT16_MAX &&
-    stat.gid <= UINT16_MAX &&
+    inode.uid <= UINT16_MAX &&
+    inode.gid <= UINT16_MAX &&
     inode.size <= UINT32_MAX;
   promote(inode);
 }
 
-function planContent(inode: ImageInode, options: ErofsOptions): void {
-  const { content } = inode;
-  switch (content?.type) {
-    case undefined:
-      if (inode.role !== 'escaped-whiteout') planDirectory(inode);
+/** The names of a directory, `.` and `..` among them, by the index of its inode. */
+export type NamesOf = (index: number) => readonly ByteString[];
+
+function planContent(inode: ImageInode, names: NamesOf, options: ErofsOptions): void {
+  switch (inode.kind) {
+    case INODE_KIND.DIRECTORY:
+      planDirectory(inode, names(inode.index));
       return;
-    case 'regular':
-      if (content.file.storage === 'inline') planInline(inode, content.file.data.length);
-      else if (content.file.size > 0 || options.dialect !== 'mkcomposefs') planFile(inode, content.file.size);
+    case INODE_KIND.INLINE:
+      planInline(inode, inode.contentSize);
       return;
-    case 'symlink':
+    case INODE_KIND.EXTERNAL:
+    case INODE_KIND.EXTERNAL_ELSEWHERE:
+    case INODE_KIND.NO_VERITY:
+    case INODE_KIND.SPARSE:
+      if (inode.contentSize > 0 || options.dialect !== 'mkcomposefs') planFile(inode, inode.contentSize);
+      return;
+    case INODE_KIND.SYMLINK:
       inode.layout = LAYOUT_FLAT_INLINE;
-      inode.size = content.target.length;
-      inode.tailSize = content.target.length;
+      inode.size = inode.contentSize;
+      inode.tailSize = inode.contentSize;
       return;
-    case 'block-device':
-    case 'character-device':
-      inode.u = content.rdev;
+    case INODE_KIND.BLOCK_DEVICE:
+    case INODE_KIND.CHARACTER_DEVICE:
+      inode.u = inode.contentSize;
   }
 }
 
 /** All versions (spec 20 §5). */
-export function planDirectory(inode: ImageInode): void {
-  const groups = groupEntries(inode.names);
+export function planDirectory(inode: ImageInode, names: readonly ByteString[]): void {
+  const groups = groupEntries(names);
   inode.groups = groups;
   inode.blockCount = groups.blockEnds.length;
   inode.tailSize = groups.tailSize;
@@ -84,7 +90,7 @@ function planFile(inode: ImageInode, size: number): void {
 /** Moves a target or a chunk array that cannot lie in one block with (part of) its inode to a block of its own. */
 function promote(inode: ImageInode): void {
   const headerSize = inode.isCompact ? COMPACT_INODE_SIZE : EXTENDED_INODE_SIZE;
-  if (inode.content?.type === 'symlink') {
+  if (inode.kind === INODE_KIND.SYMLINK) {
     if (headerSize + inode.xattrSize + inode.tailSize < BLOCK_SIZE) return;
     inode.layout = LAYOUT_FLAT_PLAIN;
   } else if (inode.layout !== LAYOUT_CHUNK_BASED || inode.tailSize + (inode.xattrSize % SLOT_SIZE) <= BLOCK_SIZE) {
@@ -99,7 +105,7 @@ function promote(inode: ImageInode): void {
 export function placeEpoch1(inode: ImageInode, position: number, metaSize: number): number {
   const start = roundUp(position, SLOT_SIZE);
   if (inode.isPromoted) return roundUp(start, BLOCK_SIZE);
-  if (inode.content?.type === 'symlink') {
+  if (inode.kind === INODE_KIND.SYMLINK) {
     // Kernels before 6.12 fail unless inode, xattrs and target lie in one block.
     return (start % BLOCK_SIZE) + metaSize + inode.tailSize > BLOCK_SIZE ? roundUp(start, BLOCK_SIZE) : start;
   }
@@ -114,19 +120,11 @@ export interface Mtime {
 }
 
 /**
- * The least mtime of some inodes (spec 20 §3.9). composefs-rs compares seconds as unsigned, so that those before 1970
- * come last; C compares them as signed.
+ * Whether one mtime comes before another where the least of an image is looked for (spec 20 §3.9). composefs-rs compares
+ * seconds as unsigned, so that those before 1970 come last; C compares them as signed.
  */
-export function minimumMtime(inodes: Iterable<{ readonly stat: Stat }>, dialect: ErofsDialect | undefined): Mtime {
-  let minimum: Stat | undefined;
-  for (const { stat } of inodes) {
-    if (minimum === undefined || isLess(stat, minimum, dialect === 'mkcomposefs')) minimum = stat;
-  }
-  return { sec: minimum?.mtimeSec ?? 0, nsec: minimum?.mtimeNsec ?? 0 };
-}
-
-function isLess(a: Stat, b: Stat, isSigned: boolean): boolean {
-  if (a.mtimeSec === b.mtimeSec) return a.mtimeNsec < b.mtimeNsec;
-  if (!isSigned && a.mtimeSec < 0 !== b.mtimeSec < 0) return a.mtimeSec >= 0;
-  return a.mtimeSec < b.mtimeSec;
+export function isEarlier(a: ImageInode, { sec, nsec }: Mtime, dialect: ErofsDialect | undefined): boolean {
+  if (a.mtimeSec === sec) return a.mtimeNsec < nsec;
+  if (dialect !== 'mkcomposefs' && a.mtimeSec < 0 !== sec < 0) return a.mtimeSec >= 0;
+  return a.mtimeSec < sec;
 }

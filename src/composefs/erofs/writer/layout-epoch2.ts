@@ -1,38 +1,35 @@
 import { roundUp } from '../../../bytes/integer.js';
 import { CHUNK_ADDRESS_SIZE } from '../format/chunks.js';
 import { BLOCK_SIZE, LAYOUT_CHUNK_BASED, LAYOUT_FLAT_INLINE, SLOT_SIZE } from '../format/constants.js';
-import type { ImageInode } from './image-inode.js';
+import { type ImageInode, INODE_KIND } from './image-inode.js';
 import { InvalidTreeError } from './invalid-tree-error.js';
-import { planDirectory } from './layout-epoch1.js';
+import { type NamesOf, planDirectory } from './layout-epoch1.js';
 
 /** The chunk format of V2, whatever the size. */
 const CHUNK_FORMAT = 31;
 
 /** Decides layout and sizes of an inode of V2 (spec 20 §6.3): nothing but directories ever has blocks. */
-export function planEpoch2(inode: ImageInode): void {
-  const { content } = inode;
-  switch (content?.type) {
-    case undefined:
-      planDirectory(inode);
+export function planEpoch2(inode: ImageInode, names: NamesOf): void {
+  switch (inode.kind) {
+    case INODE_KIND.DIRECTORY:
+      planDirectory(inode, names(inode.index));
       return;
-    case 'regular': {
-      const { file } = content;
-      if (file.storage === 'inline') {
-        planTail(inode, file.data.length);
-        return;
-      }
+    case INODE_KIND.INLINE:
+    case INODE_KIND.SYMLINK:
+      planTail(inode, inode.contentSize);
+      return;
+    case INODE_KIND.EXTERNAL:
+    case INODE_KIND.EXTERNAL_ELSEWHERE:
+    case INODE_KIND.NO_VERITY:
+    case INODE_KIND.SPARSE:
       inode.layout = LAYOUT_CHUNK_BASED;
-      inode.size = file.size;
+      inode.size = inode.contentSize;
       inode.u = CHUNK_FORMAT;
-      inode.tailSize = file.storage === 'external' ? CHUNK_ADDRESS_SIZE : 0;
+      inode.tailSize = inode.kind === INODE_KIND.NO_VERITY || inode.kind === INODE_KIND.SPARSE ? 0 : CHUNK_ADDRESS_SIZE;
       return;
-    }
-    case 'symlink':
-      planTail(inode, content.target.length);
-      return;
-    case 'block-device':
-    case 'character-device':
-      inode.u = content.rdev;
+    case INODE_KIND.BLOCK_DEVICE:
+    case INODE_KIND.CHARACTER_DEVICE:
+      inode.u = inode.contentSize;
   }
 }
 

@@ -7,7 +7,7 @@ import {
   LAYOUT_CHUNK_BASED,
 } from '../format/constants.js';
 import type { ImageInode } from './image-inode.js';
-import type { XattrEntry } from './xattr-table.js';
+import type { SharedEntry } from './xattr-table.js';
 
 /** Where the parts of an image lie (spec 20 §1.1). */
 export interface ImageLayout {
@@ -19,35 +19,48 @@ export interface ImageLayout {
   readonly size: number;
 }
 
-export type PlaceInode = (inode: ImageInode, position: number, metaSize: number) => number;
-
 /** Bytes of an inode before its tail. */
-function metaSize(inode: ImageInode): number {
+export function metaSize(inode: ImageInode): number {
   return (inode.isCompact ? COMPACT_INODE_SIZE : EXTENDED_INODE_SIZE) + inode.xattrSize;
 }
 
-/** Gives inodes, shared entries and data blocks their places, in that order. */
-export function layOut(inodes: readonly ImageInode[], shared: readonly XattrEntry[], place: PlaceInode): ImageLayout {
-  let position = INODES_OFFSET;
-  for (const inode of inodes) {
+/** Gives the inodes, one after the other, their places, then the shared entries, and the rest of the image to the data blocks. */
+export class Layouter {
+  readonly #place: PlaceInode;
+  #position = INODES_OFFSET;
+  #blocks = 0;
+
+  constructor(place: PlaceInode) {
+    this.#place = place;
+  }
+
+  /** The position of an inode, which is planned. */
+  add(inode: ImageInode): number {
     const meta = metaSize(inode);
-    inode.position = place(inode, position, meta);
-    position = inode.position + meta + inode.tailSize;
+    const position = this.#place(inode, this.#position, meta);
+    this.#position = position + meta + inode.tailSize;
+    this.#blocks += inode.blockCount;
+    return position;
   }
-  const inodesEnd = roundUp(position, 32);
-  position = inodesEnd;
-  for (const entry of shared) {
-    entry.position = position;
-    position += entry.size;
+
+  finish(shared: readonly SharedEntry[]): ImageLayout {
+    const inodesEnd = roundUp(this.#position, 32);
+    let position = inodesEnd;
+    for (const entry of shared) {
+      entry.position = position;
+      position += entry.size;
+    }
+    const dataStart = roundUp(position, BLOCK_SIZE);
+    return { inodesEnd, dataStart, size: dataStart + this.#blocks * BLOCK_SIZE };
   }
-  const dataStart = roundUp(position, BLOCK_SIZE);
-  let block = dataStart / BLOCK_SIZE;
-  for (const inode of inodes) {
-    if (inode.blockCount === 0) continue;
-    // A promoted chunk array overwrites the low half of the address with the chunk format: a quirk that all writers
-    // share. Nothing reads the block: the chunks have no data.
-    inode.u = inode.layout === LAYOUT_CHUNK_BASED ? ((block & 0xffff0000) | inode.u) >>> 0 : block;
-    block += inode.blockCount;
-  }
-  return { inodesEnd, dataStart, size: block * BLOCK_SIZE };
+}
+
+/** Where an inode begins if the one before it ends at `position`. */
+export type PlaceInode = (inode: ImageInode, position: number, metaSize: number) => number;
+
+/** Tells a planned inode with blocks which is the first of them. */
+export function setFirstBlock(inode: ImageInode, block: number): void {
+  // A promoted chunk array overwrites the low half of the address with the chunk format: a quirk that all writers
+  // share. Nothing reads the block: the chunks have no data.
+  inode.u = inode.layout === LAYOUT_CHUNK_BASED ? ((block & 0xffff0000) | inode.u) >>> 0 : block;
 }

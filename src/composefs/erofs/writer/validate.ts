@@ -3,6 +3,7 @@ import { UINT32_MAX } from '../../../bytes/integer.js';
 import { NAME_MAX } from '../../../linux/constants.js';
 import { runSteps, type Steps } from '../../../threads/turns.js';
 import { Directory, isWhiteout, type Leaf, type LeafContent, type RegularFile } from '../../tree/inode.js';
+import { type LeafTable, ROW_KIND } from '../../tree/leaf-table.js';
 import { SYMLINK_TARGET_MAX } from '../../tree/limits.js';
 import type { Stat } from '../../tree/stat.js';
 import { CHUNKS_MAX, planChunks } from '../format/chunks.js';
@@ -15,6 +16,7 @@ export interface ValidationOptions {
 }
 
 const NSEC_MAX = 999_999_999;
+const ENTRIES_A_STEP = 16;
 
 /**
  * Checks everything that must hold of a tree for it to be written as an image of any version (spec 20 §2.1); what
@@ -26,8 +28,8 @@ export function validateTree(root: Directory, options: ValidationOptions = {}): 
   runSteps(validationSteps(root, options));
 }
 
-/** {@link validateTree}. */
-export function* validationSteps(root: Directory, options: ValidationOptions = {}): Steps<void> {
+/** {@link validateTree}; returns the number of entries of all directories. */
+export function* validationSteps(root: Directory, options: ValidationOptions = {}): Steps<number> {
   const isCDialect = options.dialect === 'mkcomposefs';
   const nsecMax = isCDialect ? UINT32_MAX : NSEC_MAX;
   const seen = new Set([root]);
@@ -35,27 +37,33 @@ export function* validationSteps(root: Directory, options: ValidationOptions = {
   const pending: Visit[] = [{ directory: root, parent: undefined, name: undefined }];
   const rootProblem = problemOfStat(root.stat, nsecMax);
   if (rootProblem !== undefined) throw invalid(rootProblem, '/');
+  let entries = 0;
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
-    yield;
-    const { directory } = visit;
-    for (const name of directory.names()) {
-      const inode = directory.lookup(name);
-      if (inode === undefined) continue;
-      let problem = problemOfName(name) ?? problemOfStat(inode.stat, nsecMax);
-      if (inode instanceof Directory) {
-        if (seen.has(inode)) problem ??= ['linked-directory', 'directory has several parents'];
-        seen.add(inode);
-        pending.push({ directory: inode, parent: visit, name });
+    const { names, children, leaves } = visit.directory.list();
+    for (const [index, name] of names.entries()) {
+      if (entries++ % ENTRIES_A_STEP === 0) yield;
+      const child = children[index];
+      if (child === undefined) continue;
+      let problem = problemOfName(name);
+      if (typeof child === 'number') {
+        problem ??= problemOfRow(leaves, child, nsecMax);
+      } else if (child instanceof Directory) {
+        problem ??= problemOfStat(child.stat, nsecMax);
+        if (seen.has(child)) problem ??= ['linked-directory', 'directory has several parents'];
+        seen.add(child);
+        pending.push({ directory: child, parent: visit, name });
       } else {
-        if (isWhiteout(inode.content) && !isCDialect) {
-          if (whiteouts.has(inode)) throw new InvalidTreeError('linked-whiteout', 'whiteout inode has nlink > 1');
-          whiteouts.add(inode);
+        problem ??= problemOfStat(child.stat, nsecMax);
+        if (isWhiteout(child.content) && !isCDialect) {
+          if (whiteouts.has(child)) throw new InvalidTreeError('linked-whiteout', 'whiteout inode has nlink > 1');
+          whiteouts.add(child);
         }
-        problem ??= problemOfContent(inode.content);
+        problem ??= problemOfContent(child.content);
       }
       if (problem !== undefined) throw invalid(problem, pathOf(visit, name));
     }
   }
+  return entries;
 }
 
 interface Visit {
@@ -84,6 +92,26 @@ function problemOfStat(stat: Stat, nsecMax: number): Problem {
   return undefined;
 }
 
+/** What a row can hold that an image cannot. */
+function problemOfRow(leaves: LeafTable, row: number, nsecMax: number): Problem {
+  if (leaves.mtimeNsec(row) > nsecMax) return problemOfStat(leaves.stat(row), nsecMax);
+  switch (leaves.kind(row)) {
+    case ROW_KIND.INLINE:
+    case ROW_KIND.FIFO:
+    case ROW_KIND.SOCKET:
+      return undefined;
+    case ROW_KIND.SYMLINK:
+    case ROW_KIND.BLOCK_DEVICE:
+    case ROW_KIND.CHARACTER_DEVICE:
+      return problemOfContent(leaves.content(row));
+    case ROW_KIND.EXTERNAL:
+    case ROW_KIND.EXTERNAL_ELSEWHERE:
+    case ROW_KIND.NO_VERITY:
+    case ROW_KIND.SPARSE:
+      return problemOfSize(leaves.size(row));
+  }
+}
+
 function problemOfContent(content: LeafContent): Problem {
   switch (content.type) {
     case 'regular':
@@ -101,9 +129,12 @@ function problemOfContent(content: LeafContent): Problem {
 }
 
 function problemOfFile(file: RegularFile): Problem {
-  if (file.storage === 'inline') return undefined;
-  if (isUint(file.size, Number.MAX_SAFE_INTEGER) && planChunks(file.size).count <= CHUNKS_MAX) return undefined;
-  return ['file-size', `File too large: ${file.size} bytes`];
+  return file.storage === 'inline' ? undefined : problemOfSize(file.size);
+}
+
+function problemOfSize(size: number): Problem {
+  if (isUint(size, Number.MAX_SAFE_INTEGER) && planChunks(size).count <= CHUNKS_MAX) return undefined;
+  return ['file-size', `File too large: ${size} bytes`];
 }
 
 function isUint(value: number, max: number): boolean {

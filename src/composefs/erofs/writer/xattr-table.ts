@@ -23,19 +23,26 @@ export interface StoredName {
   readonly filterMask: number;
   readonly form: ValueForm;
   /** By the key of the value. */
-  readonly entries: Map<string, XattrEntry>;
+  readonly entries: Map<string, SharedEntry>;
 }
 
-/** A name with a value. One object for equal pairs, so that they can be counted and shared. */
+/** A name with a value, as inodes have it. */
 export interface XattrEntry {
   readonly name: StoredName;
   /** Stands for the value, see {@link ValueForm}. */
   readonly key: string;
+  /** Bytes of the value. */
+  readonly valueSize: number;
   /** Bytes in the image. */
   readonly size: number;
   /** Number of inodes that have it. */
   users: number;
   /** Absolute offset of a shared entry. */
+  readonly position: number;
+}
+
+/** An entry that all inodes refer to. */
+export interface SharedEntry extends XattrEntry {
   position: number;
 }
 
@@ -69,8 +76,8 @@ export class XattrTable {
     return stored;
   }
 
-  /** The entry of a pair; its users are counted by the caller. */
-  entry(name: StoredName, key: string): XattrEntry {
+  /** The entry of a pair: one object for equal pairs, so that they can be counted and shared. The caller counts its users. */
+  entry(name: StoredName, key: string): SharedEntry {
     let entry = name.entries.get(key);
     if (entry === undefined) {
       const valueSize = name.form.size(key);
@@ -80,7 +87,7 @@ export class XattrTable {
           `value of xattr ${quoteBytes(name.name)} has ${valueSize} bytes (max 65535)`,
         );
       }
-      entry = { name, key, size: xattrEntrySize(name.suffix.length, valueSize), users: 0, position: 0 };
+      entry = { name, key, valueSize, size: xattrEntrySize(name.suffix.length, valueSize), users: 0, position: 0 };
       name.entries.set(key, entry);
     }
     return entry;

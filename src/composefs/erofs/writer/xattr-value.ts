@@ -40,9 +40,12 @@ export function metacopyValue(algorithm: HashAlgorithm): ValueForm {
   };
 }
 
+/** What `/xx/yyyy…` has beside the digits. */
+export const REDIRECT_SLASHES = 2;
+
 /** `trusted.overlay.redirect`: the key is the digest for `/xx/yyyy…`, or any other path, which begins with a slash. */
 export const REDIRECT_VALUE: ValueForm = {
-  size: (key) => (key.startsWith('/') ? key.length : key.length + 2),
+  size: (key) => (key.startsWith('/') ? key.length : key.length + REDIRECT_SLASHES),
   write: ({ bytes }, offset, key) => {
     if (key.startsWith('/')) {
       writeBytes(bytes, offset, key);

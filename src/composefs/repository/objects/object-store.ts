@@ -255,10 +255,15 @@ export class ObjectStore {
    * @param store stores the object; called again to replace one.
    */
   ensureIntact(store: () => StoredObject): ObjectId {
-    const { id, method } = store();
-    if (method !== 'already-present' || this.awaitsName(id) || this.isIntact(id)) return id;
+    const stored = store();
+    return this.isIntactOrRemoved(stored) ? stored.id : store().id;
+  }
+
+  /** @internal {@link ensureIntact} in its steps: whether what was stored is right. Else it is gone, to be stored again. */
+  isIntactOrRemoved({ id, method }: StoredObject): boolean {
+    if (method !== 'already-present' || this.awaitsName(id) || this.isIntact(id)) return true;
     this.directory.nameObject(id, (path) => rmSync(path, { force: true }));
-    return store().id;
+    return false;
   }
 
   /** @internal A writer for content that comes in pieces. */
