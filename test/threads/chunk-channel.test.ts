@@ -40,28 +40,53 @@ test('what is sent arrives, whatever the sizes of the chunks and whoever else lo
   );
 });
 
-test('no more is asked for than the reader wants, and nothing before it reads', async () => {
+test('no more is asked for than there is memory for, which comes back from the reader', async () => {
+  const block = 1 << 18;
   let asked = 0;
   async function* endless(): AsyncGenerator<Buffer> {
-    for (;;) {
-      asked += 1;
-      yield Buffer.alloc(1 << 18);
-    }
+    for (;;) yield Buffer.alloc(block, ++asked);
   }
   const { port1, port2 } = new MessageChannel();
   const sending = sendChunks(port1, endless());
   await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(asked, 0);
+  // Nobody reads: the blocks of 16, 64 and three times 256 KiB are full.
+  assert.equal(asked, 4);
   const chunks = receiveChunks(port2, signal);
-  for (let read = 1; read <= 10; read++) {
-    assert.equal((await chunks.next()).value?.length, 1 << 18);
+  let received = 0;
+  for (let read = 1; read <= 20; read++) {
+    const chunk = (await chunks.next()).value;
+    assert.ok(chunk !== undefined && chunk.length <= block);
+    for (let offset = 0; offset < chunk.length; received++, offset++) {
+      // Not each of them: a million comparisons take a second.
+      if (received % 1021 === 0) assert.equal(chunk[offset], Math.floor(received / block) + 1);
+    }
     await new Promise((resolve) => setTimeout(resolve, 2));
-    // The window of 1 MiB, and the chunk that is asked for when it is open.
-    assert.ok(asked <= read + 5, `${asked} asked for after ${read}`);
+    assert.ok(asked * block <= received + 6 * block, `${asked} asked for after ${received} bytes`);
   }
   await chunks.return(undefined);
   // The reader is gone: sending ends, and so do the chunks.
   await sending;
+});
+
+test('a chunk stays what it is until the second one after it is asked for', async () => {
+  const block = 1 << 18;
+  async function* numbered(): AsyncGenerator<Buffer> {
+    const memory = Buffer.alloc(block);
+    for (let number = 1; number <= 30; number++) yield memory.fill(number);
+  }
+  const { port1, port2 } = new MessageChannel();
+  const sending = sendChunks(port1, numbered());
+  let previous: Buffer | undefined;
+  let copy: Buffer | undefined;
+  let received = 0;
+  for await (const chunk of receiveChunks(port2, signal)) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (previous !== undefined && copy !== undefined) assert.ok(previous.equals(copy));
+    [previous, copy] = [chunk, Buffer.from(chunk)];
+    received += chunk.length;
+  }
+  await sending;
+  assert.equal(received, 30 * block);
 });
 
 test('an error of the sender is its own; the reader is told that there is one', async () => {

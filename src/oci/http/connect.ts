@@ -1,12 +1,15 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { RegistryError } from '../model/registry-error.js';
-import { ConnectionClosed, HttpConnection } from './http-connection.js';
+import { ConnectionClosed, HttpConnection, type SocketInput } from './http-connection.js';
+import { Inbox } from './inbox.js';
 import { networkError } from './network-error.js';
 import { secureContext, type TlsTrust } from './secure-context.js';
 
 const SYSTEM_TRUST: TlsTrust = { material: undefined, verify: true, showsCertificate: false };
 const KEEP_ALIVE_MS = 15_000;
+/** What is read at a time: as much as TLS and the kernel give at once. */
+const READ_BYTES = 64 << 10;
 
 /**
  * A connection for requests to `url`, with TLS if it says `https:`. The requests for `http:` through a proxy are the
@@ -20,40 +23,71 @@ export async function openConnection(
   trust: TlsTrust,
   signal: AbortSignal,
 ): Promise<HttpConnection> {
-  if (proxy === undefined) return new HttpConnection(await connect(url, trust, signal));
+  if (proxy === undefined) return await connectDirectly(url, trust, signal);
+  if (url.protocol === 'http:') return await connectDirectly(proxy, SYSTEM_TRUST, signal);
   const toProxy = await connect(proxy, SYSTEM_TRUST, signal);
-  if (url.protocol === 'http:') return new HttpConnection(toProxy);
   const tunnelled = await tunnel(toProxy, proxy, hostAndPort(url), signal);
-  return new HttpConnection(await secure(url, tunnelled, trust, signal));
+  return new HttpConnection(await secure(url, { socket: tunnelled }, trust, signal));
 }
 
-async function connect(url: URL, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
+/** A connection whose bytes go from the socket into memory that is used again and again. */
+async function connectDirectly(url: URL, trust: TlsTrust, signal: AbortSignal): Promise<HttpConnection> {
+  const input: SocketInput = { inbox: new Inbox(), onInput: () => undefined };
+  const onread: OnReadOpts = {
+    buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    callback: (count, buffer) => {
+      input.inbox.append(buffer.subarray(0, count));
+      input.onInput();
+      return true;
+    },
+  };
+  return new HttpConnection(await connect(url, trust, signal, onread), input);
+}
+
+/** Where TLS is spoken: over a socket that is connected, or one that is to be. */
+type WayToHost =
+  | { readonly socket: Socket }
+  | { readonly host: string; readonly port: number; readonly onread?: OnReadOpts };
+
+async function connect(url: URL, trust: TlsTrust, signal: AbortSignal, onread?: OnReadOpts): Promise<Socket> {
   const { host, port } = address(url);
-  const socket = connectTcp({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  const options = { host, port, ...(onread !== undefined && { onread }) };
+  if (url.protocol === 'https:') return await secure(url, options, trust, signal);
+  const socket = connectTcp(options);
   await ready(socket, 'connect', url, signal);
-  return url.protocol === 'https:' ? await secure(url, socket, trust, signal) : socket;
+  return keptAlive(socket);
+}
+
+function keptAlive(socket: Socket): Socket {
+  return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
 }
 
 /**
- * TLS over a socket that leads to the host of `url`, directly or through a proxy. Every TLS connection is made here:
- * the certificate must be for that host, name or address, whatever is in between. Node.js compares it with `host`
- * where there is no `servername`, which cannot be an address (RFC 6066 §3).
+ * TLS to the host of `url`, directly or through a socket that leads there. Every TLS connection is made here: the
+ * certificate must be for that host, name or address, whatever is in between. Node.js compares it with `host` where there
+ * is no `servername`, which cannot be an address (RFC 6066 §3).
  */
-async function secure(url: URL, socket: Socket, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
-  const host = address(url).host.replace(/\.$/, '');
+async function secure(
+  url: URL,
+  way: WayToHost,
+  trust: TlsTrust,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const host = address(url).host;
+  const name = host.replace(/\.$/, '');
   try {
     const overTls = connectTls({
-      socket,
       host,
-      ...(isIP(host) === 0 && { servername: host }),
+      ...way,
+      ...(isIP(name) === 0 && { servername: name }),
       secureContext: secureContext(trust),
       rejectUnauthorized: trust.verify,
       ALPNProtocols: ['http/1.1'],
     });
     await ready(overTls, 'secureConnect', url, signal);
-    return overTls;
+    return keptAlive(overTls);
   } catch (error) {
-    socket.destroy();
+    if ('socket' in way) way.socket.destroy();
     throw error;
   }
 }

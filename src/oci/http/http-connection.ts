@@ -1,13 +1,18 @@
 import type { Socket } from 'node:net';
 import { type BodyDecoder, bodyDecoder } from './body-decoder.js';
+import { Inbox } from './inbox.js';
 import { type ResponseHead, ResponseHeadParser } from './response-head.js';
-
-/** What the socket may bring ahead of its reader, in bytes. */
-const MAX_QUEUED = 512 << 10;
 
 /** The server, or something on the way, closed the connection. Its code makes it one that may be tried again. */
 export class ConnectionClosed extends Error {
   readonly code = 'ECONNRESET';
+}
+
+/** What a socket brings (`onread` of node:net), from its first byte on. */
+export interface SocketInput {
+  readonly inbox: Inbox;
+  /** Called when something was put into the inbox. */
+  onInput: () => void;
 }
 
 /** A body that is sent. */
@@ -27,21 +32,28 @@ export interface SendOptions {
 /** One connection, over which requests go one after the other (RFC 9112). */
 export class HttpConnection {
   readonly #socket: Socket;
-  readonly #queue: Buffer[] = [];
-  #queued = 0;
+  readonly #inbox: Inbox;
+  /** What was taken out of the inbox and not read yet. */
+  #rest: Buffer = Buffer.alloc(0);
   #failure: Error | undefined;
   #hasEnded = false;
   #wake: (() => void) | undefined;
+  #isWaking = false;
   #isSending = false;
   #wakeSender: (() => void) | undefined;
   #keepsAlive = true;
   #decoder: BodyDecoder | undefined;
   #content: Buffer[] = [];
 
-  /** @param socket - connected, and this object's from now on, until {@link detach}. */
-  constructor(socket: Socket) {
+  /**
+   * @param socket - connected, and this object's from now on, until {@link detach}.
+   * @param input - where the socket puts what it brings; without it, it tells that in its events.
+   */
+  constructor(socket: Socket, input?: SocketInput) {
     this.#socket = socket;
-    socket.on('data', this.#onData);
+    this.#inbox = input?.inbox ?? new Inbox();
+    if (input === undefined) socket.on('data', this.#onData);
+    else input.onInput = this.#onInput;
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
@@ -52,7 +64,12 @@ export class HttpConnection {
   get isReusable(): boolean {
     const isIdle = this.#decoder === undefined || (this.#decoder.isDone && this.#content.length === 0);
     // What nobody asked for would be taken for the next answer.
-    return isIdle && this.#keepsAlive && !this.#hasEnded && this.#failure === undefined && this.#queue.length === 0;
+    return isIdle && this.#keepsAlive && !this.#hasEnded && this.#failure === undefined && !this.#hasUnread;
+  }
+
+  /** Whether more has come than was read. */
+  get #hasUnread(): boolean {
+    return this.#rest.length > 0 || this.#inbox.size > 0;
   }
 
   /**
@@ -100,7 +117,7 @@ export class HttpConnection {
       const parsed = parser.push(data);
       if (parsed === undefined) continue;
       const { head, next } = parsed;
-      this.#unread(data.subarray(next));
+      this.#rest = data.subarray(next);
       this.#keepsAlive = head.keepsAlive;
       this.#decoder = bodyDecoder(isHead ? { kind: 'length', length: 0 } : head.framing);
       return head;
@@ -108,7 +125,7 @@ export class HttpConnection {
   }
 
   /**
-   * The next piece of the body; undefined at its end.
+   * The next piece of the body, valid until the one after it is asked for; undefined at its end.
    *
    * @throws HttpSyntaxError, or the error of the socket.
    */
@@ -126,7 +143,7 @@ export class HttpConnection {
       }
       const { content, next } = decoder.push(data);
       this.#content = [...content];
-      this.#unread(data.subarray(next));
+      this.#rest = data.subarray(next);
     }
   }
 
@@ -136,10 +153,9 @@ export class HttpConnection {
     for (;;) {
       this.#content = [];
       if (decoder === undefined || decoder.isDone) return true;
-      const data = this.#queue.shift();
-      if (data === undefined) return false;
-      this.#queued -= data.length;
-      this.#unread(data.subarray(decoder.push(data).next));
+      const data = this.#take();
+      if (data.length === 0) return false;
+      this.#rest = data.subarray(decoder.push(data).next);
     }
   }
 
@@ -159,7 +175,7 @@ export class HttpConnection {
 
   /** The socket, of which nothing beyond the last answer was read; this object is done with. */
   detach(): Socket | undefined {
-    if (this.#queue.length > 0 || this.#failure !== undefined || this.#hasEnded) return undefined;
+    if (this.#hasUnread || this.#failure !== undefined || this.#hasEnded) return undefined;
     this.#socket.pause();
     this.#socket.off('data', this.#onData);
     this.#socket.off('end', this.#onEnd);
@@ -171,12 +187,8 @@ export class HttpConnection {
 
   async #next(): Promise<Buffer | undefined> {
     for (;;) {
-      const data = this.#queue.shift();
-      if (data !== undefined) {
-        this.#queued -= data.length;
-        if (this.#queued < MAX_QUEUED) this.#socket.resume();
-        return data;
-      }
+      const data = this.#take();
+      if (data.length > 0) return data;
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#hasEnded) return undefined;
       await new Promise<void>((resolve) => {
@@ -185,17 +197,33 @@ export class HttpConnection {
     }
   }
 
-  #unread(data: Buffer): void {
-    if (data.length === 0) return;
-    this.#queue.unshift(data);
-    this.#queued += data.length;
+  /** What has come and was not read; empty if there is nothing. */
+  #take(): Buffer {
+    const rest = this.#rest;
+    this.#rest = rest.subarray(rest.length);
+    if (rest.length > 0) return rest;
+    const taken = this.#inbox.take();
+    if (taken.length > 0) this.#socket.resume();
+    return taken;
   }
 
   readonly #onData = (data: Buffer): void => {
-    this.#queue.push(data);
-    this.#queued += data.length;
-    if (this.#queued >= MAX_QUEUED) this.#socket.pause();
-    this.#wake?.();
+    this.#inbox.append(data);
+    this.#onInput();
+  };
+
+  /**
+   * The reader is woken once in a turn of the event loop: TLS brings 16 KiB at a time, and each of them would cost as
+   * much as all that has come.
+   */
+  readonly #onInput = (): void => {
+    if (this.#inbox.isFull) this.#socket.pause();
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    setImmediate(() => {
+      this.#isWaking = false;
+      this.#wake?.();
+    });
   };
 
   readonly #onEnd = (): void => {

@@ -48,7 +48,8 @@ export class HttpResponse {
   }
 
   /**
-   * The body as it arrives. Leaving the iteration early closes the connection.
+   * The body as it arrives; a piece is valid until the next one is asked for. Leaving the iteration early closes the
+   * connection.
    *
    * @throws RegistryError if it breaks off, stalls or comes too slowly; the signal's reason.
    */
@@ -130,7 +131,7 @@ export class HttpResponse {
         const message = `The answer of ${displayUrl(this.url)} takes longer than ${this.#context.timeouts.totalMs / 1000} seconds`;
         throw new RegistryError('TIMEOUT', message, { retriable: true });
       }
-      chunks.push(chunk);
+      chunks.push(Buffer.from(chunk));
     }
     return Buffer.concat(chunks, size);
   }

@@ -36,11 +36,12 @@ export class LineReader {
     this.#left -= next - position;
     if (this.#left < 0) throw new HttpSyntaxError(`${this.#what} too long`);
     const piece = data.subarray(position, next);
-    const whole = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
     if (end < 0) {
-      this.#pending = whole;
+      // The memory of `data` may be used for what comes next.
+      this.#pending = Buffer.concat([this.#pending, piece]);
       return undefined;
     }
+    const whole = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
     this.#pending = EMPTY;
     const hasCr = whole.at(-2) === 0x0d;
     if (!hasCr) this.#isStrict = false;

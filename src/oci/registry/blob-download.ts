@@ -14,10 +14,6 @@ import { answerer, statusError } from './status-error.js';
 
 /** Below this size a blob is sooner fetched again than kept in a file. */
 const MIN_PARTIAL_BYTES = 64 << 10;
-/** Pieces for the decoder and for the disk. A crash costs at most one of them. */
-const PIECE_BYTES = 256 << 10;
-/** A slow connection's bytes are passed on after this time, even if they are few. */
-const PIECE_MS = 100;
 /** A connection that brought this much before it broke is worth another one at once; less counts as a failed attempt. */
 const PROGRESS_BYTES = 64 << 10;
 
@@ -89,7 +85,10 @@ export class BlobDownload {
     return this.#servedBy;
   }
 
-  /** To be called once. Leaving the iteration early ends the transfer; what was received is kept. */
+  /**
+   * To be called once. A piece is valid until the next one is asked for. Leaving the iteration early ends the transfer;
+   * what was received is kept.
+   */
   async *chunks(): AsyncGenerator<Buffer> {
     const { partial: store, digest, size } = this.#blob;
     if (store !== undefined && size >= MIN_PARTIAL_BYTES) this.#partial = openPartial(store, digest, size);
@@ -214,36 +213,16 @@ export class BlobDownload {
     }
     this.#servedBy.push(host);
 
-    const pieces = new PieceBuffer();
     let toSkip = skip;
-    let failure: { error: unknown } | undefined;
-    const body = isCompressed ? unpacked(response) : response.body();
-    try {
-      for (;;) {
-        let next: IteratorResult<Buffer>;
-        try {
-          next = await body.next();
-        } catch (error) {
-          failure = { error };
-          break;
-        }
-        if (next.done === true) break;
-        const skipped = Math.min(toSkip, next.value.length);
-        toSkip -= skipped;
-        const chunk = next.value.subarray(skipped);
-        if (this.#offset + pieces.size + chunk.length > size) {
-          throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} is longer than its size of ${size} bytes`);
-        }
-        if (chunk.length > 0) pieces.push(chunk);
-        if (pieces.isReady) yield this.#keep(pieces.take());
+    for await (const piece of isCompressed ? unpacked(response) : response.body()) {
+      const skipped = Math.min(toSkip, piece.length);
+      toSkip -= skipped;
+      const chunk = piece.subarray(skipped);
+      if (this.#offset + chunk.length > size) {
+        throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} is longer than its size of ${size} bytes`);
       }
-      if (pieces.size > 0) yield this.#keep(pieces.take());
-    } finally {
-      // The reader may be gone.
-      if (pieces.size > 0) this.#keep(pieces.take());
-      await body.return(undefined);
+      if (chunk.length > 0) yield this.#keep(chunk);
     }
-    if (failure !== undefined) throw failure.error;
     if (this.#offset < size) {
       const message = `${displayUrl(response.url)} ends after ${this.#offset} of ${size} bytes`;
       throw new RegistryError('ECONNRESET', message, { retriable: true });
@@ -270,36 +249,15 @@ export class BlobDownload {
   }
 }
 
-/** Pieces that last. */
 async function* unpacked(response: HttpResponse): AsyncGenerator<Buffer> {
-  for await (const piece of decompress(response.body(), 'gzip')) yield Buffer.from(piece);
+  yield* decompress(lasting(response.body()), 'gzip');
+}
+
+/** Pieces of their own memory: a decoder reads one ahead. */
+async function* lasting(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) yield Buffer.from(piece);
 }
 
 function isFailure(error: unknown): error is RegistryError | BlobError {
   return error instanceof RegistryError || error instanceof BlobError;
-}
-
-/** Collects what the network brings, some kilobytes at a time, to pieces of a size that decoders and disks like. */
-class PieceBuffer {
-  #chunks: Buffer[] = [];
-  #since = 0;
-  size = 0;
-
-  get isReady(): boolean {
-    return this.size >= PIECE_BYTES || (this.size > 0 && performance.now() - this.#since > PIECE_MS);
-  }
-
-  push(chunk: Buffer): void {
-    if (this.size === 0) this.#since = performance.now();
-    this.#chunks.push(chunk);
-    this.size += chunk.length;
-  }
-
-  take(): Buffer {
-    const [only, second] = this.#chunks;
-    const piece = only !== undefined && second === undefined ? only : Buffer.concat(this.#chunks, this.size);
-    this.#chunks = [];
-    this.size = 0;
-    return piece;
-  }
 }
