@@ -985,7 +985,6 @@ declare class DownloadSlots {
     #private;
     readonly limits: DownloadLimits;
     constructor(limits?: DownloadLimits);
-    run<T>(host: string, action: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 declare class DumpfileError extends ComposefsError {

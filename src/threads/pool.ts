@@ -14,12 +14,19 @@ export interface PoolOptions {
   /** Plain data for each thread: `threadData()` gives it there. */
   readonly data?: unknown;
   readonly resourceLimits?: ResourceLimits;
+  /** When so many threads are busy, tasks that may share one do so. Default: when all are. */
+  readonly sharedThreads?: number;
 }
 
 export interface RunOptions {
   readonly onProgress?: (event: ProgressEvent) => void;
-  /** Asks the task to stop; the promise then rejects with the signal's reason. */
+  /**
+   * Asks the task to stop; the promise then rejects with the signal's reason. If it does not hear that, its thread is
+   * ended, with all that runs in it.
+   */
   readonly signal?: AbortSignal | undefined;
+  /** The task often waits for others than its thread: another one like it may run there meanwhile. */
+  readonly sharesThread?: boolean;
   /** What of the input changes hands. */
   readonly transfer?: readonly TransferListItem[];
 }
@@ -35,7 +42,7 @@ interface Job {
 }
 
 /**
- * Threads that run tasks, one at a time each, in the order of the calls. They start when there is work for them and stay
+ * Threads that run tasks, one at a time each but for those that share one, in the order of the calls. They start when there is work for them and stay
  * until {@link close}. Their module calls `serveTasks` with the same table.
  */
 export class ThreadPool<Tasks extends TaskTable<Tasks>> {
@@ -44,7 +51,8 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
   readonly #module: URL;
   readonly #options: PoolOptions;
   readonly #idle: Thread[] = [];
-  readonly #busy = new Map<Thread, Job>();
+  /** The threads that run something, with what they run. */
+  readonly #busy = new Map<Thread, Job[]>();
   readonly #waiting: Job[] = [];
   #nextId = 1;
   #closed = false;
@@ -72,9 +80,7 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
   async runInEach<Name extends keyof Tasks & string>(task: Name, input: Tasks[Name]['input']): Promise<void> {
     const threads = [...this.#idle.splice(0), ...this.#busy.keys()];
     if (this.#busy.size > 0) throw new ComposefsError('INTERNAL', 'a thread of the pool is at work');
-    await Promise.all(
-      threads.map((thread) => this.#enqueue(task, input, {}, () => this.#start(thread, this.#waiting.pop()))),
-    );
+    await Promise.all(threads.map((thread) => this.#enqueue(task, input, {}, () => this.#startLast(thread))));
   }
 
   /** Ends all threads; running tasks are rejected. */
@@ -83,7 +89,7 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
     const error = new ComposefsError('POOL_CLOSED', 'the worker pool was closed');
     for (const job of this.#waiting.splice(0)) job.reject(error);
     const threads = [...this.#idle.splice(0), ...this.#busy.keys()];
-    for (const job of this.#busy.values()) job.reject(error);
+    for (const job of [...this.#busy.values()].flat()) job.reject(error);
     this.#busy.clear();
     await Promise.all(threads.map((thread) => thread.end()));
   }
@@ -113,25 +119,61 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
   }
 
   #dispatch(): void {
-    while (this.#waiting.length > 0) {
-      const thread = this.#idle.pop() ?? (this.#busy.size < this.size ? this.#newThread() : undefined);
+    for (let job = this.#waiting[0]; job !== undefined; job = this.#waiting[0]) {
+      const thread = this.#threadFor(job);
       if (thread === undefined) return;
-      this.#start(thread, this.#waiting.shift());
+      this.#waiting.shift();
+      this.#start(thread, job);
     }
   }
 
-  #start(thread: Thread, job: Job | undefined): void {
-    if (job === undefined) return;
-    this.#busy.set(thread, job);
+  /** Undefined if the job has to wait. */
+  #threadFor({ options }: Job): Thread | undefined {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    const enough = Math.min(this.#options.sharedThreads ?? Number.POSITIVE_INFINITY, this.size);
+    const shared = options.sharesThread === true && this.#busy.size >= enough ? this.#leastShared() : undefined;
+    return shared ?? (this.#busy.size < this.size ? this.#newThread() : undefined);
+  }
+
+  #leastShared(): Thread | undefined {
+    const shared = [...this.#busy].filter(([, jobs]) => jobs.every(({ options }) => options.sharesThread === true));
+    return shared.sort(([, one], [, other]) => one.length - other.length)[0]?.[0];
+  }
+
+  #startLast(thread: Thread): void {
+    const job = this.#waiting.pop();
+    if (job !== undefined) this.#start(thread, job);
+  }
+
+  #start(thread: Thread, job: Job): void {
+    const jobs = this.#busy.get(thread);
+    if (jobs === undefined) this.#busy.set(thread, [job]);
+    else jobs.push(job);
     thread.ref();
     try {
       thread.post(job.request, job.options.transfer);
     } catch (error) {
-      this.#busy.delete(thread);
-      this.#idle.push(thread);
-      thread.unref();
+      this.#ended(thread, job);
       job.reject(error);
     }
+  }
+
+  /** The thread is done with the job. */
+  #ended(thread: Thread, job: Job): void {
+    const others = this.#jobsOf(thread).filter((other) => other !== job);
+    if (others.length > 0) {
+      this.#busy.set(thread, others);
+      return;
+    }
+    this.#busy.delete(thread);
+    this.#idle.push(thread);
+    // An idle thread must not keep the process alive.
+    thread.unref();
+  }
+
+  #jobsOf(thread: Thread): readonly Job[] {
+    return this.#busy.get(thread) ?? [];
   }
 
   #newThread(): Thread {
@@ -148,16 +190,13 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
   }
 
   #receive(thread: Thread, reply: TaskReply): void {
-    const job = this.#busy.get(thread);
-    if (job === undefined || job.request.id !== reply.id) return;
+    const job = this.#jobsOf(thread).find(({ request }) => request.id === reply.id);
+    if (job === undefined) return;
     if (reply.type === 'progress') {
       job.options.onProgress?.(reply.event);
       return;
     }
-    this.#busy.delete(thread);
-    this.#idle.push(thread);
-    // An idle thread must not keep the process alive.
-    thread.unref();
+    this.#ended(thread, job);
     if (reply.type === 'failed') {
       const { signal } = job.options;
       job.reject(signal?.aborted === true ? signal.reason : unpackError(reply.error));
@@ -167,13 +206,13 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
     this.#dispatch();
   }
 
-  /** A thread that is gone takes its task with it; the others go on. */
+  /** A thread that is gone takes its tasks with it; the others go on. */
   #fail(thread: Thread, error: unknown): void {
-    const job = this.#busy.get(thread);
+    const jobs = this.#jobsOf(thread);
     this.#busy.delete(thread);
     const index = this.#idle.indexOf(thread);
     if (index >= 0) this.#idle.splice(index, 1);
-    job?.reject(job.options.signal?.aborted === true ? job.options.signal.reason : error);
+    for (const { options, reject } of jobs) reject(options.signal?.aborted === true ? options.signal.reason : error);
     if (!this.#closed) this.#dispatch();
   }
 
@@ -184,8 +223,9 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
       job?.reject(job.options.signal?.reason);
       return;
     }
-    for (const [thread, job] of this.#busy) {
-      if (job.request.id === id) this.#stop(thread, job);
+    for (const [thread, jobs] of this.#busy) {
+      const job = jobs.find(({ request }) => request.id === id);
+      if (job !== undefined) this.#stop(thread, job);
     }
   }
 
@@ -193,7 +233,7 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
   #stop(thread: Thread, job: Job): void {
     thread.post({ type: 'abort', id: job.request.id } satisfies TaskRequest);
     const terminate = (): void => {
-      if (this.#busy.get(thread) === job) void thread.end();
+      if (this.#jobsOf(thread).includes(job)) void thread.end();
     };
     setTimeout(terminate, ABORT_PATIENCE_MS).unref();
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MessagePort } from 'node:worker_threads';
+import { type MessagePort, threadId } from 'node:worker_threads';
 import { ComposefsError } from '../../src/errors.js';
 import { serveTasks } from '../../src/threads/tasks.js';
 import { threadData } from '../../src/threads/thread-side.js';
@@ -13,6 +13,8 @@ export interface TestTasks {
   readonly die: { readonly input: undefined; readonly output: undefined };
   readonly answer: { readonly input: MessagePort; readonly output: undefined };
   readonly count: { readonly input: undefined; readonly output: number };
+  /** Answers when something comes over the port, with the number of its thread. */
+  readonly attend: { readonly input: MessagePort; readonly output: number };
   readonly tell: { readonly input: undefined; readonly output: undefined };
 }
 
@@ -41,6 +43,13 @@ serveTasks<TestTasks>({
     port.close();
     return undefined;
   },
+  attend: (port) =>
+    new Promise((resolve) =>
+      port.once('message', () => {
+        port.close();
+        resolve(threadId);
+      }),
+    ),
   count: () => calls,
   tell: () => {
     Atomics.add(counter, 0, calls);

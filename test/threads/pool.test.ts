@@ -102,3 +102,37 @@ test('a pool that is closed rejects what runs, what waits and what comes', async
   await Promise.all([pool.close(), ...tasks.map((task) => assert.rejects(task, { code: 'POOL_CLOSED' }))]);
   await assert.rejects(pool.run('double', 1), { code: 'POOL_CLOSED' });
 });
+
+test('tasks that wait for others share threads when enough of them run; those that do not share have their own', async (context) => {
+  const module = new URL('./pool-thread.js', import.meta.url);
+  const data = { counter: new Int32Array(new SharedArrayBuffer(4)) };
+  const pool = new ThreadPool<TestTasks>(module, 3, { data, sharedThreads: 2 });
+  context.after(() => pool.close());
+  const attended = Array.from({ length: 6 }, () => {
+    const { port1, port2 } = new MessageChannel();
+    const thread = pool.run('attend', port2, { sharesThread: true, transfer: [port2] });
+    return { end: () => port1.postMessage('end'), thread };
+  });
+  // All threads that may be shared are busy.
+  assert.equal(await pool.run('double', 2), 4);
+  assert.equal(pool.isIdle, true);
+  for (const { end } of attended) end();
+  const threads = await Promise.all(attended.map(({ thread }) => thread));
+  const counts = [...new Set(threads)].map((id) => threads.filter((other) => other === id).length);
+  assert.deepEqual(counts, [3, 3]);
+});
+
+test('a thread that dies takes all with it that run there', async (context) => {
+  const module = new URL('./pool-thread.js', import.meta.url);
+  const data = { counter: new Int32Array(new SharedArrayBuffer(4)) };
+  const pool = new ThreadPool<TestTasks>(module, 1, { data });
+  context.after(() => pool.close());
+  const { port1, port2 } = new MessageChannel();
+  const attended = pool.run('attend', port2, { sharesThread: true, transfer: [port2] });
+  const dies = pool.run('die', undefined, { sharesThread: true });
+  const results = await Promise.allSettled([attended, dies]);
+  port1.close();
+  const codes = results.map((result) => result.status === 'rejected' && result.reason.code);
+  assert.deepEqual(codes, ['WORKER_EXITED', 'WORKER_EXITED']);
+  assert.equal(await pool.run('double', 3), 6);
+});

@@ -1,4 +1,4 @@
-/** How many transfers from registries may run at once. */
+/** How many transfers from registries may run at once. One more may begin while one of them ends. */
 export interface DownloadLimits {
   /** Transfers of layers at once, in all. */
   readonly total: number;
@@ -16,13 +16,33 @@ interface Waiting {
   readonly abort: (reason: unknown) => void;
 }
 
+/** Layers that have arrived and are not stored yet hold memory: there are so many times the transfers at most. */
+const UNFINISHED_PER_TRANSFER = 2;
+
+/** What an action with a slot tells of its transfer. */
+export interface RunningTransfer {
+  /** Little is left of it: the next one may be asked for, which takes a while until it begins. */
+  ending(): void;
+  /** All has arrived, and the action goes on. */
+  arrived(): void;
+}
+
+/** Transfers to one host, or all. */
+interface Count {
+  running: number;
+  /** Those of them that end. */
+  ending: number;
+}
+
 /**
  * Bounds how many transfers run at once. One object for all pulls of a process bounds them together.
  */
 export class DownloadSlots {
   readonly limits: DownloadLimits;
-  readonly #running = new Map<string, number>();
-  #total = 0;
+  readonly #hosts = new Map<string, Count>();
+  readonly #all: Count = { running: 0, ending: 0 };
+  /** Actions that have begun and not ended. */
+  #unfinished = 0;
   /** In the order in which they came. One whose host is busy lets those behind it pass. */
   readonly #waiting: Waiting[] = [];
 
@@ -33,13 +53,35 @@ export class DownloadSlots {
     this.limits = limits;
   }
 
-  /** Runs `action` when there is a slot for a transfer from `host`; if the signal is aborted before, not at all. */
-  async run<T>(host: string, action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * @internal
+   * Runs `action` when there is a slot for a transfer from `host`; if the signal is aborted before, not at all.
+   */
+  async run<T>(host: string, action: (transfer: RunningTransfer) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#acquire(host, signal);
+    let state: 'running' | 'ending' | 'arrived' = 'running';
+    const ending = (): void => {
+      if (state !== 'running') return;
+      state = 'ending';
+      for (const count of this.#countsOf(host)) count.ending++;
+      this.#startNext();
+    };
+    const arrived = (): void => {
+      if (state === 'arrived') return;
+      for (const count of this.#countsOf(host)) {
+        count.running--;
+        if (state === 'ending') count.ending--;
+      }
+      state = 'arrived';
+      if (this.#countOf(host).running === 0) this.#hosts.delete(host);
+      this.#startNext();
+    };
     try {
-      return await action();
+      return await action({ ending, arrived });
     } finally {
-      this.#release(host);
+      this.#unfinished--;
+      arrived();
+      this.#startNext();
     }
   }
 
@@ -66,28 +108,35 @@ export class DownloadSlots {
     return this.#waiting.some((waiting) => waiting.signal === signal);
   }
 
-  #release(host: string): void {
-    this.#total -= 1;
-    const left = this.#count(host) - 1;
-    if (left === 0) this.#running.delete(host);
-    else this.#running.set(host, left);
-    this.#startNext();
-  }
-
   #startNext(): void {
-    const { total, perHost } = this.limits;
-    while (this.#total < total) {
-      const index = this.#waiting.findIndex(({ host }) => this.#count(host) < perHost);
+    while (this.#unfinished < UNFINISHED_PER_TRANSFER * this.limits.total) {
+      const index = this.#waiting.findIndex(({ host }) => this.#hasRoom(host));
       const [next] = index < 0 ? [] : this.#waiting.splice(index, 1);
       if (next === undefined) return;
-      this.#total += 1;
-      this.#running.set(next.host, this.#count(next.host) + 1);
+      this.#unfinished++;
+      for (const count of this.#countsOf(next.host)) count.running++;
       if (!this.#isWaitedFor(next.signal)) next.signal?.removeEventListener('abort', this.#onAbort);
       next.start();
     }
   }
 
-  #count(host: string): number {
-    return this.#running.get(host) ?? 0;
+  #hasRoom(host: string): boolean {
+    const { total, perHost } = this.limits;
+    return isBelow(this.#all, total) && isBelow(this.#countOf(host), perHost);
   }
+
+  #countOf(host: string): Count {
+    return this.#hosts.get(host) ?? { running: 0, ending: 0 };
+  }
+
+  /** Those that a transfer counts in. */
+  #countsOf(host: string): readonly Count[] {
+    const count = this.#countOf(host);
+    this.#hosts.set(host, count);
+    return [this.#all, count];
+  }
+}
+
+function isBelow({ running, ending }: Count, limit: number): boolean {
+  return running - Math.min(ending, 1) < limit;
 }

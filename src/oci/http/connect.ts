@@ -67,12 +67,7 @@ function keptAlive(socket: Socket): Socket {
  * certificate must be for that host, name or address, whatever is in between. Node.js compares it with `host` where there
  * is no `servername`, which cannot be an address (RFC 6066 §3).
  */
-async function secure(
-  url: URL,
-  way: WayToHost,
-  trust: TlsTrust,
-  signal: AbortSignal,
-): Promise<Socket> {
+async function secure(url: URL, way: WayToHost, trust: TlsTrust, signal: AbortSignal): Promise<Socket> {
   const host = address(url).host;
   const name = host.replace(/\.$/, '');
   try {

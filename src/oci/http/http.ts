@@ -2,6 +2,7 @@ import { ComposefsError } from '../../errors.js';
 import type { TlsMaterial } from '../containers-config/certs-d.js';
 import { displayUrl, RegistryError } from '../model/registry-error.js';
 import { openConnection, proxyAuthorization, requestText } from './connect.js';
+import { ConnectionPool } from './connection-pool.js';
 import type { HttpConnection, OutgoingBody } from './http-connection.js';
 import { HttpResponse } from './http-response.js';
 import { networkError } from './network-error.js';
@@ -47,9 +48,14 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface Place {
+  readonly place: string;
+  /** Between here and there. */
+  readonly proxy: URL | undefined;
+  readonly open: (signal: AbortSignal | undefined) => Promise<HttpConnection>;
+}
+
 const MAX_REDIRECTS = 10;
-/** Connections that wait for further requests, to one host. */
-const MAX_IDLE = 8;
 const USER_AGENT = 'composefs-oci';
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -62,8 +68,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #idle = new Map<string, HttpConnection[]>();
-  #isClosed = false;
+  readonly #pool = new ConnectionPool();
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -106,11 +111,33 @@ export class HttpClient {
     }
   }
 
+  /**
+   * Makes so many connections to the origin of `url`, for requests that are about to come: so these need not wait for
+   * them, one handshake after another. What goes wrong is seen by those that make their own.
+   */
+  prepare(url: URL, count: number): void {
+    const { place, open } = this.#placeOf({ url }, url, true);
+    for (let made = 0; made < count; made++) this.#pool.prepare(place, open(this.#pool.closing));
+  }
+
   /** Closes the idle connections; requests under way go on. */
   close(): void {
-    this.#isClosed = true;
-    for (const connection of [...this.#idle.values()].flat()) connection.destroy();
-    this.#idle.clear();
+    this.#pool.close();
+  }
+
+  /** Where a request goes, and what else connections to there have in common. */
+  #placeOf(request: HttpRequest, url: URL, isOrigin: boolean): Place {
+    const { timeouts, proxies } = this.#options;
+    const proxy = proxyFor(url, proxies);
+    const trust = this.#trust(request, url, isOrigin);
+    return {
+      place: `${url.origin} ${trust.verify} ${trust.showsCertificate} ${proxy?.href}`,
+      proxy,
+      open: (signal) =>
+        within(request.connectMs ?? timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
+          openConnection(url, proxy, trust, limit),
+        ),
+    };
   }
 
   async #send(
@@ -120,18 +147,12 @@ export class HttpClient {
     isOrigin: boolean,
   ): Promise<HttpResponse> {
     const { signal } = request;
-    const { timeouts, proxies } = this.#options;
-    const proxy = proxyFor(url, proxies);
-    const trust = this.#trust(request, url, isOrigin);
+    const { timeouts } = this.#options;
+    const { place, proxy, open } = this.#placeOf(request, url, isOrigin);
     const message = requestMessage(request, url, headers, url.protocol === 'http:' ? proxy : undefined);
-    const key = `${url.origin} ${trust.verify} ${trust.showsCertificate} ${proxy?.href}`;
     for (;;) {
-      const idle = this.#takeIdle(key);
-      const connection =
-        idle ??
-        (await within(request.connectMs ?? timeouts.connectMs, `${url.host} cannot be connected`, signal, (limit) =>
-          openConnection(url, proxy, trust, limit),
-        ));
+      const idle = await this.#pool.take(place, signal);
+      const connection = idle ?? (await open(signal));
       try {
         const head = await within(timeouts.headersMs, `${url.host} does not answer`, signal, async (limit, again) => {
           limit.addEventListener('abort', () => connection.destroy(limit.reason));
@@ -140,7 +161,7 @@ export class HttpClient {
             body: outgoingBody(request.body, again),
           });
         });
-        const release = (): void => this.#release(key, connection);
+        const release = (): void => this.#pool.release(place, connection);
         return new HttpResponse(head, connection, { url, isOrigin, timeouts, signal, release });
       } catch (error) {
         connection.destroy();
@@ -159,30 +180,6 @@ export class HttpClient {
     const { host, tls } = this.#options;
     const showsCertificate = host !== undefined && isOrigin && url.origin === new URL(`https://${host}`).origin;
     return { material: tls, verify: this.#verifies(request), showsCertificate };
-  }
-
-  #takeIdle(key: string): HttpConnection | undefined {
-    const connections = this.#idle.get(key);
-    for (;;) {
-      const connection = connections?.pop();
-      if (connection === undefined) return undefined;
-      if (connection.isReusable) {
-        connection.idle(false);
-        return connection;
-      }
-      connection.destroy();
-    }
-  }
-
-  #release(key: string, connection: HttpConnection): void {
-    const connections = this.#idle.get(key) ?? [];
-    if (this.#isClosed || !connection.isReusable || connections.length >= MAX_IDLE) {
-      connection.destroy();
-      return;
-    }
-    connection.idle(true);
-    connections.push(connection);
-    this.#idle.set(key, connections);
   }
 }
 

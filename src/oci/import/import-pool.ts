@@ -22,8 +22,16 @@ export interface ImportPool {
  */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 3 };
 
-/** Threads for {@link ImportTasks}: they start when there is work for them. */
-export function importPool(size: number = availableParallelism()): ImportPool {
+/**
+ * Threads for {@link ImportTasks}: they start when there is work for them.
+ *
+ * @param sharedThreads how many there may be before tasks that wait for a network share one. More than there are
+ *   processors cost memory and do not help: each is 25 MiB, and 50 ms of processor time until it runs.
+ */
+export function importPool(
+  size: number = availableParallelism(),
+  sharedThreads: number = availableParallelism(),
+): ImportPool {
   const module = new URL('./import-thread.js', import.meta.url);
-  return new ThreadPool<ImportTasks>(module, size, { resourceLimits: RESOURCE_LIMITS });
+  return new ThreadPool<ImportTasks>(module, size, { resourceLimits: RESOURCE_LIMITS, sharedThreads });
 }

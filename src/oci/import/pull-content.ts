@@ -2,7 +2,6 @@ import type { Repository } from '../../composefs/repository/repository.js';
 import { ComposefsError, withContext, withContextAsync } from '../../errors.js';
 import type { ProgressReporter } from '../../progress.js';
 import type { Transfer } from '../blob/layer-blob.js';
-import type { Descriptor } from '../model/descriptor.js';
 import { extractDiffIds } from '../model/diff-ids.js';
 import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } from '../model/manifest.js';
 import type { ImageSource } from '../sources/image-source.js';
@@ -32,7 +31,7 @@ export async function pullContent(manifest: ManifestDocument, context: PullConte
   const layerContext = { ...context, isContainer, manifest: digest, layer: fromSource };
   const what = `${source.context.content} ${digest}`;
   const { config, keys, blobs, refs, stats, layers } = await withContextAsync(what, async () => {
-    const config = await readConfig(repo, source, value.config, progress);
+    const config = await readConfig(repo, source, value, progress);
     const keys = withContext(`Failed to parse config ${value.config.digest}`, () =>
       extractDiffIds(value.config.mediaType, config, value.layers),
     );
@@ -94,7 +93,7 @@ function refuseDelta(manifest: ImageManifest): void {
 async function readConfig(
   repo: Repository,
   source: ImageSource,
-  descriptor: Descriptor,
+  { config: descriptor, layers }: ImageManifest,
   progress: ProgressReporter,
 ): Promise<Buffer> {
   const stored = findConfig(repo, descriptor.digest);
@@ -103,6 +102,8 @@ async function readConfig(
     return stored.data;
   }
   progress.report({ type: 'message', text: `Fetching config ${descriptor.digest}` });
+  // An image that is new has layers that are new, most likely.
+  source.expectLayers?.(layers.length);
   const context = `${source.context.config} ${descriptor.digest}`;
   return await withContextAsync(context, () => source.readBlob(descriptor));
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Repository } from '../../composefs/repository/repository.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { OciDigest } from '../model/digest.js';
@@ -55,7 +56,11 @@ export async function withPullContext<T>(
   const { signal, progress = nullReporter, layerLimits: limits, keepBlobs = false, ownThread = false } = options;
   const names = new PullNames(repo);
   const result = await repo.hold(async () => {
-    const threads = importPool(options.concurrency ?? MAX_THREADS);
+    const processors = availableParallelism();
+    const threads = importPool(
+      options.concurrency ?? MAX_THREADS,
+      ownThread ? Math.max(1, processors - 1) : processors,
+    );
     const own = ownThread ? new OwnThreadPool(threads) : undefined;
     const pool = own ?? threads;
     const expectBytes = (bytes: number): void => own?.expect(bytes);

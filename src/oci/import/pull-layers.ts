@@ -220,7 +220,8 @@ async function storeInThread(
     const sending = settled(sendChunks(port1, content.chunks));
     const fromPort = { ...input, content: { kind: 'port', port: port2 } } as const;
     try {
-      return await pool.run('store-layer', fromPort, { ...options, transfer: [helped.port, port2] });
+      const transfer = [helped.port, port2];
+      return await pool.run('store-layer', fromPort, { ...options, sharesThread: true, transfer });
     } catch (error) {
       port1.close();
       // What the thread has to say then is only that nothing came any more.

@@ -23,10 +23,7 @@ export interface PullOptions {
   readonly platform?: Platform | undefined;
   /** Stops the pull; layers that are complete by then stay. */
   readonly signal?: AbortSignal | undefined;
-  /**
-   * At most so many worker threads; by default as many as are of use: one a processor, or for what comes over a network one a
-   * transfer.
-   */
+  /** At most so many worker threads; by default as many as are of use: one a processor. */
   readonly concurrency?: number | undefined;
   /**
    * Let this thread do a part of the work, several milliseconds at a time: for programs that have nothing else to do

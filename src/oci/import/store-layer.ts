@@ -1,4 +1,4 @@
-import { isMainThread, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import type { ComponentId } from '../../progress.js';
 import { receiveChunks } from '../../threads/chunk-channel.js';
@@ -69,9 +69,8 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
     const layer = await storeContent(objects, queue, input, blob, context.signal);
     const storedAt = process.hrtime.bigint();
     const syncedAt = process.hrtime.bigint();
-    // A sync can take long; a thread of the pool has nothing else to do.
-    if (isMainThread) await objects.whenSynced();
-    else objects.sync();
+    // A sync can take long, and the thread may have other layers.
+    await objects.whenSynced();
     const helped = queue.nameHelped();
     const hasNamed = objects.nameObjects({ areSynced: true });
     const hasHelpedName = await helped;

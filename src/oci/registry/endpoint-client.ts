@@ -86,6 +86,11 @@ export class EndpointClient {
     return await this.#http.request({ url, ...request, signal });
   }
 
+  /** Makes so many connections for requests that are about to come, if it is known how they are to be made. */
+  prepare(connections: number): void {
+    if (this.#scheme !== undefined) this.#http.prepare(new URL(`${this.#scheme}://${this.#apiHost}`), connections);
+  }
+
   close(): void {
     this.#http.close();
   }

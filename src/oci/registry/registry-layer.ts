@@ -1,5 +1,5 @@
 import { ContextError, errorCode } from '../../errors.js';
-import type { DownloadSlots } from '../blob/download-slots.js';
+import type { DownloadSlots, RunningTransfer } from '../blob/download-slots.js';
 import type { LayerBlob, LayerContent, TransferOptions, Transferred } from '../blob/layer-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { RegistryError } from '../model/registry-error.js';
@@ -38,9 +38,11 @@ export class RegistryLayer implements LayerBlob {
       signal,
       observe: (error, delayMs) => message(`${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`),
     };
-    const download = (): Promise<Transferred<T>> => {
+    const download = (transfer: RunningTransfer): Promise<Transferred<T>> => {
       const blob = { digest: descriptor.digest, size: descriptor.size, urls: descriptor.urls, ...this.#place() };
-      return useBlob(blob, options, (chunks) => use({ kind: 'chunks', descriptor, chunks }));
+      return useBlob(blob, options, (chunks) => {
+        return use({ kind: 'chunks', descriptor, chunks: observed(chunks, descriptor.size, transfer) });
+      });
     };
     return await this.#slots.run(host, download, signal);
   }
@@ -49,6 +51,23 @@ export class RegistryLayer implements LayerBlob {
     const { partial } = this.#place();
     if (partial !== undefined) removePartial(partial, this.#descriptor.digest);
   }
+}
+
+/** What a fast line brings while the next request is on its way and back. */
+const ENDING_BYTES = 1 << 20;
+
+async function* observed(
+  chunks: AsyncGenerator<Buffer>,
+  size: number,
+  transfer: RunningTransfer,
+): AsyncGenerator<Buffer> {
+  let left = size;
+  for await (const chunk of chunks) {
+    left -= chunk.length;
+    if (left <= ENDING_BYTES) transfer.ending();
+    yield chunk;
+  }
+  transfer.arrived();
 }
 
 type UseChunks<T> = (chunks: AsyncGenerator<Buffer>) => Promise<T>;

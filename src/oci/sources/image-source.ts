@@ -28,6 +28,9 @@ export interface ImageSource {
    */
   readBlob(descriptor: Descriptor, maxBytes?: number): Promise<Buffer>;
 
+  /** So many layers are about to be read, once the config is there: what they need can be made ready meanwhile. */
+  expectLayers?(count: number): void;
+
   /** A layer of the manifest. Whether it is there is seen when it is read. */
   layer(descriptor: Descriptor): LayerBlob;
 

@@ -143,6 +143,12 @@ export class RegistrySource implements ImageSource {
     return new RegistryLayer(descriptor, place, this.#downloads);
   }
 
+  expectLayers(count: number): void {
+    // The first layer gets the connection that the config comes over.
+    const connections = Math.min(count, this.#downloads.limits.perHost) - 1;
+    this.#client.endpoints[0]?.prepare(connections);
+  }
+
   async referrers(subject: OciDigest): Promise<readonly Descriptor[]> {
     return await withContextAsync(`Listing the referrers of ${subject}`, () => fetchReferrers(this.#client, subject));
   }

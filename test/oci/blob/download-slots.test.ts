@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { DownloadSlots } from '../../../src/oci/blob/download-slots.js';
+import { DownloadSlots, type RunningTransfer } from '../../../src/oci/blob/download-slots.js';
 
 test('no more transfers run than in all and to one host, and a busy host holds up no other', async () => {
   const slots = new DownloadSlots({ total: 3, perHost: 2 });
@@ -75,6 +75,56 @@ test('an abort ends all that wait with its signal, and nothing else', async () =
   open();
   await first;
   assert.equal(await other, 'done');
+});
+
+test('one more transfer begins while others end, and another one for each that has arrived', async () => {
+  const slots = new DownloadSlots({ total: 4, perHost: 2 });
+  const begun: RunningTransfer[] = [];
+  const { promise: gate, resolve: open } = withResolvers();
+  const all = Array.from({ length: 20 }, () =>
+    slots.run('a', async (transfer) => {
+      begun.push(transfer);
+      await gate;
+    }),
+  );
+  const counts: number[] = [];
+  const note = async (action: () => void): Promise<void> => {
+    action();
+    await setTimeout(0);
+    counts.push(begun.length);
+  };
+  await note(() => undefined);
+  await note(() => begun[0]?.ending());
+  // Of two that end one counts.
+  await note(() => begun[1]?.ending());
+  await note(() => begun[1]?.ending());
+  await note(() => begun[0]?.arrived());
+  await note(() => begun[0]?.arrived());
+  await note(() => begun[1]?.arrived());
+  assert.deepEqual(counts, [2, 3, 3, 3, 4, 4, 4]);
+  await note(() => begun[2]?.arrived());
+  assert.deepEqual(counts.at(-1), 5);
+  open();
+  await Promise.all(all);
+  assert.equal(begun.length, 20);
+});
+
+test('what has arrived and is not done with is bounded', async () => {
+  const slots = new DownloadSlots({ total: 2, perHost: 2 });
+  let begun = 0;
+  const { promise: gate, resolve: open } = withResolvers();
+  const all = Array.from({ length: 10 }, () =>
+    slots.run('a', async ({ arrived }) => {
+      begun++;
+      arrived();
+      await gate;
+    }),
+  );
+  await setTimeout(0);
+  assert.equal(begun, 4);
+  open();
+  await Promise.all(all);
+  assert.equal(begun, 10);
 });
 
 function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {

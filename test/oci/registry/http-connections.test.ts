@@ -284,3 +284,61 @@ test('a reader that is slow does not have the body in memory', async (context) =
   for await (const chunk of response.body()) received += chunk.length;
   assert.equal(received, size);
 });
+
+test('connections that are made ahead serve the requests that come, and end with the client', async (context) => {
+  const server = await serve(context, () => ({ bytes: `${OK}${LENGTH}\r\n${BODY}` }));
+  server.client.prepare(server.url, 3);
+  while (server.sockets.length < 3) await setTimeout(1);
+  const bodies = await Promise.all([get(server), get(server)]);
+  assert.deepEqual(bodies, [BODY, BODY]);
+  assert.equal(server.sockets.length, 3);
+  assert.equal(new Set(server.requests.map(({ connection }) => connection)).size, 2);
+  const closed = Promise.all(server.sockets.map((socket) => once(socket, 'close')));
+  server.client.close();
+  for (const socket of server.sockets) socket.end();
+  await closed;
+});
+
+test('a connection that was made ahead and is gone, or cannot be made, is replaced', async (context) => {
+  const server = await serve(context, () => ({ bytes: `${OK}${LENGTH}\r\n${BODY}` }));
+  server.client.prepare(server.url, 1);
+  while (server.sockets.length < 1) await setTimeout(1);
+  server.sockets[0]?.destroy();
+  assert.equal(await get(server), BODY);
+  assert.equal(server.sockets.length, 2);
+
+  const nowhere = new URL('http://127.0.0.1:1/');
+  server.client.prepare(nowhere, 2);
+  await assert.rejects(server.client.request({ url: nowhere }), { code: 'ECONNREFUSED' });
+});
+
+test('a request that is stopped while it waits for such a connection closes it', async (context) => {
+  const server = await serve(context, () => ({ bytes: `${OK}${LENGTH}\r\n${BODY}` }));
+  server.client.prepare(server.url, 1);
+  const stop = new AbortController();
+  const request = server.client.request({ url: server.url, signal: stop.signal });
+  stop.abort(new Error('enough'));
+  await assert.rejects(request, /enough/);
+  while (server.sockets.length < 1) await setTimeout(1);
+  const [socket] = server.sockets;
+  if (socket?.closed === false) await once(socket.resume(), 'end');
+  assert.equal(server.requests.length, 0);
+});
+
+test('pieces of a body stay what they are until the next one is asked for, however fast the server is', async (context) => {
+  const size = 5_000_000;
+  const body = Buffer.alloc(size);
+  for (let index = 0; index < size; index += 4) body.writeUInt32LE(index, index);
+  const server = await serve(context, () => ({
+    bytes: Buffer.concat([Buffer.from(`${OK}Content-Length: ${size}\r\n\r\n`), body]),
+  }));
+  const response = await server.client.request({ url: server.url });
+  let received = 0;
+  for await (const piece of response.body()) {
+    // The socket fills the other block meanwhile.
+    await setTimeout(received % 3);
+    assert.ok(piece.equals(body.subarray(received, received + piece.length)));
+    received += piece.length;
+  }
+  assert.equal(received, size);
+});
