@@ -14,28 +14,43 @@ const MAX_FILE_SIZE = 4 << 20;
  * number. Lines that are not of that form are skipped, as the programs that set up the mapping do.
  */
 export function parseSubordinateIds(text: string, user: string | undefined, uid: number): SubordinateRange[] {
-  const ranges: SubordinateRange[] = [];
-  for (const line of text.split('\n')) {
+  return rangesOf(text).flatMap(({ owner, ...range }) => (owner === user || owner === String(uid) ? range : []));
+}
+
+function rangesOf(text: string): (SubordinateRange & { readonly owner: string })[] {
+  return text.split('\n').flatMap((line) => {
     const [owner, start, count, ...rest] = line.split(':');
-    if (owner === undefined || start === undefined || count === undefined || rest.length > 0) continue;
-    if (owner !== user && owner !== String(uid)) continue;
-    if (!isId(start) || !isId(count) || Number(count) === 0) continue;
-    ranges.push({ start: Number(start), count: Number(count) });
-  }
-  return ranges;
+    if (owner === undefined || start === undefined || count === undefined || rest.length > 0) return [];
+    if (!isId(start) || !isId(count) || Number(count) === 0) return [];
+    return { owner, start: Number(start), count: Number(count) };
+  });
+}
+
+const FILES = ['/etc/subuid', '/etc/subgid'] as const;
+/** Where useradd(8) begins. */
+const FIRST_FREE = 100_000;
+
+/** The first id that is above all that users have in both files: the same ids of two users would be one user to the kernel. */
+export function firstFreeSubordinateId(): number {
+  const ends = FILES.flatMap((file) => rangesOf(readText(file)).map(({ start, count }) => start + count));
+  return Math.max(FIRST_FREE, ...ends);
 }
 
 /** {@link parseSubordinateIds} of a file; none where it cannot be read. */
 export function readSubordinateIds(
-  file: '/etc/subuid' | '/etc/subgid',
+  file: (typeof FILES)[number],
   user: string | undefined,
   uid: number,
 ): SubordinateRange[] {
+  return parseSubordinateIds(readText(file), user, uid);
+}
+
+/** Empty where it cannot be read. */
+function readText(file: string): string {
   try {
-    const start = withFd(openSync(file, 'r'), (fd) => readStart(fd, MAX_FILE_SIZE));
-    return parseSubordinateIds(start.toString('utf8'), user, uid);
+    return withFd(openSync(file, 'r'), (fd) => readStart(fd, MAX_FILE_SIZE)).toString('utf8');
   } catch {
-    return [];
+    return '';
   }
 }
 

@@ -121,11 +121,12 @@ function reasonNotToWork({ command }: UserNamespaceLauncher): string | undefined
   );
 }
 
-function userName(): string | undefined {
+/** Undefined for a user without an entry in the user database. */
+export function userName(): string | undefined {
   try {
     return userInfo().username;
   } catch {
-    return undefined; // No entry in the user database.
+    return undefined;
   }
 }
 

@@ -80,5 +80,6 @@ function whyNotTried(name: 'erofs' | 'overlay', needsRoot: string): Outcome | un
   if (support === 'absent') {
     return missing('the kernel does not have it', `a kernel with CONFIG_${name.toUpperCase()}_FS; or use FUSE`);
   }
-  return mayMountForReal() ? undefined : limited(`the kernel has it (${support}); ${needsRoot}`, 'use FUSE');
+  if (mayMountForReal()) return undefined;
+  return limited(`the kernel has it${support === 'loadable' ? ' as a module' : ''}; ${needsRoot}`, 'use FUSE');
 }

@@ -1,5 +1,11 @@
 import { ComposefsError, errorChain } from '../../errors.js';
-import { subordinateIdsMissing, userNamespaceLauncher, userNamespaceLimit } from '../../system/user-namespace.js';
+import { firstFreeSubordinateId } from '../../system/subordinate-ids.js';
+import {
+  subordinateIdsMissing,
+  userName,
+  userNamespaceLauncher,
+  userNamespaceLimit,
+} from '../../system/user-namespace.js';
 import { limited, missing, ok } from '../probe/finding.js';
 import type { Probe } from '../probe/probe.js';
 
@@ -24,9 +30,11 @@ export const subordinateIds: Probe = {
   run() {
     const reason = subordinateIdsMissing();
     if (reason === undefined) return ok('/etc/subuid, /etc/subgid, newuidmap and newgidmap');
+    const first = firstFreeSubordinateId();
+    const range = `${first}-${first + 65_535}`;
     return limited(
       `${reason}: only the user's own id is mapped in user namespaces`,
-      'as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; the package uidmap',
+      `as root: usermod --add-subuids ${range} --add-subgids ${range} ${userName() ?? 'USER'}; the package uidmap`,
     );
   },
 };
