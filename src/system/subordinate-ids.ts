@@ -30,9 +30,13 @@ const FILES = ['/etc/subuid', '/etc/subgid'] as const;
 /** Where useradd(8) begins. */
 const FIRST_FREE = 100_000;
 
-/** The first id that is above all that users have in both files: the same ids of two users would be one user to the kernel. */
-export function firstFreeSubordinateId(): number {
-  const ends = FILES.flatMap((file) => rangesOf(readText(file)).map(({ start, count }) => start + count));
+/**
+ * The first id that is above all that users have: with the same ids two users would be one for the kernel.
+ *
+ * @param texts of both files; those of this machine by default.
+ */
+export function firstFreeSubordinateId(texts: readonly string[] = FILES.map(readText)): number {
+  const ends = texts.flatMap((text) => rangesOf(text).map(({ start, count }) => start + count));
   return Math.max(FIRST_FREE, ...ends);
 }
 

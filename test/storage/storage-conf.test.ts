@@ -192,7 +192,7 @@ test('what is no store is told why', () => {
     const open = (root: string, driver?: string): unknown => openStores({ root, driver }, user);
     assert.throws(() => open('/no/such'), {
       code: 'STORE_NOT_FOUND',
-      message: /^Could not open any containers-storage root: \/no\/such: storage root not found at \/no\/such: ENOENT/,
+      message: 'Could not open any containers-storage root: storage root not found at /no/such',
     });
     const root = join(dir, 'store');
     mkdirSync(join(root, 'overlay'), { recursive: true });

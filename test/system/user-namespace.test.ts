@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { parseSubordinateIds } from '../../src/system/subordinate-ids.js';
+import { firstFreeSubordinateId, parseSubordinateIds } from '../../src/system/subordinate-ids.js';
 import { inInitialUserNamespace, userNamespaceLauncher } from '../../src/system/user-namespace.js';
 
 test('subordinate ids are found by name and by number', () => {
@@ -15,7 +15,11 @@ test('subordinate ids are found by name and by number', () => {
   assert.deepEqual(parseSubordinateIds('', 'ann', 1), []);
 });
 
-test('programs are found in PATH', () => {});
+test('ids that nobody has are above those of all users', () => {
+  assert.equal(firstFreeSubordinateId([]), 100_000);
+  assert.equal(firstFreeSubordinateId(['ann:1000:10\n']), 100_000);
+  assert.equal(firstFreeSubordinateId(['ann:100000:65536\nbob:x:1\n', '7:300000:5\n', '# none']), 300_005);
+});
 
 test('the launcher makes the user root of another user namespace', (t) => {
   let command: readonly string[];

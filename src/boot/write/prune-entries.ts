@@ -88,7 +88,7 @@ function requireOneLeft(repo: Repository, bootPartition: string): void {
   }
   const stale = removeUnneededBootEntries(repo, bootPartition, { dryRun: true });
   if (stale.length === 0 || stale.length < entries.length) return;
-  const message = `none of the images of the ${stale.length} boot entries on ${bootPartition} is in the repository ${repo.path}`;
+  const message = `none of the images of the ${stale.length} boot ${stale.length === 1 ? 'entry' : 'entries'} on ${bootPartition} is in the repository ${repo.path}`;
   throw new ComposefsError('NO_BOOT_ENTRY_LEFT', message, {
     hint: 'name the repository of the images with --repo; to remove all entries: --force',
   });

@@ -19,9 +19,10 @@ export async function bootPrune(context: Context, options: BootPruneOptions): Pr
       const wire = { dry_run: dryRun === true, removed: paths.map(byteStringToText), released };
       return await context.output.json(wire);
     }
-    await context.output.lines([
+    const lines = [
       ...paths.map((path) => `remove   ${bootdir}/${byteStringToText(path)}`),
       ...released.map((name) => `release  images/refs/boot/${name}`),
-    ]);
+    ];
+    await context.output.lines(lines.length === 0 ? ['No boot entries to remove'] : lines);
   });
 }

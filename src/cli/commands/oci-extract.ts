@@ -38,8 +38,11 @@ export async function ociExtract(
       `Extracted ${entries} ${entries === 1 ? 'entry' : 'entries'}, ${bytes} bytes, to ${target}`,
     );
     if (skippedXattrs > 0)
-      warn(`${skippedXattrs} extended attributes could not be set: it takes root, and a file system that has them`);
-    if (skippedDevices > 0) warn(`${skippedDevices} devices could not be made: it takes root`);
+      warn(
+        `${skippedXattrs} extended ${skippedXattrs === 1 ? 'attribute' : 'attributes'} could not be set: it takes root, and a file system that has them`,
+      );
+    if (skippedDevices > 0)
+      warn(`${skippedDevices} ${skippedDevices === 1 ? 'device' : 'devices'} could not be made: it takes root`);
   });
 }
 

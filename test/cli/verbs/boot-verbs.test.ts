@@ -276,18 +276,18 @@ test('boot prune removes entries of images that are gone, and no others', () => 
   const { repository, boot } = machine();
   const prune = ['boot', 'prune', '--bootdir', boot];
   repository.ok('oci', 'prepare-boot', 'app', '--bootdir', boot, '--entry-id', 'one');
-  assert.equal(repository.ok(...prune), '');
+  assert.equal(repository.ok(...prune), 'No boot entries to remove');
   mkdirSync(join(boot, 'loader/entries'), { recursive: true });
   writeFileSync(join(boot, 'loader/entries/other.conf'), 'title other\nlinux /other\n');
   // Another image takes the place of the first one, which is kept for its entry.
   repository.ok('oci', 'pull', layout(bootableImage()), 'app');
   repository.ok('gc');
-  assert.equal(repository.ok(...prune), '');
+  assert.equal(repository.ok(...prune), 'No boot entries to remove');
   rmSync(join(repository.path, 'images/refs/boot/one.conf'));
   repository.ok('gc');
   const refused = repository.run(...prune);
   assert.equal(refused.status, 1);
-  assert.match(refused.stderr, /^Error: none of the images of the 1 boot entries on .* is in the repository /);
+  assert.match(refused.stderr, /^Error: none of the images of the 1 boot entry on .* is in the repository /);
   const removed = ['loader/entries/one.conf', 'one/vmlinuz', 'one/initramfs.img'].map(
     (name) => `remove   ${boot}/${name}`,
   );
@@ -328,7 +328,7 @@ test('boot prune removes entries of images that are gone, and no others', () => 
 
   repository.ok('oci', 'untag', 'app');
   repository.ok('gc');
-  assert.equal(repository.ok(...prune), '');
+  assert.equal(repository.ok(...prune), 'No boot entries to remove');
   const remove = (name: string) => ['boot', 'remove', name, '--bootdir', boot];
   const other = repository.run(...remove('other'));
   assert.equal(other.stderr, `Error: no boot entry "other" on ${boot}\n\nhint: there are: two.conf\n`);
