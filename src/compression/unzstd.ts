@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import * as zlib from 'node:zlib';
 import { errorCode } from '../errors.js';
 import { invalidData, truncatedData } from './stream/compression-error.js';
@@ -12,19 +11,20 @@ import type { LibZstd } from './zstd/libzstd.js';
 const ZSTD_D_WINDOW_LOG_MAX = 100;
 const WINDOW_LOG_MAX = 27;
 
-/** With two processors, which the threads of two layers keep busy, handing pieces over costs a tenth of the time. */
-const DECODES_AHEAD = availableParallelism() > 2;
+/** Less is decoded sooner than handed to another thread. */
+const SMALL_INPUT = 64 * 1024;
 
 /**
- * Decodes with libzstd, where there are processors for it on the thread pool: one piece is decoded while the caller
- * works on the one before. Two buffers take turns: fresh ones would cost as much as the decoding, in page faults and
- * garbage collection.
+ * Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before. Two buffers take
+ * turns: fresh ones would cost as much as the decoding, in page faults and garbage collection.
+ *
+ * @param inputSize in bytes, as far as it is known.
  */
 export async function* unzstdNative(
   input: ReadAhead,
   library: LibZstd,
   inputSize: number = Number.POSITIVE_INFINITY,
-  decodesAhead: boolean = DECODES_AHEAD,
+  decodesAhead: boolean = inputSize > SMALL_INPUT,
 ): AsyncGenerator<Buffer> {
   const decoder = library.createDecoder();
   let chunk: Buffer | undefined;

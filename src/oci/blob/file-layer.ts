@@ -11,9 +11,15 @@ import {
   type Transferred,
 } from './layer-blob.js';
 
-/** The layers of an image in files: as many are read at once as there are processors. */
+/**
+ * How many layers are stored at once, each in a thread, while nothing waits for a network. Each thread has Node's pool
+ * decompress and hash the tar beside it: that keeps one processor more busy than there are such threads.
+ */
+export const LAYERS_AT_ONCE: number = Math.max(1, availableParallelism() - 1);
+
+/** The layers of an image in files. */
 export class FileLayers {
-  readonly #slots = new DownloadSlots({ total: availableParallelism(), perHost: availableParallelism() });
+  readonly #slots = new DownloadSlots({ total: LAYERS_AT_ONCE, perHost: LAYERS_AT_ONCE });
 
   /** @param locate finds the file, or throws, when it is the layer's turn. */
   layer(descriptor: Descriptor, locate: () => FileLocation | Promise<FileLocation>): LayerBlob {

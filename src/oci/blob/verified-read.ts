@@ -1,5 +1,5 @@
-import { createHash, type Hash } from 'node:crypto';
 import { MAX_JSON_BYTES } from '../../json/json.js';
+import { type StreamHash, streamHash } from '../../linux/stream-hash.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { digestAlgorithm, type OciDigest } from '../model/digest.js';
 import { BlobError } from './blob-error.js';
@@ -19,7 +19,7 @@ export function isVerifiable(digest: OciDigest): boolean {
  */
 export class BlobVerifier {
   readonly #descriptor: Pick<Descriptor, 'digest' | 'size'>;
-  readonly #hash: Hash;
+  readonly #hash: StreamHash;
   #received = 0;
 
   /** @throws BlobError `UNSUPPORTED_DIGEST` for an algorithm that cannot be computed. */
@@ -28,17 +28,27 @@ export class BlobVerifier {
       throw new BlobError('UNSUPPORTED_DIGEST', descriptor.digest, `Cannot verify the digest ${descriptor.digest}`);
     }
     this.#descriptor = descriptor;
-    this.#hash = createHash(digestAlgorithm(descriptor.digest));
+    this.#hash = streamHash(digestAlgorithm(descriptor.digest));
   }
 
   /** @throws BlobError `BLOB_SIZE_MISMATCH` with the first byte too many. */
   update(chunk: Uint8Array): void {
+    this.#count(chunk);
+    this.#hash.update(chunk);
+  }
+
+  /** As {@link update}, at once; the chunk is hashed as by {@link StreamHash.updateBeside}. */
+  updateBeside(chunk: Uint8Array): Promise<void> {
+    this.#count(chunk);
+    return this.#hash.updateBeside(chunk);
+  }
+
+  #count(chunk: Uint8Array): void {
     const { digest, size } = this.#descriptor;
     this.#received += chunk.length;
     if (this.#received > size) {
       throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} is longer than its size of ${size} bytes`);
     }
-    this.#hash.update(chunk);
   }
 
   /** @throws BlobError `BLOB_SIZE_MISMATCH` for a short stream, `BLOB_DIGEST_MISMATCH` for other content. */
@@ -48,7 +58,7 @@ export class BlobVerifier {
       const message = `Blob ${digest} ends after ${this.#received} of ${size} bytes`;
       throw new BlobError('BLOB_SIZE_MISMATCH', digest, message);
     }
-    const found = `${digestAlgorithm(digest)}:${this.#hash.digest('hex')}`;
+    const found = `${digestAlgorithm(digest)}:${this.#hash.digest()}`;
     if (found !== digest) {
       const message = `Blob digest mismatch: expected ${digest}, got ${found}`;
       throw new BlobError('BLOB_DIGEST_MISMATCH', digest, message);

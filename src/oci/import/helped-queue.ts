@@ -6,8 +6,8 @@ import { type TransferredError, unpackError } from '../../threads/error-transfer
 import type { ContentWriter, ObjectQueue, ObjectSink, StoredContent, WhenStored } from './object-queue.js';
 
 /**
- * Some of a layer's objects are stored by other threads, which have no layer of their own. This is worth it only where
- * there are fewer layers than processors, and only there it is done (see `layer-helpers.ts`, with the figures).
+ * Some of a layer's objects are stored by other threads, which have no layer of their own: see `layer-helpers.ts` for when
+ * that is worth it.
  *
  *     layer's thread                              helper (help-layer.ts)
  *     ──────────────                              ──────────────────────

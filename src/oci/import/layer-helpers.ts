@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
+import { LAYERS_AT_ONCE } from '../blob/file-layer.js';
 import type { ImportPool } from './import-pool.js';
 
 interface RunningLayer {
@@ -11,19 +11,9 @@ interface RunningLayer {
 }
 
 /**
- * Lets threads that have no layer of their own help with one: decompressing, splitting and hashing a layer is more than
- * one processor's work. Only for images that have fewer layers than there are processors; else all of them have a layer,
- * and help would only cost.
- *
- * Measured with 2 processors, Node 20, tmpfs; medians of 5 pulls, with help and without:
- *
- * | image | layers | wall | CPU | memory |
- * |---|---:|---:|---:|---:|
- * | debian:zstd | 1 | 0.96 s, not 1.14 s | 1.65 s, not 1.55 s | 161 MiB, not 136 MiB |
- * | debian:plain | 1 | 0.91 s, not 1.08 s | 1.61 s, not 1.47 s | 161 MiB, not 133 MiB |
- * | python:zstd | 2 | 1.81 s, not 1.79 s: so not done | 3.24 s, not 3.09 s | 207 MiB, not 190 MiB |
- *
- * (The last line is what help with the longer layer after the end of the shorter one would bring.)
+ * Lets threads that have no layer of their own help with one: splitting and hashing a layer is more than one processor's
+ * work. Only for images that have fewer layers than {@link LAYERS_AT_ONCE}; else all threads have a layer, and help would
+ * only cost. So there is none with two processors, which one thread and the pool keep busy (docs/performance.md).
  */
 export class LayerHelpers {
   readonly #pool: ImportPool;
@@ -41,7 +31,7 @@ export class LayerHelpers {
     this.#pool = pool;
     this.#store = store;
     this.#signal = signal;
-    this.#threads = Math.min(pool.size, availableParallelism());
+    this.#threads = Math.min(pool.size, LAYERS_AT_ONCE);
     this.#isWorthIt = layers < this.#threads;
     this.#left = layers;
   }

@@ -18,9 +18,10 @@ export async function* readVerified(
   for await (const chunk of chunks) {
     // Where neither source nor decoder waits for anything, the message that asks to stop would never be read.
     await nextTurn();
-    verifier.update(chunk);
+    const verified = verifier.updateBeside(chunk);
     received += chunk.length;
     yield chunk;
+    await verified;
     onChunk(received);
   }
   verifier.finish();

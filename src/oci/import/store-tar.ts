@@ -1,17 +1,17 @@
-import { createHash, type Hash } from 'node:crypto';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
 import { SplitStreamWriter } from '../../composefs/splitstream/index.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
+import { type StreamHash, streamHash } from '../../linux/stream-hash.js';
 import type { TarLimits } from '../../tar/limits.js';
 import { Turns } from '../../threads/turns.js';
-import { finishHash, hashLike, type OciDigest, sha256Digest } from '../model/digest.js';
+import { hashAlgorithm, type OciDigest, parseOciDigest } from '../model/digest.js';
 import { tarLimits } from '../model/layer-limits.js';
 import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../store/identifiers.js';
 import { type ImportStats, objectStats } from './import-stats.js';
 import { directQueue, type ObjectQueue } from './object-queue.js';
-import { splitTar } from './split-tar.js';
+import { type LayerSplitter, splitTar } from './split-tar.js';
 
 /** A layer that is stored, but has no name yet. */
 export interface StoredLayer {
@@ -45,13 +45,16 @@ export async function storeTar(
   tar: AsyncIterable<Buffer>,
   options: StoreTarOptions = {},
 ): Promise<StoredLayer> {
-  return await storePushedTar(objects, diffId, options, async (push) => {
+  const { signal } = options;
+  return await storeSplitTar(objects, diffId, options, async (splitter, digest) => {
     // Source and decoder may never wait for anything, and a little of a blob can be a lot of tar.
-    const turns = new Turns(options.signal);
+    const turns = new Turns(signal);
     for await (const chunk of tar) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (turns.isOver()) await turns.next();
-      push(chunk);
+      const hashed = digest?.updateBeside(chunk);
+      splitter.push(chunk);
+      await hashed;
     }
   });
 }
@@ -60,16 +63,28 @@ export async function storeTar(
 export async function storePushedTar(
   objects: ObjectStore,
   diffId: OciDigest | undefined,
-  { queue = directQueue(objects), limits = tarLimits(), isVerified = false }: StoreTarOptions,
+  options: StoreTarOptions,
   feed: (push: (chunk: Buffer) => void) => Promise<void>,
 ): Promise<StoredLayer> {
-  const digest = isVerified ? undefined : new TarDigest(diffId);
-  const splitter = splitTar(objects.algorithm, queue, LAYER_CONTENT_TYPE, limits);
-  try {
+  return await storeSplitTar(objects, diffId, options, async (splitter, digest) => {
     await feed((chunk) => {
       digest?.update(chunk);
       splitter.push(chunk);
     });
+  });
+}
+
+/** @param feed gives all chunks to the splitter, and to the digest where there is one. */
+async function storeSplitTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  { queue = directQueue(objects), limits = tarLimits(), isVerified = false }: StoreTarOptions,
+  feed: (splitter: LayerSplitter, digest: TarDigest | undefined) => Promise<void>,
+): Promise<StoredLayer> {
+  const digest = isVerified ? undefined : new TarDigest(diffId);
+  const splitter = splitTar(objects.algorithm, queue, LAYER_CONTENT_TYPE, limits);
+  try {
+    await feed(splitter, digest);
     const split = splitter.finish();
     const found = digest === undefined ? diffId : digest.finish();
     await queue.drain();
@@ -83,21 +98,27 @@ export async function storePushedTar(
 /** The digest of a tar; where one is declared, it must be that. */
 class TarDigest {
   readonly #declared: OciDigest | undefined;
-  readonly #hash: Hash;
+  readonly #algorithm: string;
+  readonly #hash: StreamHash;
 
   constructor(declared: OciDigest | undefined) {
     this.#declared = declared;
-    this.#hash = declared === undefined ? createHash('sha256') : hashLike(declared);
+    this.#algorithm = declared === undefined ? 'sha256' : hashAlgorithm(declared);
+    this.#hash = streamHash(this.#algorithm);
   }
 
   update(chunk: Buffer): void {
     this.#hash.update(chunk);
   }
 
+  /** As {@link StreamHash.updateBeside}. */
+  updateBeside(chunk: Buffer): Promise<void> {
+    return this.#hash.updateBeside(chunk);
+  }
+
   finish(): OciDigest {
-    if (this.#declared === undefined) return sha256Digest(this.#hash.digest('hex'));
-    const found = finishHash(this.#hash, this.#declared);
-    if (found === this.#declared) return found;
+    const found = parseOciDigest(`${this.#algorithm}:${this.#hash.digest()}`);
+    if (this.#declared === undefined || found === this.#declared) return found;
     throw new ComposefsError(
       'DIFF_ID_MISMATCH',
       `layer content does not match declared diff_id: expected ${this.#declared}, got ${found}`,

@@ -73,11 +73,18 @@ const HASH_ALGORITHMS: readonly string[] = [...HEX_LENGTHS.keys()];
  * @throws ComposefsError `UNSUPPORTED_DIGEST`
  */
 export function hashLike(digest: OciDigest): Hash {
+  return createHash(hashAlgorithm(digest));
+}
+
+/**
+ * The algorithm of `digest`, one that Node can compute.
+ *
+ * @throws ComposefsError `UNSUPPORTED_DIGEST`
+ */
+export function hashAlgorithm(digest: OciDigest): string {
   const algorithm = digestAlgorithm(digest);
-  if (!HASH_ALGORITHMS.includes(algorithm)) {
-    throw new ComposefsError('UNSUPPORTED_DIGEST', `Cannot verify the digest ${digest}`);
-  }
-  return createHash(algorithm);
+  if (HASH_ALGORITHMS.includes(algorithm)) return algorithm;
+  throw new ComposefsError('UNSUPPORTED_DIGEST', `Cannot verify the digest ${digest}`);
 }
 
 /** The digest of a finished {@link hashLike}. */
