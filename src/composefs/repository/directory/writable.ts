@@ -16,7 +16,7 @@ export function ensureWritable(root: RepositoryRoot): void {
   // Asked before the permissions: root may write anywhere, but not through a read-only bind mount.
   if (isReadOnly(root)) {
     throw new NotWritableError('REPOSITORY_NOT_WRITABLE', 'Repository is not writable: read-only file system', {
-      hint: `what ${root.path} is on is mounted read-only`,
+      hint: `the file system of ${root.path} is mounted read-only`,
     });
   }
   requireOwner(root);
