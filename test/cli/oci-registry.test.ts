@@ -203,6 +203,11 @@ test('what login and logout refuse', async () => {
       "error: invalid value 'a b' for '<REGISTRY>': 'a b' is no registry: 'a b' is no host name with an optional port",
     ],
     [['logout'], 2, 'error: the following required arguments were not provided:'],
+    [
+      ['logout', '--all', '--authfile', '/nowhere/auth.json'],
+      1,
+      'Error: There is no file /nowhere/auth.json with credentials',
+    ],
     [['logout', '--all', 'a.b'], 2, "error: the argument '--all' cannot be used with '[REGISTRY]'"],
     [['pull', '--tls-verify=maybe', 'x'], 2, "error: invalid value 'maybe' for '--tls-verify[=<TLS_VERIFY>]'"],
   ];

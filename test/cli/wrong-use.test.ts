@@ -302,6 +302,13 @@ const WRONG: readonly (readonly [command: string, ...lines: string[]])[] = [
     'Error: OCI reference not found: 12345678',
     'hint: list the tags of the repository with `cfsctl oci images`',
   ],
+  ['oci dump app zz', 'Error: Parsing CONFIG_VERITY', 'Invalid string length'],
+  [
+    'oci compute-id --bootable app',
+    'Error: The image cannot be booted',
+    'Directory entry "boot" does not exist',
+    'hint: `cfsctl boot check app` says what it lacks',
+  ],
   [
     'oci layer nothing',
     `error: invalid value 'nothing' for '<LAYER>': missing ':' in digest`,

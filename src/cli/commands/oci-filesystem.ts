@@ -12,6 +12,7 @@ import type { OciFileSystemOptions } from '../context/options.js';
 import { withDelayedProgress } from '../progress/delayed.js';
 import { withoutEnds } from '../terminal/output.js';
 import { checkReference, findConfigOf } from './oci-reference.js';
+import { notBootable } from './repair-hint.js';
 
 /**
  * The file system of a stored image.
@@ -31,7 +32,11 @@ async function imageFilesystem(
   );
   if (options.bootable === true) {
     const { transformForBoot } = await import('../../boot/index.js');
-    transformForBoot(root, repo.objects);
+    try {
+      transformForBoot(root, repo.objects);
+    } catch (error) {
+      notBootable(name)(error);
+    }
   }
   return root;
 }

@@ -2,14 +2,13 @@ import { dirname } from 'node:path';
 import { removeUnneededBootEntries } from '../../boot/index.js';
 import { type ByteString, byteStringToText } from '../../bytes/byte-string.js';
 import { fileSize, type ObjectSource, type Repository, readFile } from '../../composefs/index.js';
-import { ImageError } from '../../error-classes.js';
-import { ContextError } from '../../errors.js';
 import { findImageOfConfig, type LayerRules, type OciImage, type PreparedBoot, prepareBoot } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withRepository } from '../context/open-repository.js';
 import type { GlobalOptions } from '../context/options.js';
 import { withDelayedProgress } from '../progress/delayed.js';
 import { checkReference, findConfigOf } from './oci-reference.js';
+import { notBootable } from './repair-hint.js';
 
 export interface OciPrepareBootOptions {
   readonly bootdir: string;
@@ -42,10 +41,7 @@ export async function ociPrepareBoot(
         verifyLayers: !isTrusted,
         ...running,
       }),
-    ).catch((error: unknown) => {
-      if (!(error instanceof ImageError)) throw error;
-      throw new ContextError('The image cannot be booted', error, `\`cfsctl boot check ${name}\` says what it lacks`);
-    });
+    ).catch(notBootable(name));
     const pruned = prune ? removeUnneededBootEntries(repo, bootPartition, { dryRun }) : [];
     if (json) await context.output.json({ ...jsonResult(prepared), removed: pruned.map(({ entry }) => text(entry)) });
     else if (dryRun) await context.output.lines(renderPlan(repo.objects, bootPartition, prepared));

@@ -1,5 +1,5 @@
 import { parseObjectId, type ReadableRepository } from '../../composefs/index.js';
-import { ComposefsError } from '../../errors.js';
+import { ComposefsError, withContext } from '../../errors.js';
 import { isDigestText, type NamedConfig, type OciDigest, parseOciDigest, resolveConfig } from '../../index.js';
 import { parseArgumentValue } from '../context/usage-error.js';
 
@@ -26,6 +26,9 @@ export async function findConfigOf(
   text: string,
   configVerity: string | undefined,
 ): Promise<NamedConfig> {
-  const given = configVerity === undefined ? undefined : parseObjectId(repo.algorithm, configVerity);
+  const given =
+    configVerity === undefined
+      ? undefined
+      : withContext('Parsing CONFIG_VERITY', () => parseObjectId(repo.algorithm, configVerity));
   return await resolveConfig(repo, text, { configVerity: given });
 }

@@ -98,6 +98,9 @@ async function store(
 export async function logout(target: LoginTarget | 'all', options: RegistryConfigOptions = {}): Promise<string[]> {
   const path = primaryAuthFile(options);
   const file = readAuthFile(path);
+  if (file === undefined && target === 'all' && options.authFile !== undefined) {
+    throw new ComposefsError('NOT_LOGGED_IN', `There is no file ${path} with credentials`);
+  }
   const isWanted = (key: string): boolean => target === 'all' || key === target.key || isUrlOf(key, target);
   const { environment, signal } = options;
   const removed: string[] = [];
