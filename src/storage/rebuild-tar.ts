@@ -2,6 +2,7 @@ import { type BigIntStats, closeSync } from 'node:fs';
 import { type ByteString, quoteBytes } from '../bytes/byte-string.js';
 import { readChunks, withFd } from '../fs/files.js';
 import { TAR_BLOCK_SIZE } from '../tar/header.js';
+import { Turns } from '../threads/turns.js';
 import { Crc64 } from './crc64.js';
 import { isMetacopyStub, LayerDirectory, lowerLayers, type OpenFile } from './layer-directory.js';
 import { layerPath } from './layer-path.js';
@@ -12,8 +13,11 @@ import { readTarSplit, type TarSplitItem } from './tar-split.js';
 /** What a layer's tar goes to, piece by piece. */
 export interface TarReceiver {
   bytes(bytes: Buffer): void;
-  /** The content of a file that the store has comes next; `file` reads it. The descriptor is the receiver's. */
-  file(file: LayerFile): void;
+  /**
+   * The content of a file that the store has comes next; `file` reads it. The descriptor is the receiver's. A file that
+   * takes long may be read in turns.
+   */
+  file(file: LayerFile): void | Promise<void>;
 }
 
 export interface LayerFile {
@@ -57,7 +61,7 @@ export async function rebuildTar(
     segment: (bytes) => receiver.bytes(bytes),
     file: (item, files) => {
       const { fd, stat } = files.open(item);
-      receiver.file({ fd, stat, size: item.size, name: item.name });
+      return receiver.file({ fd, stat, size: item.size, name: item.name });
     },
   });
 }
@@ -107,10 +111,10 @@ function problemOf(files: LayerFiles, item: FileItem, buffer: Buffer): string | 
 interface LayerReader {
   /** Never empty. */
   readonly segment: (bytes: Buffer) => void;
-  readonly file: (item: FileItem, files: LayerFiles) => void;
+  readonly file: (item: FileItem, files: LayerFiles) => void | Promise<void>;
 }
 
-/** Goes through a tar-split. Between its batches others get their turn. */
+/** Goes through a tar-split, in turns. */
 async function readLayer(
   store: ContainerStore,
   layerId: string,
@@ -128,14 +132,17 @@ async function readLayer(
     try {
       // What precedes a file ends with its header.
       let before: Buffer = Buffer.alloc(0);
+      const turns = new Turns(signal);
       for await (const batch of readTarSplit(fd, store.nameOf(`${store.driver}-layers/${layerId}.tar-split.gz`))) {
         signal?.throwIfAborted();
         for (const item of batch) {
+          if (turns.isOver()) await turns.next();
           if (item.type === 'segment') {
             before = lastBlocks(before, item.bytes);
             if (item.bytes.length > 0) reader.segment(item.bytes);
           } else if (item.size > 0 && hasContent(before, item.name)) {
-            reader.file(item, files);
+            const reading = reader.file(item, files);
+            if (reading !== undefined) await reading;
           }
         }
       }

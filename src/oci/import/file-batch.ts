@@ -1,12 +1,15 @@
 import { closeSync, readSync } from 'node:fs';
 import { quoteBytes } from '../../bytes/byte-string.js';
-import { closeOnError, withFd } from '../../fs/files.js';
+import { closeOnError } from '../../fs/files.js';
 import { descriptorLimit } from '../../linux/process.js';
 import { type LayerFile, StoreError, type TarReceiver } from '../../storage/index.js';
+import { Turns } from '../../threads/turns.js';
 import type { FileQueue } from './file-queue.js';
 
 /** Files up to this size become known in one piece. */
 const BUFFER_SIZE = 8 << 20;
+/** Larger ones are read so much at a time. */
+const PIECE_BYTES = 1 << 20;
 /** So much goes on at a time: small enough for the caches of a processor, many files at once. */
 const BATCH_BYTES = 512 << 10;
 /** Files that are open at a time; fewer where the process may open few: several threads do so. */
@@ -22,12 +25,14 @@ export class FileBatch implements TarReceiver {
   readonly #push: (chunk: Buffer) => void;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
   readonly #maxFiles = Math.min(BATCH_FILES, descriptorLimit() * SHARE_OF_DESCRIPTORS);
+  readonly #turns: Turns;
   #used = 0;
   #files: LayerFile[] = [];
 
-  constructor(queue: FileQueue, push: (chunk: Buffer) => void) {
+  constructor(queue: FileQueue, push: (chunk: Buffer) => void, signal: AbortSignal) {
     this.#queue = queue;
     this.#push = push;
+    this.#turns = new Turns(signal);
   }
 
   bytes(bytes: Buffer): void {
@@ -40,12 +45,8 @@ export class FileBatch implements TarReceiver {
     this.#used += bytes.copy(this.#buffer, this.#used);
   }
 
-  file(file: LayerFile): void {
-    if (file.size > BUFFER_SIZE) {
-      this.flush();
-      withFd(file.fd, () => this.#pushLarge(file));
-      return;
-    }
+  file(file: LayerFile): void | Promise<void> {
+    if (file.size > BUFFER_SIZE) return this.#pushLarge(file);
     closeOnError(file.fd, () => this.#makeRoom(file.size));
     this.#files.push(file);
     const content = this.#buffer.subarray(this.#used, this.#used + file.size);
@@ -72,15 +73,21 @@ export class FileBatch implements TarReceiver {
     if (this.#used + size > BUFFER_SIZE) this.flush();
   }
 
-  #pushLarge(file: LayerFile): void {
-    this.#queue.expectLargeFile(file);
-    for (let position = 0; position < file.size; ) {
-      const chunk = this.#buffer.subarray(0, Math.min(BUFFER_SIZE, file.size - position));
-      readWhole(file, chunk, position);
-      position += chunk.length;
-      this.#push(chunk);
+  async #pushLarge(file: LayerFile): Promise<void> {
+    try {
+      this.flush();
+      this.#queue.expectLargeFile(file);
+      for (let position = 0; position < file.size; ) {
+        if (this.#turns.isOver()) await this.#turns.next();
+        const chunk = this.#buffer.subarray(0, Math.min(PIECE_BYTES, file.size - position));
+        readWhole(file, chunk, position);
+        position += chunk.length;
+        this.#push(chunk);
+      }
+      this.#queue.forgetFiles();
+    } finally {
+      closeSync(file.fd);
     }
-    this.#queue.forgetFiles();
   }
 }
 

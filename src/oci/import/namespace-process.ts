@@ -6,13 +6,14 @@ import type { ProgressEvent } from '../../progress.js';
 import { packError } from '../../threads/error-transfer.js';
 import { importPool } from './import-pool.js';
 import type { ForeignStoreFilesInput, FromNamespace, RepositoryPlace, ToNamespace } from './namespace-protocol.js';
+import { OwnThreadPool } from './own-thread-pool.js';
 
 /**
  * A process in the user namespace of a store (spec 60 §17), where the files of all ids can be read: a `NamespacePool`
  * starts it. It makes objects of them itself, in the repository of the user, who is root here; only the results go back.
  * It ends with the connection to who started it.
  */
-const pool = importPool();
+const pool = new OwnThreadPool(importPool());
 const running = new Map<number, AbortController>();
 
 process.on('message', (message: ToNamespace) => {

@@ -54,6 +54,7 @@ export class OwnThreadPool implements ImportPool {
   #isForThisThread(task: keyof ImportTasks): boolean {
     switch (task) {
       case 'store-layer':
+      case 'store-files':
         return this.#isSmall || this.#tasks === 0;
       case 'build-images':
         // A thread that has stored a layer is faster than one that is to be started.

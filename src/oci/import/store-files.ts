@@ -50,11 +50,11 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
     try {
       const queue = new FileQueue(objects, new ImportContext({ zeroCopy, mayChange }));
       const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (push) =>
-        pushRebuilt(store, layerId, new FileBatch(queue, reporting(push, onRead)), signal),
+        pushRebuilt(store, layerId, new FileBatch(queue, reporting(push, onRead), signal), signal),
       );
       const storedAt = process.hrtime.bigint();
       const syncedAt = process.hrtime.bigint();
-      objects.sync();
+      await objects.whenSynced();
       const hasNamed = objects.nameObjects({ areSynced: true });
       return { ...layer, times: { namedAt: hasNamed ? process.hrtime.bigint() : storedAt, syncedAt } };
     } catch (error) {
