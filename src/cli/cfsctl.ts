@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { compileLess } from './compile-less.js';
 import { requestedTool, runTool } from './tools/run-tool.js';
+import { tuneV8 } from './tune-v8.js';
 
 /** What this program was asked to be; `cfsctl` itself is loaded only if it is nothing else. */
 async function main(): Promise<number> {
-  compileLess();
+  tuneV8();
   const tool = requestedTool(process.argv);
   if (tool !== undefined) return runTool(tool.name, tool.args);
   const { runCfsctl } = await import('./run.js');

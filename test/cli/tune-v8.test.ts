@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { v8Flags } from '../../src/cli/tune-v8.js';
+
+test('only releases of V8 that were measured get flags', () => {
+  const small = '--semi-space-growth-factor=1';
+  assert.deepEqual(v8Flags('11.3.244.8-node.38'), ['--interrupt-budget=400000', small]);
+  assert.deepEqual(v8Flags('12.4.254.21-node.57'), ['--invocation-count-for-turbofan=15000', small]);
+  assert.deepEqual(v8Flags('13.6.233.17-node.63'), ['--battery-saver-mode', small]);
+  assert.deepEqual(v8Flags('14.6.202.34-node.40'), ['--battery-saver-mode', small]);
+  assert.deepEqual(v8Flags('11.30.1'), []);
+  assert.deepEqual(v8Flags('14.1.146.11-node.25'), []);
+});
+
+test('the V8 of this process knows its flags, and its young generation stays small', () => {
+  const flags = v8Flags(process.versions.v8);
+  const program = `
+    for (const flag of ${JSON.stringify(flags)}) v8.setFlagsFromString(flag);
+    const kept = [];
+    for (let n = 0; n < 200000; n++) kept.push({ n });
+    const young = v8.getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
+    console.log(kept.length, young.space_size <= 4 << 20);`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' });
+  assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: `200000 ${flags.length > 0}\n`, stderr: '' });
+});
