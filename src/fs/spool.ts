@@ -73,11 +73,13 @@ export class Spool {
     }
   }
 
-  /** The content in order, in pieces of at most 128 KiB. They may be views: do not change them. */
+  /** The content in order, in pieces of at most 128 KiB. Do not change them; each is valid until the next one. */
   *chunks(): Generator<Buffer> {
     this.#checkUsable();
+    // One for all: of those of 200 MB most would wait for the garbage collector at once.
+    const block = this.#fd === undefined ? undefined : Buffer.allocUnsafeSlow(BLOCK_SIZE);
     for (let offset = 0; offset < this.#fullSize; offset += BLOCK_SIZE) {
-      yield this.#blocks[offset / BLOCK_SIZE] ?? this.#readBlock(offset);
+      yield this.#blocks[offset / BLOCK_SIZE] ?? this.#readBlock(offset, block);
       this.#checkUsable();
     }
     if (this.#tailLength > 0) yield this.#tail.subarray(0, this.#tailLength);
@@ -123,8 +125,7 @@ export class Spool {
     else if (this.#fd !== undefined) writeFully(this.#fd, data, blockOffset + inBlock);
   }
 
-  #readBlock(offset: number): Buffer {
-    const block = Buffer.allocUnsafeSlow(BLOCK_SIZE);
+  #readBlock(offset: number, block: Buffer = Buffer.allocUnsafeSlow(BLOCK_SIZE)): Buffer {
     if (this.#fd === undefined || readInto(this.#fd, block, offset) < BLOCK_SIZE) {
       throw new ComposefsError('SPOOL_READ', 'temporary file is shorter than what was written to it');
     }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Spool } from '../../src/fs/spool.js';
 import { withTempDir } from '../support/paths.js';
 
-const content = (spool: Spool): Buffer => Buffer.concat([...spool.chunks()]);
+const content = (spool: Spool): Buffer => Buffer.concat(Array.from(spool.chunks(), (chunk) => Buffer.from(chunk)));
 
 type Operation = { readonly kind: 'append'; readonly length: number } | { readonly kind: 'patch'; readonly at: number };
 

@@ -15,7 +15,7 @@ export function idOf(n: number): ObjectId {
 
 export function finished(writer: SplitStreamWriter): Buffer {
   const spool = writer.finish(encode);
-  const bytes = Buffer.concat([...spool.chunks()]);
+  const bytes = Buffer.concat(Array.from(spool.chunks(), (chunk) => Buffer.from(chunk)));
   spool.dispose();
   return bytes;
 }

@@ -61,7 +61,7 @@ export function entriesOf(tar: Buffer, rules?: TarRules): TarEntry[] {
 function finish(writer: SplitStreamWriter): Buffer {
   const spool = writer.finish(encode);
   try {
-    return Buffer.concat([...spool.chunks()]);
+    return Buffer.concat(Array.from(spool.chunks(), (chunk) => Buffer.from(chunk)));
   } finally {
     spool.dispose();
   }
