@@ -1,4 +1,4 @@
-import { createGunzip } from 'node:zlib';
+import { createGunzip, gunzipSync } from 'node:zlib';
 import { errorCode } from '../errors.js';
 import { invalidData, trailingData, truncatedData } from './stream/compression-error.js';
 import type { ReadAhead } from './stream/read-ahead.js';
@@ -11,6 +11,62 @@ import { chunkSizeFor, pump } from './stream/zlib-stream.js';
  * @param inputSize in bytes, as far as it is known.
  */
 export async function* gunzip(input: ReadAhead, inputSize: number = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
+  if (inputSize > SMALL_INPUT) return yield* gunzipStream(input, inputSize);
+  const whole = await readSmall(input);
+  const content = whole.isAll ? gunzipSmall(whole.data) : undefined;
+  if (content !== undefined) yield content;
+  else yield* gunzipStream(startingWith(whole.data, input), whole.data.length);
+}
+
+/** Less is decoded sooner than handed to another thread: of 200 layers of 15 KB each takes 0.06 ms, not 0.18. */
+const SMALL_INPUT = 64 * 1024;
+/** What becomes more than this is decoded in pieces. */
+const SMALL_OUTPUT = 1 << 20;
+
+/** A whole input that is as small as was said, or the beginning of one that is not. */
+async function readSmall(input: ChunkReader): Promise<{ readonly data: Buffer; readonly isAll: boolean }> {
+  const chunks: Buffer[] = [];
+  for (let size = 0; size <= SMALL_INPUT; ) {
+    const chunk = await input.next();
+    if (chunk === undefined) return { data: Buffer.concat(chunks), isAll: true };
+    chunks.push(chunk);
+    size += chunk.length;
+  }
+  return { data: Buffer.concat(chunks), isAll: false };
+}
+
+function startingWith(data: Buffer, input: ChunkReader): ChunkReader {
+  let start: Buffer | undefined = data;
+  return {
+    next: async () => {
+      const first = start ?? (await input.next());
+      start = undefined;
+      return first;
+    },
+  };
+}
+
+/** Undefined if it becomes too much. */
+function gunzipSmall(data: Buffer): Buffer | undefined {
+  try {
+    const result: unknown = gunzipSync(data, { info: true, maxOutputLength: SMALL_OUTPUT });
+    if (!hasEngine(result)) return undefined;
+    requireZeros(data.subarray(result.engine.bytesWritten));
+    return result.buffer;
+  } catch (error) {
+    if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE') return undefined;
+    throw explain(error, data.toString('hex', 0, 2) === '1f8b');
+  }
+}
+
+/** What `info` gives, and the types of Node leave out. */
+function hasEngine(result: unknown): result is { buffer: Buffer; engine: { bytesWritten: number } } {
+  return typeof result === 'object' && result !== null && 'buffer' in result && 'engine' in result;
+}
+
+type ChunkReader = Pick<ReadAhead, 'next'>;
+
+async function* gunzipStream(input: ChunkReader, inputSize: number): AsyncGenerator<Buffer> {
   let magic = '';
   const next = async (): Promise<Buffer | undefined> => {
     const chunk = await input.next();
@@ -21,11 +77,15 @@ export async function* gunzip(input: ReadAhead, inputSize: number = Number.POSIT
     // node:zlib goes through the members by itself and stops at a zero byte after one.
     let rest = yield* pump(createGunzip({ chunkSize: chunkSizeFor(inputSize) }), next);
     for (; rest !== undefined; rest = await input.next()) {
-      if (rest.some((byte) => byte !== 0)) throw trailingData('gzip');
+      requireZeros(rest);
     }
   } catch (error) {
     throw explain(error, magic.startsWith('1f8b'));
   }
+}
+
+function requireZeros(rest: Buffer): void {
+  if (rest.some((byte) => byte !== 0)) throw trailingData('gzip');
 }
 
 function explain(error: unknown, startedWell: boolean): unknown {

@@ -154,8 +154,14 @@ for (const [name, decode, input] of cases) {
   });
 }
 
+/** Streams, and what is decoded at once since its size is known to be small. */
+const gzipDecoders: readonly Decode[] = [decoderOf('gzip'), (chunks) => decompress(sourceOf(chunks), 'gzip', 50)];
+
 test('gzip: zero padding after the last member is allowed, anything else is trailing data', async () => {
-  const decode = decoderOf('gzip');
+  for (const decode of gzipDecoders) await checkGzipEnd(decode);
+});
+
+async function checkGzipEnd(decode: Decode): Promise<void> {
   const member = gzipSync('content');
   for (const padding of [Buffer.alloc(1), Buffer.alloc(100_000)]) {
     assert.equal((await collect(decode([Buffer.concat([member, padding])]))).toString(), 'content');
@@ -173,15 +179,42 @@ test('gzip: zero padding after the last member is allowed, anything else is trai
   ]) {
     await assert.rejects(collect(decode(chunks)), trailing);
   }
-});
+}
 
 test('gzip: CRC and length are checked', async () => {
   const member = gzipSync('content');
-  for (const at of [member.length - 8, member.length - 4]) {
-    const damaged = Buffer.from(member);
-    damaged[at] = (damaged[at] ?? 0) ^ 1;
-    await assert.rejects(collect(decoderOf('gzip')([damaged])), { code: 'COMPRESSED_DATA_INVALID' });
+  for (const decode of gzipDecoders) {
+    for (const at of [member.length - 8, member.length - 4]) {
+      const damaged = Buffer.from(member);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      await assert.rejects(collect(decode([damaged])), { code: 'COMPRESSED_DATA_INVALID' });
+    }
   }
+});
+
+test('gzip: a small input is decoded as a large one is, or fails in the same way', async () => {
+  const [stream, small] = gzipDecoders;
+  assert.ok(stream !== undefined && small !== undefined);
+  const outcome = async (decode: Decode, chunks: readonly Buffer[]): Promise<string> => {
+    try {
+      return (await collect(decode(chunks))).toString('hex');
+    } catch (error) {
+      assert.ok(error instanceof CompressionError);
+      return `${error.code} ${error.message}`;
+    }
+  };
+  const members = fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 3 });
+  const change = fc.record({ at: fc.nat(), byte: fc.nat(255), length: fc.nat(), isCut: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(members, change, fc.nat(), async (contents, { at, byte, length, isCut }, cut) => {
+      const whole = Buffer.concat(contents.map((content) => gzipSync(content)));
+      whole[at % whole.length] = byte;
+      const data = whole.subarray(0, isCut ? 4 + (length % whole.length) : undefined);
+      const chunks = [data.subarray(0, cut % data.length), data.subarray(cut % data.length)];
+      assert.equal(await outcome(small, chunks), await outcome(stream, chunks));
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('zstd: output of a bomb is never held as a whole', async () => {

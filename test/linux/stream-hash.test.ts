@@ -10,7 +10,7 @@ const piece = fc
   .tuple(fc.nat(300_000), fc.oneof(fc.nat(200), fc.nat(600_000)))
   .map(([start, length]) => LARGE.subarray(start, start + length));
 
-const skip = opensslSha256() === undefined ? 'this Node does not export the functions of OpenSSL' : false;
+const skip = opensslSha256() === undefined ? 'an OpenSSL that Node exports is missing' : false;
 for (const [name, make] of [
   ['OpenSSL', opensslSha256],
   ['Node', () => nodeStreamHash('sha256')],

@@ -10,6 +10,7 @@ export interface LibZstd {
   /** `MAJOR * 10000 + MINOR * 100 + RELEASE`. */
   readonly versionNumber: number;
   createDecoder(): LibZstdDecoder;
+  /** Of level 3, that of splitstreams, one context is kept for the next frame: to make it is more work than a small frame. */
   createEncoder(level: number): LibZstdEncoder;
 }
 
@@ -51,6 +52,8 @@ const ZSTD_C_COMPRESSION_LEVEL = 100;
 const ZSTD_E_CONTINUE = 0;
 const ZSTD_E_END = 2;
 const ZSTD_RESET_SESSION_ONLY = 1;
+/** Higher levels have contexts of up to 700 MB. */
+const KEPT_LEVEL = 3;
 const OUTPUT_SIZE = 131072;
 
 let loaded: { readonly library: LibZstd | null } | undefined;
@@ -82,8 +85,23 @@ function bindLibZstd(name: string | null): LibZstd | null {
   return {
     versionNumber,
     createDecoder: () => new NativeDecoder(functions),
-    createEncoder: (level) => new NativeEncoder(functions, level),
+    createEncoder: (level) => {
+      const kept = level === KEPT_LEVEL ? functions.kept.pop() : undefined;
+      return new NativeEncoder(functions, level, kept ?? encoderContext(functions, level));
+    },
   };
+}
+
+/** What an encoder works with, one frame after the other. */
+interface EncoderContext {
+  readonly context: Context;
+  readonly output: Buffer;
+}
+
+function encoderContext(functions: Functions, level: number): EncoderContext {
+  const context = requireContext(functions.createCCtx());
+  checkResult(functions, functions.setParameter(context, ZSTD_C_COMPRESSION_LEVEL, level));
+  return { context, output: Buffer.allocUnsafeSlow(OUTPUT_SIZE) };
 }
 
 type Context = bigint;
@@ -118,6 +136,9 @@ interface Functions {
   createCCtx(): Context | null;
   freeCCtx(context: Context): Size;
   setParameter(context: Context, parameter: number, value: number): Size;
+  resetCCtx(context: Context, directive: number): Size;
+  /** Of {@link KEPT_LEVEL}, none or one. */
+  readonly kept: EncoderContext[];
   compressStream(...args: [...DecompressArguments, endOperation: number]): Size;
 }
 
@@ -136,6 +157,8 @@ function bindFunctions(name: string | null): Functions {
     createCCtx: library.func('void *ZSTD_createCCtx()'),
     freeCCtx: library.func('size_t ZSTD_freeCCtx(void *)'),
     setParameter: library.func('size_t ZSTD_CCtx_setParameter(void *, int, int)'),
+    resetCCtx: library.func('size_t ZSTD_CCtx_reset(void *, int)'),
+    kept: [],
     compressStream: library.func(`size_t ZSTD_compressStream2_simpleArgs(${stream}, int)`),
   };
 }
@@ -212,15 +235,17 @@ class NativeDecoder implements LibZstdDecoder {
 
 class NativeEncoder implements LibZstdEncoder {
   readonly #functions: Functions;
-  #context: Context | null;
-  readonly #output = Buffer.allocUnsafe(OUTPUT_SIZE);
+  readonly #level: number;
+  #own: EncoderContext | undefined;
   readonly #outputPosition = new BigUint64Array(1);
   readonly #inputPosition = new BigUint64Array(1);
 
-  constructor(functions: Functions, level: number) {
+  constructor(functions: Functions, level: number, own: EncoderContext) {
     this.#functions = functions;
-    this.#context = functions.createCCtx();
-    checkResult(functions, functions.setParameter(requireContext(this.#context), ZSTD_C_COMPRESSION_LEVEL, level));
+    this.#level = level;
+    this.#own = own;
+    // What was begun before is forgotten: parameters stay, and the output does not depend on it.
+    checkResult(functions, functions.resetCCtx(own.context, ZSTD_RESET_SESSION_ONLY));
   }
 
   *push(chunk: Uint8Array): Generator<Buffer> {
@@ -240,17 +265,21 @@ class NativeEncoder implements LibZstdEncoder {
   }
 
   free(): void {
-    if (this.#context !== null) this.#functions.freeCCtx(this.#context);
-    this.#context = null;
+    const { kept, freeCCtx } = this.#functions;
+    if (this.#own === undefined) return;
+    if (this.#level === KEPT_LEVEL && kept.length === 0) kept.push(this.#own);
+    else freeCCtx(this.#own.context);
+    this.#own = undefined;
   }
 
   #compress(input: Uint8Array, inputStart: number, endOperation: number): Size {
+    const { context, output } = this.#required();
     this.#inputPosition[0] = BigInt(inputStart);
     this.#outputPosition[0] = 0n;
     const code = this.#functions.compressStream(
-      requireContext(this.#context),
-      this.#output,
-      this.#output.length,
+      context,
+      output,
+      output.length,
       this.#outputPosition,
       input,
       input.length,
@@ -262,7 +291,12 @@ class NativeEncoder implements LibZstdEncoder {
 
   *#takeOutput(): Generator<Buffer> {
     const length = Number(this.#outputPosition[0]);
-    if (length > 0) yield Buffer.from(this.#output.subarray(0, length));
+    if (length > 0) yield Buffer.from(this.#required().output.subarray(0, length));
+  }
+
+  #required(): EncoderContext {
+    if (this.#own === undefined) throw new Error('the Zstandard encoder was freed');
+    return this.#own;
   }
 }
 
