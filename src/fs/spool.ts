@@ -21,7 +21,7 @@ const DEFAULT_MEMORY_LIMIT = 16 * 1024 * 1024;
  */
 export class Spool {
   readonly #memoryLimit: number;
-  readonly #directory: string;
+  readonly #directory: string | undefined;
   /** Full blocks; byte `i` of the spool is in block `i / BLOCK_SIZE`. After spilling only the file has them. */
   #blocks: Buffer[] = [];
   /** The bytes after the last full block. */
@@ -33,7 +33,7 @@ export class Spool {
 
   constructor(options: SpoolOptions = {}) {
     this.#memoryLimit = options.memoryLimit ?? DEFAULT_MEMORY_LIMIT;
-    this.#directory = options.directory ?? tmpdir();
+    this.#directory = options.directory;
   }
 
   /** Bytes appended so far. */
@@ -114,7 +114,7 @@ export class Spool {
   }
 
   #spill(): void {
-    this.#fd = openUnlinked(this.#directory);
+    this.#fd = openUnlinked(this.#directory ?? tmpdir());
     for (const [index, block] of this.#blocks.entries()) writeFully(this.#fd, block, index * BLOCK_SIZE);
     this.#blocks = [];
   }

@@ -1,10 +1,13 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { ComposefsError, errorCode } from '../errors.js';
 import { closeForeign } from './close.js';
 import { O_CLOEXEC, O_PATH } from './constants.js';
-import { isSystemError, SystemError } from './errno.js';
+import { SystemError } from './errno.js';
 import { cString, lastErrno, libcFunction } from './ffi.js';
 import { procPath } from './link.js';
+
+const { ENOENT, ENOSYS, EPERM } = osConstants.errno;
 
 /** The same on all architectures but Alpha. */
 const SYS_OPENAT2 = 437;
@@ -63,6 +66,25 @@ export interface OpenDirectory {
 }
 
 /**
+ * Opens a directory as {@link withDirectoryBeneath} reaches it; undefined if there is none. Without an exception, which
+ * takes longer than to make a directory.
+ *
+ * @param path not empty.
+ * @throws as {@link withDirectoryBeneath}, but for `ENOENT`.
+ */
+export function findDirectoryBeneath(dirFd: number, path: string, name: string): OpenDirectory | undefined {
+  const fd = hasOpenat2 ? callOpenat2(dirFd, path, OPEN_HOW) : undefined;
+  if (fd === -ENOENT) return undefined;
+  if (fd !== undefined) return foreignDirectory(requireDescriptor(fd, name));
+  try {
+    return stepByStep(dirFd, path, openAgain);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
  * Opens a directory below another one. Symlinks on the way are followed as if `dirFd` were the root (`RESOLVE_IN_ROOT`):
  * none leads out, and no mount is entered.
  *
@@ -72,13 +94,19 @@ export interface OpenDirectory {
 export function openDirectoryInRoot(dirFd: number, path: Buffer): OpenDirectory {
   if (path.length > 0 && hasOpenat2) {
     const fd = openWithKernel(dirFd, path, path, OPEN_HOW_IN_ROOT);
-    if (fd !== undefined) return { fd, close: () => closeForeign(fd) };
+    if (fd !== undefined) return foreignDirectory(fd);
   }
-  const open = (last: number): OpenDirectory => {
-    const fd = openSync(`${procPath(last)}/.`, O_DIRECTORY_PATH);
-    return { fd, close: () => closeSync(fd) };
-  };
-  return path.length === 0 ? open(dirFd) : stepByStep(dirFd, path, open);
+  return path.length === 0 ? openAgain(dirFd) : stepByStep(dirFd, path, openAgain);
+}
+
+function foreignDirectory(fd: number): OpenDirectory {
+  return { fd, close: () => closeForeign(fd) };
+}
+
+/** Another descriptor of a directory, for who closes it. */
+function openAgain(directory: number): OpenDirectory {
+  const fd = openSync(`${procPath(directory)}/.`, O_DIRECTORY_PATH);
+  return { fd, close: () => closeSync(fd) };
 }
 
 /**
@@ -109,15 +137,28 @@ function openWithKernel(
   name: string | Buffer,
   how: Buffer = OPEN_HOW,
 ): number | undefined {
+  const fd = callOpenat2(dirFd, path, how);
+  return fd === undefined ? undefined : requireDescriptor(fd, name);
+}
+
+/** @param fd of {@link callOpenat2}. */
+function requireDescriptor(fd: number, name: string | Buffer): number {
+  if (fd < 0) throw new SystemError(-fd, 'openat2', name);
+  return fd;
+}
+
+/** A descriptor, or the negative errno; undefined where there is no such call. */
+function callOpenat2(dirFd: number, path: string | Buffer, how: Buffer): number | undefined {
   try {
     const fd = openat2(SYS_OPENAT2, dirFd, cString(path), how, how.length);
-    if (fd < 0) throw new SystemError(lastErrno(), 'openat2', name);
-    return fd;
+    if (fd >= 0) return fd;
+    const errno = lastErrno();
+    if (errno !== ENOSYS && errno !== EPERM) return -errno;
   } catch (error) {
-    if (!isSystemError(error, 'ENOSYS', 'EPERM') && errorCode(error) !== 'FFI_UNAVAILABLE') throw error;
-    hasOpenat2 = false;
-    return undefined;
+    if (errorCode(error) !== 'FFI_UNAVAILABLE') throw error;
   }
+  hasOpenat2 = false;
+  return undefined;
 }
 
 /** {@link withDirectoryBeneath} where there is no `openat2(2)`. Exported for tests. */

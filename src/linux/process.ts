@@ -32,8 +32,15 @@ export function exitNow(status: number): void {
   exitCall(status);
 }
 
-/** How many files the process may have open. */
+let limit: number | undefined;
+
+/** How many files the process might have open when this was asked first. */
 export function descriptorLimit(): number {
+  limit ??= readDescriptorLimit();
+  return limit;
+}
+
+function readDescriptorLimit(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'latin1');
     return Number(/^Max open files +([0-9]+)/m.exec(limits)?.[1] ?? 1024);

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { ComposefsError, errorCode, withContext } from '../../errors.js';
 import { MAX_JSON_BYTES } from '../../json/json.js';
@@ -18,6 +18,8 @@ import type { LayoutFiles } from './layout-source.js';
  */
 export class OciLayout implements LayoutFiles {
   readonly #directory: OpenedDirectory;
+  /** By algorithm, those that were found to be within the layout. */
+  readonly #blobFolders = new Map<string, string>();
 
   /** @throws ContextError `Opening OCI layout directory …` or `Opening OCI directory` */
   constructor(path: string) {
@@ -50,7 +52,9 @@ export class OciLayout implements LayoutFiles {
   locate(digest: OciDigest): FileLocation | undefined {
     let path: string;
     try {
-      path = realpathSync(join(this.#blobFolder(digestAlgorithm(digest)), digestEncoded(digest)));
+      path = join(this.#blobFolder(digestAlgorithm(digest)), digestEncoded(digest));
+      // The folder is without links.
+      if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) path = realpathSync(path);
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined;
       throw error;
@@ -63,8 +67,13 @@ export class OciLayout implements LayoutFiles {
   }
 
   #blobFolder(algorithm: string): string {
+    const known = this.#blobFolders.get(algorithm);
+    if (known !== undefined) return known;
     const folder = realDirectory(join(this.realPath, 'blobs', algorithm));
-    if (folder.startsWith(join(this.realPath, '/'))) return folder;
+    if (folder.startsWith(join(this.realPath, '/'))) {
+      this.#blobFolders.set(algorithm, folder);
+      return folder;
+    }
     throw new ComposefsError('ELOOP', `blobs/${algorithm} of ${this.realPath} leads out of it, to ${folder}`);
   }
 }

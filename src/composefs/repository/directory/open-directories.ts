@@ -1,5 +1,6 @@
-import { closeSync, lstatSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { isErrno } from '../../../fs/files.js';
+import type { OpenDirectory } from '../../../linux/open-beneath.js';
 import { descriptorLimit } from '../../../linux/process.js';
 
 const IF_THERE = { throwIfNoEntry: false } as const;
@@ -9,7 +10,8 @@ const SHARE_OF_DESCRIPTORS = 3 / 8;
 
 /** How a directory of a repository is reached anew: a {@link RepositoryRoot}. */
 export interface DirectoryWay {
-  openDirectory(path: string): number;
+  /** Undefined if there is none. */
+  findDirectory(path: string): OpenDirectory | undefined;
   withinOpen<T>(fd: number, directory: string, action: (self: string) => T): T;
   within<T>(directory: string, action: (self: string) => T): T;
 }
@@ -20,7 +22,7 @@ export interface DirectoryWay {
  */
 export class OpenDirectories {
   readonly #root: DirectoryWay;
-  readonly #fds = new Map<string, number>();
+  readonly #open = new Map<string, OpenDirectory>();
   readonly #maxFd = descriptorLimit() * SHARE_OF_DESCRIPTORS;
 
   constructor(root: DirectoryWay) {
@@ -29,23 +31,24 @@ export class OpenDirectories {
 
   /** As {@link RepositoryRoot.within}. */
   within<T>(directory: string, action: (self: string) => T): T {
-    const known = this.#fds.get(directory);
-    if (known !== undefined) {
-      try {
-        return this.#root.withinOpen(known, directory, action);
-      } catch (error) {
-        // Somebody has removed it: the next time it is looked for again.
-        if (isErrno(error, 'ENOENT')) this.#forget(directory, known);
-        throw error;
-      }
+    const open = this.#open.get(directory) ?? this.#reach(directory);
+    // Not there, or too many are open.
+    if (open === undefined) return this.#root.within(directory, action);
+    try {
+      return this.#root.withinOpen(open.fd, directory, action);
+    } catch (error) {
+      // Somebody has removed it: the next time it is looked for again.
+      if (isErrno(error, 'ENOENT')) this.#forget(directory, open);
+      throw error;
     }
-    const fd = this.#root.openDirectory(directory);
-    if (fd <= this.#maxFd) {
-      this.#fds.set(directory, fd);
-      return this.#root.withinOpen(fd, directory, action);
-    }
-    closeSync(fd);
-    return this.#root.within(directory, action);
+  }
+
+  /** Whether there is such a directory, or was when it was reached. @throws UnsafePathError */
+  has(directory: string): boolean {
+    if (this.#open.has(directory)) return true;
+    const open = this.#root.findDirectory(directory);
+    if (open !== undefined) this.#keep(directory, open);
+    return open !== undefined;
   }
 
   /**
@@ -56,7 +59,7 @@ export class OpenDirectories {
    */
   lstat(parent: string, directory: string, name: string): Stats | undefined {
     const path = `${parent}/${directory}`;
-    if (!this.#fds.has(path)) {
+    if (!this.#open.has(path)) {
       // Who follows a link here and finds nothing knows enough. What is found is looked at again on the safe way.
       const look = (self: string): boolean => lstatSync(`${self}/${directory}/${name}`, IF_THERE) === undefined;
       if (this.within(parent, look)) return undefined;
@@ -64,13 +67,26 @@ export class OpenDirectories {
     return this.within(path, (self) => lstatSync(`${self}/${name}`, IF_THERE));
   }
 
-  #forget(directory: string, fd: number): void {
-    this.#fds.delete(directory);
-    closeSync(fd);
+  /** Undefined also if it does not stay open. */
+  #reach(directory: string): OpenDirectory | undefined {
+    const open = this.#root.findDirectory(directory);
+    return open !== undefined && this.#keep(directory, open) ? open : undefined;
+  }
+
+  #keep(directory: string, open: OpenDirectory): boolean {
+    const isKept = open.fd <= this.#maxFd;
+    if (isKept) this.#open.set(directory, open);
+    else open.close();
+    return isKept;
+  }
+
+  #forget(directory: string, open: OpenDirectory): void {
+    this.#open.delete(directory);
+    open.close();
   }
 
   close(): void {
-    for (const fd of this.#fds.values()) closeSync(fd);
-    this.#fds.clear();
+    for (const open of this.#open.values()) open.close();
+    this.#open.clear();
   }
 }

@@ -22,7 +22,7 @@ import { openFileOnly, requireRegularFile } from '../../../fs/open-file.js';
 import { renamePath } from '../../../fs/rename-path.js';
 import { O_PATH } from '../../../linux/constants.js';
 import { procPath } from '../../../linux/link.js';
-import { withDirectoryBeneath } from '../../../linux/open-beneath.js';
+import { findDirectoryBeneath, type OpenDirectory, withDirectoryBeneath } from '../../../linux/open-beneath.js';
 import { OpenDirectories } from './open-directories.js';
 import { RepositoryClosedError, UnsafePathError } from './open-error.js';
 
@@ -34,7 +34,7 @@ export interface RootReference {
   /** Absolute; for messages. */
   readonly path: string;
   readonly fd: number;
-  /** One `Int32`: {@link OPEN}, {@link CLOSING} or {@link CLOSED}, for all threads. */
+  /** For all threads, `Int32`: {@link OPEN}, {@link CLOSING} or {@link CLOSED} @0, {@link RepositoryRoot.lacksVerity} @1. */
   readonly state: SharedArrayBuffer;
   /** Root may write although the directory is another user's. */
   readonly allowForeignOwner: boolean;
@@ -45,6 +45,9 @@ const OPEN = 0;
 const CLOSING = 1;
 /** The number of the descriptor may be that of another file. */
 const CLOSED = 2;
+
+/** Where in the state the second number is. */
+const LACKS_VERITY = 1;
 
 export interface OpenRootOptions {
   /** As root, write also where the directory belongs to another user. Default false. */
@@ -80,7 +83,7 @@ export class RepositoryRoot {
     return closeOnError(fd, () => {
       requireProc();
       const { allowForeignOwner = false } = options;
-      return new RepositoryRoot({ path, fd, state: new SharedArrayBuffer(4), allowForeignOwner }, mayGoOn);
+      return new RepositoryRoot({ path, fd, state: new SharedArrayBuffer(8), allowForeignOwner }, mayGoOn);
     });
   }
 
@@ -98,6 +101,15 @@ export class RepositoryRoot {
   requireOpen(): void {
     const state = Atomics.load(this.#state, 0);
     if (state === CLOSED || (state === CLOSING && !this.#mayGoOn())) throw new RepositoryClosedError(this.path);
+  }
+
+  /** Whether it was found that the file system has no fs-verity: one thread finds that out for all. */
+  get lacksVerity(): boolean {
+    return Atomics.load(this.#state, LACKS_VERITY) !== 0;
+  }
+
+  set lacksVerity(value: boolean) {
+    Atomics.store(this.#state, LACKS_VERITY, value ? 1 : 0);
   }
 
   /** Whether {@link beginClose} was called. */
@@ -137,6 +149,15 @@ export class RepositoryRoot {
   /** An `O_PATH` descriptor of a directory; the caller closes it. @throws ENOENT, ENOTDIR; UnsafePathError */
   openDirectory(path: RelativePath): number {
     return this.within(path, (self) => openSync(self, O_PATH | constants.O_DIRECTORY));
+  }
+
+  /** As {@link openDirectory}, for who closes it with its own function; undefined if there is none. @throws UnsafePathError */
+  findDirectory(path: string): OpenDirectory | undefined {
+    try {
+      return findDirectoryBeneath(this.fd, path, this.nameOf(path));
+    } catch (error) {
+      throw isErrno(error, 'ELOOP', 'EXDEV') ? new UnsafePathError(this.nameOf(path), error) : error;
+    }
   }
 
   /**
@@ -234,7 +255,10 @@ export class RepositoryRoot {
   /** The bytes of a symlink; undefined if there is no such thing. @throws EINVAL if it is something else. */
   readLink(path: RelativePath): Buffer | undefined {
     try {
-      return undefinedIfMissing(() => this.#at(path, (file) => readlinkSync(file, 'buffer')));
+      // Most names that are looked for are new, and an exception takes ten times as long as another look.
+      const read = (file: string | Buffer): Buffer | undefined =>
+        lstatSync(file, { throwIfNoEntry: false }) === undefined ? undefined : readlinkSync(file, 'buffer');
+      return undefinedIfMissing(() => this.#at(path, read));
     } catch (error) {
       if (!isErrno(error, 'EINVAL')) throw error;
       const hint = 'cfsctl fsck says what else is not as it should be';
@@ -252,12 +276,17 @@ export class RepositoryRoot {
    *
    * @throws ENOTDIR; UnsafePathError
    */
-  makeDirectory(path: RelativePath, mode: number): void {
+  makeDirectory(path: string, mode: number): void {
+    const found = this.findDirectory(path);
+    if (found !== undefined) {
+      found.close();
+      return;
+    }
     try {
       this.#at(path, (directory) => mkdirSync(directory, { mode }));
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
-      // What is there must be a directory.
+      // Somebody else was faster. What is there must be a directory.
       closeSync(this.openDirectory(path));
       return;
     }

@@ -74,14 +74,21 @@ export class ObjectDirectory {
     const directory = directoryOf(id);
     const way = this.#open ?? this.#root;
     const name = (): T => way.within(directory, (self) => action(`${self}/${id.slice(2)}`));
+    // In a new repository all are missing, and an exception takes longer than to name a file.
+    if (this.#open?.has(directory) === false) this.#makeFor(directory);
     try {
       return name();
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
-      this.make();
-      this.#root.makeDirectory(directory, DIRECTORY_MODE);
+      this.#makeFor(directory);
       return name();
     }
+  }
+
+  /** Makes a directory of objects, unless somebody else has done so. */
+  #makeFor(directory: string): void {
+    this.make();
+    this.#root.makeDirectory(directory, DIRECTORY_MODE);
   }
 
   /** Runs `action` with a path by which `objects/` is reached for the length of the call. */
@@ -91,7 +98,7 @@ export class ObjectDirectory {
 
   /** Makes `objects/` unless it is there. */
   make(): void {
-    this.#root.makeDirectory(OBJECTS, DIRECTORY_MODE);
+    if (this.#open?.has(OBJECTS) !== true) this.#root.makeDirectory(OBJECTS, DIRECTORY_MODE);
   }
 }
 

@@ -70,7 +70,7 @@ export class ObjectStore {
   constructor(options: ObjectStoreOptions, root: RepositoryRoot = new RepositoryRoot(options.root)) {
     this.options = options;
     this.root = root;
-    this.verity = new ObjectVerity(options.algorithm, options.insecure);
+    this.verity = new ObjectVerity(options.algorithm, options.insecure, root);
     this.directory = new ObjectDirectory(root, options.algorithm);
     this.staging = new StagingArea(
       (action) => this.directory.within(action),

@@ -25,16 +25,18 @@ import type { ObjectId } from '../../fsverity/object-id.js';
 export class ObjectVerity {
   readonly algorithm: HashAlgorithm;
   readonly insecure: boolean;
-  #unsupported = false;
+  readonly #fileSystem: { lacksVerity: boolean };
 
-  constructor(algorithm: HashAlgorithm, insecure: boolean) {
+  /** @param fileSystem keeps what was found out, for others too. */
+  constructor(algorithm: HashAlgorithm, insecure: boolean, fileSystem = { lacksVerity: false }) {
     this.algorithm = algorithm;
     this.insecure = insecure;
+    this.#fileSystem = fileSystem;
   }
 
   /** Insecure mode on a file system without fs-verity: there is nothing to enable and nothing to measure. */
   get unavailable(): boolean {
-    return this.insecure && this.#unsupported;
+    return this.insecure && this.#fileSystem.lacksVerity;
   }
 
   /**
@@ -137,7 +139,7 @@ export class ObjectVerity {
     const unsupported =
       (error instanceof EnableVerityError || error instanceof MeasureVerityError) &&
       error.kind === 'filesystem-not-supported';
-    if (unsupported) this.#unsupported = true;
+    if (unsupported) this.#fileSystem.lacksVerity = true;
     return unsupported && this.insecure;
   }
 }
