@@ -327,6 +327,14 @@ const WRONG: readonly (readonly [command: string, ...lines: string[]])[] = [
   ],
   ['oci export app tar:empty', 'Error: empty exists already', 'hint: only a file can be replaced by a file'],
   [
+    'oci export --recompress=none --level 5 app oci:new',
+    "Error: no level 5 of the compression 'none': it has no levels",
+  ],
+  [
+    'oci export --recompress=gzip --level 15 app oci:new',
+    "Error: no level 15 of the compression 'gzip': it has the levels 1 to 9",
+  ],
+  [
     'oci export app what:x',
     `error: invalid value 'what:x' for '<TARGET>': 'what:x' is nothing that an image can be exported to`,
     'tip: An image can be exported to oci:DIRECTORY[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG], dir:DIRECTORY and tar:FILE; to a registry with `cfsctl oci push`.',

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspectMachine } from '../../src/doctor/index.js';
+import { hasAllowOther } from '../../src/doctor/probes/fuse.js';
 import { buildImage } from '../support/oci-fixtures.js';
 import { withTempDir } from '../support/paths.js';
 import { StoreBuilder } from '../support/store-builder.js';
@@ -103,4 +104,17 @@ test('a probe that hangs, dies or talks nonsense becomes a finding; the others a
     assert.equal(details.get('erofs'), 'limited: the probe ended early (status 0)');
     assert.equal(details.get('skopeo'), 'ok: fine');
   });
+});
+
+test('fuse.conf lets users share their mounts by a line of its own', () => {
+  assert.deepEqual(
+    [
+      '',
+      'user_allow_other',
+      '# user_allow_other\n',
+      'mount_max = 5\n user_allow_other \n',
+      'user_allow_other = 1\n',
+    ].map(hasAllowOther),
+    [false, true, false, true, false],
+  );
 });

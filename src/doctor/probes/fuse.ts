@@ -78,20 +78,27 @@ function throughProgram(what: string): Outcome {
     const remedy = 'run it without no_new_privs: not in such a container or service';
     return missing(`${what}; ${path} may not mount: set-user-id bits do not count for this process`, remedy);
   }
-  return ok(
-    `${what}; ${path} mounts${mayAllowOthers() ? ', also for other users' : `, for this user only: ${FUSE_CONF} has no user_allow_other`}`,
-  );
+  return ok(`${what}; ${path} mounts, ${forWhom()}`);
 }
 
 const FUSE_CONF = '/etc/fuse.conf';
 
-/** `allow_other` of an ordinary user's mount (`allowOther` of the library) takes a line in fuse.conf, see fusermount3(1). */
-function mayAllowOthers(): boolean {
-  if (process.geteuid?.() === 0) return true;
+function forWhom(): string {
+  if (process.geteuid?.() === 0 || hasAllowOther(readConf())) return 'also for other users';
+  return `for this user only: ${FUSE_CONF} has no user_allow_other`;
+}
+
+/** Whether fuse.conf lets ordinary users mount with `allow_other` (`allowOther` of the library), see fusermount3(1). */
+export function hasAllowOther(conf: string): boolean {
+  return /^[ \t]*user_allow_other[ \t]*$/m.test(conf);
+}
+
+/** It may be missing. */
+function readConf(): string {
   try {
-    return /^[ \t]*user_allow_other[ \t]*$/m.test(readFileSync(FUSE_CONF, 'latin1'));
+    return readFileSync(FUSE_CONF, 'latin1');
   } catch {
-    return false;
+    return '';
   }
 }
 

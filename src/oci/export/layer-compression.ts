@@ -11,14 +11,14 @@ const DOCKER_SUFFIX = /\.tar\.(gzip|zstd)$/;
 const BLOB_ANNOTATIONS =
   /^(?:io\.github\.containers\.zstd-chunked\.|containerd\.io\/snapshot\/stargz\/|io\.containers\.estargz\.)/;
 
-/** The compression that a layer gets. */
+/** The compression that a layer gets. A level goes for those that have one, unless it is for none of them. */
 export function layerCompression(
   { mediaType }: Descriptor,
   recompression: Recompression,
   level: number | undefined,
 ): CompressionChoice {
   const format = recompression === 'same' ? formatOf(mediaType) : recompression;
-  return { format, level: format === 'none' ? undefined : level };
+  return { format, level: format === 'none' && recompression === 'same' ? undefined : level };
 }
 
 function formatOf(mediaType: string): CompressionFormat {
