@@ -29,7 +29,8 @@ async function readSmall(input: ChunkReader): Promise<{ readonly data: Buffer; r
   for (let size = 0; size <= SMALL_INPUT; ) {
     const chunk = await input.next();
     if (chunk === undefined) return { data: Buffer.concat(chunks), isAll: true };
-    chunks.push(chunk);
+    // Its memory is used again for the second one after it.
+    chunks.push(Buffer.from(chunk));
     size += chunk.length;
   }
   return { data: Buffer.concat(chunks), isAll: false };

@@ -18,8 +18,15 @@ import { cutAt, rawFrame, releaseCheckInput, repeatFrame, skippableFrame } from 
 const encode = await loadZstdEncode();
 const frameOf = (data: Uint8Array): Buffer => Buffer.concat([...encode([data])]);
 
+/** As files and other threads hand chunks on: the memory of each is used again when the second one after it is asked for. */
 async function* sourceOf(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
-  for (const chunk of chunks) yield chunk;
+  const lent: Buffer[] = [];
+  for (const chunk of chunks) {
+    lent.at(-2)?.fill(0xaa);
+    lent.push(Buffer.from(chunk));
+    yield* lent.slice(-1);
+  }
+  lent.at(-2)?.fill(0xaa);
 }
 
 /** Copies, since a piece is only valid until the next. */
