@@ -40,8 +40,10 @@ export class LayerHelpers {
    * A layer begins, the largest first.
    *
    * @returns the port that its thread gets, over which helpers are offered to it, and what to call when the thread is done.
+   *   No port where there are no helpers: an image may have hundreds of layers.
    */
-  begin(): { readonly port: MessagePort; readonly end: () => void } {
+  begin(): { readonly port: MessagePort | undefined; readonly end: () => void } {
+    if (!this.#isWorthIt) return { port: undefined, end: () => undefined };
     const { port1, port2 } = new MessageChannel();
     const layer = { port: port1, helpers: 0, ended: new AbortController() };
     this.#running.add(layer);
@@ -62,7 +64,7 @@ export class LayerHelpers {
   }
 
   #start(): void {
-    if (!this.#isWorthIt || this.#signal.aborted) return;
+    if (this.#signal.aborted) return;
     while (this.#running.size > 0 && this.#left + this.#helping < this.#threads) {
       // The one with the fewest helpers; of several the largest.
       const layer = [...this.#running].reduce((best, other) => (other.helpers < best.helpers ? other : best));

@@ -212,16 +212,17 @@ async function storeInThread(
   const helped = helpers.begin();
   const input = { ...layer, store, descriptor, isContainer, limits, helpers: helped.port };
   const options = { signal, onProgress: progress.report.bind(progress) };
+  const transfer = helped.port === undefined ? [] : [helped.port];
   try {
     if (content.kind === 'file') {
-      return await pool.run('store-layer', { ...input, content }, { ...options, transfer: [helped.port] });
+      return await pool.run('store-layer', { ...input, content }, { ...options, transfer });
     }
     const { port1, port2 } = new MessageChannel();
     const sending = settled(sendChunks(port1, content.chunks));
     const fromPort = { ...input, content: { kind: 'port', port: port2 } } as const;
     try {
-      const transfer = [helped.port, port2];
-      return await pool.run('store-layer', fromPort, { ...options, sharesThread: true, transfer });
+      const both = [...transfer, port2];
+      return await pool.run('store-layer', fromPort, { ...options, sharesThread: true, transfer: both });
     } catch (error) {
       port1.close();
       // What the thread has to say then is only that nothing came any more.

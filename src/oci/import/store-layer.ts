@@ -10,6 +10,7 @@ import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
 import { isTarLayer, requireTarMediaType } from '../model/media-types.js';
 import { HelpedQueue } from './helped-queue.js';
+import { directQueue, type ObjectQueue } from './object-queue.js';
 import { decompressByContent, readVerified } from './read-blob.js';
 import { type StoredLayer, storeBlob, storeTar } from './store-tar.js';
 
@@ -31,8 +32,8 @@ export interface StoreLayerInput {
   /** Bytes of the blob that an earlier pull has received. */
   readonly keptBytes: number;
   readonly limits: LayerLimits | undefined;
-  /** Brings ports to threads that help with this layer, at any time. */
-  readonly helpers: MessagePort;
+  /** Brings ports to threads that help with this layer, at any time; undefined where none do. */
+  readonly helpers: MessagePort | undefined;
 }
 
 /** A layer that this process has stored: its objects have their names, it has none yet. */
@@ -62,8 +63,9 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
   report({ type: 'started', id: key, total: descriptor.size, ...present, unit: 'bytes' });
   const objects = new ObjectStore(input.store);
   objects.deferNames();
-  const queue = new HelpedQueue(objects);
-  helpers.on('message', (port: MessagePort) => queue.addHelper(port));
+  const helped = helpers === undefined ? undefined : new HelpedQueue(objects);
+  helpers?.on('message', (port: MessagePort) => helped?.addHelper(port));
+  const queue = helped ?? directQueue(objects);
   try {
     const blob = readVerified(descriptor, open(input.content, context), reportProgress(key, descriptor.size, context));
     const layer = await storeContent(objects, queue, input, blob, context.signal);
@@ -71,15 +73,15 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
     const syncedAt = process.hrtime.bigint();
     // A sync can take long, and the thread may have other layers.
     await objects.whenSynced();
-    const helped = queue.nameHelped();
+    const helpersNamed = helped?.nameHelped();
     const hasNamed = objects.nameObjects({ areSynced: true });
-    const hasHelpedName = await helped;
+    const hasHelpedName = (await helpersNamed) === true;
     // With fs-verity objects get their names as they are stored.
     const namedAt = hasNamed || hasHelpedName ? process.hrtime.bigint() : storedAt;
     return { ...layer, times: { namedAt, syncedAt } };
   } finally {
-    helpers.close();
-    queue.close();
+    helpers?.close();
+    helped?.close();
     objects.dropUnnamed();
   }
 }
@@ -95,7 +97,7 @@ function open(content: ThreadContent, { signal }: TaskContext): AsyncIterable<Bu
 
 async function storeContent(
   objects: ObjectStore,
-  queue: HelpedQueue,
+  queue: ObjectQueue,
   { descriptor, key, isContainer, limits }: StoreLayerInput,
   blob: AsyncGenerator<Buffer>,
   signal: AbortSignal,
