@@ -1,5 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 
+/** Without the compiler that takes longest. */
+const BATTERY_SAVER = '--battery-saver-mode';
+const NO_BATTERY_SAVER = '--no-battery-saver-mode';
+/** Most commands have ended by then. What runs on, for a million files, takes a third less when it is optimized. */
+const SHORT_MS = 2500;
+
 /** Lets the young generation grow no more: the flag is a factor. */
 const NO_GROWTH = '--semi-space-growth-factor=1';
 
@@ -10,8 +16,8 @@ const NO_GROWTH = '--semi-space-growth-factor=1';
 const FLAGS: readonly (readonly [release: string, flags: readonly string[]])[] = [
   ['11.3.', ['--interrupt-budget=400000', NO_GROWTH]], // Node 20
   ['12.4.', ['--invocation-count-for-turbofan=15000', NO_GROWTH]], // Node 22
-  ['13.6.', ['--battery-saver-mode', NO_GROWTH]], // Node 24
-  ['14.6.', ['--battery-saver-mode', NO_GROWTH]], // Node 26
+  ['13.6.', [BATTERY_SAVER, NO_GROWTH]], // Node 24
+  ['14.6.', [BATTERY_SAVER, NO_GROWTH]], // Node 26
 ];
 
 /** The flags for a release of V8, as in `process.versions.v8`; none for one that was not measured. */
@@ -29,5 +35,8 @@ export function v8Flags(release: string): readonly string[] {
  * (docs/performance.md).
  */
 export function tuneV8(): void {
-  for (const flag of v8Flags(process.versions.v8)) setFlagsFromString(flag);
+  const flags = v8Flags(process.versions.v8);
+  for (const flag of flags) setFlagsFromString(flag);
+  if (!flags.includes(BATTERY_SAVER)) return;
+  setTimeout(() => setFlagsFromString(NO_BATTERY_SAVER), SHORT_MS).unref();
 }
