@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
-import { writeErofs } from '../../composefs/erofs/writer/write.js';
+import { writeErofsPieces } from '../../composefs/erofs/writer/write.js';
+import type { FsVerityHasher } from '../../composefs/fsverity/hasher.js';
 import type { Directory } from '../../composefs/index.js';
 import { parseCDumpfilePieces, selectEpoch1Version } from '../../composefs/mkcomposefs/index.js';
 import { DumpfileError, InvalidTreeError } from '../../error-classes.js';
@@ -19,14 +20,12 @@ export async function mkcomposefs(args: readonly string[]): Promise<number> {
   const options = parseMkcomposefsOptions(args);
   const output = await openOutput(options.image);
   const root = options.fromFile ? readDumpfile(options.source) : await readDirectory(options);
-  const image = makeImage(root, options);
-  try {
-    if (output !== undefined) writeAll(output, image);
-  } catch (error) {
-    if (errorCode(error) === 'EPIPE') throw error;
-    throw err('cannot write file', error);
-  }
-  if (options.printDigest) await printDigest(image);
+  const hasher = options.printDigest ? await sha256Hasher() : undefined;
+  writeImage(root, options, (piece) => {
+    if (output !== undefined) writeAll(output, piece);
+    hasher?.update(piece);
+  });
+  if (hasher !== undefined) writeAll(STDOUT, Buffer.from(`${hasher.digest()}\n`));
   if (output !== undefined && output !== STDOUT) closeOutput(output);
   return 0;
 }
@@ -46,9 +45,9 @@ async function openOutput(image: string | undefined): Promise<number | undefined
   }
 }
 
-async function printDigest(image: Buffer): Promise<void> {
-  const { computeVerity } = await import('../../composefs/fsverity/digest.js');
-  writeAll(STDOUT, Buffer.from(`${computeVerity('sha256', image)}\n`));
+async function sha256Hasher(): Promise<FsVerityHasher> {
+  const { FsVerityHasher } = await import('../../composefs/fsverity/hasher.js');
+  return new FsVerityHasher('sha256');
 }
 
 function closeOutput(fd: number): void {
@@ -92,12 +91,16 @@ async function readDirectory(options: MkcomposefsOptions): Promise<Directory> {
   return await readSourceDirectory(options);
 }
 
-function makeImage(root: Directory, { minVersion, maxVersion }: MkcomposefsOptions): Buffer {
+function writeImage(
+  root: Directory,
+  { minVersion, maxVersion }: MkcomposefsOptions,
+  take: (piece: Uint8Array) => void,
+): void {
   try {
     const version = selectEpoch1Version(root, { min: minVersion, max: maxVersion });
-    return writeErofs(root, { version, algorithm: 'sha256', dialect: 'mkcomposefs' });
+    writeErofsPieces(root, { version, algorithm: 'sha256', dialect: 'mkcomposefs' }, take);
   } catch (error) {
-    throw writeFailure(error);
+    throw errorCode(error) === 'EPIPE' ? error : writeFailure(error);
   }
 }
 

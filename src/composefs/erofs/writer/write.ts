@@ -50,6 +50,11 @@ export function* erofsSteps(root: Directory, options: ErofsOptions): Steps<Buffe
   return image;
 }
 
+/** {@link writeErofs} in pieces, which `take` takes in order and does not keep. */
+export function writeErofsPieces(root: Directory, options: ErofsOptions, take: TakePiece): void {
+  runSteps(erofsPieceSteps(root, options, () => take));
+}
+
 /**
  * {@link writeErofs} in pieces, in order.
  *
