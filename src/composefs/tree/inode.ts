@@ -130,6 +130,11 @@ export class Directory {
     }
   }
 
+  /** @internal {@link lookup} that makes no leaf. */
+  child(name: ByteString): Child | undefined {
+    return this.#map === undefined ? this.#children[this.#find(name)] : this.#map.get(name);
+  }
+
   /** @internal What the names lead to, in no particular order, for who does not keep it. */
   children(): Iterable<Child> {
     return this.#map?.values() ?? this.#children;

@@ -1,7 +1,8 @@
-import { quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
+import { type ByteString, quoteBytes, sliceBytes } from '../../bytes/byte-string.js';
 import { Directory, type Inode, Leaf } from '../../composefs/tree/inode.js';
 import { getLeaf, splitPath, splitPathMut } from '../../composefs/tree/lookup.js';
 import { fileName } from '../../composefs/tree/path.js';
+import { clearTree } from '../../composefs/tree/walk.js';
 import { ComposefsError, withContext } from '../../errors.js';
 import { type Applier, checkName, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from './apply-layer.js';
 import type { TarEntry } from './tar-entry.js';
@@ -41,11 +42,17 @@ export class ReferenceLayerApplier implements Applier {
       () => `Error unpacking container layer file ${quoteBytes(path)} ${describe(inode)}`,
       () => splitPathMut(this.#root, checkName(path)),
     );
-    if (name === OPAQUE_WHITEOUT) directory.clear();
-    else if (name.startsWith(WHITEOUT_PREFIX)) directory.remove(sliceBytes(name, WHITEOUT_PREFIX.length));
+    if (name === OPAQUE_WHITEOUT) clearTree(directory);
+    else if (name.startsWith(WHITEOUT_PREFIX)) remove(directory, sliceBytes(name, WHITEOUT_PREFIX.length));
     else if (item.type === 'leaf') directory.insertLeaf(name, stat, item.content);
     else directory.merge(name, inode);
   }
+}
+
+function remove(directory: Directory, name: ByteString): void {
+  const child = directory.child(name);
+  directory.remove(name);
+  if (child instanceof Directory) clearTree(child);
 }
 
 /** A hard link is resolved now: later changes to its target do not concern it. */

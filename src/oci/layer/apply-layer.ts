@@ -135,7 +135,7 @@ export class LayerApplier implements Applier {
       this.#own.addLeaf(directory, name);
       return;
     }
-    const existing = directory.lookup(name);
+    const existing = directory.child(name);
     if (existing instanceof Directory) {
       existing.stat = stat;
       this.#own.addDirectory(existing, 'before');
@@ -156,7 +156,7 @@ export class LayerApplier implements Applier {
     } else {
       const removed = sliceBytes(name, WHITEOUT_PREFIX.length);
       this.#own.removeLower(directory, removed);
-      if (directory.lookup(removed) !== undefined) this.#differences.add('own-layer-whiteout', path);
+      if (directory.child(removed) !== undefined) this.#differences.add('own-layer-whiteout', path);
     }
   }
 

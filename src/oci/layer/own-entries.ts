@@ -1,5 +1,6 @@
 import type { ByteString } from '../../bytes/byte-string.js';
 import { Directory } from '../../composefs/tree/inode.js';
+import { clearTree } from '../../composefs/tree/walk.js';
 
 /**
  * Which entries of a tree the layer that is being applied has brought, and which were there before: whiteouts remove
@@ -68,9 +69,15 @@ export class OwnEntries {
     ownLeaves: ReadonlySet<ByteString> | undefined,
     clear: (directory: Directory) => unknown,
   ): void {
-    const inode = parent.lookup(name);
-    if (inode === undefined) return;
-    if (inode instanceof Directory && this.#directories.has(inode)) clear(inode);
-    else if (inode instanceof Directory || ownLeaves?.has(name) !== true) parent.remove(name);
+    const child = parent.child(name);
+    if (child === undefined) return;
+    if (child instanceof Directory && this.#directories.has(child)) {
+      clear(child);
+    } else if (child instanceof Directory) {
+      parent.remove(name);
+      clearTree(child);
+    } else if (ownLeaves?.has(name) !== true) {
+      parent.remove(name);
+    }
   }
 }

@@ -6,6 +6,7 @@ import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import {
+  clearTree,
   cloneTree,
   countLinks,
   directories,
@@ -102,6 +103,25 @@ test('regular files are mapped once an inode', () => {
   assert.equal(calls, 1);
   assert.equal(mapped.lookup(b('a')), mapped.lookup(b('b')));
   assert.deepEqual(leaf.content, { type: 'regular', file: { storage: 'sparse', size: 1 } });
+});
+
+test('a tree that is cleared gives the rows of its leaves to others', () => {
+  const root = new Directory(UNINITIALIZED_STAT);
+  for (let round = 0; round < 3; round++) {
+    const top = new Directory(stat({ uid: round }));
+    root.insert(b('top'), top);
+    for (const name of ['a', 'b']) {
+      const child = new Directory(stat({}));
+      top.insert(b(name), child);
+      for (let n = 0; n < 100; n++) child.insertLeaf(b(`${n}`), stat({ mtimeSec: n, uid: round }), FIFO);
+    }
+    const rows = [...directories(top)].flatMap((directory) => [...directory.children()].filter(Number.isInteger));
+    assert.deepEqual([rows.length, Math.max(...(rows as number[]))], [200, 199]);
+    const child = top.lookup(b('a'));
+    root.remove(b('top'));
+    clearTree(top);
+    assert.deepEqual([top.size, child instanceof Directory && child.size], [0, 0]);
+  }
 });
 
 test('10,000 levels are no problem', () => {
