@@ -16,6 +16,11 @@ const BATCH_BYTES = 512 << 10;
 const BATCH_FILES = 64;
 const SHARE_OF_DESCRIPTORS = 1 / 16;
 
+/** How many files of a layer are read before they go on. */
+export function filesOfBatch(): number {
+  return Math.max(1, Math.floor(Math.min(BATCH_FILES, descriptorLimit() * SHARE_OF_DESCRIPTORS)));
+}
+
 /**
  * The tar of a layer on its way from a store of containers/storage: what lies between files, and small files, many pieces
  * at a time. The queue is told of the files first.
@@ -24,10 +29,10 @@ export class FileBatch implements TarReceiver {
   readonly #queue: FileQueue;
   readonly #push: (chunk: Buffer) => void;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
-  readonly #maxFiles = Math.min(BATCH_FILES, descriptorLimit() * SHARE_OF_DESCRIPTORS);
+  readonly #maxFiles = filesOfBatch();
   readonly #turns: Turns;
   #used = 0;
-  #files: LayerFile[] = [];
+  #files = 0;
 
   constructor(queue: FileQueue, push: (chunk: Buffer) => void, signal: AbortSignal) {
     this.#queue = queue;
@@ -47,13 +52,16 @@ export class FileBatch implements TarReceiver {
 
   file(file: LayerFile): void | Promise<void> {
     if (file.size > BUFFER_SIZE) return this.#pushLarge(file);
-    closeOnError(file.fd, () => this.#makeRoom(file.size));
-    this.#files.push(file);
-    const content = this.#buffer.subarray(this.#used, this.#used + file.size);
-    readWhole(file, content, 0);
+    const content = closeOnError(file.fd, () => {
+      this.#makeRoom(file.size);
+      const memory = this.#buffer.subarray(this.#used, this.#used + file.size);
+      readWhole(file, memory, 0);
+      return memory;
+    });
     this.#used += file.size;
+    this.#files++;
     this.#queue.expectFile(file, content);
-    if (this.#used >= BATCH_BYTES || this.#files.length >= this.#maxFiles) this.flush();
+    if (this.#used >= BATCH_BYTES || this.#files >= this.#maxFiles) this.flush();
   }
 
   /** Pushes what was gathered. */
@@ -65,8 +73,8 @@ export class FileBatch implements TarReceiver {
   /** Drops what was gathered. */
   close(): void {
     this.#used = 0;
+    this.#files = 0;
     this.#queue.forgetFiles();
-    for (const { fd } of this.#files.splice(0)) closeSync(fd);
   }
 
   #makeRoom(size: number): void {

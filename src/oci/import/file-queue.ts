@@ -1,9 +1,10 @@
-import { quoteBytes } from '../../bytes/byte-string.js';
-import { computeVerity, FsVerityHasher } from '../../composefs/fsverity/index.js';
-import type { ImportContext } from '../../composefs/repository/objects/import-file.js';
+import { closeSync } from 'node:fs';
+import { FsVerityHasher } from '../../composefs/fsverity/index.js';
 import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
-import { ComposefsError, withContext } from '../../errors.js';
+import { ComposefsError } from '../../errors.js';
 import type { LayerFile } from '../../storage/index.js';
+import type { FileSink } from './file-sink.js';
+import type { HelpedQueue } from './helped-queue.js';
 import type { ContentWriter, ObjectQueue, StoredContent, WhenStored } from './object-queue.js';
 
 /** A file, and its content where it was read to. */
@@ -14,47 +15,54 @@ interface ExpectedFile {
 
 /**
  * The objects of a layer whose files are there already, in a store of containers/storage: what comes as content is that of
- * one of the files that were announced, which becomes the object by the cheapest way there is. All of it happens at once.
+ * one of the files that were announced, which becomes the object by the cheapest way there is, here or in a thread that
+ * helps.
  */
 export class FileQueue implements ObjectQueue {
   readonly #objects: ObjectStore;
-  readonly #context: ImportContext;
+  readonly #sink: FileSink;
+  readonly #queue: HelpedQueue;
   /** In the order in which their contents come; small ones become no objects. */
   #files: ExpectedFile[] = [];
   #next = 0;
   #large: LayerFile | undefined;
 
-  constructor(objects: ObjectStore, context: ImportContext) {
+  /** @param queue takes what is small enough to be handed over; its sink is `sink`. */
+  constructor(objects: ObjectStore, sink: FileSink, queue: HelpedQueue) {
     this.#objects = objects;
-    this.#context = context;
+    this.#sink = sink;
+    this.#queue = queue;
   }
 
-  /** A file whose content comes after those of the files before, in this very memory. It stays open until then. */
+  /** A file whose content comes after those of the files before, in this very memory. It is this queue's, which closes it. */
   expectFile(file: LayerFile, content: Buffer): void {
     this.#files.push({ file, content });
   }
 
-  /** A file whose content comes next, in several pieces. */
+  /** A file whose content comes next, in several pieces. It stays the caller's, and open until it has come. */
   expectLargeFile(file: LayerFile): void {
     this.#large = file;
   }
 
-  /** The files are about to be closed. */
+  /** What was expected has come, as far as it comes. */
   forgetFiles(): void {
+    while (this.#next < this.#files.length) this.#pass();
     this.#files = [];
     this.#next = 0;
     this.#large = undefined;
   }
 
   queueObject(data: Buffer, stored: WhenStored): void {
-    stored(this.#store(computeVerity(this.#objects.algorithm, data), data.length, data, this.#fileOf(data)));
+    this.#queue.queueObject(data, stored, this.#takeFileOf(data));
   }
 
   queueStored(content: StoredContent, stored: WhenStored): void {
-    stored(content);
+    this.#queue.queueStored(content, stored);
   }
 
-  async drain(): Promise<void> {}
+  async drain(): Promise<void> {
+    await this.#queue.drain();
+  }
 
   createWriter(): ContentWriter {
     const hasher = new FsVerityHasher(this.#objects.algorithm);
@@ -67,30 +75,33 @@ export class FileQueue implements ObjectQueue {
       writeZeros: () => {
         throw new ComposefsError('LAYER_NOT_REBUILDABLE', 'sparse files of a tar cannot be rebuilt');
       },
-      finish: () => this.#store(hasher.digest(), size, undefined, this.#large),
+      finish: () => {
+        const file = this.#large;
+        if (file?.size === size) return this.#sink.storeFile(file, hasher.digest(), size);
+        // Only a tar that is not that of its tar-split has content that is no file.
+        throw new ComposefsError('LAYER_NOT_REBUILDABLE', 'content that is no file of the layer');
+      },
       abort: () => undefined,
     };
   }
 
-  #fileOf(data: Buffer): LayerFile | undefined {
-    for (let expected = this.#files[this.#next]; expected !== undefined; expected = this.#files[++this.#next]) {
+  /** The file of that content, which is the caller's then. */
+  #takeFileOf(data: Buffer): LayerFile | undefined {
+    for (let expected = this.#files[this.#next]; expected !== undefined; expected = this.#files[this.#next]) {
       const { file, content } = expected;
       if (data.buffer !== content.buffer || data.byteOffset < content.byteOffset) return undefined;
-      if (data.byteOffset === content.byteOffset && data.length === content.length) return file;
+      if (data.byteOffset === content.byteOffset && data.length === content.length) {
+        this.#next++;
+        return file;
+      }
+      this.#pass();
     }
     return undefined;
   }
 
-  #store(id: StoredContent['id'], size: number, data: Buffer | undefined, file: LayerFile | undefined): StoredContent {
-    if (file?.size === size) {
-      const content = { id, data, before: file.stat };
-      return withContext(
-        () => `Failed to store object for ${quoteBytes(file.name)}`,
-        () => this.#objects.ensureObjectFromFile(file.fd, size, this.#context, content),
-      );
-    }
-    // Only a tar that is not that of its tar-split has content that is no file.
-    if (data === undefined) throw new ComposefsError('LAYER_NOT_REBUILDABLE', 'content that is no file of the layer');
-    return this.#objects.storeObject(data);
+  /** The next file has become no object. */
+  #pass(): void {
+    const expected = this.#files[this.#next++];
+    if (expected !== undefined) closeSync(expected.file.fd);
   }
 }

@@ -1,21 +1,26 @@
 import type { MessagePort } from 'node:worker_threads';
+import { ImportContext, type ImportOptions } from '../../composefs/repository/objects/import-file.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import { packError } from '../../threads/error-transfer.js';
 import type { TaskContext } from '../../threads/tasks.js';
+import { FileSink } from './file-sink.js';
 import type { FromHelper, ToHelper } from './helped-queue.js';
-import type { StoredContent } from './object-queue.js';
+import type { ObjectSink, StoredContent } from './object-queue.js';
 
 /** A layer of which this thread is to store objects, until the port is closed. */
 export interface HelpLayerInput {
   readonly store: ObjectStoreOptions;
   /** Leads to the {@link HelpedQueue} of the layer. */
   readonly port: MessagePort;
+  /** How files become objects, where the layer consists of such. */
+  readonly files?: ImportOptions | undefined;
 }
 
 /** Stores batches of objects for another thread. */
-export async function helpLayer({ store, port }: HelpLayerInput, { signal }: TaskContext): Promise<void> {
+export async function helpLayer({ store, port, files }: HelpLayerInput, { signal }: TaskContext): Promise<void> {
   const objects = new ObjectStore(store);
   objects.deferNames();
+  const sink = files === undefined ? objects : new FileSink(objects, new ImportContext(files));
   const post = (message: FromHelper, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
   const onAbort = (): void => port.close();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -26,7 +31,7 @@ export async function helpLayer({ store, port }: HelpLayerInput, { signal }: Tas
         if (message.type === 'name') return post(named(objects));
         const { batch, memory, sizes } = message;
         try {
-          post({ type: 'stored', batch, memory, contents: storeBatch(objects, memory, sizes) }, [memory]);
+          post({ type: 'stored', batch, memory, contents: storeBatch(sink, message) }, [memory]);
         } catch {
           post({ type: 'failed', batch, memory, sizes }, [memory]);
         }
@@ -46,10 +51,10 @@ function named(objects: ObjectStore): FromHelper {
   }
 }
 
-function storeBatch(objects: ObjectStore, memory: ArrayBuffer, sizes: readonly number[]): StoredContent[] {
+function storeBatch(sink: ObjectSink, { memory, sizes, files }: ToHelper & { type: 'batch' }): StoredContent[] {
   let position = 0;
-  return sizes.map((size) => {
-    const { id, method } = objects.storeObject(Buffer.from(memory, position, size));
+  return sizes.map((size, index) => {
+    const { id, method } = sink.storeObject(Buffer.from(memory, position, size), files?.[index]);
     position += size;
     return { id, method };
   });

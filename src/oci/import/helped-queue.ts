@@ -1,9 +1,13 @@
+import { closeSync } from 'node:fs';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { ObjectIdTable } from '../../composefs/fsverity/id-table.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../../composefs/repository/objects/object-store.js';
 import { ComposefsError } from '../../errors.js';
+import { closeOnError } from '../../fs/files.js';
 import { type TransferredError, unpackError } from '../../threads/error-transfer.js';
-import type { ContentWriter, ObjectQueue, ObjectSink, StoredContent, WhenStored } from './object-queue.js';
+import { transferableFile } from './file-sink.js';
+import type { ContentWriter, ObjectQueue, ObjectSink, SourceFile, StoredContent, WhenStored } from './object-queue.js';
 
 /**
  * Some of a layer's objects are stored by other threads, which have no layer of their own: see `layer-helpers.ts` for when
@@ -30,7 +34,14 @@ import type { ContentWriter, ObjectQueue, ObjectSink, StoredContent, WhenStored 
 
 /** From the layer's thread. */
 export type ToHelper =
-  | { readonly type: 'batch'; readonly batch: number; readonly memory: ArrayBuffer; readonly sizes: readonly number[] }
+  | {
+      readonly type: 'batch';
+      readonly batch: number;
+      readonly memory: ArrayBuffer;
+      readonly sizes: readonly number[];
+      /** Those that the objects are made from, which this side closes; undefined if there are none. */
+      readonly files: readonly (SourceFile | undefined)[] | undefined;
+    }
   /** What was stored is on disk: it can get its names. */
   | { readonly type: 'name' };
 
@@ -48,12 +59,17 @@ export type FromHelper =
   | { readonly type: 'not-named'; readonly error: TransferredError };
 
 const BATCH_BYTES = 1 << 20;
-/** Many small objects are worth a message. */
-const BATCH_OBJECTS = 256;
 /** One that it works on, and one that waits. */
 const BATCHES_OF_A_HELPER = 2;
-/** While this thread waits for the decoder, helpers go on with so many. */
-const WAITING_BATCHES = 8;
+
+export interface BatchLimits {
+  /** Many small objects are worth a message. */
+  readonly objects: number;
+  /** While this thread waits for the decoder, helpers go on with so many. */
+  readonly waiting: number;
+}
+
+const USUAL_LIMITS: BatchLimits = { objects: 256, waiting: 8 };
 
 /** An object whose turn has not come. */
 interface Queued {
@@ -65,6 +81,8 @@ interface Batch {
   readonly memory: ArrayBuffer;
   readonly objects: Queued[];
   readonly sizes: number[];
+  /** As many as there are objects, or none. */
+  readonly files: (SourceFile | undefined)[];
   used: number;
 }
 
@@ -89,10 +107,11 @@ class Helper {
 
 export class HelpedQueue implements ObjectQueue {
   readonly #sink: ObjectSink;
+  readonly #limits: BatchLimits;
   #helpers: Helper[] = [];
   /** All objects whose turn has not come, in their order. */
   readonly #queue: Queued[] = [];
-  readonly #sent = new Map<number, Batch>();
+  readonly #sent = new Map<number, { readonly helper: Helper; readonly batch: Batch }>();
   #lastBatch = 0;
   #filling: Batch | undefined;
   /** Full batches for which no helper has room. */
@@ -103,8 +122,9 @@ export class HelpedQueue implements ObjectQueue {
   #failure: { readonly error: unknown } | undefined;
   #wake = (): void => undefined;
 
-  constructor(sink: ObjectSink) {
+  constructor(sink: ObjectSink, limits: BatchLimits = USUAL_LIMITS) {
     this.#sink = sink;
+    this.#limits = limits;
   }
 
   /** @param port leads to a thread that helps from now on. */
@@ -119,23 +139,25 @@ export class HelpedQueue implements ObjectQueue {
     return this.#sink.createWriter();
   }
 
-  queueObject(data: Buffer, stored: WhenStored): void {
-    this.#throwFailure();
+  /** @param file that the object is made from; it is this queue's, which closes it. */
+  queueObject(data: Buffer, stored: WhenStored, file?: SourceFile): void {
+    closeOnFailure(file, () => this.#throwFailure());
     if (this.#filling !== undefined && data.length > this.#filling.memory.byteLength - this.#filling.used)
       this.#close();
     if (data.length === 0 || !this.#hasRoom()) {
-      this.queueStored(this.#sink.storeObject(data), stored);
+      this.queueStored(this.#store(data, file), stored);
       return;
     }
     this.#filling ??= this.#newBatch(data.length);
-    const { memory, objects, sizes, used } = this.#filling;
+    const { memory, objects, sizes, files, used } = this.#filling;
     new Uint8Array(memory).set(data, used);
     const object = { stored, content: undefined };
     objects.push(object);
     sizes.push(data.length);
+    files.push(file);
     this.#filling.used += data.length;
     this.#queue.push(object);
-    if (objects.length === BATCH_OBJECTS) this.#close();
+    if (objects.length >= this.#limits.objects) this.#close();
   }
 
   queueStored(content: StoredContent, stored: WhenStored): void {
@@ -180,12 +202,21 @@ export class HelpedQueue implements ObjectQueue {
     for (const { port } of this.#helpers.splice(0)) port.close();
   }
 
+  /** After a failure: waits until no helper uses a file any more, and closes all. */
+  async dropFiles(): Promise<void> {
+    this.#failure ??= { error: new Error('given up') };
+    while (this.#sent.size > 0) await this.#message();
+    const left = [...this.#waiting.splice(0), ...(this.#filling === undefined ? [] : [this.#filling])];
+    for (const { files } of left) closeAll(files);
+    this.#filling = undefined;
+  }
+
   /** Whether another object can wait for a helper. */
   #hasRoom(): boolean {
     if (this.#helpers.length === 0) return false;
     // This thread may not return to its event loop for a while.
     if (this.#waiting.length > 0) this.#receiveAll();
-    return this.#waiting.length < WAITING_BATCHES;
+    return this.#waiting.length < this.#limits.waiting;
   }
 
   /** Takes in the answers that have come. */
@@ -198,7 +229,13 @@ export class HelpedQueue implements ObjectQueue {
 
   #newBatch(size: number): Batch {
     const memory = size > BATCH_BYTES ? undefined : this.#free.pop();
-    return { memory: memory ?? new ArrayBuffer(Math.max(size, BATCH_BYTES)), objects: [], sizes: [], used: 0 };
+    return {
+      memory: memory ?? new ArrayBuffer(Math.max(size, BATCH_BYTES)),
+      objects: [],
+      sizes: [],
+      files: [],
+      used: 0,
+    };
   }
 
   /** No more objects come into the batch that is being filled. */
@@ -215,9 +252,12 @@ export class HelpedQueue implements ObjectQueue {
         const batch = this.#waiting.shift();
         if (batch === undefined) return;
         const number = ++this.#lastBatch;
-        this.#sent.set(number, batch);
+        this.#sent.set(number, { helper, batch });
         helper.batches++;
-        helper.post({ type: 'batch', batch: number, memory: batch.memory, sizes: batch.sizes }, [batch.memory]);
+        const { memory, sizes } = batch;
+        const hasFiles = batch.files.some((file) => file !== undefined);
+        const files = hasFiles ? batch.files.map((file) => file && transferableFile(file)) : undefined;
+        helper.post({ type: 'batch', batch: number, memory, sizes, files }, [memory]);
       }
     }
   }
@@ -229,13 +269,17 @@ export class HelpedQueue implements ObjectQueue {
       return;
     }
     helper.batches--;
-    this.#send();
-    const batch = this.#sent.get(message.batch);
+    if (this.#failure === undefined) this.#send();
+    const batch = this.#sent.get(message.batch)?.batch;
     this.#sent.delete(message.batch);
     try {
       if (batch === undefined) return;
-      if (message.type === 'failed') this.#storeHere({ ...batch, memory: message.memory });
-      else this.#fill(batch, message.contents);
+      if (this.#failure !== undefined) closeAll(batch.files);
+      else if (message.type === 'failed') this.#storeHere({ ...batch, memory: message.memory });
+      else {
+        closeAll(batch.files);
+        this.#fill(batch, message.contents);
+      }
       if (message.memory.byteLength === BATCH_BYTES) this.#free.push(message.memory);
     } catch (error) {
       this.#failure ??= { error };
@@ -250,16 +294,34 @@ export class HelpedQueue implements ObjectQueue {
     this.#helpers = this.#helpers.filter((other) => other !== helper);
     const error = new ComposefsError('WORKER_EXITED', 'a worker thread that helped with a layer ended unexpectedly');
     this.#failure ??= { error };
+    // It is gone, and uses nothing any more.
+    for (const [number, sent] of this.#sent) {
+      if (sent.helper !== helper) continue;
+      closeAll(sent.batch.files);
+      this.#sent.delete(number);
+    }
     helper.whenNamed?.(true);
     this.#wake();
   }
 
-  #storeHere({ memory, objects, sizes }: Batch): void {
+  #store(data: Buffer, file: SourceFile | undefined): StoredContent {
+    try {
+      return this.#sink.storeObject(data, file);
+    } finally {
+      if (file !== undefined) closeSync(file.fd);
+    }
+  }
+
+  #storeHere({ memory, objects, sizes, files }: Batch): void {
     const contents: StoredContent[] = [];
     let position = 0;
-    for (const size of sizes) {
-      contents.push(this.#sink.storeObject(Buffer.from(memory, position, size)));
-      position += size;
+    try {
+      for (const size of sizes) {
+        contents.push(this.#sink.storeObject(Buffer.from(memory, position, size), files[contents.length]));
+        position += size;
+      }
+    } finally {
+      closeAll(files);
     }
     this.#fill({ objects }, contents);
   }
@@ -274,8 +336,8 @@ export class HelpedQueue implements ObjectQueue {
     const waiting = this.#queue.findIndex(({ content }) => content === undefined);
     for (const { stored, content } of this.#queue.splice(0, waiting < 0 ? this.#queue.length : waiting)) {
       if (content === undefined) continue;
-      const isNew = content.method === 'copied' && this.#isFirst(content.id);
-      stored(content.method === 'copied' && !isNew ? { ...content, method: 'already-present' } : content);
+      const isKnown = content.method !== 'already-present' && !this.#isFirst(content.id);
+      stored(isKnown ? { ...content, method: 'already-present' } : content);
     }
   }
 
@@ -294,4 +356,24 @@ export class HelpedQueue implements ObjectQueue {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
+}
+
+/**
+ * Names what a layer's thread and its helpers have stored. Everything is on disk.
+ *
+ * @returns whether there was anything to name.
+ */
+export async function nameAll(objects: ObjectStore, queue: HelpedQueue | undefined): Promise<boolean> {
+  const helped = queue?.nameHelped() ?? false;
+  const hasNamed = objects.nameObjects({ areSynced: true });
+  return (await helped) || hasNamed;
+}
+
+function closeAll(files: (SourceFile | undefined)[]): void {
+  for (const file of files.splice(0)) if (file !== undefined) closeSync(file.fd);
+}
+
+function closeOnFailure(file: SourceFile | undefined, action: () => void): void {
+  if (file === undefined) action();
+  else closeOnError(file.fd, action);
 }

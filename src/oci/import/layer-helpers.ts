@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { ImportOptions } from '../../composefs/repository/objects/import-file.js';
 import type { ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import { LAYERS_AT_ONCE } from '../blob/file-layer.js';
 import type { ImportPool } from './import-pool.js';
@@ -6,22 +8,25 @@ import type { ImportPool } from './import-pool.js';
 interface RunningLayer {
   /** Brings helpers to its thread. */
   readonly port: MessagePort;
+  /** How its files become objects, if it consists of such. */
+  readonly files: ImportOptions | undefined;
   helpers: number;
   readonly ended: AbortController;
 }
 
 /**
  * Lets threads that have no layer of their own help with one: splitting and hashing a layer is more than one processor's
- * work. Only for images that have fewer layers than {@link LAYERS_AT_ONCE}; else all threads have a layer, and help would
- * only cost. So there is none with two processors, which one thread and the pool keep busy (docs/performance.md).
+ * work. Only for images that have fewer layers than threads are of use; else all threads have a layer, and help would only
+ * cost. So with two processors, which one thread and Node's pool keep busy, there is none for what is decompressed there
+ * (docs/performance.md), but for the files of a store of containers/storage.
  */
 export class LayerHelpers {
   readonly #pool: ImportPool;
   readonly #store: ObjectStoreOptions;
   readonly #signal: AbortSignal;
   readonly #running = new Set<RunningLayer>();
-  readonly #threads: number;
-  readonly #isWorthIt: boolean;
+  /** How many there are. */
+  readonly #layers: number;
   /** Layers that have not ended, begun or not. */
   #left: number;
   #helping = 0;
@@ -31,21 +36,21 @@ export class LayerHelpers {
     this.#pool = pool;
     this.#store = store;
     this.#signal = signal;
-    this.#threads = Math.min(pool.size, LAYERS_AT_ONCE);
-    this.#isWorthIt = layers < this.#threads;
+    this.#layers = layers;
     this.#left = layers;
   }
 
   /**
    * A layer begins, the largest first.
    *
+   * @param files how its files become objects, if it consists of such.
    * @returns the port that its thread gets, over which helpers are offered to it, and what to call when the thread is done.
    *   No port where there are no helpers: an image may have hundreds of layers.
    */
-  begin(): { readonly port: MessagePort | undefined; readonly end: () => void } {
-    if (!this.#isWorthIt) return { port: undefined, end: () => undefined };
+  begin(files?: ImportOptions): { readonly port: MessagePort | undefined; readonly end: () => void } {
+    if (this.#layers >= this.#threadsFor(files)) return { port: undefined, end: () => undefined };
     const { port1, port2 } = new MessageChannel();
-    const layer = { port: port1, helpers: 0, ended: new AbortController() };
+    const layer = { port: port1, files, helpers: 0, ended: new AbortController() };
     this.#running.add(layer);
     this.#start();
     const end = (): void => {
@@ -65,11 +70,21 @@ export class LayerHelpers {
 
   #start(): void {
     if (this.#signal.aborted) return;
-    while (this.#running.size > 0 && this.#left + this.#helping < this.#threads) {
+    for (;;) {
       // The one with the fewest helpers; of several the largest.
-      const layer = [...this.#running].reduce((best, other) => (other.helpers < best.helpers ? other : best));
+      const [layer] = [...this.#running].sort((one, other) => one.helpers - other.helpers);
+      if (layer === undefined || !this.#isHelpful(layer)) return;
       void this.#help(layer);
     }
+  }
+
+  #isHelpful({ files }: RunningLayer): boolean {
+    return this.#left + this.#helping < this.#threadsFor(files);
+  }
+
+  /** How many threads are of use. */
+  #threadsFor(files: ImportOptions | undefined): number {
+    return Math.min(this.#pool.size, files === undefined ? LAYERS_AT_ONCE : availableParallelism());
   }
 
   async #help(layer: RunningLayer): Promise<void> {
@@ -79,7 +94,8 @@ export class LayerHelpers {
     try {
       layer.port.postMessage(port1, [port1]);
       const signal = AbortSignal.any([this.#signal, layer.ended.signal]);
-      await this.#pool.run('help-layer', { store: this.#store, port: port2 }, { signal, transfer: [port2] });
+      const input = { store: this.#store, port: port2, files: layer.files };
+      await this.#pool.run('help-layer', input, { signal, transfer: [port2] });
     } catch {
       // The layer's thread reports what it lacks.
     } finally {

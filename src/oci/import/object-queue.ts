@@ -1,4 +1,6 @@
+import type { ByteString } from '../../bytes/byte-string.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
+import type { FileState } from '../../composefs/repository/objects/import-file.js';
 import type { ObjectStoreMethod } from '../../composefs/repository/objects/stored-object.js';
 
 /**
@@ -20,9 +22,19 @@ export interface ContentWriter {
   abort(): void;
 }
 
+/** A file whose content is that of an object, open for reading. */
+export interface SourceFile {
+  readonly fd: number;
+  /** As it was before its content was read. */
+  readonly stat: FileState;
+  /** For messages. */
+  readonly name: ByteString;
+}
+
 /** The part of an object store that objects of a layer go to. */
 export interface ObjectSink {
-  storeObject(data: Buffer): StoredContent;
+  /** @param file from which the object may be made, where it is one already. */
+  storeObject(data: Buffer, file?: SourceFile): StoredContent;
   /** For objects of any size. */
   createWriter(): ContentWriter;
 }

@@ -204,10 +204,18 @@ async function storeInThread(
   const { descriptor } = content;
   const store = repo.objects.options;
   if (content.kind === 'store') {
-    const files = { store, location: content.location, diffId: layer.key, blobSize: descriptor.size, limits };
+    const { location } = content;
+    const files = { store, location, diffId: layer.key, blobSize: descriptor.size, limits };
     const options = { signal, onProgress: progress.report.bind(progress) };
-    if (content.location.inNamespace) return await namespace.storeFiles(files, options);
-    return await pool.run('store-files', files, options);
+    if (location.inNamespace) return await namespace.storeFiles(files, options);
+    const { zeroCopy, mayChange } = location;
+    const helped = helpers.begin({ zeroCopy, mayChange });
+    try {
+      const transfer = helped.port === undefined ? [] : [helped.port];
+      return await pool.run('store-files', { ...files, helpers: helped.port }, { ...options, transfer });
+    } finally {
+      helped.end();
+    }
   }
   const helped = helpers.begin();
   const input = { ...layer, store, descriptor, isContainer, limits, helpers: helped.port };

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import type { MessagePort } from 'node:worker_threads';
 import { ImportContext } from '../../composefs/repository/objects/import-file.js';
 import { ObjectStore, type ObjectStoreOptions } from '../../composefs/repository/objects/object-store.js';
 import { errorCode } from '../../errors.js';
@@ -9,8 +10,10 @@ import type { TaskContext } from '../../threads/tasks.js';
 import type { StoreLocation } from '../blob/store-location.js';
 import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
-import { FileBatch } from './file-batch.js';
+import { FileBatch, filesOfBatch } from './file-batch.js';
 import { FileQueue } from './file-queue.js';
+import { FileSink } from './file-sink.js';
+import { HelpedQueue, nameAll } from './helped-queue.js';
 import type { NewLayer } from './store-layer.js';
 import { storePushedTar } from './store-tar.js';
 
@@ -22,7 +25,12 @@ export interface StoreFilesInput {
   /** Bytes of the blob in the manifest, which progress is told in. */
   readonly blobSize: number;
   readonly limits: LayerLimits | undefined;
+  /** Brings ports to threads that help with this layer, at any time. */
+  readonly helpers?: MessagePort | undefined;
 }
+
+/** Files that wait for a thread that helps are open. */
+const WAITING_BATCHES = 2;
 
 /** How many bytes are read between two reports. */
 const REPORT_BYTES = 16 << 20;
@@ -47,21 +55,28 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
   return await withLinkableView(input, async (store, options) => {
     const objects = new ObjectStore(options);
     objects.deferNames();
+    const sink = new FileSink(objects, new ImportContext({ zeroCopy, mayChange }));
+    const helped = new HelpedQueue(sink, { objects: filesOfBatch(), waiting: WAITING_BATCHES });
+    // A thread that helps has the repository as it was given, and cannot link from another view of it.
+    if (options === input.store) input.helpers?.on('message', (port: MessagePort) => helped.addHelper(port));
     try {
-      const queue = new FileQueue(objects, new ImportContext({ zeroCopy, mayChange }));
+      const queue = new FileQueue(objects, sink, helped);
       const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (push) =>
         pushRebuilt(store, layerId, new FileBatch(queue, reporting(push, onRead), signal), signal),
       );
       const storedAt = process.hrtime.bigint();
       const syncedAt = process.hrtime.bigint();
       await objects.whenSynced();
-      const hasNamed = objects.nameObjects({ areSynced: true });
+      const hasNamed = await nameAll(objects, helped);
       return { ...layer, times: { namedAt: hasNamed ? process.hrtime.bigint() : storedAt, syncedAt } };
     } catch (error) {
+      await helped.dropFiles();
       // It takes a second pass to tell which files are to blame.
       if (errorCode(error) === 'DIFF_ID_MISMATCH') await requireUnchangedFiles(store, layerId, signal);
       throw error;
     } finally {
+      input.helpers?.close();
+      helped.close();
       objects.dropUnnamed();
     }
   });

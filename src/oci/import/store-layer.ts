@@ -9,7 +9,7 @@ import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { type LayerLimits, tarLimits } from '../model/layer-limits.js';
 import { isTarLayer, requireTarMediaType } from '../model/media-types.js';
-import { HelpedQueue } from './helped-queue.js';
+import { HelpedQueue, nameAll } from './helped-queue.js';
 import { directQueue, type ObjectQueue } from './object-queue.js';
 import { decompressByContent, readVerified } from './read-blob.js';
 import { type StoredLayer, storeBlob, storeTar } from './store-tar.js';
@@ -73,12 +73,9 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
     const syncedAt = process.hrtime.bigint();
     // A sync can take long, and the thread may have other layers.
     await objects.whenSynced();
-    const helpersNamed = helped?.nameHelped();
-    const hasNamed = objects.nameObjects({ areSynced: true });
-    const hasHelpedName = (await helpersNamed) === true;
     // With fs-verity objects get their names as they are stored.
-    const namedAt = hasNamed || hasHelpedName ? process.hrtime.bigint() : storedAt;
-    return { ...layer, times: { namedAt, syncedAt } };
+    const hasNamed = await nameAll(objects, helped);
+    return { ...layer, times: { namedAt: hasNamed ? process.hrtime.bigint() : storedAt, syncedAt } };
   } finally {
     helpers?.close();
     helped?.close();

@@ -105,13 +105,16 @@ function tryLink(probe: () => void): LinkPossibility {
   }
 }
 
+/** What counts of what `fstat` says. */
+export type FileState = Pick<BigIntStats, 'dev' | 'uid' | 'mode' | 'size' | 'ctimeNs' | 'mtimeNs'>;
+
 /** What the caller has read of a file, from its beginning to its end. */
 export interface KnownContent {
   readonly id: ObjectId;
   /** All of it, unless it is large. */
   readonly data: Buffer | undefined;
   /** What `fstat` said before it was read. */
-  readonly before: BigIntStats;
+  readonly before: FileState;
 }
 
 /**
@@ -129,7 +132,7 @@ export function importFile(
 ): StoredObject {
   const known: StoredObject | undefined = content && { id: content.id, size, method: 'already-present' };
   const isThere = (): boolean => content !== undefined && store.hasSize(content.id, size);
-  const stat = content?.before ?? fstatSync(fd, { bigint: true });
+  const stat: FileState = content?.before ?? fstatSync(fd, { bigint: true });
   const devices = `${stat.dev}:${context.deviceOf(store)}`;
   // A link says so itself if the name is taken; everything else would cost more than to ask.
   const asksFirst = context.mayReflink(devices) || !store.verity.unavailable;
@@ -200,7 +203,7 @@ function isUnchanged(fd: number, context: ImportContext, content: KnownContent |
 function hardlink(
   store: ObjectDestination,
   fd: number,
-  stat: BigIntStats,
+  stat: FileState,
   devices: string,
   context: ImportContext,
   content: KnownContent | undefined,
@@ -239,7 +242,7 @@ function hardlink(
 /** Fails unless the file itself may become an object. */
 function requireLinkable(
   fd: number,
-  { uid, mode }: BigIntStats,
+  { uid, mode }: FileState,
   context: ImportContext,
   isPrivate: boolean,
   isImmutable: boolean,
