@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import type { RootReference } from '../../composefs/repository/directory/root.js';
+import { openState, type RootReference } from '../../composefs/repository/directory/root.js';
 import { ComposefsError } from '../../errors.js';
 import { exitNow } from '../../linux/process.js';
 import type { ProgressEvent } from '../../progress.js';
@@ -48,7 +48,7 @@ async function run(id: number, { repository, ...input }: ForeignStoreFilesInput)
 function openRepository({ path, device, inode, allowForeignOwner }: RepositoryPlace): RootReference {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   const { dev, ino } = fstatSync(fd, { bigint: true });
-  if (dev === device && ino === inode) return { path, fd, state: new SharedArrayBuffer(4), allowForeignOwner };
+  if (dev === device && ino === inode) return { path, fd, state: openState(), allowForeignOwner };
   closeSync(fd);
   throw new ComposefsError('REPOSITORY_NOT_FOUND', `${path} is another directory in the user namespace`);
 }

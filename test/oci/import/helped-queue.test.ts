@@ -119,7 +119,7 @@ test('a helper that never answers has two batches; eight wait, and the rest is s
   for (const content of data) queue.queueObject(content, () => undefined);
   assert.equal(memory.objects.size, 40 - 2 * (2 + 8));
   const draining = queue.drain();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  while (batches.length < 2) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(batches, [2, 2]);
   assert.equal(memory.objects.size, 36);
   silent.close();

@@ -49,6 +49,11 @@ const CLOSED = 2;
 /** Where in the state the second number is. */
 const LACKS_VERITY = 1;
 
+/** The state of a directory that was just opened. */
+export function openState(): SharedArrayBuffer {
+  return new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
+}
+
 export interface OpenRootOptions {
   /** As root, write also where the directory belongs to another user. Default false. */
   readonly allowForeignOwner?: boolean | undefined;
@@ -83,7 +88,7 @@ export class RepositoryRoot {
     return closeOnError(fd, () => {
       requireProc();
       const { allowForeignOwner = false } = options;
-      return new RepositoryRoot({ path, fd, state: new SharedArrayBuffer(8), allowForeignOwner }, mayGoOn);
+      return new RepositoryRoot({ path, fd, state: openState(), allowForeignOwner }, mayGoOn);
     });
   }
 
