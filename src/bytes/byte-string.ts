@@ -61,7 +61,8 @@ export function quoteBytes(bytes: ByteString): string {
   return JSON.stringify(byteStringToText(bytes));
 }
 
-function isAscii(text: string): boolean {
+/** Whether bytes and text are the same. */
+export function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     if (text.charCodeAt(i) > 0x7f) return false;
   }

@@ -36,18 +36,21 @@ const lsetxattr = libcFunction<[path: Buffer, name: Buffer, value: Buffer, size:
 /** Used between two calls only; a scan of a large tree would otherwise allocate gigabytes. */
 let scratch: Buffer | undefined;
 
+/** Most files have none. */
+const NONE: ReadonlyMap<ByteString, ByteString> = new Map();
+
 /**
  * All extended attributes of a file, sorted by nothing: in the order of the file system. Of a symlink, those of the
  * symlink itself.
  *
  * @throws SystemError also EOPNOTSUPP where the file system has no such attributes.
  */
-export function readXattrs(path: Buffer | string): Map<ByteString, ByteString> {
+export function readXattrs(path: Buffer | string): ReadonlyMap<ByteString, ByteString> {
   scratch ??= Buffer.allocUnsafeSlow(MAX_SIZE);
   const cPath = cString(path);
   const listSize = checkCall(llistxattr(cPath, scratch, MAX_SIZE), 'llistxattr', path);
+  if (listSize === 0) return NONE;
   const xattrs = new Map<ByteString, ByteString>();
-  if (listSize === 0) return xattrs;
   // Every name ends with a NUL.
   const names = splitBytes(byteStringFrom(scratch.subarray(0, listSize - 1)), '\0');
   for (const name of names) {

@@ -16,6 +16,7 @@ import {
   byteStringFrom,
   byteStringToBuffer,
   byteStringToText,
+  isAscii,
   quoteBytes,
 } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
@@ -68,7 +69,8 @@ interface OpenDirectory {
   readonly directory: Directory;
   readonly place: ScanPlace;
   readonly fd: number;
-  readonly entries: readonly Dirent<Buffer>[];
+  /** Their names are byte strings. */
+  readonly entries: readonly Dirent[];
   next: number;
 }
 
@@ -77,11 +79,12 @@ export class FilesystemScan {
   /** Complete after the last step. */
   readonly root: Directory;
   readonly #options: ScanOptions;
-  readonly #readXattrs: (path: Buffer) => Xattrs;
+  readonly #readXattrs: (path: string | Buffer) => Xattrs;
   readonly #store: FileStore;
   /** Undefined: contents are read at once. */
   readonly #pending: PendingFile[] | undefined;
-  readonly #leaves = new Map<string, Leaf>();
+  /** By device and inode number. */
+  readonly #leaves = new Map<bigint, Map<bigint, Leaf>>();
   readonly #open: OpenDirectory[] = [];
 
   /**
@@ -91,7 +94,8 @@ export class FilesystemScan {
    */
   constructor(path: string | Buffer, options: ScanOptions, pending: PendingFile[] | undefined) {
     this.#options = options;
-    this.#readXattrs = options.readXattrs ?? readXattrs;
+    const { readXattrs: ownXattrs } = options;
+    this.#readXattrs = ownXattrs === undefined ? readXattrs : (path) => ownXattrs(Buffer.from(path));
     this.#store = options.store ?? new FileDigests(options.algorithm);
     this.#pending = pending;
     const name = typeof path === 'string' ? byteStringFrom(Buffer.from(path)) : byteStringFrom(path);
@@ -117,7 +121,7 @@ export class FilesystemScan {
       closeSync(top.fd);
       return true;
     }
-    const name = byteStringFrom(entry.name);
+    const name = entry.name as ByteString;
     try {
       top.directory.insert(name, this.#scanInode(top, entry, name));
     } catch (cause) {
@@ -148,8 +152,8 @@ export class FilesystemScan {
     for (const { fd } of this.#open.splice(0)) closeSync(fd);
   }
 
-  #scanInode(parent: OpenDirectory, entry: Dirent<Buffer>, name: ByteString): Directory | Leaf {
-    const path = childPath(parent.fd, entry.name);
+  #scanInode(parent: OpenDirectory, entry: Dirent, name: ByteString): Directory | Leaf {
+    const path = childPath(parent.fd, name);
     if (entry.isDirectory()) return this.#enter(path, name, parent.place);
     try {
       return this.#scanLeaf(path, entry, parent.place, name);
@@ -163,8 +167,8 @@ export class FilesystemScan {
     try {
       const self = procPath(fd);
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
-      const directory = new Directory(this.#readStat(stats, Buffer.from(`${self}/.`)));
-      const entries = readdirSync(self, { encoding: 'buffer', withFileTypes: true });
+      const directory = new Directory(this.#readStat(stats, `${self}/.`));
+      const entries = readdirSync(self, { encoding: 'latin1', withFileTypes: true });
       const place = { name, path: parent === undefined ? name : joinPath(parent.path, name), parent };
       this.#open.push({ directory, place, fd, entries, next: 0 });
       return directory;
@@ -174,7 +178,7 @@ export class FilesystemScan {
     }
   }
 
-  #scanLeaf(path: Buffer, entry: Dirent<Buffer>, place: ScanPlace, name: ByteString): Leaf {
+  #scanLeaf(path: string | Buffer, entry: Dirent, place: ScanPlace, name: ByteString): Leaf {
     if (!entry.isFile()) {
       const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
       if (!hasTypeOf(entry, stats)) throw typeChanged();
@@ -200,7 +204,7 @@ export class FilesystemScan {
     );
   }
 
-  #withFile<T>(path: Buffer, action: (fd: number, stats: BigIntStats) => T): T {
+  #withFile<T>(path: string | Buffer, action: (fd: number, stats: BigIntStats) => T): T {
     return withFd(
       readingContent(() => openFileOnly(path)),
       (fd) => {
@@ -214,11 +218,15 @@ export class FilesystemScan {
   /** Inodes are told apart by number whatever their link count says: not all file systems tell the truth there. */
   #leafFor({ dev, ino }: BigIntStats, make: () => Leaf): Leaf {
     if (this.#options.hardlinks === 'break') return make();
-    const key = `${dev}:${ino}`;
-    let leaf = this.#leaves.get(key);
+    let leaves = this.#leaves.get(dev);
+    if (leaves === undefined) {
+      leaves = new Map();
+      this.#leaves.set(dev, leaves);
+    }
+    let leaf = leaves.get(ino);
     if (leaf === undefined) {
       leaf = make();
-      this.#leaves.set(key, leaf);
+      leaves.set(ino, leaf);
     }
     return leaf;
   }
@@ -236,7 +244,7 @@ export class FilesystemScan {
     };
   }
 
-  #readStat(stats: BigIntStats, path: Buffer): Stat {
+  #readStat(stats: BigIntStats, path: string | Buffer): Stat {
     const xattrs = withContext('Reading extended attributes', () => this.#readXattrs(path));
     // A time before the epoch has nanoseconds that count up, too.
     const nanoseconds = ((stats.mtimeNs % BILLION) + BILLION) % BILLION;
@@ -269,6 +277,8 @@ function readingContent<T>(action: () => T): T {
   }
 }
 
-function childPath(fd: number, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${procPath(fd)}/`), name]);
+/** Bytes where the name is no ASCII: to make them takes longer than to look at the name. */
+function childPath(fd: number, name: ByteString): string | Buffer {
+  const path = `${procPath(fd)}/${name}`;
+  return isAscii(name) ? path : Buffer.from(path, 'latin1');
 }

@@ -4,7 +4,7 @@ import { safeInteger } from '../../bytes/integer.js';
 import type { LeafContent } from '../tree/inode.js';
 
 /** What a tree holds of anything but a directory or a regular file. */
-export function specialContent(stats: BigIntStats, path: Buffer): LeafContent {
+export function specialContent(stats: BigIntStats, path: string | Buffer): LeafContent {
   if (stats.isSymbolicLink()) {
     return { type: 'symlink', target: byteStringFrom(readlinkSync(path, { encoding: 'buffer' })) };
   }
@@ -15,7 +15,7 @@ export function specialContent(stats: BigIntStats, path: Buffer): LeafContent {
 }
 
 /** Where readdir gives no types, Node asks for them, so that all are known here. */
-export function hasTypeOf(entry: Dirent<Buffer>, stats: BigIntStats): boolean {
+export function hasTypeOf(entry: Dirent, stats: BigIntStats): boolean {
   return (
     entry.isSymbolicLink() === stats.isSymbolicLink() &&
     entry.isFIFO() === stats.isFIFO() &&

@@ -1,15 +1,6 @@
-import { closeSync, rmSync } from 'node:fs';
+import { closeSync, readSync, rmSync } from 'node:fs';
 import { ComposefsError, withContext } from '../../../errors.js';
-import {
-  closeOnError,
-  IO_BUFFER_SIZE,
-  isErrno,
-  readChunks,
-  readFully,
-  readInto,
-  withFd,
-  writeFully,
-} from '../../../fs/files.js';
+import { closeOnError, IO_BUFFER_SIZE, isErrno, readChunks, readFully, withFd, writeFully } from '../../../fs/files.js';
 import { OBJECT_TEMP_PREFIX } from '../../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../../fs/staged-file.js';
 import { syncFileSystem, whenFileSystemSynced } from '../../../fs/sync-file-system.js';
@@ -295,7 +286,8 @@ export class ObjectStore {
   ensureObjectFromFd(fd: number, size: number): ObjectId {
     // A buffer for each file made garbage collection take more time than to hash and store what was in them.
     this.#buffer ??= Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
-    if (size < this.#buffer.length && readInto(fd, this.#buffer.subarray(0, size + 1), 0) === size) {
+    // What one call does not read takes more of them, and ends where the file does.
+    if (size < this.#buffer.length && readSync(fd, this.#buffer, 0, size + 1, 0) === size) {
       return this.storeObject(this.#buffer.subarray(0, size)).id;
     }
     return this.ensureObjectFromChunks(readChunks(fd, this.#buffer), size).id;

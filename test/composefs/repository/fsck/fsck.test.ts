@@ -334,12 +334,11 @@ describe('fsck', () => {
     }
     const reason = new Error('enough');
     await assert.rejects(repo.fsck({ signal: AbortSignal.abort(reason) }), reason);
-    const controller = new AbortController();
-    const running = [
-      repo.fsck({ signal: controller.signal }),
-      repo.fsck({ ownThread: true, signal: controller.signal }),
-    ];
-    controller.abort(reason);
-    for (const each of running) await assert.rejects(each, reason);
+    for (const ownThread of [false, true]) {
+      const controller = new AbortController();
+      const running = repo.fsck({ ownThread, signal: controller.signal });
+      controller.abort(reason);
+      await assert.rejects(running, reason);
+    }
   });
 });
