@@ -94,6 +94,7 @@ export {
     OciDigest,
     OciErofsNotFound,
     type OciFsckError,
+    type OciFsckOptions,
     type OciFsckResult,
     OciImage,
     OciImageNotFound,
@@ -2341,6 +2342,8 @@ type OciFsckError = {
     readonly name: string;
 };
 
+type OciFsckOptions = Omit<FsckOptions, 'metadataOnly'>;
+
 interface OciFsckResult {
     readonly repoResult: FsckResult;
     readonly imagesChecked: number;
@@ -3569,9 +3572,9 @@ declare function objectIdToBytes(id: ObjectId): Buffer;
 
 declare function objectPathname(id: ObjectId): string;
 
-declare function ociFsck(repo: ReadableRepository, options?: LongCallOptions): Promise<OciFsckResult>;
+declare function ociFsck(repo: ReadableRepository, options?: OciFsckOptions): Promise<OciFsckResult>;
 
-declare function ociFsckImage(repo: ReadableRepository, name: string, options?: LongCallOptions): Promise<OciFsckResult>;
+declare function ociFsckImage(repo: ReadableRepository, name: string, options?: OciFsckOptions): Promise<OciFsckResult>;
 
 declare function openBlob(repo: ReadableRepository, digest: OciDigest, { blobVerity }?: OpenBlobOptions): Buffer;
 

@@ -59,7 +59,7 @@ export {
 } from './files/find-in-layers.js';
 export { type ImageFilesOptions, openImageFiles } from './files/image-files.js';
 export { findLayer, openLayerFiles } from './files/layer-files.js';
-export { isOciFsckOk, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
+export { isOciFsckOk, type OciFsckOptions, type OciFsckResult, ociFsck, ociFsckImage } from './fsck/fsck.js';
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
 export type { RetryObserver, RetryPolicy } from './http/retry.js';
 export type { HttpTimeouts } from './http/timeouts.js';

@@ -1,7 +1,7 @@
 import { fsckReport, fsckResultToWire, isFsckOk } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
 import type { Context } from '../context/context.js';
-import { withRepository } from '../context/open-repository.js';
+import { withReadableRepository } from '../context/open-repository.js';
 import { withDelayedProgress } from '../progress/delayed.js';
 import { repairHint } from './repair-hint.js';
 
@@ -11,7 +11,7 @@ export interface FsckOptions {
 }
 
 export async function fsck(context: Context, options: FsckOptions): Promise<void> {
-  await withRepository(context, async (repo) => {
+  await withReadableRepository(context, async (repo) => {
     const result = await withDelayedProgress((running) =>
       repo.fsck({ metadataOnly: options.metadataOnly, ownThread: true, ...running }),
     );

@@ -2,7 +2,7 @@ import { fsckReport, fsckResultToWire } from '../../composefs/index.js';
 import { ComposefsError } from '../../errors.js';
 import { formatOciFsckError, isOciFsckOk, ociFsck as ociFsckAll, ociFsckImage } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withRepository } from '../context/open-repository.js';
+import { withReadableRepository } from '../context/open-repository.js';
 import { withDelayedProgress } from '../progress/delayed.js';
 import { repairHint } from './repair-hint.js';
 
@@ -11,9 +11,11 @@ export interface OciFsckOptions {
 }
 
 export async function ociFsck(context: Context, image: string | undefined, options: OciFsckOptions): Promise<void> {
-  await withRepository(context, async (repo) => {
+  await withReadableRepository(context, async (repo) => {
     const result = await withDelayedProgress((running) =>
-      image === undefined ? ociFsckAll(repo, running) : ociFsckImage(repo, image, running),
+      image === undefined
+        ? ociFsckAll(repo, { ...running, ownThread: true })
+        : ociFsckImage(repo, image, { ...running, ownThread: true }),
     );
     const ok = isOciFsckOk(result);
     const errors = result.errors.map(formatOciFsckError);

@@ -1,6 +1,6 @@
 import { digestEncoded, listImages } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withRepository } from '../context/open-repository.js';
+import { withReadableRepository } from '../context/open-repository.js';
 import { renderTable, SHORT_DIGEST } from '../terminal/table.js';
 import { warn } from '../terminal/warning.js';
 
@@ -14,7 +14,7 @@ export async function ociImages(context: Context, options: OciImagesOptions): Pr
     const { storedImages } = await import('./stored-images.js');
     return await storedImages(context, options.json === true);
   }
-  await withRepository(context, async (repo) => {
+  await withReadableRepository(context, async (repo) => {
     const images = await listImages(repo, { onWarning: warn });
     if (options.json) {
       const entries = images.map((image) => ({

@@ -1,6 +1,6 @@
 import { findImage, inspectImage } from '../../index.js';
 import type { Context } from '../context/context.js';
-import { withRepository } from '../context/open-repository.js';
+import { withReadableRepository } from '../context/open-repository.js';
 import { checkReference } from './oci-reference.js';
 
 export interface OciInspectOptions {
@@ -10,7 +10,7 @@ export interface OciInspectOptions {
 
 export async function ociInspect(context: Context, name: string, options: OciInspectOptions): Promise<void> {
   checkReference('<IMAGE>', name);
-  await withRepository(context, async (repo) => {
+  await withReadableRepository(context, async (repo) => {
     const image = await findImage(repo, name);
     if (options.manifest) return await writeDocument(context, image.readManifestJson(repo));
     if (options.config) return await writeDocument(context, image.readConfigJson(repo));

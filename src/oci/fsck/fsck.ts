@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { FsckResult } from '../../composefs/repository/fsck/fsck.js';
-import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
+import type { FsckOptions, ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { errorChain, errorCode } from '../../errors.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
 import { runInTurns, Turns } from '../../threads/turns.js';
@@ -37,13 +37,16 @@ export interface OciFsckResult {
   readonly errors: readonly OciFsckError[];
 }
 
+/** How {@link ociFsck} works: as the check of the repository that it begins with. */
+export type OciFsckOptions = Omit<FsckOptions, 'metadataOnly'>;
+
 /** True if neither the repository nor an image has an error. */
 export function isOciFsckOk(result: OciFsckResult): boolean {
   return result.errors.length === 0 && result.repoResult.errors.length === 0;
 }
 
 /** Checks the repository and every tagged image. Findings are collected, not thrown. */
-export async function ociFsck(repo: ReadableRepository, options: LongCallOptions = {}): Promise<OciFsckResult> {
+export async function ociFsck(repo: ReadableRepository, options: OciFsckOptions = {}): Promise<OciFsckResult> {
   const repoResult = await repo.fsck(options);
   const check = new ImageCheck(repo);
   const turns = new Turns(options.signal);
@@ -65,7 +68,7 @@ export async function ociFsck(repo: ReadableRepository, options: LongCallOptions
 export async function ociFsckImage(
   repo: ReadableRepository,
   name: string,
-  options: LongCallOptions = {},
+  options: OciFsckOptions = {},
 ): Promise<OciFsckResult> {
   const check = new ImageCheck(repo);
   let digest: OciDigest | undefined;

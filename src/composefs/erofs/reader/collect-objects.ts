@@ -1,6 +1,6 @@
 import { runSteps, type Steps } from '../../../threads/turns.js';
 import type { HashAlgorithm } from '../../fsverity/algorithm.js';
-import type { ObjectId } from '../../fsverity/object-id.js';
+import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
 import { decodeMetacopy } from '../format/metacopy.js';
 import { fsckMetadataSteps } from './fsck-metadata.js';
 import { ErofsImage } from './image.js';
@@ -23,9 +23,15 @@ export function* collectObjectSteps(image: Buffer, algorithm: HashAlgorithm): St
   const erofs = ErofsImage.open(image).restrictToComposefs();
   yield* fsckMetadataSteps(erofs);
   const objects = new Set<ObjectId>();
+  let last: ObjectId | undefined;
   const add = (xattr: Xattr): void => {
+    // A file names its object twice.
+    if (last !== undefined && xattr.isTrusted(REDIRECT_SUFFIX) && xattr.valueBytes === `/${objectPathname(last)}`)
+      return;
     const id = objectOf(xattr, algorithm);
-    if (id !== undefined) objects.add(id);
+    if (id === undefined) return;
+    objects.add(id);
+    last = id;
   };
   const sharedSeen = new Set<number>();
   yield* walkInodeSteps(

@@ -1,6 +1,8 @@
 import { errorChain } from '../../../errors.js';
+import { S_IFCHR, S_IFMT } from '../../../linux/constants.js';
 import { runSteps, type Steps } from '../../../threads/turns.js';
-import { BLOCK_SIZE, formatEpoch, isFormatVersion, LAYOUT_FLAT_INLINE } from '../format/constants.js';
+import { BLOCK_SIZE, formatEpoch, isFormatVersion, LAYOUT_FLAT_INLINE, SLOT_SIZE } from '../format/constants.js';
+import { INODE_MODE } from '../format/inode-header.js';
 import { invalidImage } from './errors.js';
 import type { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
@@ -37,7 +39,7 @@ function* epoch1Steps(image: ErofsImage): Steps<void> {
       entry: ({ name, nid }, _directory, isRoot) => {
         if (isRoot) {
           if (/^[0-9a-f]{2}$/.test(name)) stubs.add(name);
-        } else if (!hasNativeWhiteout) {
+        } else if (!hasNativeWhiteout && isCharacterDevice(image, nid)) {
           hasNativeWhiteout = quietly(() => image.inode(nid))?.isWhiteout === true;
         }
       },
@@ -48,6 +50,12 @@ function* epoch1Steps(image: ErofsImage): Steps<void> {
     throw invalidImage(`Epoch1 image has ${stubs.size} hex-named root entries, expected 256 (00–ff)`);
   }
   if (hasNativeWhiteout) throw invalidImage('Epoch1 image contains native whiteout outside root stubs');
+}
+
+/** Whether an inode says so that may not lie inside of the image. Most are none, and need not be read for that. */
+function isCharacterDevice({ view, inodesOffset }: ErofsImage, nid: number): boolean {
+  const at = inodesOffset + SLOT_SIZE * nid + INODE_MODE;
+  return at + 2 <= view.byteLength && (view.getUint16(at, true) & S_IFMT) === S_IFCHR;
 }
 
 function checkInlineSymlink(inode: ErofsInode): void {

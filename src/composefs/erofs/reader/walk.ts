@@ -41,7 +41,7 @@ export function* walkInodeSteps(image: ErofsImage, visitor: WalkVisitor, { isTol
     if (!inode.isDirectory) continue;
     for (const part of directoryPartsWithin(image, inode, budget, attempt)) {
       yield;
-      for (const child of childrenOf(part, attempt)) {
+      for (const child of childrenOf(part, isTolerant)) {
         visitor.entry?.(child, inode, isRoot);
         if (seen.has(child.nid)) continue;
         seen.add(child.nid);
@@ -71,13 +71,12 @@ function* directoryPartsWithin(
   if (inline !== undefined) yield inline;
 }
 
-function* childrenOf(part: Buffer, attempt: Attempt): Generator<WalkedChild> {
-  const entries = directoryEntries(part);
-  for (;;) {
-    const next = attempt(() => entries.next());
-    if (next === undefined || next.done === true) return;
-    const { name, nid } = next.value;
-    if (name !== '.' && name !== '..') yield { name, nid };
+function* childrenOf(part: Buffer, isTolerant: boolean): Generator<WalkedChild> {
+  try {
+    for (const entry of directoryEntries(part)) if (entry.name !== '.' && entry.name !== '..') yield entry;
+  } catch (error) {
+    // What comes after an entry that cannot be read is not known.
+    if (!isTolerant || !(error instanceof ComposefsError)) throw error;
   }
 }
 

@@ -11,7 +11,7 @@ import { openStream } from '../names/open-stream.js';
 import type { RepositoryHost } from '../objects/host.js';
 import { linkSteps } from './fsck-links.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
-import { ObjectProbe } from './object-probe.js';
+import { ObjectProbe, type ObjectState } from './object-probe.js';
 
 /**
  * Checks `streams/` and `images/`: every stream can be opened, every image is a valid one, and what they need is there. The
@@ -95,16 +95,20 @@ function* imageSteps(
   } finally {
     closeSync(fd);
   }
-  let needed: ObjectId[];
+  let needed: Set<ObjectId>;
   try {
-    needed = [...(yield* collectObjectSteps(image, repository.objects.algorithm))].sort();
+    needed = yield* collectObjectSteps(image, repository.objects.algorithm);
   } catch (error) {
     findings.add({ type: 'image-invalid', path, detail: fullMessage(error) }, 'imagesCorrupted');
     return;
   }
+  const absent: [ObjectId, ObjectState][] = [];
   for (const objectId of needed) {
     yield;
     const state = objects.probe(objectId);
+    if (state !== 'present') absent.push([objectId, state]);
+  }
+  for (const [objectId, state] of absent.sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (state === 'missing') findings.add({ type: 'image-missing-object', path, objectId }, 'missingObjects');
     else if (state !== 'present') findings.add({ type: 'object-check-failed', path, objectId, detail: state.problem });
   }

@@ -37,9 +37,12 @@ export function* sweepObjects(
   let count = 0;
   let bytes = 0;
   for (let number = 0; number < OBJECT_DIRECTORIES; number++) {
-    const directory = `${OBJECTS}/${number.toString(16).padStart(2, '0')}`;
+    const digits = number.toString(16).padStart(2, '0');
+    const directory = `${OBJECTS}/${digits}`;
     const sweep = (self: string): void => {
       for (const name of listNames(self)) {
+        // Of most nothing else has to be known: not even whether the name is that of an object.
+        if (live.has((digits + name) as ObjectId)) continue;
         const place = `${repository.root.nameOf(directory)}/${byteStringToText(name)}`;
         const id = withContext(`Parsing object ID from directory entry ${place}`, () =>
           objectIdFromDirAndBasename(repository.objects.algorithm, number, name),
