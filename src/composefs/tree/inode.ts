@@ -146,11 +146,11 @@ export class Directory {
     return { names: this.#names, children: this.#children, leaves: this.#table() };
   }
 
-  /** @internal Gives the leaves that are rows the stats that `map` makes of theirs. */
-  mapRowStats(map: (stat: Stat) => Stat): void {
+  /** @internal Gives the leaves that are rows, and that it `concerns`, the stats that `map` makes of theirs. */
+  mapRowStats(map: (stat: Stat) => Stat, concerns: (leaves: LeafTable, row: number) => boolean = () => true): void {
     const { names, children, leaves } = this.list();
     for (const [index, child] of children.entries()) {
-      if (typeof child !== 'number') continue;
+      if (typeof child !== 'number' || !concerns(leaves, child)) continue;
       const stat = leaves.stat(child);
       const mapped = map(stat);
       if (mapped === stat || leaves.setStat(child, mapped)) continue;

@@ -100,10 +100,6 @@ export class LeafTable {
     return true;
   }
 
-  setXattrs(row: number, xattrs: Xattrs): void {
-    this.#chunk(row).words[place(row) + XATTRS] = this.#xattrs.add(xattrs);
-  }
-
   content(row: number): LeafContent {
     switch (this.kind(row)) {
       case ROW_KIND.SYMLINK:

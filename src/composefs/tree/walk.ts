@@ -4,6 +4,7 @@
 
 import type { ByteString } from '../../bytes/byte-string.js';
 import { Directory, type Inode, Leaf, type LeafContent, type RegularFile } from './inode.js';
+import type { LeafTable } from './leaf-table.js';
 import { NO_XATTRS, type Stat } from './stat.js';
 
 /** The directory itself and all below it, a parent before its children; else in no particular order. */
@@ -57,6 +58,15 @@ export function countSharedLinks(root: Directory): Map<Leaf, number> {
 
 /** Gives every inode, once, the stat that `map` makes of its own. */
 export function forEachStat(root: Directory, map: (stat: Stat) => Stat): void {
+  mapStats(root, map, () => true);
+}
+
+/** @param concerns whether `map` may change the stat of a leaf that is a row. */
+function mapStats(
+  root: Directory,
+  map: (stat: Stat) => Stat,
+  concerns: (leaves: LeafTable, row: number) => boolean,
+): void {
   const seen = new Set<Leaf>();
   for (const directory of directories(root)) {
     directory.stat = map(directory.stat);
@@ -65,18 +75,19 @@ export function forEachStat(root: Directory, map: (stat: Stat) => Stat): void {
       seen.add(child);
       child.stat = map(child.stat);
     }
-    directory.mapRowStats(map);
+    directory.mapRowStats(map, concerns);
   }
 }
 
 /** Keeps the xattrs, on every inode, whose name passes. */
 export function filterXattrs(root: Directory, keep: (name: ByteString) => boolean): void {
-  forEachStat(root, (stat) => {
+  const filter = (stat: Stat): Stat => {
     if (stat.xattrs.size === 0) return stat;
     const kept = [...stat.xattrs].filter(([name]) => keep(name));
     if (kept.length === stat.xattrs.size) return stat;
     return { ...stat, xattrs: kept.length === 0 ? NO_XATTRS : new Map(kept) };
-  });
+  };
+  mapStats(root, filter, (leaves, row) => leaves.xattrs(row).size > 0);
 }
 
 /** A tree of its own with the same hard links. The stats, which are immutable, are shared. */

@@ -78,8 +78,7 @@ test('a row can be changed, and has what is asked for without making a leaf of i
     [stat({ mtimeSec: -5 }), { type: 'regular', file: { storage: 'external', id: digest, size: 2 ** 40, payload } }],
     [stat({ uid: 7 }), { type: 'character-device', rdev: 0 }],
   ]);
-  assert.equal(table.setStat(file, stat({ mtimeSec: 9, mtimeNsec: 3, mode: 0o644, uid: 1, gid: 2 })), true);
-  table.setXattrs(file, xattrs);
+  assert.equal(table.setStat(file, stat({ mtimeSec: 9, mtimeNsec: 3, mode: 0o644, uid: 1, gid: 2, xattrs })), true);
   assert.deepEqual(table.stat(file), { mode: 0o644, uid: 1, gid: 2, mtimeSec: 9, mtimeNsec: 3, xattrs });
   assert.deepEqual(
     [table.size(file), table.digestLength(file), table.dataLength(file), table.dataText(file, 32)],
