@@ -15,7 +15,8 @@ export class ByteArena {
 
   /** Room for `length` bytes; undefined if the arena, which can have 4 GiB, is full. */
   allocate(length: number): number | undefined {
-    if (this.#current < 0 || this.#used + length > PIECE_SIZE) {
+    // The address of no bytes, too, lies in a piece that there is.
+    if (this.#current < 0 || this.#used + Math.max(length, 1) > PIECE_SIZE) {
       if (this.#pieces.length === PIECES_MAX) return undefined;
       const index = this.#pieces.push(Buffer.allocUnsafeSlow(Math.max(length, PIECE_SIZE))) - 1;
       // What is longer than a piece has one of its own, and the one before goes on being filled.

@@ -135,3 +135,24 @@ test('content of any length is kept, many leaves fill many pieces of memory, and
     links,
   );
 });
+
+test('an empty file has its place also where digests have filled a piece of memory to its last byte', () => {
+  for (const digestBytes of [32, 64]) {
+    const table = new LeafTable();
+    const digest = trustedObjectId('ab'.repeat(digestBytes));
+    const file: LeafContent = { type: 'regular', file: { storage: 'external', id: digest, size: 100 } };
+    const empty: LeafContent = { type: 'regular', file: { storage: 'inline', data: Buffer.alloc(0) } };
+    const noTarget: LeafContent = { type: 'symlink', target: b('') };
+    // 64 KiB of them.
+    const files = Array.from({ length: 65536 / digestBytes }, () => file);
+    const contents = [...files, empty, noTarget, file, empty];
+    const rows = addAll(
+      table,
+      contents.map((content) => [stat({}), content]),
+    );
+    assert.deepEqual(
+      rows.map((row) => table.content(row)),
+      contents,
+    );
+  }
+});
