@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import { Repository } from '../../src/composefs/repository/index.js';
 import { loadZstdEncode } from '../../src/compression/zstd/encode.js';
-import { importLayer } from '../../src/oci/import/import-layer.js';
+import { importLayer } from '../../src/oci/import/layer/import-layer.js';
 import { sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { parseManifest } from '../../src/oci/model/manifest.js';
 import { manifestIdentifier } from '../../src/oci/store/identifiers.js';

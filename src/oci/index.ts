@@ -63,14 +63,14 @@ export { isOciFsckOk, type OciFsckOptions, type OciFsckResult, ociFsck, ociFsckI
 export { formatOciFsckError, type OciFsckError } from './fsck/fsck-error.js';
 export type { RetryObserver, RetryPolicy } from './http/retry.js';
 export type { HttpTimeouts } from './http/timeouts.js';
-export { type ImportLayerOptions, importLayer } from './import/import-layer.js';
+export { type ImportLayerOptions, importLayer } from './import/layer/import-layer.js';
 export {
   formatStats,
   type ImportStats,
   newBytes,
   newObjects,
   totalObjects,
-} from './import/import-stats.js';
+} from './import/layer/import-stats.js';
 export { pull } from './import/pull.js';
 export { type PulledStreams, pullImage } from './import/pull-image.js';
 export type { PulledImage, PulledLayer, PullOptions, PullResult } from './import/pull-options.js';

@@ -6,7 +6,7 @@ import { mountImage } from '../../src/composefs/mount/index.js';
 import { Repository } from '../../src/composefs/repository/index.js';
 import { mountFuse } from '../../src/fuse/index.js';
 import { ociFsck } from '../../src/oci/fsck/fsck.js';
-import { importLayer } from '../../src/oci/import/import-layer.js';
+import { importLayer } from '../../src/oci/import/layer/import-layer.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { ensureComposefsErofs, upgradeRepo } from '../../src/oci/import/upgrade.js';
 import { createFilesystem } from '../../src/oci/layer/filesystem.js';

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
-import { importLayer } from '../../src/oci/import/import-layer.js';
+import { importLayer } from '../../src/oci/import/layer/import-layer.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { layerTar } from '../../src/oci/layer/inspect-layer.js';
 import { sha256ContentDigest } from '../../src/oci/model/digest.js';

@@ -6,10 +6,10 @@ import { isFsckOk } from '../../src/composefs/repository/fsck/fsck-result.js';
 import type { Repository } from '../../src/composefs/repository/index.js';
 import { errorChain, errorCode } from '../../src/errors.js';
 import { isOciFsckOk, ociFsck } from '../../src/oci/fsck/fsck.js';
-import { importLayer } from '../../src/oci/import/import-layer.js';
+import { importLayer } from '../../src/oci/import/layer/import-layer.js';
+import { storeBlob } from '../../src/oci/import/layer/store-tar.js';
 import { pull } from '../../src/oci/import/pull.js';
 import type { PullOptions } from '../../src/oci/import/pull-options.js';
-import { storeBlob } from '../../src/oci/import/store-tar.js';
 import { ensureComposefsErofs } from '../../src/oci/import/upgrade.js';
 import { type OciDigest, sha256ContentDigest } from '../../src/oci/model/digest.js';
 import { writeConfigRaw, writeConfigStream } from '../../src/oci/store/config-stream.js';
@@ -22,7 +22,8 @@ import { AMD64, LayoutBuilder, type TestImage } from '../support/oci-fixtures.js
 export { objectIds, tempDir, tempRepository } from '../composefs/repository/temp-repository.js';
 
 /** The platform of all fixtures, whatever the host is. */
-export const PULL: PullOptions = { platform: AMD64, concurrency: 1 };
+/** One thread beside the caller's, so that a test does not start as many as there are processors. */
+export const PULL: PullOptions & { readonly concurrency: number } = { platform: AMD64, concurrency: 1 };
 
 export async function* chunksOf(data: Buffer, size: number = data.length): AsyncGenerator<Buffer> {
   for (let i = 0; i < data.length; i += size) yield data.subarray(i, i + size);

@@ -5,7 +5,7 @@ import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
-import { importLayer } from '../../src/oci/import/import-layer.js';
+import { importLayer } from '../../src/oci/import/layer/import-layer.js';
 import { pull } from '../../src/oci/import/pull.js';
 import { ensureComposefsErofs } from '../../src/oci/import/upgrade.js';
 import { createFilesystem } from '../../src/oci/layer/filesystem.js';

@@ -2,7 +2,7 @@ import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { ObjectStoreMethod } from '../../src/composefs/repository/objects/stored-object.js';
-import type { ObjectSink } from '../../src/oci/import/object-queue.js';
+import type { ObjectSink } from '../../src/oci/import/layer/object-queue.js';
 
 interface Stored {
   readonly id: ObjectId;

@@ -3,8 +3,8 @@ import type { ReadableRepository } from '../../composefs/repository/readable-rep
 import type { Repository } from '../../composefs/repository/repository.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import type { ProgressReporter } from '../../progress.js';
-import type { BootImagesInput, BuiltImage } from '../import/build-images.js';
-import { importPool } from '../import/import-pool.js';
+import type { BootImagesInput, BuiltImage } from '../import/threads/build-images.js';
+import { importPool } from '../import/threads/import-pool.js';
 import { configLayers } from '../layer/filesystem.js';
 import type { LayerRules } from '../layer/layer-rules.js';
 import type { OciDigest } from '../model/digest.js';

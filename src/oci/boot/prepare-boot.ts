@@ -15,7 +15,7 @@ import { ComposefsError } from '../../errors.js';
 import { withFd } from '../../fs/files.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
 import { requireLinkableFormat } from '../import/erofs-images.js';
-import { importPool } from '../import/import-pool.js';
+import { importPool } from '../import/threads/import-pool.js';
 import { configLayers, createFilesystem } from '../layer/filesystem.js';
 import { LAYER_CONTENT_TYPE } from '../store/identifiers.js';
 import type { OciImage } from '../store/image.js';

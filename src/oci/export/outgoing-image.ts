@@ -4,7 +4,7 @@ import { type CompressionChoice, compressionLevel } from '../../compression/comp
 import { ComposefsError } from '../../errors.js';
 import type { StagedFile } from '../../fs/staged-file.js';
 import { nullReporter, type ProgressEvent, type ProgressReporter } from '../../progress.js';
-import { importPool } from '../import/import-pool.js';
+import { importPool } from '../import/threads/import-pool.js';
 import type { StoredContent, WrittenBlob } from '../layer/write-layer.js';
 import type { Descriptor } from '../model/descriptor.js';
 import { type ManifestDocument, parseManifest } from '../model/manifest.js';

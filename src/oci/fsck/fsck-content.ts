@@ -5,8 +5,8 @@ import type { ReadableRepository } from '../../composefs/repository/readable-rep
 import { tryNameText } from '../../fs/directory-entries.js';
 import type { LongCallOptions } from '../../threads/jobs.js';
 import type { Steps } from '../../threads/turns.js';
-import { importPool } from '../import/import-pool.js';
-import { type VerifyLayerInput, verifyStoredLayer } from '../import/verify-layer.js';
+import { type VerifyLayerInput, verifyStoredLayer } from '../import/layer/verify-layer.js';
+import { importPool } from '../import/threads/import-pool.js';
 import { contentDigestLike, type OciDigest, parseOciDigest } from '../model/digest.js';
 import { isContainerImage } from '../model/manifest.js';
 import { isTarLayer } from '../model/media-types.js';

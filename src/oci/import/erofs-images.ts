@@ -9,9 +9,9 @@ import { findConfig, type LinkedImages, layerRefsInOrder } from '../store/config
 import { bootImageRefKey } from '../store/identifiers.js';
 import { hasLayers, type ImageContent, isUsableImage } from '../store/link-image.js';
 import type { XattrFiltering } from '../tree/transform.js';
-import type { BuiltImage } from './build-images.js';
-import type { ImportPool } from './import-pool.js';
 import type { PulledImage } from './pull-options.js';
+import type { BuiltImage } from './threads/build-images.js';
+import type { ImportPool } from './threads/import-pool.js';
 
 export interface ErofsOptions {
   readonly pool: ImportPool;

@@ -7,8 +7,8 @@ import { type ImageManifest, isContainerImage, isDelta, type ManifestDocument } 
 import type { ImageSource } from '../sources/image-source.js';
 import { findConfig } from '../store/config-stream.js';
 import type { ImageContent } from '../store/link-image.js';
-import { addStats, type ImportStats } from './import-stats.js';
 import { pullBlobs, StoredBlobs } from './keep-blobs.js';
+import { addStats, type ImportStats } from './layer/import-stats.js';
 import type { PullContext } from './pull-context.js';
 import { type PulledLayers, pairLayers, pullLayers } from './pull-layers.js';
 import type { PulledLayer } from './pull-options.js';

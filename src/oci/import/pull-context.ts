@@ -4,12 +4,12 @@ import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { OciDigest } from '../model/digest.js';
 import type { LayerLimits } from '../model/layer-limits.js';
 import type { ImageSource } from '../sources/image-source.js';
-import { type ImportPool, importPool } from './import-pool.js';
-import { NamespacePool } from './namespace-pool.js';
 import { OneAtATime } from './one-at-a-time.js';
-import { OwnThreadPool } from './own-thread-pool.js';
 import { PullNames } from './pull-names.js';
 import type { PullOptions } from './pull-options.js';
+import { type ImportPool, importPool } from './threads/import-pool.js';
+import { NamespacePool } from './threads/namespace-pool.js';
+import { OwnThreadPool } from './threads/own-thread-pool.js';
 
 /** What the stages of one pull have in common. */
 export interface PullContext {

@@ -1,5 +1,5 @@
 import type { Repository } from '../../composefs/repository/repository.js';
-import type { ImportStats } from './import-stats.js';
+import type { ImportStats } from './layer/import-stats.js';
 import { pull } from './pull.js';
 import type { PullOptions, PullResult } from './pull-options.js';
 

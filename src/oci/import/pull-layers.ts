@@ -6,13 +6,13 @@ import { sendChunks } from '../../threads/chunk-channel.js';
 import { type LayerBlob, type LayerContent, NO_TRANSFER, type Transfer, type Transferred } from '../blob/layer-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
-import { findArtifactLayer, findLayer } from './find-layer.js';
-import { addStats, emptyStats, type ImportStats } from './import-stats.js';
-import { LayerHelpers } from './layer-helpers.js';
+import { findArtifactLayer, findLayer } from './layer/find-layer.js';
+import { addStats, emptyStats, type ImportStats } from './layer/import-stats.js';
+import type { NewLayer, StoreLayerInput } from './layer/store-layer.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { PullContext } from './pull-context.js';
 import type { PulledLayer } from './pull-options.js';
-import type { NewLayer, StoreLayerInput } from './store-layer.js';
+import { LayerHelpers } from './threads/layer-helpers.js';
 
 /** One layer to have: `key` is its diff_id, or the blob's digest in an artifact. */
 export interface WantedLayer {

@@ -5,9 +5,9 @@ import type { OciDigest } from '../model/digest.js';
 import type { ImageLinks } from '../store/link-image.js';
 import { addReferrer } from '../store/referrers.js';
 import { tagImage } from '../store/tags.js';
-import { layerNames } from './find-layer.js';
-import type { NamingTimes } from './store-layer.js';
-import type { StoredLayer } from './store-tar.js';
+import { layerNames } from './layer/find-layer.js';
+import type { NamingTimes } from './layer/store-layer.js';
+import type { StoredLayer } from './layer/store-tar.js';
 
 interface NewLayer {
   readonly layer: StoredLayer;

@@ -13,7 +13,7 @@ import type { LayerLimits } from '../model/layer-limits.js';
 import type { Platform } from '../model/platform.js';
 import type { ReadVia } from '../sources/image-source.js';
 import type { LocalFetchOpt } from '../sources/open-source.js';
-import type { ImportStats } from './import-stats.js';
+import type { ImportStats } from './layer/import-stats.js';
 
 /** How an image is pulled. Everything may be left out. */
 export interface PullOptions {

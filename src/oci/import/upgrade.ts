@@ -10,7 +10,7 @@ import { OciImage, type OpenImageOptions } from '../store/image.js';
 import { contentOf, linkImage, prepareLink } from '../store/link-image.js';
 import { listRefs, tagImage } from '../store/tags.js';
 import { type ErofsOptions, erofsImages, idsOf, requireLinkableFormat } from './erofs-images.js';
-import { importPool } from './import-pool.js';
+import { importPool } from './threads/import-pool.js';
 
 /** How the images of {@link upgradeRepo} are built. */
 export interface UpgradeOptions {

@@ -11,7 +11,7 @@ import { readFile } from '../../../src/composefs/tree/read-file.js';
 import { NO_XATTRS, type Stat, UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import { treeTar } from '../../../src/composefs/tree/tree-tar.js';
 import { filterXattrs, mapRegular } from '../../../src/composefs/tree/walk.js';
-import { importLayer } from '../../../src/oci/import/import-layer.js';
+import { importLayer } from '../../../src/oci/import/layer/import-layer.js';
 import { LayerApplier } from '../../../src/oci/layer/apply-layer.js';
 import { openLayerStream } from '../../../src/oci/layer/layer-content.js';
 import { LayerDifferences } from '../../../src/oci/layer/layer-rules.js';

@@ -2,9 +2,9 @@ import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js'
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
 import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
-import type { ImportStats } from '../../../src/oci/import/import-stats.js';
-import { directQueue } from '../../../src/oci/import/object-queue.js';
-import { splitTar } from '../../../src/oci/import/split-tar.js';
+import type { ImportStats } from '../../../src/oci/import/layer/import-stats.js';
+import { directQueue } from '../../../src/oci/import/layer/object-queue.js';
+import { splitTar } from '../../../src/oci/import/layer/split-tar.js';
 import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.js';
 import type { TarRules } from '../../../src/tar/header.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../../src/tar/limits.js';

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readlinkSync, rmSync, statSync, writ
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ComposefsError, findCause, fullMessage } from '../../../src/errors.js';
-import { newObjects } from '../../../src/oci/import/import-stats.js';
+import { newObjects } from '../../../src/oci/import/layer/import-stats.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import type { PullOptions, PullResult } from '../../../src/oci/import/pull-options.js';
 import { OCI_INDEX } from '../../../src/oci/model/media-types.js';

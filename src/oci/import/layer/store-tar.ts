@@ -1,0 +1,158 @@
+import type { ObjectId } from '../../../composefs/fsverity/object-id.js';
+import type { ObjectStore } from '../../../composefs/repository/objects/object-store.js';
+import { SplitStreamWriter } from '../../../composefs/splitstream/index.js';
+import { loadZstdEncode } from '../../../compression/zstd/encode.js';
+import { ComposefsError } from '../../../errors.js';
+import { type StreamHash, streamHash } from '../../../linux/stream-hash.js';
+import type { TarLimits } from '../../../tar/limits.js';
+import { Turns } from '../../../threads/turns.js';
+import { hashAlgorithm, type OciDigest, parseOciDigest } from '../../model/digest.js';
+import { tarLimits } from '../../model/layer-limits.js';
+import { BLOB_CONTENT_TYPE, LAYER_CONTENT_TYPE } from '../../store/identifiers.js';
+import { type ImportStats, objectStats } from './import-stats.js';
+import { directQueue, type ObjectQueue } from './object-queue.js';
+import { type LayerSplitter, splitTar } from './split-tar.js';
+
+/** A layer that is stored, but has no name yet. */
+export interface StoredLayer {
+  /** Its splitstream. */
+  readonly id: ObjectId;
+  readonly stats: ImportStats;
+  /** The digest of the tar; undefined of what is stored as it came. */
+  readonly diffId?: OciDigest;
+}
+
+export interface StoreTarOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Where the objects go, by default to the store at once. The splitstream goes to the store. */
+  readonly queue?: ObjectQueue | undefined;
+  /** Whether whoever gives the tar compares it with the diff_id, as it is the digest of the blob: one hash is enough. */
+  readonly isVerified?: boolean | undefined;
+  /** By default those of any tar that does not come from a blob. */
+  readonly limits?: TarLimits | undefined;
+}
+
+/**
+ * Splits an uncompressed tar into objects and a splitstream, and stores both. The reference takes the diff_id on
+ * trust; here nothing can be stored under a diff_id that is not its own (spec 40, H-1).
+ *
+ * @param diffId - undefined for tars in artifacts, which declare none.
+ * @throws TarError, TarLimitError; ComposefsError `DIFF_ID_MISMATCH` if the tar is not that of `diffId`.
+ */
+export async function storeTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  tar: AsyncIterable<Buffer>,
+  options: StoreTarOptions = {},
+): Promise<StoredLayer> {
+  const { signal } = options;
+  return await storeSplitTar(objects, diffId, options, async (splitter, digest) => {
+    // Source and decoder may never wait for anything, and a little of a blob can be a lot of tar.
+    const turns = new Turns(signal);
+    for await (const chunk of tar) {
+      signal?.throwIfAborted();
+      if (turns.isOver()) await turns.next();
+      const hashed = digest?.updateBeside(chunk);
+      splitter.push(chunk);
+      await hashed;
+    }
+  });
+}
+
+/** {@link storeTar} of a tar that `feed` pushes, all of it before it resolves. A chunk is its own again after the call. */
+export async function storePushedTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  options: StoreTarOptions,
+  feed: (push: (chunk: Buffer) => void) => Promise<void>,
+): Promise<StoredLayer> {
+  return await storeSplitTar(objects, diffId, options, async (splitter, digest) => {
+    await feed((chunk) => {
+      digest?.update(chunk);
+      splitter.push(chunk);
+    });
+  });
+}
+
+/** @param feed gives all chunks to the splitter, and to the digest where there is one. */
+async function storeSplitTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  { queue = directQueue(objects), limits = tarLimits(), isVerified = false }: StoreTarOptions,
+  feed: (splitter: LayerSplitter, digest: TarDigest | undefined) => Promise<void>,
+): Promise<StoredLayer> {
+  const digest = isVerified ? undefined : new TarDigest(diffId);
+  const splitter = splitTar(objects.algorithm, queue, LAYER_CONTENT_TYPE, limits);
+  try {
+    await feed(splitter, digest);
+    const split = splitter.finish();
+    const found = digest === undefined ? diffId : digest.finish();
+    await queue.drain();
+    const stored = { id: await storeSplitStream(objects, split.writer), stats: split.stats };
+    return found === undefined ? stored : { ...stored, diffId: found };
+  } finally {
+    splitter.abort();
+  }
+}
+
+/** The digest of a tar; where one is declared, it must be that. */
+class TarDigest {
+  readonly #declared: OciDigest | undefined;
+  readonly #algorithm: string;
+  readonly #hash: StreamHash;
+
+  constructor(declared: OciDigest | undefined) {
+    this.#declared = declared;
+    this.#algorithm = declared === undefined ? 'sha256' : hashAlgorithm(declared);
+    this.#hash = streamHash(this.#algorithm);
+  }
+
+  update(chunk: Buffer): void {
+    this.#hash.update(chunk);
+  }
+
+  /** As {@link StreamHash.updateBeside}. */
+  updateBeside(chunk: Buffer): Promise<void> {
+    return this.#hash.updateBeside(chunk);
+  }
+
+  finish(): OciDigest {
+    const found = parseOciDigest(`${this.#algorithm}:${this.#hash.digest()}`);
+    if (this.#declared === undefined || found === this.#declared) return found;
+    throw new ComposefsError(
+      'DIFF_ID_MISMATCH',
+      `layer content does not match declared diff_id: expected ${this.#declared}, got ${found}`,
+    );
+  }
+}
+
+/** Stores bytes as one object with a splitstream around it: what a layer of an artifact is (spec 40 §1.3). */
+export async function storeBlob(
+  objects: ObjectStore,
+  content: AsyncIterable<Buffer>,
+  signal?: AbortSignal,
+): Promise<StoredLayer> {
+  const object = objects.createWriter();
+  try {
+    for await (const chunk of content) {
+      signal?.throwIfAborted();
+      object.write(chunk);
+    }
+    const { id, size, method } = object.finish();
+    const writer = new SplitStreamWriter(objects.algorithm, BLOB_CONTENT_TYPE);
+    writer.addExternalSize(size);
+    writer.writeReference(id);
+    return { id: await storeSplitStream(objects, writer), stats: objectStats(method, size) };
+  } finally {
+    object.abort();
+  }
+}
+
+async function storeSplitStream(objects: ObjectStore, writer: SplitStreamWriter): Promise<ObjectId> {
+  const spool = writer.finish(await loadZstdEncode());
+  try {
+    return objects.ensureIntact(() => objects.ensureObjectFromChunks(spool.chunks()));
+  } finally {
+    spool.dispose();
+  }
+}
