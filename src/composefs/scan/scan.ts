@@ -1,16 +1,6 @@
 /** Making a tree of a directory on disk (spec 30 §10.2). */
 
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  type Dirent,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import {
   type ByteString,
   byteStringFrom,
@@ -21,6 +11,7 @@ import {
 } from '../../bytes/byte-string.js';
 import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, withContext } from '../../errors.js';
+import { type NamedEntry, readEntries } from '../../fs/directory-entries.js';
 import { withFd } from '../../fs/files.js';
 import { openFileOnly } from '../../fs/open-file.js';
 import { renamePath } from '../../fs/rename-path.js';
@@ -69,8 +60,7 @@ interface OpenDirectory {
   readonly directory: Directory;
   readonly place: ScanPlace;
   readonly fd: number;
-  /** Their names are byte strings. */
-  readonly entries: readonly Dirent[];
+  readonly entries: readonly NamedEntry[];
   next: number;
 }
 
@@ -121,7 +111,7 @@ export class FilesystemScan {
       closeSync(top.fd);
       return true;
     }
-    const name = entry.name as ByteString;
+    const { name } = entry;
     try {
       top.directory.insert(name, this.#scanInode(top, entry, name));
     } catch (cause) {
@@ -152,7 +142,7 @@ export class FilesystemScan {
     for (const { fd } of this.#open.splice(0)) closeSync(fd);
   }
 
-  #scanInode(parent: OpenDirectory, entry: Dirent, name: ByteString): Directory | Leaf {
+  #scanInode(parent: OpenDirectory, entry: NamedEntry, name: ByteString): Directory | Leaf {
     const path = childPath(parent.fd, name);
     if (entry.isDirectory()) return this.#enter(path, name, parent.place);
     try {
@@ -168,7 +158,7 @@ export class FilesystemScan {
       const self = procPath(fd);
       const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
       const directory = new Directory(this.#readStat(stats, `${self}/.`));
-      const entries = readdirSync(self, { encoding: 'latin1', withFileTypes: true });
+      const entries = readEntries(self);
       const place = { name, path: parent === undefined ? name : joinPath(parent.path, name), parent };
       this.#open.push({ directory, place, fd, entries, next: 0 });
       return directory;
@@ -178,7 +168,7 @@ export class FilesystemScan {
     }
   }
 
-  #scanLeaf(path: string | Buffer, entry: Dirent, place: ScanPlace, name: ByteString): Leaf {
+  #scanLeaf(path: string | Buffer, entry: NamedEntry, place: ScanPlace, name: ByteString): Leaf {
     if (!entry.isFile()) {
       const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
       if (!hasTypeOf(entry, stats)) throw typeChanged();

@@ -17,10 +17,12 @@ import { type ObjectSource, readFile } from '../../../src/composefs/tree/read-fi
 import { UNINITIALIZED_STAT } from '../../../src/composefs/tree/stat.js';
 import { writeToPath } from '../../../src/composefs/tree/write-to-path.js';
 import { errorChain, errorCode, findCause, fullMessage } from '../../../src/errors.js';
+import { listDirectory } from '../../../src/fs/directory-entries.js';
 import { makeNode } from '../../../src/linux/link.js';
 import { setXattr } from '../../../src/linux/xattr.js';
 import { transformForOci } from '../../../src/oci/tree/transform.js';
 import { errorOf, messageOf } from '../../support/failures.js';
+import { availableFileSystems, cannotMount, makeDisk, mountDisk, unmount } from '../../support/file-systems.js';
 import { withTempDir } from '../../support/paths.js';
 
 const b = byteStringFromText;
@@ -307,3 +309,38 @@ test('trees with paths far beyond PATH_MAX are written and scanned', () => {
 function describeContents(root: Directory): unknown[] {
   return [...root.entries()].map(([name, inode]) => [name, inode instanceof Directory || inode.content]);
 }
+
+test('a file system that does not tell the types of entries has them found out, whatever the bytes of a name', (t) => {
+  const ext4 = availableFileSystems().find(({ name }) => name === 'ext4');
+  const reason = cannotMount() ?? (ext4 === undefined ? 'there is no ext4' : undefined);
+  if (reason !== undefined || ext4 === undefined) return t.skip(reason);
+  withTempDir((path) => {
+    const [program = '', ...options] = ext4.make;
+    const disk = join(path, 'disk');
+    const directory = join(path, 'mounted');
+    fs.mkdirSync(directory);
+    makeDisk(disk, { ...ext4, size: 16, make: [program, ...options, '-O', '^filetype'] });
+    mountDisk(disk, directory);
+    try {
+      const tree = join(directory, 'tree');
+      fs.mkdirSync(join(tree, 'd\u00e9'), { recursive: true });
+      fs.writeFileSync(join(tree, 'd\u00e9', '\u00e9'), 'x');
+      fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from('a\xff', 'latin1')]), 'y');
+      fs.symlinkSync('a', join(tree, 'plain'));
+      const root = readFilesystem(tree, { algorithm: 'sha256' });
+      assert.deepEqual(root.names(), ['a\xff', b('d\u00e9'), 'plain']);
+      assert(root.lookup(b('d\u00e9')) instanceof Directory);
+      assert.equal(getLeaf(root, b('plain')).content.type, 'symlink');
+      assert.deepEqual(
+        listDirectory(tree).map(({ name, kind }) => [name, kind]),
+        [
+          ['a\xff', 'regular-file'],
+          [b('d\u00e9'), 'directory'],
+          ['plain', 'symlink'],
+        ],
+      );
+    } finally {
+      unmount(directory);
+    }
+  });
+});
