@@ -104,6 +104,18 @@ function encoderContext(functions: Functions, level: number): EncoderContext {
   return { context, output: Buffer.allocUnsafeSlow(OUTPUT_SIZE) };
 }
 
+let freesAtExit = false;
+
+function keepEncoder({ kept, freeCCtx }: Functions, own: EncoderContext): void {
+  kept.push(own);
+  if (isMainThread || freesAtExit) return;
+  freesAtExit = true;
+  // The memory is that of the process, which may start a thread for each pull.
+  process.once('exit', () => {
+    for (const { context } of kept.splice(0)) freeCCtx(context);
+  });
+}
+
 type Context = bigint;
 /** `size_t`; error codes come as bigint, since they are near 2^64. */
 type Size = number | bigint;
@@ -267,7 +279,7 @@ class NativeEncoder implements LibZstdEncoder {
   free(): void {
     const { kept, freeCCtx } = this.#functions;
     if (this.#own === undefined) return;
-    if (this.#level === KEPT_LEVEL && kept.length === 0) kept.push(this.#own);
+    if (this.#level === KEPT_LEVEL && kept.length === 0) keepEncoder(this.#functions, this.#own);
     else freeCCtx(this.#own.context);
     this.#own = undefined;
   }

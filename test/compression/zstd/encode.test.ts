@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { loadWasmEncode, loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
 import { loadLibZstd } from '../../../src/compression/zstd/libzstd.js';
@@ -149,3 +151,24 @@ test('other levels give the frames of libzstd 1.5.7, too', async () => {
 function encodeMissing(): never {
   throw new Error('no encoder');
 }
+
+test('a thread that ends gives back the memory of the context that it kept', async (t) => {
+  if (loadLibZstd() === null) return t.skip('there is no libzstd to be called');
+  const library = new URL('../../../src/compression/zstd/libzstd.js', import.meta.url).href;
+  // What cannot be compressed fills the window, so that a context takes several megabytes.
+  const code = `(async () => {
+    const { loadLibZstd } = await import(${JSON.stringify(library)});
+    const encoder = loadLibZstd().createEncoder(3);
+    for (const _ of encoder.push(require('node:crypto').randomBytes(8 << 20)));
+    for (const _ of encoder.finish());
+    encoder.free();
+    process.exit();
+  })()`;
+  const inThreads = async (count: number): Promise<number> => {
+    for (let left = count; left > 0; left--) await once(new Worker(code, { eval: true }), 'exit');
+    return process.memoryUsage.rss() / 2 ** 20;
+  };
+  const before = await inThreads(4);
+  const grown = (await inThreads(24)) - before;
+  assert(grown < 40, `${grown.toFixed(0)} MiB more after 24 threads`);
+});
