@@ -14,7 +14,8 @@ const PIECE_BYTES = 1 << 20;
 const BATCH_BYTES = 512 << 10;
 /** Files that are open at a time; fewer where the process may open few: several threads do so. */
 const BATCH_FILES = 64;
-const SHARE_OF_DESCRIPTORS = 1 / 16;
+/** Of one batch: six are under way at once, where a thread helps. */
+const SHARE_OF_DESCRIPTORS = 1 / 32;
 
 /** How many files of a layer are read before they go on. */
 export function filesOfBatch(): number {

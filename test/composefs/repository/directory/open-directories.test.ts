@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { OpenDirectories } from '../../../../src/composefs/repository/directory/open-directories.js';
 import { RepositoryRoot } from '../../../../src/composefs/repository/directory/root.js';
 import { errorCode } from '../../../../src/errors.js';
@@ -106,4 +108,28 @@ test('a repository keeps directories open as long as anybody wants it', (context
   assert.throws(() => read('streams/link'), { code: 'REPOSITORY_CLOSED' });
   third();
   assert.equal(open(), before - 1);
+});
+
+test('a thread that ends in the middle of its work leaves no directory of the repository open', async (context) => {
+  const path = tempDir(context);
+  const module = new URL('../../../../src/composefs/repository/directory/root.js', import.meta.url).href;
+  mkdirSync(join(path, 'kept'));
+  const code = `import(${JSON.stringify(module)}).then(({ RepositoryRoot }) => {
+    const root = RepositoryRoot.open(${JSON.stringify(path)});
+    root.keepDirectories();
+    root.within('kept', () => undefined);
+    process.exit();
+  })`;
+  await once(new Worker(code, { eval: true }), 'exit');
+  const targets = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  });
+  assert.deepEqual(
+    targets.filter((target) => target.startsWith(join(path, 'kept'))),
+    [],
+  );
 });
