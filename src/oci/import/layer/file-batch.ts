@@ -1,4 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { quoteBytes } from '../../../bytes/byte-string.js';
 import { closeOnError } from '../../../fs/files.js';
 import { descriptorLimit } from '../../../linux/process.js';
@@ -14,8 +15,8 @@ const PIECE_BYTES = 1 << 20;
 const BATCH_BYTES = 512 << 10;
 /** Files that are open at a time; fewer where the process may open few: several threads do so. */
 const BATCH_FILES = 64;
-/** Of one batch: six are under way at once, where a thread helps. */
-const SHARE_OF_DESCRIPTORS = 1 / 32;
+/** Of one batch: each thread that helps has two of them, and as many again wait. */
+const SHARE_OF_DESCRIPTORS: number = 1 / (16 * availableParallelism());
 
 /** How many files of a layer are read before they go on. */
 export function filesOfBatch(): number {
