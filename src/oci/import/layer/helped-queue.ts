@@ -90,6 +90,8 @@ class Helper {
   readonly port: MessagePort;
   /** Batches that it has. */
   batches = 0;
+  /** It has stored something, which has no name yet. */
+  hasStored = false;
   whenNamed: ((hadNone: boolean) => void) | undefined;
 
   constructor(port: MessagePort) {
@@ -277,6 +279,7 @@ export class HelpedQueue implements ObjectQueue {
       if (this.#failure !== undefined) closeAll(batch.files);
       else if (message.type === 'failed') this.#storeHere({ ...batch, memory: message.memory });
       else {
+        helper.hasStored = true;
         closeAll(batch.files);
         this.#fill(batch, message.contents);
       }
@@ -292,6 +295,8 @@ export class HelpedQueue implements ObjectQueue {
   #lose(helper: Helper): void {
     if (!this.#helpers.includes(helper)) return;
     this.#helpers = this.#helpers.filter((other) => other !== helper);
+    // One that could not begin has nothing.
+    if (helper.batches === 0 && !helper.hasStored) return;
     const error = new ComposefsError('WORKER_EXITED', 'a worker thread that helped with a layer ended unexpectedly');
     this.#failure ??= { error };
     // It is gone, and uses nothing any more.

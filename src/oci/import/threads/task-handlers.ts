@@ -8,8 +8,14 @@ export const IMPORT_TASKS: TaskHandlers<ImportTasks> = {
     (await load(() => import('../layer/store-layer.js'))).storeLayer(input, context),
   'store-files': async (input, context) =>
     (await load(() => import('../layer/store-files.js'))).storeFiles(input, context),
-  'help-layer': async (input, context) =>
-    void (await (await load(() => import('../layer/help-layer.js'))).helpLayer(input, context)),
+  'help-layer': async (input, context) => {
+    try {
+      await (await load(() => import('../layer/help-layer.js'))).helpLayer(input, context);
+    } finally {
+      // Also where this thread cannot load what helps: the layer's thread waits for answers as long as the port is open.
+      input.port.close();
+    }
+  },
   'build-images': async (input, context) => (await load(() => import('./build-images.js'))).buildImages(input, context),
   'write-layer': async (input, context) =>
     (await load(() => import('../../layer/write-layer.js'))).writeLayerBlob(input, context),

@@ -9,6 +9,7 @@ import type { FromHelper, ToHelper } from '../../../../src/oci/import/layer/help
 import { HelpedQueue } from '../../../../src/oci/import/layer/helped-queue.js';
 import type { StoredContent } from '../../../../src/oci/import/layer/object-queue.js';
 import { type ImportPool, importPool } from '../../../../src/oci/import/threads/import-pool.js';
+import { IMPORT_TASKS } from '../../../../src/oci/import/threads/task-handlers.js';
 import { packError } from '../../../../src/threads/error-transfer.js';
 import { tempRepository } from '../../../composefs/repository/temp-repository.js';
 import { MemoryStore } from '../../../support/memory-store.js';
@@ -124,6 +125,42 @@ test('a helper that never answers has two batches; eight wait, and the rest is s
   assert.equal(memory.objects.size, 36);
   silent.close();
   await assert.rejects(draining, { code: 'WORKER_EXITED' });
+});
+
+/** A helper that cannot begin, as a thread that has no file left to open. */
+async function addBrokenHelper(queue: HelpedQueue, options: ObjectStore['options']): Promise<void> {
+  const store = {
+    ...options,
+    get root(): typeof options.root {
+      throw new Error('too many open files');
+    },
+  };
+  const { port1, port2 } = new MessageChannel();
+  queue.addHelper(port1);
+  const taskContext = { report: () => undefined, signal: new AbortController().signal };
+  await assert.rejects(async () => await IMPORT_TASKS['help-layer']({ store, port: port2 }, taskContext), {
+    message: 'too many open files',
+  });
+}
+
+test('a helper that cannot begin and has been given nothing is not missed', async (context) => {
+  const { objects } = await tempRepository(context);
+  const memory = new MemoryStore('sha512');
+  const queue = new HelpedQueue(memory);
+  await addBrokenHelper(queue, objects.options);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const data = contents([100, 200, 300]);
+  const told = await storeAll(queue, data);
+  assert.deepEqual([told.map(({ id }) => id), memory.objects.size], [idsOf(data), 3]);
+});
+
+test('nobody waits for a helper that was given objects and cannot begin', async (context) => {
+  const { objects } = await tempRepository(context);
+  const queue = new HelpedQueue(new MemoryStore('sha512'), { objects: 1, waiting: 8 });
+  const adding = addBrokenHelper(queue, objects.options);
+  for (const content of contents([100, 200, 300])) queue.queueObject(content, () => undefined);
+  await assert.rejects(queue.drain(), { code: 'WORKER_EXITED' });
+  await adding;
 });
 
 test('many small objects fill a batch by their number', async () => {
