@@ -23,6 +23,11 @@ Examples:
   cfsctl why oci-layer-sha256:…            A stream; the digest alone is enough
   cfsctl why app                           An image`;
 
+const HISTORY_EXAMPLES = `
+Examples:
+  cfsctl oci history app
+  cfsctl oci history --no-trunc app             Whole commands, as the build ran them`;
+
 const PRUNE_NOTES = `
 The age is that of the tag: since it was given, or moved to another image.
 
@@ -66,6 +71,7 @@ export function addOciAccountVerbs(oci: CfsctlCommand, context: () => Context): 
     .argument('<IMAGE>', IMAGE)
     .addOption(flag('--no-trunc', 'Show whole digests, times and commands'))
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', HISTORY_EXAMPLES)
     .action(async (image: string, options: OciHistoryOptions) =>
       (await import('../commands/oci-history.js')).ociHistory(context(), image, options),
     );

@@ -25,6 +25,16 @@ Examples:
   cfsctl oci ls -R app                                 Everything, by whole paths
   cfsctl oci ls --layer 2 app                          What the second layer adds`;
 
+const CAT_EXAMPLES = `
+Examples:
+  cfsctl oci cat app /etc/os-release
+  cfsctl oci cat --layer 1 app /etc/passwd      As the lowest layer has it`;
+
+const EXTRACT_EXAMPLES = `
+Examples:
+  cfsctl oci extract app /etc/ssl .             Makes ./ssl
+  cfsctl oci extract app / rootfs               The whole tree; --no-owners for who is not root`;
+
 /** The verbs that look inside images without mounting them. They are ours: the reference has none of them. */
 export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
@@ -45,6 +55,7 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<IMAGE>', IMAGE)
     .argument('<PATH...>', 'Files in it; symlinks are followed inside of the image')
     .addOption(layerOption())
+    .addHelpText('after', CAT_EXAMPLES)
     .action(async (image: string, paths: readonly string[], options: ImageFilesOptions) =>
       (await import('../commands/oci-cat.js')).ociCat(context(), image, paths, options),
     );
@@ -58,6 +69,7 @@ export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {
     .addOption(flag('--no-owners', 'Leave the owners to the user who runs this; only root can set them'))
     .addOption(flag('--no-xattrs', 'Set no extended attributes'))
     .addOption(flag('--json', 'Print the result as JSON'))
+    .addHelpText('after', EXTRACT_EXAMPLES)
     .action(async (image: string, path: string, destination: string, options: OciExtractOptions) =>
       (await import('../commands/oci-extract.js')).ociExtract(context(), image, path, destination, options),
     );

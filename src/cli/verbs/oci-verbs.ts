@@ -56,6 +56,11 @@ Examples:
   cfsctl oci images --json | jq -r '.images[].name'    Their tags
   cfsctl oci images --store containers-storage         What podman has`;
 
+const INSPECT_EXAMPLES = `
+Examples:
+  cfsctl oci inspect --config app | jq .config.Entrypoint
+  cfsctl oci inspect --manifest app | jq '.layers[].size'`;
+
 const TAG_EXAMPLES = `
 Examples:
   cfsctl oci tag app:v1 app:stable                     What app:v1 is now
@@ -177,6 +182,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<IMAGE>', IMAGE)
     .addOption(flag('--manifest', 'Print only the manifest, as it was stored').conflicts(['config']))
     .addOption(flag('--config', 'Print only the config, as it was stored').conflicts(['manifest']))
+    .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (image: string, options: OciInspectOptions) =>
       (await import('../commands/oci-inspect.js')).ociInspect(context(), image, options),
     );
