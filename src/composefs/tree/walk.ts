@@ -3,7 +3,7 @@
  */
 
 import type { ByteString } from '../../bytes/byte-string.js';
-import { Directory, type Inode, Leaf, type LeafContent, type RegularFile } from './inode.js';
+import { type Child, Directory, type Inode, Leaf, type LeafContent, type RegularFile } from './inode.js';
 import type { LeafTable } from './leaf-table.js';
 import { NO_XATTRS, type Stat } from './stat.js';
 
@@ -33,13 +33,7 @@ export function* inodes(root: Directory): Generator<Inode> {
 
 /** For each leaf, the number of directory entries that refer to it. */
 export function countLinks(root: Directory): Map<Leaf, number> {
-  const links = new Map<Leaf, number>();
-  for (const directory of directories(root)) {
-    for (const inode of directory.inodes()) {
-      if (inode instanceof Leaf) links.set(inode, (links.get(inode) ?? 0) + 1);
-    }
-  }
-  return links;
+  return countLeaves(root, (directory) => directory.inodes());
 }
 
 /**
@@ -47,9 +41,13 @@ export function countLinks(root: Directory): Map<Leaf, number> {
  * nobody can have given them another.
  */
 export function countSharedLinks(root: Directory): Map<Leaf, number> {
+  return countLeaves(root, (directory) => directory.children());
+}
+
+function countLeaves(root: Directory, entries: (directory: Directory) => Iterable<Child>): Map<Leaf, number> {
   const links = new Map<Leaf, number>();
   for (const directory of directories(root)) {
-    for (const child of directory.children()) {
+    for (const child of entries(directory)) {
       if (child instanceof Leaf) links.set(child, (links.get(child) ?? 0) + 1);
     }
   }
@@ -136,11 +134,8 @@ function mapContent(content: LeafContent, map: (file: RegularFile) => RegularFil
  * leaves. An image may put 100,000 files in the place of as many in each of its layers.
  */
 export function clearTree(root: Directory): void {
-  const pending = [root];
-  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const child of directory.children()) if (child instanceof Directory) pending.push(child);
-    directory.clear();
-  }
+  // All of them first: one that is empty no longer leads to those below.
+  for (const directory of [...directories(root)]) directory.clear();
 }
 
 /** Sets every mtime to the epoch (`mkcomposefs --use-epoch`). */
