@@ -17,6 +17,11 @@ Examples:
   cfsctl du --layers               Their layers as well
   cfsctl du app:v1 app:v2          Two images with their layers, and what is free without both`;
 
+const DF_EXAMPLES = `
+Examples:
+  cfsctl df
+  cfsctl df --bytes`;
+
 const WHY_EXAMPLES = `
 Examples:
   cfsctl why 3fa2c17d                      An object, by the first digits of its name
@@ -52,6 +57,7 @@ export function addAccountVerbs(program: CfsctlCommand, context: () => Context):
     .verb('df', 'Show what the repository takes on the disk, by what it is for')
     .addOption(flag('-b, --bytes', 'Print exact numbers of bytes'))
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', DF_EXAMPLES)
     .action(async (options: DfOptions) => (await import('../commands/df.js')).df(context(), options));
 
   program

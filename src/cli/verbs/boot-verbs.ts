@@ -38,6 +38,20 @@ export function addPrepareBoot(oci: CfsctlCommand, context: () => Context): void
     );
 }
 
+const CHECK_EXAMPLES = `
+Examples:
+  cfsctl boot check os:2
+  cfsctl boot check os:2 --expected-digest 5a0f…9c     Whether the composefs= of its kernel command line can be right`;
+
+const BOOT_PRUNE_EXAMPLES = `
+Examples:
+  cfsctl boot prune --dry-run                          What would go
+  cfsctl boot prune --bootdir /efi`;
+
+const REMOVE_EXAMPLES = `
+Examples:
+  cfsctl boot remove os-1 && cfsctl gc                 Then what only it needs is gone`;
+
 /** What the reference does not have. */
 export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void {
   boot
@@ -46,6 +60,7 @@ export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void 
     .addOption(value('--expected-digest <HEX>', 'Say what differs if the boot image has not this digest (fs-verity)'))
     .addOption(flag('--json', 'Print JSON; then the exit status is 0 whatever was found'))
     .addOption(layerRulesOption())
+    .addHelpText('after', CHECK_EXAMPLES)
     .action(async (name: string, options: BootCheckOptions) =>
       (await import('../commands/boot-check.js')).bootCheck(context(), name, options),
     );
@@ -56,6 +71,7 @@ export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void 
     .addOption(flag('-n, --dry-run', 'Only show what would be removed'))
     .addOption(flag('--force', 'Also if nothing is left that boots an image of this repository'))
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', BOOT_PRUNE_EXAMPLES)
     .action(async (options: BootPruneOptions) =>
       (await import('../commands/boot-prune.js')).bootPrune(context(), options),
     );
@@ -66,6 +82,7 @@ export function addBootVerbs(boot: CfsctlCommand, context: () => Context): void 
     .addOption(bootdirOption())
     .addOption(flag('--force', 'Also if it is the last one by which this machine starts'))
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', REMOVE_EXAMPLES)
     .action(async (name: string, options: BootRemoveOptions) =>
       (await import('../commands/boot-remove.js')).bootRemove(context(), name, options),
     );

@@ -4,7 +4,17 @@ import type { Context } from '../context/context.js';
 import { flag } from '../context/options.js';
 import type { CfsctlCommand } from './command.js';
 
+const UMOUNT_EXAMPLES = `
+Examples:
+  cfsctl umount /mnt
+  cfsctl umount --lazy /mnt /srv/app                   Both, whoever still uses them`;
+
 const DOCTOR_NOTES = `
+Examples:
+  cfsctl doctor
+  cfsctl --repo /var/lib/images doctor                 With the file system of a repository
+  cfsctl doctor --json | jq '.checks[] | select(.state != "ok")'
+
 Exit status: 0 unless something is missing without which no image can be stored or read.`;
 
 const UNSHARE_NOTES = `
@@ -20,6 +30,7 @@ export function addMachineVerbs(program: CfsctlCommand, context: () => Context):
     .verb('umount', 'Unmount images, whichever way they were mounted')
     .argument('<MOUNTPOINT...>', 'Where they are mounted')
     .addOption(flag('-l, --lazy', 'Detach at once, also what is in use; it goes away with its last user'))
+    .addHelpText('after', UMOUNT_EXAMPLES)
     .action(async (mountPoints: readonly string[], options: UnmountOptions) =>
       (await import('../commands/umount.js')).umount(mountPoints, options),
     );

@@ -81,6 +81,37 @@ Examples:
   cfsctl oci fsck                                      All images, and the repository
   cfsctl oci fsck app:v1`;
 
+const LOGOUT_EXAMPLES = `
+Examples:
+  cfsctl oci logout quay.io
+  cfsctl oci logout --all`;
+
+const LINKED_EROFS_IMAGES_EXAMPLES = `
+Examples:
+  cfsctl oci linked-erofs-images app
+  cfsctl oci linked-erofs-images app | jq -r '.[].id'  Their digests`;
+
+const LAYER_EXAMPLES = `
+Examples:
+  cfsctl oci layer 3fa2c17d | tar -t                   By the first digits of its diff_id, as \`oci history\` shows them
+  cfsctl oci layer --dumpfile 3fa2c17d
+  cfsctl oci layer --json 3fa2c17d`;
+
+const IMPORT_LAYER_EXAMPLES = `
+Examples:
+  cfsctl oci import-layer sha256:$(sha256sum layer.tar | cut -d ' ' -f 1) base < layer.tar
+  cfsctl cat refs/base > same.tar                      By the name that it was given`;
+
+const DUMP_EXAMPLES = `
+Examples:
+  cfsctl oci dump app > app.dump
+  cfsctl oci dump app | grep '^/etc/passwd '`;
+
+const COMPUTE_ID_EXAMPLES = `
+Examples:
+  cfsctl oci compute-id app
+  cfsctl oci compute-id --bootable app                 Of the boot image`;
+
 /** The verbs of spec 70 C2. */
 export function addOciVerbs(oci: CfsctlCommand, context: () => Context): void {
   addPull(oci, context);
@@ -162,6 +193,7 @@ function addLogin(oci: CfsctlCommand, context: () => Context): void {
     .argument('[REGISTRY]', 'As for login')
     .addOption(flag('-a, --all', 'Remove the credentials for all registries'))
     .addOption(authFileOption())
+    .addHelpText('after', LOGOUT_EXAMPLES)
     .action(async (registry: string | undefined, options: OciLogoutOptions) =>
       (await import('../commands/oci-logout.js')).ociLogout(context(), registry, options),
     );
@@ -190,6 +222,7 @@ function addImageVerbs(oci: CfsctlCommand, context: () => Context): void {
   oci
     .verb('linked-erofs-images', 'List all EROFS images of the image to which one of them belongs, as JSON')
     .argument('<VERITY>', 'Digest (fs-verity) of an EROFS image, plain or boot, in hex; or an image: tag, sha256:…, …')
+    .addHelpText('after', LINKED_EROFS_IMAGES_EXAMPLES)
     .action(async (verity: string) =>
       (await import('../commands/oci-linked-erofs-images.js')).ociLinkedErofsImages(context(), verity),
     );
@@ -229,6 +262,7 @@ function addLayerVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<LAYER>', 'Digest of the uncompressed layer (diff_id): sha256:…, or its first 8 or more digits')
     .addOption(flag('--dumpfile', 'Print one dumpfile line for each entry instead').conflicts(['json']))
     .addOption(flag('--json', 'Print sizes and counts as JSON instead').conflicts(['dumpfile']))
+    .addHelpText('after', LAYER_EXAMPLES)
     .action(async (layer: string, options: OciLayerOptions) =>
       (await import('../commands/oci-layer.js')).ociLayer(context(), layer, options),
     );
@@ -238,6 +272,7 @@ function addLayerVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<DIGEST>', 'Digest of the tar file (diff_id): sha256:…')
     .argument('[NAME]', 'A name for the layer: it is refs/<name> for cat')
     .addOptions(layerLimitOptions())
+    .addHelpText('after', IMPORT_LAYER_EXAMPLES)
     .action(async (digest: string, name: string | undefined, options: LayerLimitOptions) =>
       (await import('../commands/oci-import-layer.js')).ociImportLayer(context(), digest, name, options),
     );
@@ -250,6 +285,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('<CONFIG_NAME>', IMAGE)
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
+    .addHelpText('after', DUMP_EXAMPLES)
     .action(async (name: string, configVerity: string | undefined, options: OciFileSystemOptions) =>
       (await import('../commands/oci-filesystem.js')).ociDump(context(), name, configVerity, options),
     );
@@ -260,6 +296,7 @@ function addRootfsVerbs(oci: CfsctlCommand, context: () => Context): void {
     .argument('[CONFIG_VERITY]', verity)
     .addOptions(ociFileSystemOptions())
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', COMPUTE_ID_EXAMPLES)
     .action(async (name: string, configVerity: string | undefined, options: OciComputeIdOptions) =>
       (await import('../commands/oci-filesystem.js')).ociComputeId(context(), name, configVerity, options),
     );

@@ -45,12 +45,59 @@ Examples:
   cfsctl mount 3fa2c17d9e01 /mnt                       By the first digits of its digest
   cfsctl umount /mnt`;
 
+const TRANSACTION_EXAMPLES = `
+Examples:
+  cfsctl transaction & sleep 60; kill $!               Nobody collects garbage in this minute`;
+
+const CAT_EXAMPLES = `
+Examples:
+  cfsctl cat oci-config-sha256:5fdc2c9e… | jq .
+  cfsctl cat 3fa2c17d | tar -t                         A layer, by the first digits of its diff_id`;
+
+const IMPORT_IMAGE_EXAMPLES = `
+Examples:
+  cfsctl import-image base < base.cfs                  Whose objects are in the repository, or come later`;
+
+const IMAGES_EXAMPLES = `
+Examples:
+  cfsctl images
+  cfsctl images --no-trunc`;
+
+const CREATE_IMAGE_EXAMPLES = `
+Examples:
+  cfsctl create-image ./rootfs                         Prints the digest; gc takes what has no name
+  cfsctl create-image ./rootfs base && cfsctl mount base /mnt`;
+
+const COMPUTE_ID_EXAMPLES = `
+Examples:
+  cfsctl compute-id ./rootfs                           What create-image prints
+  cfsctl compute-id --bootable ./rootfs                Of the boot image`;
+
+const COMPUTE_KARG_EXAMPLES = `
+Examples:
+  cfsctl compute-karg ./rootfs                         composefs=… for the kernel command line`;
+
+const CREATE_DUMPFILE_EXAMPLES = `
+Examples:
+  cfsctl create-dumpfile ./rootfs > rootfs.dump`;
+
+const IMAGE_OBJECTS_EXAMPLES = `
+Examples:
+  cfsctl image-objects base | wc -l                    How many there are
+  cfsctl image-objects app:v1                          Those of an OCI image`;
+
+const DUMP_FILES_EXAMPLES = `
+Examples:
+  cfsctl dump-files base /etc                          The directory, and all below it
+  cfsctl dump-files --backing-path-only base /usr/bin/env`;
+
 /** The verbs of spec 70 B5 and C1. */
 export function addRepositoryVerbs(program: CfsctlCommand, context: () => Context): void {
   addInit(program, context);
 
   program
     .verb('transaction', 'Hold the lock of the repository until killed, so that no garbage collection runs')
+    .addHelpText('after', TRANSACTION_EXAMPLES)
     .action(async () => (await import('../commands/transaction.js')).transaction(context()));
 
   program
@@ -59,6 +106,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
       '<NAME>',
       'The stream: its identifier (such as oci-layer-sha256:…), the digest in it or its first 8 digits, or refs/<name>',
     )
+    .addHelpText('after', CAT_EXAMPLES)
     .action(async (name: string) => (await import('../commands/cat.js')).cat(context(), name));
 
   program
@@ -76,6 +124,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
       'Store a composefs image from standard input. Only that it can be read is checked: for trusted images',
     )
     .argument('<REFERENCE>', 'The name to give to the image')
+    .addHelpText('after', IMPORT_IMAGE_EXAMPLES)
     .action(async (reference: string) =>
       (await import('../commands/erofs-image.js')).importImage(context(), reference),
     );
@@ -85,6 +134,7 @@ export function addRepositoryVerbs(program: CfsctlCommand, context: () => Contex
     .alias('list-images')
     .addOption(flag('--json', 'Print JSON'))
     .addOption(flag('--no-trunc', 'Show whole digests'))
+    .addHelpText('after', IMAGES_EXAMPLES)
     .action(async (options: ImagesOptions) => (await import('../commands/images.js')).images(context(), options));
 
   program
@@ -133,6 +183,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .argument('[IMAGE_NAME]', 'A name for the image, to find it again and to keep it from gc')
     .addOptions(fileSystemOptions())
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', CREATE_IMAGE_EXAMPLES)
     .action(async (path: string, name: string | undefined, options: CreateImageOptions) =>
       (await import('../commands/create-image.js')).createImage(context(), path, name, options),
     );
@@ -142,6 +193,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .argument('<PATH>', 'The directory')
     .addOptions(fileSystemOptions())
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', COMPUTE_ID_EXAMPLES)
     .action(async (path: string, options: CreateImageOptions) =>
       (await import('../commands/create-image.js')).computeId(context(), path, options),
     );
@@ -150,6 +202,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .verb('compute-karg', 'Print the kernel argument that names the boot image of a directory tree; stores nothing')
     .argument('<PATH>', 'The directory')
     .addOption(noPropagateOption())
+    .addHelpText('after', COMPUTE_KARG_EXAMPLES)
     .action(async (path: string, options: ComputeKargOptions) =>
       (await import('../commands/compute-karg.js')).computeKarg(context(), path, options),
     );
@@ -158,6 +211,7 @@ function addTreeVerbs(program: CfsctlCommand, context: () => Context): void {
     .verb('create-dumpfile', 'Print a directory tree as a composefs dumpfile; stores nothing')
     .argument('<PATH>', 'The directory')
     .addOptions(fileSystemOptions())
+    .addHelpText('after', CREATE_DUMPFILE_EXAMPLES)
     .action(async (path: string, options: FileSystemOptions) =>
       (await import('../commands/create-image.js')).createDumpfile(context(), path, options),
     );
@@ -168,6 +222,7 @@ function addInspectionVerbs(program: CfsctlCommand, context: () => Context): voi
     .verb('image-objects', 'List the objects that an image refers to')
     .argument('<NAME>', IMAGE_NAME)
     .addOption(flag('--json', 'Print JSON'))
+    .addHelpText('after', IMAGE_OBJECTS_EXAMPLES)
     .action(async (name: string, options: { json?: boolean }) =>
       (await import('../commands/erofs-image.js')).imageObjects(context(), name, options),
     );
@@ -177,6 +232,7 @@ function addInspectionVerbs(program: CfsctlCommand, context: () => Context): voi
     .argument('<IMAGE_NAME>', IMAGE_NAME)
     .argument('[FILES...]', 'Paths in the image; a directory stands for everything below it')
     .addOption(flag('--backing-path-only', 'Show where the content is: "inline", or the path below objects/'))
+    .addHelpText('after', DUMP_FILES_EXAMPLES)
     .action(async (name: string, files: readonly string[], options: DumpFilesOptions) =>
       (await import('../commands/dump-files.js')).dumpFiles(context(), name, files, options),
     );

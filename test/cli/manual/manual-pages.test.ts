@@ -57,6 +57,11 @@ Print help.
 The global options of
 .BR cfsctl (1)
 may be given as well.
+.SH EXAMPLES
+.nf
+  cfsctl umount /mnt
+  cfsctl umount \\-\\-lazy /mnt /srv/app                   Both, whoever still uses them
+.fi
 .SH EXIT STATUS
 0: success. 1: failure. 2: wrong usage. 130, 143: ended by a signal.
 .SH SEE ALSO
