@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks';
 import type { ByteString } from '../../src/bytes/byte-string.js';
-import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
+import { parseDumpfile } from '../../src/composefs/dumpfile/in-turns.js';
 import { writeDumpfile } from '../../src/composefs/dumpfile/writer.js';
 import { objectIdFromBytes } from '../../src/composefs/fsverity/object-id.js';
 import { parseCDumpfile } from '../../src/composefs/mkcomposefs/c-parser.js';
@@ -40,12 +40,12 @@ function makeTree(): Directory {
   return root;
 }
 
-function time<T>(what: string, action: () => T): T {
+async function time<T>(what: string, action: () => T | Promise<T>): Promise<T> {
   const times: number[] = [];
   let result: T | undefined;
   for (let i = 0; i < 5; i++) {
     const start = performance.now();
-    result = action();
+    result = await action();
     times.push(performance.now() - start);
   }
   console.log(`${what}: first ${times[0]?.toFixed(0)} ms, best ${Math.min(...times).toFixed(0)} ms`);
@@ -53,7 +53,7 @@ function time<T>(what: string, action: () => T): T {
 }
 
 const tree = makeTree();
-const dump = Buffer.from(time('write', () => [...writeDumpfile(tree)].join('')));
+const dump = Buffer.from(await time('write', () => [...writeDumpfile(tree)].join('')));
 console.log(`${entries} entries, ${dump.length} bytes`);
-time('parse (RS)', () => parseDumpfile(dump, 'sha256'));
-time('parse (C)', () => parseCDumpfile(dump));
+await time('parse (RS)', () => parseDumpfile(dump, 'sha256'));
+await time('parse (C)', () => parseCDumpfile(dump));

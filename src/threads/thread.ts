@@ -54,11 +54,6 @@ export class Thread {
     return this;
   }
 
-  /** The next message. */
-  nextMessage<Message>(): Promise<Message> {
-    return new Promise((resolve) => this.#worker.once('message', resolve));
-  }
-
   /** Called when the thread dies of an error; {@link onExit} follows. */
   onError(listener: (error: unknown) => void): this {
     this.#worker.on('error', listener);

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { mkcomposefs } from '../../src/cli/tools/mkcomposefs.js';
-import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
 import { writeErofs } from '../../src/composefs/erofs/index.js';
 import { HASH_ALGORITHMS } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import { mapRegular } from '../../src/composefs/tree/walk.js';
-import { writeToPath } from '../../src/composefs/tree/write-to-path.js';
+import { parseDumpfile } from '../support/at-once.js';
 import { withTempDir } from '../support/paths.js';
 import { randomTree } from '../support/random-tree.js';
+import { writeTree } from '../support/write-tree.js';
 
 /**
  * Image ids of random directories against those of composefs-rs. `COMPOSEFS_RS_CFSCTL` is the path of its `cfsctl`;
@@ -43,7 +43,7 @@ test('image ids are those of composefs-rs', { skip }, () => {
         : { storage: 'inline', data: Buffer.alloc(file.size % 20_000, 'content') };
     });
     withTempDir((path) => {
-      writeToPath(root, path, { algorithm: 'sha256', readObjectChunks: () => [] });
+      writeTree(root, path, { algorithm: 'sha256', readObjectChunks: () => [] });
       for (const algorithm of HASH_ALGORITHMS) {
         const common = ['--no-repo', '--hash', algorithm];
         const dump = cfsctl(...common, 'create-dumpfile', '--no-propagate-usr-to-root', path);

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import type { Descriptor } from '../../src/oci/model/descriptor.js';
 import { DOCKER_MANIFEST_LIST, OCI_INDEX, ZSTD_ANNOTATION } from '../../src/oci/model/media-types.js';
 import { formatPlatform, parsePlatform } from '../../src/oci/model/platform.js';
-import { openSource } from '../../src/oci/sources/open-source.js';
 import { blob, buildImage, LayoutBuilder } from '../support/oci-fixtures.js';
+import { openSource } from '../support/open-source.js';
 import { withTempDir } from '../support/paths.js';
 import { skopeo, withoutSkopeo } from '../support/skopeo.js';
 

@@ -1,9 +1,9 @@
 /** Trees with an SELinux policy in them. */
 
 import { byteStringFromText } from '../../src/bytes/byte-string.js';
-import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
 import { Directory, Leaf } from '../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../src/composefs/tree/stat.js';
+import { parseDumpfile } from './at-once.js';
 
 const SELINUX = byteStringFromText('security.selinux');
 const ROOT = '/ 0 40755 4 0 0 0 0.0 - - -';

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Thread } from '../../src/threads/thread.js';
+import { nextMessage } from './next-message.js';
 
 /**
  * The program of a process that ends threads while they load or bind, so often, then itself with a thread that binds.
@@ -16,6 +17,6 @@ process.exit(0);
 
 async function start(forever: boolean): Promise<Thread> {
   const thread = new Thread(new URL('./binding-thread.js', import.meta.url), { data: { forever } });
-  await thread.nextMessage();
+  await nextMessage(thread);
   return thread;
 }

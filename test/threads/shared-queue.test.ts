@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SharedQueue } from '../../src/threads/shared-queue.js';
 import { Thread } from '../../src/threads/thread.js';
+import { nextMessage } from './next-message.js';
 
 test('a queue gives its numbers in order, and none behind the last', () => {
   const queue = SharedQueue.ofLength(2);
@@ -24,7 +25,7 @@ test('threads take each number of a queue once', async () => {
   const queue = SharedQueue.ofLength(LENGTH);
   const module = new URL('./queue-thread.js', import.meta.url);
   const threads = Array.from({ length: 3 }, () => new Thread(module, { data: queue.reference }));
-  const taken = (await Promise.all(threads.map((thread) => thread.nextMessage<number[]>()))).flat();
+  const taken = (await Promise.all(threads.map((thread) => nextMessage<number[]>(thread)))).flat();
   await Promise.all(threads.map((thread) => thread.end()));
   assert.deepEqual(
     taken.sort((one, other) => one - other),

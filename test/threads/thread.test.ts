@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { TerminationLock } from '../../src/threads/termination-lock.js';
 import { Thread } from '../../src/threads/thread.js';
+import { nextMessage } from './next-message.js';
 
 const ROUNDS = Number(process.env['COMPOSEFS_TEST_THREAD_ENDS'] ?? 12);
 
@@ -23,7 +24,7 @@ test('a thread gets its data and messages, and ends when it is asked to', async 
     exits += 1;
     statuses.push(status);
   });
-  const reply = thread.nextMessage<string>();
+  const reply = nextMessage<string>(thread);
   thread.post('one');
   assert.equal(await reply, 'echo one');
   await thread.end();
@@ -34,7 +35,7 @@ test('a thread gets its data and messages, and ends when it is asked to', async 
 test('a thread that does not listen is ended all the same', async () => {
   const thread = new Thread(new URL('./echo-thread.js', import.meta.url), { data: { prefix: 'echo' } });
   thread.post('sleep');
-  assert.equal(await thread.nextMessage<string>(), 'echo sleep');
+  assert.equal(await nextMessage<string>(thread), 'echo sleep');
   const statuses: number[] = [];
   thread.onExit((status) => statuses.push(status));
   await thread.end();

@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { parseDumpfile } from '../../src/composefs/dumpfile/parser.js';
 import { debugImage, ErofsImage, fsckMetadata, readErofsTree, writeErofs } from '../../src/composefs/erofs/index.js';
 import { collectObjects } from '../../src/composefs/erofs/reader/collect-objects.js';
 import { Directory } from '../../src/composefs/index.js';
@@ -20,6 +19,7 @@ import { parseManifest } from '../../src/oci/model/manifest.js';
 import { parsePolicy } from '../../src/oci/signatures/policy.js';
 import { directory, simpleTree, stat } from '../composefs/erofs/support.js';
 import { importTar, openSplitStream } from '../oci/layer/layer-support.js';
+import { parseDumpfile } from '../support/at-once.js';
 import { dockerConfig } from '../support/docker-archives.js';
 import { dumpOf } from '../support/dumpfiles.js';
 import { MemoryStore } from '../support/memory-store.js';

@@ -1,11 +1,11 @@
-/** Single lines of the RS dumpfile form, without LF (spec 30 §11). */
+/** Single lines of the RS dumpfile form, without LF (spec 30 §11). Paths come escaped, by `escapeBytes`. */
 
 import type { ByteString } from '../../bytes/byte-string.js';
 import { S_IFDIR } from '../../linux/constants.js';
 import { objectPathname } from '../fsverity/object-id.js';
 import { fileTypeBits, type LeafContent, type RegularFile } from '../tree/inode.js';
 import type { Stat, Xattrs } from '../tree/stat.js';
-import { escapeBytes, escapeField, formatXattrs } from './escape.js';
+import { escapeField, formatXattrs } from './escape.js';
 
 /** The fields of a line that the type of the inode decides. PAYLOAD, CONTENT and DIGEST are escaped. */
 export interface ContentFields {
@@ -17,31 +17,16 @@ export interface ContentFields {
 }
 
 /** `nlink`: 2 plus the number of subdirectories, in a dump of a tree. */
-export function formatDirectory(path: ByteString, stat: Stat, nlink: number): string {
-  return directoryLine(escapeBytes(path), stat, nlink);
-}
-
-/** `nlink`: the number of names, in a dump of a tree; 1 in the dump of a layer. */
-export function formatLeaf(path: ByteString, stat: Stat, content: LeafContent, nlink: number): string {
-  return leafLine(escapeBytes(path), stat, content, nlink);
-}
-
-/** A further name of an inode that was written before as `target`. The constant type says nothing about the inode. */
-export function formatHardlink(path: ByteString, target: ByteString): string {
-  return hardlinkLine(escapeBytes(path), escapeField(target));
-}
-
-/** {@link formatDirectory} for a path that is escaped already. */
 export function directoryLine(escapedPath: string, stat: Stat, nlink: number): string {
   return inodeLine(escapedPath, stat, S_IFDIR, nlink, NO_CONTENT);
 }
 
-/** {@link formatLeaf} for a path that is escaped already. */
+/** `nlink`: the number of names, in a dump of a tree; 1 in the dump of a layer. */
 export function leafLine(escapedPath: string, stat: Stat, content: LeafContent, nlink: number): string {
   return inodeLine(escapedPath, stat, fileTypeBits(content), nlink, contentFields(content));
 }
 
-/** {@link formatHardlink} for paths that are escaped already. */
+/** A further name of an inode that was written before as the target. The constant type says nothing about the inode. */
 export function hardlinkLine(escapedPath: string, escapedTarget: string): string {
   return `${escapedPath} 0 @120000 - - - - 0.0 ${escapedTarget} - -`;
 }

@@ -9,7 +9,7 @@ import {
   sliceBytes,
 } from '../../bytes/byte-string.js';
 import { ContextError } from '../../errors.js';
-import { runSteps, type Steps } from '../../threads/turns.js';
+import type { Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import { objectIdFromPathname, objectPathname, parseObjectId } from '../fsverity/object-id.js';
 import { Directory, Leaf, type LeafContent, type RegularFile } from '../tree/inode.js';
@@ -26,11 +26,6 @@ import type { XattrCache } from './xattr-cache.js';
  *
  * @throws DumpfileError or another ComposefsError: strictly what the reference refuses too, and numbers beyond 2^53 - 1.
  */
-export function parseDumpfile(bytes: Uint8Array, algorithm: HashAlgorithm): Directory {
-  return runSteps(dumpfileSteps(bytes, algorithm));
-}
-
-/** {@link parseDumpfile}. */
 export function* dumpfileSteps(bytes: Uint8Array, algorithm: HashAlgorithm): Steps<Directory> {
   if (!isUtf8(bytes)) throw new DumpfileError('The dumpfile is not valid UTF-8');
   const builder = yield* treeSteps(bytes, algorithm, false);

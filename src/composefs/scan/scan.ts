@@ -39,22 +39,6 @@ export interface ScanOptions {
   readonly readXattrs?: (path: Buffer) => Xattrs;
 }
 
-/**
- * The tree below a directory: all inodes of all types with all their xattrs, and mtimes to the nanosecond. Mount points
- * are crossed, symlinks are not followed; the path itself must not be one.
- *
- * @throws ScanError with the path, also in the contexts: what cannot be read fails the scan.
- */
-export function readFilesystem(path: string | Buffer, options: ScanOptions): Directory {
-  const scan = new FilesystemScan(path, options, undefined);
-  try {
-    while (scan.step());
-    return scan.root;
-  } finally {
-    scan.close();
-  }
-}
-
 /** A directory being read. Paths of children go over its descriptor: no rename leads elsewhere, no path is too long. */
 interface OpenDirectory {
   readonly directory: Directory;
@@ -64,7 +48,11 @@ interface OpenDirectory {
   next: number;
 }
 
-/** {@link readFilesystem}, step by step. Whoever makes one closes it. */
+/**
+ * The tree below a directory, made step by step: all inodes of all types with all their xattrs, and mtimes to the
+ * nanosecond. Mount points are crossed, symlinks are not followed; the path itself must not be one. What cannot be read
+ * fails the scan. Whoever makes one closes it.
+ */
 export class FilesystemScan {
   /** Complete after the last step. */
   readonly root: Directory;

@@ -1,4 +1,4 @@
-import { type FormatVersion, formatVersions } from '../../composefs/erofs/format/constants.js';
+import { BOOT_VERSIONS, type FormatVersion, formatVersions } from '../../composefs/erofs/format/constants.js';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import type { Repository } from '../../composefs/repository/repository.js';
@@ -96,9 +96,6 @@ export async function removeBootImage(repo: Repository, manifestDigest: OciDiges
 export type BootImageMatch =
   | { readonly found: true; readonly mode: XattrFiltering; readonly version: 1 | 2; readonly digest: ObjectId }
   | { readonly found: false; readonly tried: number };
-
-/** The formats that a command line can name, in the order in which they are tried. */
-const BOOT_VERSIONS = [1, 2] as const;
 
 /**
  * Looks for the mode and format whose boot image has the given digest, such as that in the command line of a UKI

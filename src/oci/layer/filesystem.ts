@@ -102,16 +102,6 @@ async function openImageConfig(
   }
 }
 
-/** {@link filesystemSteps} at once, for worker threads. */
-export function buildFilesystem(
-  objects: ObjectStore,
-  layers: readonly LayerRef[],
-  trusted: boolean,
-  options: FilesystemOptions = {},
-): Directory {
-  return runSteps(filesystemSteps(objects, layers, trusted, options));
-}
-
 interface StepsOptions extends FilesystemOptions {
   /** Called after each layer. */
   readonly onLayer?: (() => void) | undefined;
@@ -134,7 +124,7 @@ export function* filesystemSteps(
   return root;
 }
 
-/** {@link buildFilesystem} without the OCI transform. */
+/** {@link filesystemSteps} at once, for worker threads, and without the OCI transform. */
 export function buildLayerTree(
   objects: ObjectStore,
   layers: readonly LayerRef[],

@@ -24,7 +24,7 @@ import { OciArchive } from './oci-archive.js';
 import { OciLayout } from './oci-layout.js';
 import type { RegistrySourceOptions } from './registry-source.js';
 
-/** What {@link openSource} takes, parsed. */
+/** A reference, parsed. */
 export interface SourceReference extends ImageReference {
   /** Without a transport: what is meant depends on registries.conf. */
   readonly isBare: boolean;
@@ -57,16 +57,10 @@ export interface OpenSourceOptions {
 }
 
 /**
- * Opens the image that a reference such as `oci:directory:tag` names (spec 40 §4.3). One without a transport is that of
- * an image in a registry.
+ * Opens the image that a reference such as `oci:directory:tag` names (spec 40 §4.3).
  *
- * @throws ContextError `Parsing image reference transport` around an ImageReferenceError; SkopeoError
+ * @throws SkopeoError, and what opening a layout, an archive or a store throws
  */
-export async function openSource(text: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
-  return await openReference(parseSourceReference(text), options);
-}
-
-/** {@link openSource} of a reference that is parsed. */
 export async function openReference(reference: SourceReference, options: OpenSourceOptions): Promise<ImageSource> {
   if (reference.isBare) return await openBareName(reference.name, options);
   if (options.via === 'skopeo') return await openWithSkopeo(reference, options);

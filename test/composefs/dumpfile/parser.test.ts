@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
-import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory, getFile, getLeaf } from '../../../src/composefs/tree/lookup.js';
 import { ComposefsError, fullMessage } from '../../../src/errors.js';
+import { parseDumpfile } from '../../support/at-once.js';
 import { cpuTime } from '../../support/cpu-time.js';
 import { errorOf } from '../../support/failures.js';
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { directoryLinks, writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { parseCDumpfile } from '../../../src/composefs/mkcomposefs/c-parser.js';
 import { writeCDumpfile } from '../../../src/composefs/mkcomposefs/c-writer.js';
 import { Directory, fileSize, type Inode } from '../../../src/composefs/tree/inode.js';
 import { OriginLeaf } from '../../../src/composefs/tree/origin-leaf.js';
 import { countLinks } from '../../../src/composefs/tree/walk.js';
+import { parseDumpfile } from '../../support/at-once.js';
 import { randomTree } from '../../support/random-tree.js';
 import { assertSameTree } from '../../support/same-tree.js';
 

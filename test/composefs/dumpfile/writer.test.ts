@@ -8,7 +8,7 @@ import {
   unescapeBytes,
   unescapeBytesC,
 } from '../../../src/composefs/dumpfile/escape.js';
-import { formatDirectory, formatHardlink, formatLeaf } from '../../../src/composefs/dumpfile/format.js';
+import { directoryLine, hardlinkLine, leafLine } from '../../../src/composefs/dumpfile/format.js';
 import { dumpSingleDir, dumpSingleFile, writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
 import { trustedObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { Directory, Leaf, type LeafContent, type RegularFile } from '../../../src/composefs/tree/inode.js';
@@ -86,8 +86,8 @@ test('each type of inode has its line', () => {
     [{ type: 'fifo' }, '/p 0 10000 1 0 0 0 0.0 - - -'],
     [{ type: 'socket' }, '/p 0 140000 1 0 0 0 0.0 - - -'],
   ];
-  for (const [content, line] of table) assert.equal(formatLeaf(b('/p'), UNINITIALIZED_STAT, content, 1), line);
-  assert.equal(formatHardlink(b('/a b'), b('/c d')), '/a\\x20b 0 @120000 - - - - 0.0 /c\\x20d - -');
+  for (const [content, line] of table) assert.equal(leafLine('/p', UNINITIALIZED_STAT, content, 1), line);
+  assert.equal(hardlinkLine('/a\\x20b', '/c\\x20d'), '/a\\x20b 0 @120000 - - - - 0.0 /c\\x20d - -');
 });
 
 test('the stat: nanoseconds are not padded, seconds may be negative, xattrs are sorted', () => {
@@ -99,7 +99,7 @@ test('the stat: nanoseconds are not padded, seconds may be negative, xattrs are 
   ]);
   const stat = { mode: 0o1755, uid: 1, gid: 2, mtimeSec: -5, mtimeNsec: 1, xattrs };
   assert.equal(
-    formatDirectory(b('/d'), stat, 2),
+    directoryLine('/d', stat, 2),
     '/d 0 41755 2 1 2 0 -5.1 - - - trusted.a\\x3db=x\\x20y\\x3d user.d=- user.e= user.z=1',
   );
 });

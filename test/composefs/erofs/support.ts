@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ByteString, byteStringFromText } from '../../../src/bytes/byte-string.js';
-import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { type ErofsOptions, type FormatVersion, writeErofs } from '../../../src/composefs/erofs/index.js';
+import { directoryEntries } from '../../../src/composefs/erofs/reader/directory-block.js';
 import { ErofsImage } from '../../../src/composefs/erofs/reader/image.js';
 import type { ErofsInode } from '../../../src/composefs/erofs/reader/inode.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { Directory, Leaf, type LeafContent } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS, type Stat } from '../../../src/composefs/tree/stat.js';
+import { parseDumpfile } from '../../support/at-once.js';
 import { sha256 } from '../../support/sha256.js';
 
 export const ROOT = '/ 0 40755 2 0 0 0 0.0 - - -';
@@ -65,12 +66,20 @@ export function xattrs(pairs: Readonly<Record<string, string>>): Map<ByteString,
   return new Map(Object.entries(pairs).map(([key, value]) => [name(key), name(value)]));
 }
 
+/** The nid of an entry; undefined if there is none of that name. */
+export function childNid(erofs: ErofsImage, directory: ErofsInode, childName: ByteString): number | undefined {
+  for (const part of erofs.directoryParts(directory)) {
+    for (const entry of directoryEntries(part)) if (entry.name === childName) return entry.nid;
+  }
+  return undefined;
+}
+
 /** The inode at a path of an image. */
 export function inodeAt(data: Buffer, path: string): ErofsInode {
   const erofs = ErofsImage.open(data);
   let inode = erofs.root();
   for (const part of path.split('/').filter((component) => component !== '')) {
-    const nid = erofs.findChildNid(inode, name(part));
+    const nid = childNid(erofs, inode, name(part));
     assert.ok(nid !== undefined, `no ${part} in ${path}`);
     inode = erofs.inode(nid);
   }

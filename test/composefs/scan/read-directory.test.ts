@@ -28,11 +28,11 @@ import {
   storeContents,
 } from '../../../src/composefs/scan/file-contents.js';
 import { FlatStoreError, readDirectory } from '../../../src/composefs/scan/read-directory.js';
-import { readFilesystem } from '../../../src/composefs/scan/scan.js';
 import { ScanError } from '../../../src/composefs/scan/scan-error.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS } from '../../../src/composefs/tree/stat.js';
 import { errorChain, errorCode, findCause } from '../../../src/errors.js';
+import { scanDirectory } from '../../support/at-once.js';
 import { withTempDir } from '../../support/paths.js';
 import { fillRandomDirectory } from '../../support/random-directory.js';
 import { tempDir, tempRepository } from '../repository/temp-repository.js';
@@ -53,7 +53,7 @@ for (const threads of [0, 1, 3]) {
     const source = tempDir(t);
     fillRandomDirectory(source, 7);
     const repo = await tempRepository(t);
-    const expected = dumpOf(readFilesystem(source, { algorithm: 'sha512', store: repo.objects }));
+    const expected = dumpOf(scanDirectory(source, { algorithm: 'sha512', store: repo.objects }));
     const objects = objectsIn(repo.objects.objectsPath);
 
     const other = await tempRepository(t);
@@ -61,7 +61,7 @@ for (const threads of [0, 1, 3]) {
     assert.equal(dumpOf(await readDirectory(source, { destination, threads })), expected);
     assert.deepEqual(objectsIn(other.objects.objectsPath).sort(), objects.sort());
 
-    const digests = dumpOf(readFilesystem(source, { algorithm: 'sha256', hardlinks: 'break' }));
+    const digests = dumpOf(scanDirectory(source, { algorithm: 'sha256', hardlinks: 'break' }));
     const options = { threads, hardlinks: 'break' } as const;
     assert.equal(dumpOf(await readDirectory(source, { destination: NOWHERE, ...options })), digests);
 
@@ -133,7 +133,7 @@ for (const threads of [0, 2]) {
       truncateSync(join(path, 'shrinks'), 10);
       chmodSync(join(path, 'grows'), 0o600);
     });
-    assert.equal(dumpOf(root), dumpOf(readFilesystem(path, { algorithm: 'sha256' })));
+    assert.equal(dumpOf(root), dumpOf(scanDirectory(path, { algorithm: 'sha256' })));
     assert.equal(repo.objects.has(computeVerity('sha256', readFileSync(join(path, 'grows')))), true);
 
     const replaced = readWith(() => {

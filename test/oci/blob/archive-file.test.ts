@@ -15,9 +15,9 @@ import { gzipSync } from 'node:zlib';
 import { errorCode, fullMessage } from '../../../src/errors.js';
 import { openArchive } from '../../../src/oci/blob/archive-file.js';
 import { readBlob } from '../../../src/oci/blob/verified-read.js';
-import { openSource } from '../../../src/oci/sources/open-source.js';
 import { locateLayer } from '../../support/layer-blobs.js';
 import { fxLarge, LayoutBuilder, zstdRawFrame } from '../../support/oci-fixtures.js';
+import { openSource } from '../../support/open-source.js';
 import { withTempDir } from '../../support/paths.js';
 
 /** Descriptors of files that are open and have no name. */

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { errorChain } from '../../../src/errors.js';
 import { realPathOf } from '../../../src/oci/blob/opened-path.js';
 import { digestEncoded } from '../../../src/oci/model/digest.js';
-import { openSource } from '../../../src/oci/sources/open-source.js';
 import { fxBoot, fxOci, LayoutBuilder, type TestImage } from '../../support/oci-fixtures.js';
+import { openSource } from '../../support/open-source.js';
 import { withTempDir } from '../../support/paths.js';
 import { withFd } from '../../support/with-fd.js';
 

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { loadRegistriesConf } from '../../../src/oci/containers-config/registries-conf.js';
 import { resolveShortName } from '../../../src/oci/containers-config/short-name.js';
 import { formatRegistryReference } from '../../../src/oci/model/registry-reference.js';
-import { openSource } from '../../../src/oci/sources/open-source.js';
+import { openSource } from '../../support/open-source.js';
 import { configIn } from '../registry/config-fixtures.js';
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`;

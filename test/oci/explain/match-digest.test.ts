@@ -7,8 +7,9 @@ import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { getDirectory } from '../../../src/composefs/tree/lookup.js';
 import { filterXattrs, forEachStat } from '../../../src/composefs/tree/walk.js';
 import { matchDigest } from '../../../src/oci/explain/match-digest.js';
-import { buildFilesystem, configLayers, createFilesystem } from '../../../src/oci/layer/filesystem.js';
+import { configLayers, createFilesystem } from '../../../src/oci/layer/filesystem.js';
 import { OciImage } from '../../../src/oci/store/image.js';
+import { buildFilesystem } from '../../support/at-once.js';
 import { bootTree } from '../../support/boot-images.js';
 import { buildImage, spdxArtifact } from '../../support/oci-fixtures.js';
 import { paxHeader, tarArchive, tarDirectory, tarFile } from '../../support/tar-builder.js';
@@ -130,7 +131,7 @@ test('labels, mtimes, missing layers and stored images are found from the rules 
   const layers = configLayers(image.layerDiffIds(), image.layerRefs);
   const whole = (root: Directory): void => forEachStat(root, (stat) => ({ ...stat, mtimeNsec: 0 }));
   const id = (count: number, ...changes: readonly ((root: Directory) => unknown)[]): Promise<string> => {
-    const root = buildFilesystem(repo.objects, layers.slice(0, count), true);
+    const root = buildFilesystem(repo.objects, layers.slice(0, count));
     for (const change of changes) change(root);
     return computeImageId(root, repo.erofsVersion, 'sha256');
   };
@@ -162,7 +163,7 @@ test('labels, mtimes, missing layers and stored images are found from the rules 
     const isOf = differing.includes('missingLayers') && !differing.includes('kind');
     if (isOf) assert.deepEqual(match.changes, { changes, changeCount: 2 });
   }
-  const root = buildFilesystem(repo.objects, layers, true);
+  const root = buildFilesystem(repo.objects, layers);
   const opt = getDirectory(root, byteStringFromText('opt'));
   opt.stat = { ...opt.stat, mtimeSec: 7 };
   assert.deepEqual(await matchDigest(repo, image, await repo.commitImageVersion(root, 2)), {

@@ -8,9 +8,9 @@ import { readBlob } from '../../../src/oci/blob/verified-read.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import { digestEncoded } from '../../../src/oci/model/digest.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
-import { openSource } from '../../../src/oci/sources/open-source.js';
 import { locateLayer } from '../../support/layer-blobs.js';
 import { fxBoot, fxOci, indexJson, LayoutBuilder, spdxArtifact, type TestImage } from '../../support/oci-fixtures.js';
+import { openSource } from '../../support/open-source.js';
 import { withTempDir } from '../../support/paths.js';
 import { isSound, PULL, tempRepository } from '../oci-support.js';
 

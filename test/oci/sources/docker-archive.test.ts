@@ -11,10 +11,10 @@ import { pull } from '../../../src/oci/import/pull.js';
 import { sha256ContentDigest } from '../../../src/oci/model/digest.js';
 import { parsePlatform } from '../../../src/oci/model/platform.js';
 import type { ImageSource } from '../../../src/oci/sources/image-source.js';
-import { openSource } from '../../../src/oci/sources/open-source.js';
 import { convertedConfig, dockerArchive, dockerConfig, manifestJson } from '../../support/docker-archives.js';
 import { locateLayer } from '../../support/layer-blobs.js';
 import { dataLayerTar, fxOci, LayoutBuilder, zstdRawFrame } from '../../support/oci-fixtures.js';
+import { openSource } from '../../support/open-source.js';
 import { withTempDir } from '../../support/paths.js';
 import {
   gnuLongName,

@@ -29,7 +29,6 @@ import {
 import { parsePlatform } from '../../../src/oci/model/platform.js';
 import { SkopeoError } from '../../../src/oci/skopeo/proxy-error.js';
 import type { ImageSource } from '../../../src/oci/sources/image-source.js';
-import { openSource } from '../../../src/oci/sources/open-source.js';
 import { cpuTime } from '../../support/cpu-time.js';
 import { rejectionOf } from '../../support/failures.js';
 import { locateLayer } from '../../support/layer-blobs.js';
@@ -47,6 +46,7 @@ import {
   spdxArtifact,
   type TestImage,
 } from '../../support/oci-fixtures.js';
+import { openSource } from '../../support/open-source.js';
 import { withTempDir } from '../../support/paths.js';
 import { sparseContent, sparseFile, sparseTars } from '../../support/sparse-tars.js';
 import {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { byteStringFromText } from '../../../src/bytes/byte-string.js';
-import { parseDumpfile } from '../../../src/composefs/dumpfile/parser.js';
 import { ImageError } from '../../../src/composefs/tree/image-error.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { removeDevices, resetMtimes } from '../../../src/composefs/tree/walk.js';
@@ -12,6 +11,7 @@ import {
   transformForOci,
   XATTR_FILTERINGS,
 } from '../../../src/oci/tree/transform.js';
+import { parseDumpfile } from '../../support/at-once.js';
 import { linesOf } from '../../support/dumpfiles.js';
 
 function treeOf(lines: readonly string[]): Directory {

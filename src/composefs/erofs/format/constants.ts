@@ -51,8 +51,8 @@ export type FormatEpoch = 1 | 2;
 
 /** The format of images by default: what kernels and the C tools know, and composefs-rs since 0.9. */
 export const DEFAULT_FORMAT_VERSION: FormatVersion = 1;
-/** The versions in which an image may be named on a kernel command line. */
-export const BOOT_VERSIONS: readonly FormatVersion[] = [1, 2];
+/** The versions in which an image may be named on a kernel command line, in the order in which they are tried. */
+export const BOOT_VERSIONS: readonly [1, 2] = [1, 2];
 
 export function isFormatVersion(value: unknown): value is FormatVersion {
   return value === 0 || value === 1 || value === 2;

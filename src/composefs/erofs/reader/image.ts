@@ -1,5 +1,4 @@
 import { byteRegion } from '../../../bytes/byte-region.js';
-import type { ByteString } from '../../../bytes/byte-string.js';
 import {
   COMPOSEFS_HEADER_SIZE,
   LAYOUT_CHUNK_BASED,
@@ -10,7 +9,6 @@ import {
 } from '../format/constants.js';
 import { type ComposefsHeader, decodeHeader } from '../format/header.js';
 import { decodeSuperblock, type Superblock } from '../format/superblock.js';
-import { directoryEntries } from './directory-block.js';
 import { invalidImage, invalidInode, outOfBounds } from './errors.js';
 import { type BlockRange, ErofsInode, type InodeContainer } from './inode.js';
 import { checkRestrictions } from './restrictions.js';
@@ -126,24 +124,4 @@ export class ErofsImage implements InodeContainer {
     const inline = directory.inline();
     if (inline !== undefined) yield inline;
   }
-
-  /** The nid of an entry; undefined if there is none of that name. @throws ErofsReaderError */
-  findChildNid(directory: ErofsInode, name: ByteString): number | undefined {
-    const inline = directory.inline();
-    if (inline !== undefined) {
-      const nid = findEntry(inline, name);
-      if (nid !== undefined) return nid;
-    }
-    const { start, end } = this.inodeBlocks(directory);
-    for (let id = start; id < end; id++) {
-      const nid = findEntry(this.block(id), name);
-      if (nid !== undefined) return nid;
-    }
-    return undefined;
-  }
-}
-
-function findEntry(block: Buffer, name: ByteString): number | undefined {
-  for (const entry of directoryEntries(block)) if (entry.name === name) return entry.nid;
-  return undefined;
 }

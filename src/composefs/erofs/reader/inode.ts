@@ -186,6 +186,7 @@ export class ErofsInode {
     return local;
   }
 
+  /** The name filter of the xattr area: a bit that is set says that no xattr has a name of this hash (spec 20 §1.5). */
   get xattrFilter(): number {
     return this.xattrSize === 0 ? 0xffffffff : this.image.view.getUint32(this.offset + this.headerSize, true);
   }
