@@ -9,10 +9,11 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
+import { unpackedZstd, ZSTD_PACKAGE } from './unpacked-zstd.mjs';
 
 const OUTPUT = 'dist/lib';
-/** Packages of which little is needed: it loads in a tenth of the time. Their licences come along. */
-const BUNDLED = { valibot: 'LICENSE.md', 'get-east-asian-width': 'license' };
+/** Packages of which little is needed, or that load in a tenth of the time when they are prepared. Their licences come along. */
+const BUNDLED = { valibot: 'LICENSE.md', 'get-east-asian-width': 'license', [ZSTD_PACKAGE]: 'LICENSE' };
 /** The command that goes into an initramfs: one file, in which all is that it needs but koffi. */
 const SINGLE = 'composefs-setup-root';
 const IN_SINGLE = { ...BUNDLED, 'smol-toml': 'LICENSE' };
@@ -48,8 +49,10 @@ const scope = { name, version, type: 'commonjs', exports: { './package.json': '.
 writeFileSync(join(OUTPUT, 'package.json'), `${JSON.stringify(scope, null, 2)}\n`);
 await writeDeclarations();
 for (const [id, licence] of Object.entries(IN_SINGLE)) {
-  copyFileSync(join('node_modules', id, licence), join(OUTPUT, `LICENSE-${id}${extname(licence)}`));
+  copyFileSync(join('node_modules', id, licence), join(OUTPUT, `LICENSE-${basename(id)}${extname(licence)}`));
 }
+// The WebAssembly module is made of this, whose licence the package does not have.
+copyFileSync('scripts/LICENSE-zstd', join(OUTPUT, 'LICENSE-zstd'));
 
 // As npm does when it installs them: `npx cfsctl` works in a checkout.
 for (const path of Object.values(bin)) chmodSync(path, 0o755);
@@ -73,6 +76,7 @@ async function writeBundle(input, bundled = BUNDLED, output = { experimentalMinC
     input,
     external: (id) => !/^(?:[./]|dist\/)/.test(id) && !Object.hasOwn(bundled, id),
     plugins: [
+      unpackedZstd(),
       {
         name: 'bundled packages and own file names',
         resolveId: (id) => (Object.hasOwn(bundled, id) ? fileURLToPath(import.meta.resolve(id)) : null),

@@ -5,7 +5,11 @@ import { v8Flags } from '../../src/cli/tune-v8.js';
 
 test('only releases of V8 that were measured get flags', () => {
   const small = '--semi-space-growth-factor=1';
-  assert.deepEqual(v8Flags('11.3.244.8-node.38'), ['--interrupt-budget=400000', small]);
+  assert.deepEqual(v8Flags('11.3.244.8-node.38'), [
+    '--interrupt-budget=400000',
+    '--wasm-tiering-budget=100000000',
+    small,
+  ]);
   assert.deepEqual(v8Flags('12.4.254.21-node.57'), ['--invocation-count-for-turbofan=15000', small]);
   assert.deepEqual(v8Flags('13.6.233.17-node.63'), ['--battery-saver-mode', small]);
   assert.deepEqual(v8Flags('14.6.202.34-node.40'), ['--battery-saver-mode', small]);

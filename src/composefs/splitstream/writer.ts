@@ -1,4 +1,4 @@
-import type { ZstdEncode } from '../../compression/zstd/encode.js';
+import { EMPTY_FRAME, type ZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { Spool, type SpoolOptions } from '../../fs/spool.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
@@ -134,7 +134,10 @@ export class SplitStreamWriter {
       const streamRefs = appendSection(file, [this.#streamRefs.toBytes()]);
       const objectRefs = appendSection(file, [this.#objectRefs.toBytes()]);
       const detachedRefs = hasDetached ? appendSection(file, [formatDetachedRefs(this.#detachedRefs)]) : undefined;
-      const namedRefs = appendSection(file, encode([formatNamedRefs(this.#namedRefs)]));
+      // Layers have none: for small ones that saves half of the encoder's work.
+      const hasNames = this.#namedRefs.size > 0;
+      const names = hasNames ? encode([formatNamedRefs(this.#namedRefs)]) : [EMPTY_FRAME];
+      const namedRefs = appendSection(file, names);
       const stream = appendSection(file, encode(this.#body.chunks()));
       const streamSize = BigInt(this.#totalSize);
       const info: SplitStreamInfo = {

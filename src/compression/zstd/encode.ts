@@ -21,6 +21,9 @@ const FRAME_HEADER_SIZE = 6;
 /** The empty last block that ends a frame after its data was flushed. */
 const EMPTY_LAST_BLOCK = Buffer.from([0x01, 0x00, 0x00]);
 
+/** What an encoder of any level makes of nothing, which needs none. */
+export const EMPTY_FRAME: Buffer = Buffer.from('28b52ffd2000010000', 'hex');
+
 const loaded = new Map<number, Promise<ZstdEncode>>();
 
 /**
@@ -97,7 +100,7 @@ export async function loadWasmEncode(level: number = STANDARD_LEVEL): Promise<Zs
     throw new ComposefsError(
       'ZSTD_VERSION',
       `the bundled Zstandard encoder is ${zstd.version()}, but splitstreams need exactly ${ENCODER_VERSION}`,
-      { hint: 'install the version of @hpcc-js/wasm-zstd that package.json asks for' },
+      { hint: 'build it with the version of @hpcc-js/wasm-zstd that package.json asks for' },
     );
   }
   return wasmEncode(zstd, level);
