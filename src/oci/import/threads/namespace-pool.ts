@@ -19,6 +19,9 @@ interface Job {
 
 const PROCESS = fileURLToPath(new URL('./namespace-process.js', import.meta.url));
 
+/** How much of what the process prints goes into a message, from its end, in UTF-16 units. */
+const MAX_OUTPUT = 4096;
+
 /** How long the process may take to go when it is asked to. */
 const END_PATIENCE_MS = 2000;
 
@@ -88,8 +91,8 @@ export class NamespacePool {
       });
     }
     child.on('message', (message: FromNamespace) => this.#receive(message));
-    child.once('error', (error) => this.#fail(error.message));
-    child.once('exit', (status, signal) => this.#fail(`it ended with ${signal ?? `status ${status}`}`));
+    child.once('error', (error) => this.#fail(child, error.message));
+    child.once('exit', (status, signal) => this.#fail(child, `it ended with ${signal ?? `status ${status}`}`));
     this.#child = child;
     return child;
   }
@@ -107,16 +110,18 @@ export class NamespacePool {
     else job?.resolve(message.output as NewLayer);
   }
 
-  #fail(reason: string): void {
+  /** What it was doing has failed. The next task has a process of its own. */
+  #fail(child: ChildProcess, reason: string): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
     const said = this.#output.trim();
     const message = `the process in the user namespace has failed: ${reason}${said === '' ? '' : `: ${said}`}`;
     const error = new ComposefsError('NAMESPACE_PROCESS', message, { hint: 'pull the image with --via skopeo' });
     for (const job of this.#jobs.values()) job.reject(error);
     this.#jobs.clear();
+    this.#output = '';
   }
 }
-
-const MAX_OUTPUT = 4096;
 
 function foreignInput({ store, ...input }: StoreFilesInput): ForeignStoreFilesInput {
   const { root, ...options } = store;
