@@ -213,6 +213,8 @@ async function storeInThread(
     try {
       const transfer = helped.port === undefined ? [] : [helped.port];
       return await pool.run('store-files', { ...files, helpers: helped.port }, { ...options, transfer });
+    } catch (error) {
+      throw await helped.explain(error);
     } finally {
       helped.end();
     }
@@ -240,6 +242,8 @@ async function storeInThread(
       port2.close();
       await sending;
     }
+  } catch (error) {
+    throw await helped.explain(error);
   } finally {
     helped.end();
   }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ImportOptions } from '../../../composefs/repository/objects/import-file.js';
 import type { ObjectStoreOptions } from '../../../composefs/repository/objects/object-store.js';
+import { ComposefsError } from '../../../errors.js';
 import { LAYERS_AT_ONCE } from '../../blob/file-layer.js';
 import type { ImportPool } from './import-pool.js';
 
@@ -12,6 +13,20 @@ interface RunningLayer {
   readonly files: ImportOptions | undefined;
   helpers: number;
   readonly ended: AbortController;
+  /** All that have helped or do; they fulfil when they end. */
+  readonly helping: Promise<void>[];
+  /** The first of their errors. */
+  failure: { readonly error: unknown } | undefined;
+}
+
+/** What a layer has while its thread is at work. */
+export interface HelpedLayer {
+  /** Brings helpers to the thread. Undefined where there are none: an image may have hundreds of layers. */
+  readonly port: MessagePort | undefined;
+  /** The cause of what the thread has failed with, where it says only that a helper is gone. Resolves when all helpers are. */
+  readonly explain: (error: unknown) => Promise<unknown>;
+  /** To be called when the thread is done. */
+  readonly end: () => void;
 }
 
 /**
@@ -44,13 +59,14 @@ export class LayerHelpers {
    * A layer begins, the largest first.
    *
    * @param files how its files become objects, if it consists of such.
-   * @returns the port that its thread gets, over which helpers are offered to it, and what to call when the thread is done.
-   *   No port where there are no helpers: an image may have hundreds of layers.
    */
-  begin(files?: ImportOptions): { readonly port: MessagePort | undefined; readonly end: () => void } {
-    if (this.#layers >= this.#threadsFor(files)) return { port: undefined, end: () => undefined };
+  begin(files?: ImportOptions): HelpedLayer {
+    if (this.#layers >= this.#threadsFor(files)) {
+      return { port: undefined, explain: async (error) => error, end: () => undefined };
+    }
     const { port1, port2 } = new MessageChannel();
-    const layer = { port: port1, files, helpers: 0, ended: new AbortController() };
+    const ended = new AbortController();
+    const layer: RunningLayer = { port: port1, files, helpers: 0, ended, helping: [], failure: undefined };
     this.#running.add(layer);
     this.#start();
     const end = (): void => {
@@ -59,7 +75,7 @@ export class LayerHelpers {
       port1.close();
       port2.close();
     };
-    return { port: port2, end };
+    return { port: port2, explain: (error) => this.#explain(layer, error), end };
   }
 
   /** A layer is stored, or given up, or was there. */
@@ -74,12 +90,13 @@ export class LayerHelpers {
       // The one with the fewest helpers; of several the largest.
       const [layer] = [...this.#running].sort((one, other) => one.helpers - other.helpers);
       if (layer === undefined || !this.#isHelpful(layer)) return;
-      void this.#help(layer);
+      layer.helping.push(this.#help(layer));
     }
   }
 
-  #isHelpful({ files }: RunningLayer): boolean {
-    return this.#left + this.#helping < this.#threadsFor(files);
+  #isHelpful({ files, failure }: RunningLayer): boolean {
+    // Another thread would most likely fail as well.
+    return failure === undefined && this.#left + this.#helping < this.#threadsFor(files);
   }
 
   /** How many threads are of use. */
@@ -96,12 +113,22 @@ export class LayerHelpers {
       const signal = AbortSignal.any([this.#signal, layer.ended.signal]);
       const input = { store: this.#store, port: port2, files: layer.files };
       await this.#pool.run('help-layer', input, { signal, transfer: [port2] });
-    } catch {
-      // The layer's thread reports what it lacks.
+    } catch (error) {
+      // The layer's thread knows whether it lacks anything.
+      layer.failure ??= { error };
     } finally {
       layer.helpers--;
       this.#helping--;
       this.#start();
     }
+  }
+
+  async #explain(layer: RunningLayer, error: unknown): Promise<unknown> {
+    if (!(error instanceof ComposefsError && error.code === 'WORKER_EXITED')) return error;
+    this.#running.delete(layer);
+    // The thread has let them all go.
+    await Promise.all(layer.helping);
+    const cause = layer.failure?.error;
+    return cause === undefined ? error : new ComposefsError(error.code, error.message, { cause });
   }
 }
