@@ -42,8 +42,8 @@ interface Job {
 }
 
 /**
- * Threads that run tasks, one at a time each but for those that share one, in the order of the calls. They start when there is work for them and stay
- * until {@link close}. Their module calls `serveTasks` with the same table.
+ * Threads that run tasks, one at a time each but for those that share one, in the order of the calls. They start when
+ * there is work for them and stay until {@link close}. Their module calls `serveTasks` with the same table.
  */
 export class ThreadPool<Tasks extends TaskTable<Tasks>> {
   /** How many threads there are at most. */
@@ -68,6 +68,11 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
     return this.#idle.length > 0;
   }
 
+  /**
+   * Runs a task in the next thread that is free.
+   *
+   * @throws what the task throws; the reason of the signal; ComposefsError `POOL_CLOSED`, `WORKER_EXITED`, `WORKER_MISSING`.
+   */
   run<Name extends keyof Tasks & string>(
     task: Name,
     input: Tasks[Name]['input'],
@@ -76,10 +81,14 @@ export class ThreadPool<Tasks extends TaskTable<Tasks>> {
     return this.#enqueue(task, input, options, () => this.#dispatch());
   }
 
-  /** Runs a task once in each thread that has started, when all have ended what they do. For what they keep. */
+  /**
+   * Runs a task once in each thread that has started: for what they keep.
+   *
+   * @throws ComposefsError `INTERNAL` while one of them is at work.
+   */
   async runInEach<Name extends keyof Tasks & string>(task: Name, input: Tasks[Name]['input']): Promise<void> {
-    const threads = [...this.#idle.splice(0), ...this.#busy.keys()];
     if (this.#busy.size > 0) throw new ComposefsError('INTERNAL', 'a thread of the pool is at work');
+    const threads = this.#idle.splice(0);
     await Promise.all(threads.map((thread) => this.#enqueue(task, input, {}, () => this.#startLast(thread))));
   }
 

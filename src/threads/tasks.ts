@@ -26,7 +26,10 @@ export type TaskHandlers<Tasks extends { readonly [Name in keyof Tasks]: { input
   ) => Promise<Tasks[Name]['output']> | Tasks[Name]['output'];
 };
 
-/** Makes this thread one of a pool, which runs one task at a time. To be called once, by the thread's module. */
+/**
+ * Makes this thread one of a pool: it runs each task when it is asked to, also while others that share it wait. To be
+ * called once, by the module of the thread.
+ */
 export function serveTasks<Tasks extends { readonly [Name in keyof Tasks]: { input: unknown; output: unknown } }>(
   handlers: TaskHandlers<Tasks>,
 ): void {

@@ -6,7 +6,7 @@ import type { ImageLinks } from '../store/link-image.js';
 import { addReferrer } from '../store/referrers.js';
 import { tagImage } from '../store/tags.js';
 import { layerNames } from './layer/find-layer.js';
-import type { NamingTimes } from './layer/store-layer.js';
+import type { NamingTimes } from './layer/name-objects.js';
 import type { StoredLayer } from './layer/store-tar.js';
 
 interface NewLayer {

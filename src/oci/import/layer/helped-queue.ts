@@ -2,7 +2,6 @@ import { closeSync } from 'node:fs';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { ObjectIdTable } from '../../../composefs/fsverity/id-table.js';
 import type { ObjectId } from '../../../composefs/fsverity/object-id.js';
-import type { ObjectStore } from '../../../composefs/repository/objects/object-store.js';
 import { ComposefsError } from '../../../errors.js';
 import { closeOnError } from '../../../fs/files.js';
 import { type TransferredError, unpackError } from '../../../threads/error-transfer.js';
@@ -86,6 +85,7 @@ interface Batch {
   used: number;
 }
 
+/** A thread that helps, as the layer's thread sees it. */
 class Helper {
   readonly port: MessagePort;
   /** Batches that it has. */
@@ -107,6 +107,10 @@ class Helper {
   }
 }
 
+/**
+ * The objects of a layer, of which threads that were added store a part. What fails in such a thread is tried again in this
+ * one, whose error is the layer's.
+ */
 export class HelpedQueue implements ObjectQueue {
   readonly #sink: ObjectSink;
   readonly #limits: BatchLimits;
@@ -361,17 +365,6 @@ export class HelpedQueue implements ObjectQueue {
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
-}
-
-/**
- * Names what a layer's thread and its helpers have stored. Everything is on disk.
- *
- * @returns whether there was anything to name.
- */
-export async function nameAll(objects: ObjectStore, queue: HelpedQueue | undefined): Promise<boolean> {
-  const helped = queue?.nameHelped() ?? false;
-  const hasNamed = objects.nameObjects({ areSynced: true });
-  return (await helped) || hasNamed;
 }
 
 function closeAll(files: (SourceFile | undefined)[]): void {

@@ -13,7 +13,8 @@ import { type LayerLimits, tarLimits } from '../../model/layer-limits.js';
 import { FileBatch, filesOfBatch } from './file-batch.js';
 import { FileQueue } from './file-queue.js';
 import { FileSink } from './file-sink.js';
-import { HelpedQueue, nameAll } from './helped-queue.js';
+import { HelpedQueue } from './helped-queue.js';
+import { nameObjects } from './name-objects.js';
 import type { NewLayer } from './store-layer.js';
 import { storePushedTar } from './store-tar.js';
 
@@ -64,11 +65,7 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
       const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (push) =>
         pushRebuilt(store, layerId, new FileBatch(queue, reporting(push, onRead), signal), signal),
       );
-      const storedAt = process.hrtime.bigint();
-      const syncedAt = process.hrtime.bigint();
-      await objects.whenSynced();
-      const hasNamed = await nameAll(objects, helped);
-      return { ...layer, times: { namedAt: hasNamed ? process.hrtime.bigint() : storedAt, syncedAt } };
+      return { ...layer, times: await nameObjects(objects, helped) };
     } catch (error) {
       await helped.dropFiles();
       // It takes a second pass to tell which files are to blame.

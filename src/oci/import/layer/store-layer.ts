@@ -9,7 +9,8 @@ import type { Descriptor } from '../../model/descriptor.js';
 import type { OciDigest } from '../../model/digest.js';
 import { type LayerLimits, tarLimits } from '../../model/layer-limits.js';
 import { isTarLayer, requireTarMediaType } from '../../model/media-types.js';
-import { HelpedQueue, nameAll } from './helped-queue.js';
+import { HelpedQueue } from './helped-queue.js';
+import { type NamingTimes, nameObjects } from './name-objects.js';
 import { directQueue, type ObjectQueue } from './object-queue.js';
 import { decompressByContent, readVerified } from './read-blob.js';
 import { type StoredLayer, storeBlob, storeTar } from './store-tar.js';
@@ -41,14 +42,6 @@ export interface NewLayer extends StoredLayer {
   readonly times: NamingTimes;
 }
 
-/** Moments of `process.hrtime.bigint()`, which is one clock for all threads. */
-export interface NamingTimes {
-  /** All objects of the layer had their names by then. A sync that begins later makes these last. */
-  readonly namedAt: bigint;
-  /** When a sync began. It makes last what had its name before. */
-  readonly syncedAt: bigint;
-}
-
 /**
  * Reads a layer's blob, checks its size and digest, decompresses, checks the diff_id, splits and stores. The layer itself
  * gets no name: the caller gives it when all checks have passed.
@@ -69,13 +62,7 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
   try {
     const blob = readVerified(descriptor, open(input.content, context), reportProgress(key, descriptor.size, context));
     const layer = await storeContent(objects, queue, input, blob, context.signal);
-    const storedAt = process.hrtime.bigint();
-    const syncedAt = process.hrtime.bigint();
-    // A sync can take long, and the thread may have other layers.
-    await objects.whenSynced();
-    // With fs-verity objects get their names as they are stored.
-    const hasNamed = await nameAll(objects, helped);
-    return { ...layer, times: { namedAt: hasNamed ? process.hrtime.bigint() : storedAt, syncedAt } };
+    return { ...layer, times: await nameObjects(objects, helped) };
   } finally {
     helpers?.close();
     helped?.close();

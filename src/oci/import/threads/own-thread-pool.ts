@@ -35,6 +35,7 @@ export class OwnThreadPool implements ImportPool {
     return this.#threads.isIdle;
   }
 
+  /** Tells how many bytes of blobs are to be stored. */
   expect(bytes: number): void {
     this.#isSmall = bytes <= SMALL_PULL_BYTES;
   }

@@ -21,7 +21,8 @@ import type { Repository } from '../../../../src/composefs/repository/repository
 import { FileBatch } from '../../../../src/oci/import/layer/file-batch.js';
 import { FileQueue } from '../../../../src/oci/import/layer/file-queue.js';
 import { FileSink } from '../../../../src/oci/import/layer/file-sink.js';
-import { HelpedQueue, nameAll, type ToHelper } from '../../../../src/oci/import/layer/helped-queue.js';
+import { HelpedQueue, type ToHelper } from '../../../../src/oci/import/layer/helped-queue.js';
+import { nameObjects } from '../../../../src/oci/import/layer/name-objects.js';
 import { type StoredLayer, storePushedTar } from '../../../../src/oci/import/layer/store-tar.js';
 import { type ImportPool, importPool } from '../../../../src/oci/import/threads/import-pool.js';
 import type { OciDigest } from '../../../../src/oci/model/digest.js';
@@ -118,7 +119,7 @@ async function store(
       }
     });
     objects.sync();
-    await nameAll(objects, helped);
+    await nameObjects(objects, helped);
     return stored;
   } catch (error) {
     await helped.dropFiles();
