@@ -48,8 +48,8 @@ export async function* unzstdNative(
       position = step.inputEnd;
       filled = step.outputEnd;
       frameDone = step.frameDone;
-      // With room left in the output, libzstd holds nothing back of the input that it has taken.
-      if (position === chunk.length && filled < output.length) chunk = undefined;
+      // With room left in the output, or at the end of a frame, libzstd holds nothing back of the input that it has taken.
+      if (position === chunk.length && (filled < output.length || frameDone)) chunk = undefined;
     }
     return output.subarray(0, filled);
   };

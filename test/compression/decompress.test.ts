@@ -106,6 +106,21 @@ for (const [name, decode, input] of cases) {
     await assert.rejects(collect(decode([])), { code: 'COMPRESSED_DATA_TRUNCATED' });
   });
 
+  test(`${name}: what fills the buffers of a decoder exactly`, async () => {
+    for (const length of [65_536, 131_072, 524_288, 1_048_576, 2_621_440]) {
+      const content = Buffer.alloc(length, 5);
+      const member = name === 'gzip' ? gzipSync(content) : frameOf(content);
+      assert.ok((await collect(decode([member]))).equals(content), `${length}`);
+      assert.ok(
+        (await collect(decode([member, member]))).equals(Buffer.concat([content, content])),
+        `${length}, twice`,
+      );
+      const [start, end] = [member.subarray(0, -1), member.subarray(-1)];
+      assert.ok((await collect(decode([start, end]))).equals(content), `${length}, the last byte by itself`);
+      await assert.rejects(collect(decode([start])), { code: 'COMPRESSED_DATA_TRUNCATED' });
+    }
+  });
+
   test(`${name}: what is not of the format is an error`, async () => {
     await assert.rejects(collect(decode([Buffer.from('plain text, nothing else')])), {
       code: 'COMPRESSED_DATA_INVALID',
