@@ -2660,9 +2660,10 @@ interface PutManifestOptions {
 
 interface ReadDirectoryOptions {
     readonly hardlinks?: HardlinkBehavior;
-    readonly readXattrs?: (path: Buffer) => Xattrs;
+    readonly readXattrs?: ((path: Buffer) => Xattrs) | undefined;
     readonly destination: ContentDestination;
     readonly threads?: number | undefined;
+    readonly ownThread?: boolean | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly progress?: ProgressReporter | undefined;
 }

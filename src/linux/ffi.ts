@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { type ByteString, writeBytes } from '../bytes/byte-string.js';
 import { ComposefsError } from '../errors.js';
 import { withoutTermination } from '../threads/thread-side.js';
 
@@ -148,6 +149,18 @@ export function cString(text: string | Uint8Array): Buffer {
   const result = Buffer.alloc(bytes.length + 1);
   result.set(bytes);
   return result;
+}
+
+/** Longer than any name, so that most paths fit. */
+const brief: Buffer = Buffer.allocUnsafeSlow(1024);
+
+/** {@link cString} for one call: the next one writes over it. For what is called with one name after the other. */
+export function briefCString(bytes: ByteString): Buffer {
+  const { length } = bytes;
+  if (length >= brief.length || bytes.includes('\0')) return cString(Buffer.from(bytes, 'latin1'));
+  writeBytes(brief, 0, bytes);
+  brief[length] = 0;
+  return brief;
 }
 
 function bindable(library: Library): NativeLibrary {

@@ -16,13 +16,12 @@ const lgetxattr = libcFunction<[path: Buffer, name: Buffer, value: Buffer, size:
   'void *',
   'size_t',
 ]);
-const fgetxattr = libcFunction<[fd: number, name: Buffer, value: null, size: number], number>('fgetxattr', 'long', [
-  'int',
-  'const void *',
-  'void *',
-  'size_t',
-]);
-const flistxattr = libcFunction<[fd: number, list: null, size: number], number>('flistxattr', 'long', [
+const fgetxattr = libcFunction<[fd: number, name: Buffer, value: Buffer | null, size: number], number>(
+  'fgetxattr',
+  'long',
+  ['int', 'const void *', 'void *', 'size_t'],
+);
+const flistxattr = libcFunction<[fd: number, list: Buffer | null, size: number], number>('flistxattr', 'long', [
   'int',
   'void *',
   'size_t',
@@ -47,15 +46,31 @@ const NONE: ReadonlyMap<ByteString, ByteString> = new Map();
  */
 export function readXattrs(path: Buffer | string): ReadonlyMap<ByteString, ByteString> {
   scratch ??= Buffer.allocUnsafeSlow(MAX_SIZE);
+  const value = scratch;
   const cPath = cString(path);
-  const listSize = checkCall(llistxattr(cPath, scratch, MAX_SIZE), 'llistxattr', path);
+  const listSize = checkCall(llistxattr(cPath, value, MAX_SIZE), 'llistxattr', path);
+  return readListed(value, listSize, (name) => checkCall(lgetxattr(cPath, name, value, MAX_SIZE), 'lgetxattr', path));
+}
+
+/** {@link readXattrs} of an open file. */
+export function readXattrsOfFd(fd: number): ReadonlyMap<ByteString, ByteString> {
+  scratch ??= Buffer.allocUnsafeSlow(MAX_SIZE);
+  const value = scratch;
+  const listSize = checkCall(flistxattr(fd, value, MAX_SIZE), 'flistxattr', fd);
+  return readListed(value, listSize, (name) => checkCall(fgetxattr(fd, name, value, MAX_SIZE), 'fgetxattr', fd));
+}
+
+/** @param list has the names, each with a NUL at its end. `read` writes a value over them, and returns its size. */
+function readListed(
+  list: Buffer,
+  listSize: number,
+  read: (name: Buffer) => number,
+): ReadonlyMap<ByteString, ByteString> {
   if (listSize === 0) return NONE;
   const xattrs = new Map<ByteString, ByteString>();
-  // Every name ends with a NUL.
-  const names = splitBytes(byteStringFrom(scratch.subarray(0, listSize - 1)), '\0');
-  for (const name of names) {
-    const size = checkCall(lgetxattr(cPath, cName(name), scratch, MAX_SIZE), 'lgetxattr', path);
-    xattrs.set(name, byteStringFrom(scratch.subarray(0, size)));
+  for (const name of splitBytes(byteStringFrom(list.subarray(0, listSize - 1)), '\0')) {
+    const size = read(cName(name));
+    xattrs.set(name, byteStringFrom(list.subarray(0, size)));
   }
   return xattrs;
 }

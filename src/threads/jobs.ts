@@ -1,4 +1,4 @@
-import type { ProgressReporter } from '../progress.js';
+import type { ProgressEvent, ProgressReporter } from '../progress.js';
 import { ThreadPool } from './pool.js';
 import { serveTasks } from './tasks.js';
 import { threadData } from './thread-side.js';
@@ -14,14 +14,19 @@ export interface LongCallOptions {
   readonly threads?: number | undefined;
 }
 
-export interface JobOptions<Output> {
+export interface JobOptions {
   /** At most so many threads at once; at least one. */
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   /** What the jobs report while they run. */
   readonly progress?: ProgressReporter | undefined;
-  /** Called in the order in which jobs end. */
-  readonly onDone?: ((output: Output) => void) | undefined;
+}
+
+export interface JobStreamOptions<Output> extends JobOptions {
+  /** How many jobs a thread is given before it has done the first: others wait in it, and it never for another one. */
+  readonly jobsAThread: number;
+  /** Called in the order in which jobs end, with the number of the job. */
+  readonly onDone: (output: Output, index: number) => void;
 }
 
 interface JobTasks<Job, Output> {
@@ -35,35 +40,46 @@ interface JobTasks<Job, Output> {
  *
  * @param module a module that calls {@link serveJobs} with the same types.
  * @param context plain data, from which each thread makes what it works with.
- * @param jobs plain data, as are the outputs. What is no array is asked for a job when a thread has none.
+ * @param jobs plain data, as are the outputs.
  */
 export async function runJobs<Job, Output>(
   module: URL,
   context: unknown,
-  jobs: readonly Job[] | AsyncIterable<Job>,
-  { threads, signal, progress, onDone }: JobOptions<Output>,
+  jobs: readonly Job[],
+  options: JobOptions,
 ): Promise<Output[]> {
-  signal?.throwIfAborted();
-  const useful = 'length' in jobs ? Math.min(threads, jobs.length) : threads;
-  const pool = new ThreadPool<JobTasks<Job, Output>>(module, useful, { data: context });
-  const queue = Symbol.asyncIterator in jobs ? jobs[Symbol.asyncIterator]() : jobs[Symbol.iterator]();
   const outputs: Output[] = [];
+  const onDone = (output: Output, index: number): void => {
+    outputs[index] = output;
+  };
+  const threads = Math.min(options.threads, jobs.length);
+  await runJobStream(module, context, jobs.values(), { ...options, threads, jobsAThread: 1, onDone });
+  return outputs;
+}
+
+/** {@link runJobs} for jobs that are made when a thread has room for one: the iterator is asked for them. */
+export async function runJobStream<Job, Output>(
+  module: URL,
+  context: unknown,
+  jobs: Iterator<Job>,
+  { threads, jobsAThread, signal, progress, onDone }: JobStreamOptions<Output>,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const pool = new ThreadPool<JobTasks<Job, Output>>(module, threads, { data: context });
+  const options = { onProgress: (event: ProgressEvent) => progress?.report(event), sharesThread: jobsAThread > 1 };
   let count = 0;
-  /** One thread's worth of jobs: the next one is asked for when the last one is done. */
+  /** One job after the other: the next one is asked for when the last one is done. */
   const runSome = async (): Promise<void> => {
-    for (let next = await queue.next(); next.done !== true; next = await queue.next()) {
+    for (let next = jobs.next(); next.done !== true; next = jobs.next()) {
       const index = count++;
-      const output = await pool.run('job', next.value, { onProgress: (event) => progress?.report(event) });
-      outputs[index] = output;
-      onDone?.(output);
+      onDone(await pool.run('job', next.value, options), index);
     }
   };
   const onAbort = (): void => void pool.close();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    await Promise.all(Array.from({ length: pool.size }, runSome));
+    await Promise.all(Array.from({ length: pool.size * jobsAThread }, runSome));
     await pool.runInEach('finish', undefined);
-    return outputs;
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
@@ -71,12 +87,12 @@ export async function runJobs<Job, Output>(
     signal?.removeEventListener('abort', onAbort);
     await pool.close();
     // Lets go of what the jobs that nobody took would be made of.
-    await queue.return?.();
+    jobs.return?.();
   }
 }
 
 /**
- * The other side of {@link runJobs}: answers every job with what `run` makes of it.
+ * The other side of {@link runJobs} and {@link runJobStream}: answers every job with what `run` makes of it.
  *
  * @param finish called after the last job, unless a job has failed.
  */

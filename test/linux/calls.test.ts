@@ -24,7 +24,7 @@ import { ficlone } from '../../src/linux/ioctl.js';
 import { linkFd, linkOpenFile, renameNoReplace } from '../../src/linux/link.js';
 import { hasCapability } from '../../src/linux/process.js';
 import { enableVerity, measureVerity } from '../../src/linux/verity.js';
-import { readXattrs, setXattr } from '../../src/linux/xattr.js';
+import { readXattrs, readXattrsOfFd, setXattr } from '../../src/linux/xattr.js';
 import { withTempDir } from '../support/paths.js';
 import { withFd } from '../support/with-fd.js';
 
@@ -215,6 +215,8 @@ test('xattrs are read as bytes, of a symlink its own', (t) => {
     const xattrs = readXattrs(file);
     assert.equal(xattrs.get(name), value);
     assert.equal(xattrs.get('user.empty' as ByteString), '');
+    assert.deepEqual(withFd(file, readXattrsOfFd), xattrs);
+    assert.throws(() => readXattrsOfFd(-1), { code: 'EBADF', message: /^flistxattr fd -1: / });
     assert.deepEqual(readXattrs(Buffer.from(file)), xattrs);
     assert(!readXattrs(link).has(name));
     assert.throws(() => setXattr(link, name, value), { code: 'EPERM', message: /^lsetxattr .*link: / });

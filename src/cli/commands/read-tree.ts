@@ -11,7 +11,7 @@ export async function readTree(
   destination: ContentDestination,
 ): Promise<Directory> {
   const root = await withContextAsync(`Reading container root ${path}`, () =>
-    withDelayedProgress((running) => readDirectory(path, { destination, ...running })),
+    withDelayedProgress((running) => readDirectory(path, { destination, ownThread: true, ...running })),
   );
   if (options.noPropagateUsrToRoot !== true) transformForOci(root, { xattrs: options.xattrs });
   if (options.bootable === true) await makeBootable(root, path, destination);

@@ -31,8 +31,8 @@ export async function readSourceDirectory(options: MkcomposefsOptions): Promise<
   try {
     const root = await readDirectory(source, {
       destination: destinationOf(digestStore),
-      // One thread is this one.
-      threads: threads === 1 ? 0 : threads,
+      threads,
+      ownThread: true,
       hardlinks: hardlinks ? 'tracked' : 'break',
       readXattrs: skipXattrs ? () => NO_XATTRS : (path) => readCXattrs(path, userXattrs),
     });

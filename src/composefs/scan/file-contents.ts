@@ -1,16 +1,19 @@
-import { closeSync, fstatSync, mkdirSync } from 'node:fs';
-import { type ByteString, byteStringToBuffer } from '../../bytes/byte-string.js';
-import { ComposefsError } from '../../errors.js';
-import { closeOnError } from '../../fs/files.js';
+import { closeSync, mkdirSync } from 'node:fs';
+import { type ByteString, byteStringToBuffer, isAscii } from '../../bytes/byte-string.js';
+import { ComposefsError, withContext } from '../../errors.js';
 import { openFileOnly } from '../../fs/open-file.js';
+import { S_IFREG } from '../../linux/constants.js';
+import { FileStatus, IDENTITY_WORDS } from '../../linux/file-status.js';
+import { readXattrsOfFd } from '../../linux/xattr.js';
 import { packError, type TransferredError } from '../../threads/error-transfer.js';
+import type { Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { ObjectStore, type ObjectStoreOptions } from '../repository/objects/object-store.js';
-import type { FileStore } from './file-digests.js';
-import { FileDigests } from './file-digests.js';
+import { NO_XATTRS, type Xattrs } from '../tree/stat.js';
+import { FileDigests, type SteppedFileStore } from './file-digests.js';
 import { FlatDigestStore } from './flat-digest-store.js';
-import type { PendingFile } from './pending-file.js';
+import type { PendingFile } from './found-leaf.js';
 
 /** The code of a failure that means that a file is not what it was when it was found. */
 export const FILE_CHANGED = 'FILE_CHANGED';
@@ -36,10 +39,10 @@ export function storeDestination(destination: ContentDestination): StoreDestinat
 /** Files whose contents are to be read by one thread, as data that is quickly sent there: a column for each property. */
 export interface ContentJob {
   readonly paths: readonly ByteString[];
-  readonly devs: BigUint64Array;
-  readonly inos: BigUint64Array;
-  readonly mtimes: BigInt64Array;
+  /** Of each file, `IDENTITY_WORDS` of them (`FileStatus.hasIdentity`). */
+  readonly identities: Uint32Array;
   readonly sizes: Float64Array;
+  readonly withXattrs: boolean;
 }
 
 export interface ContentFailure {
@@ -51,22 +54,26 @@ export interface ContentFailure {
 export interface ContentResult {
   /** For each file; undefined where there is a failure. */
   readonly ids: readonly (ObjectId | undefined)[];
-  /** In the order of the files. */
-  readonly failures: readonly ContentFailure[];
+  /** By the index of the file, if there are any and they were asked for. */
+  readonly xattrs: ReadonlyMap<number, Xattrs>;
+  /** By the index of the file. */
+  readonly failures: ReadonlyMap<number, ContentFailure>;
 }
 
-export function contentJob(files: readonly PendingFile[]): ContentJob {
+/** @param withXattrs their xattrs were left for later, too. */
+export function contentJob(files: readonly PendingFile[], withXattrs: boolean): ContentJob {
+  const identities = new Uint32Array(files.length * IDENTITY_WORDS);
+  for (const [index, { identity }] of files.entries()) identities.set(identity, index * IDENTITY_WORDS);
   return {
     paths: files.map(({ path }) => path),
-    devs: BigUint64Array.from(files, ({ dev }) => dev),
-    inos: BigUint64Array.from(files, ({ ino }) => ino),
-    mtimes: BigInt64Array.from(files, ({ mtimeNs }) => mtimeNs),
+    identities,
     sizes: Float64Array.from(files, ({ size }) => size),
+    withXattrs,
   };
 }
 
 /** A store that is missing is made. What is stored is in its place after {@link finishObjects} only. */
-export function openDestination(destination: StoreDestination): FileStore {
+export function openDestination(destination: StoreDestination): SteppedFileStore {
   switch (destination.kind) {
     case 'repository': {
       const store = new ObjectStore(destination.store);
@@ -82,48 +89,47 @@ export function openDestination(destination: StoreDestination): FileStore {
 }
 
 /** Brings what was stored in a repository to disk, and gives it its names. */
-export function finishObjects(store: FileStore): void {
+export function finishObjects(store: SteppedFileStore): void {
   if (store instanceof ObjectStore) store.nameObjects();
 }
 
 /** Lets go of what a failure has left without a name. */
-export function dropUnfinished(store: FileStore): void {
+export function dropUnfinished(store: SteppedFileStore): void {
   if (store instanceof ObjectStore) store.dropUnnamed();
 }
 
-export function storeContents(store: FileStore, job: ContentJob): ContentResult {
-  const failures: ContentFailure[] = [];
-  const ids = job.paths.map((_, index) => {
+export function* storeContentsSteps(store: SteppedFileStore, job: ContentJob): Steps<ContentResult> {
+  const ids: (ObjectId | undefined)[] = [];
+  const xattrs = new Map<number, Xattrs>();
+  const failures = new Map<number, ContentFailure>();
+  for (const [index, path] of job.paths.entries()) {
+    yield;
     let storing = false;
     try {
-      const fd = openSame(job, index);
-      storing = true;
+      const fd = openFileOnly(isAscii(path) ? path : byteStringToBuffer(path));
       try {
-        return store.ensureObjectFromFd(fd, job.sizes[index] ?? 0);
+        requireSame(fd, job, index);
+        const found = job.withXattrs ? withContext('Reading extended attributes', () => readXattrsOfFd(fd)) : NO_XATTRS;
+        if (found.size > 0) xattrs.set(index, found);
+        storing = true;
+        ids[index] = yield* store.ensureObjectFromFdSteps(fd, job.sizes[index] ?? 0);
       } finally {
         closeSync(fd);
       }
     } catch (error) {
-      failures.push({ error: packError(error), storing });
-      return undefined;
+      failures.set(index, { error: packError(error), storing });
+      ids[index] = undefined;
     }
-  });
-  return { ids, failures };
+  }
+  return { ids, xattrs, failures };
 }
 
-/** Opens a file of a job if it still is the one that was found. */
-function openSame({ paths, devs, inos, mtimes, sizes }: ContentJob, index: number): number {
-  const path = paths[index];
-  if (path === undefined) throw new Error('a file without a path');
-  const fd = openFileOnly(byteStringToBuffer(path));
-  return closeOnError(fd, () => {
-    const now = fstatSync(fd, { bigint: true });
-    const isSame =
-      now.dev === devs[index] &&
-      now.ino === inos[index] &&
-      now.mtimeNs === mtimes[index] &&
-      Number(now.size) === sizes[index];
-    if (!isSame || !now.isFile()) throw new ComposefsError(FILE_CHANGED, 'File changed while the directory was read');
-    return fd;
-  });
+/** Of the file at work. */
+const status = new FileStatus();
+
+/** Fails unless an open file is the one of a job that was found. */
+function requireSame(fd: number, { identities }: ContentJob, index: number): void {
+  status.readFd(fd);
+  if (status.hasIdentity(identities, index * IDENTITY_WORDS) && status.type === S_IFREG) return;
+  throw new ComposefsError(FILE_CHANGED, 'File changed while the directory was read');
 }

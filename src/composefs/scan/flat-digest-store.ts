@@ -6,19 +6,21 @@ import { OBJECT_TEMP_PREFIX } from '../../fs/random-name.js';
 import { type StagedFile, StagingArea } from '../../fs/staged-file.js';
 import { syncFileSystem } from '../../fs/sync-file-system.js';
 import { ficlone } from '../../linux/ioctl.js';
+import { runSteps, type Steps } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { computeVerity, measureFd } from '../fsverity/digest.js';
+import { computeVerity, measureFdSteps } from '../fsverity/digest.js';
 import { type ObjectId, objectPathname } from '../fsverity/object-id.js';
 import { ObjectVerity } from '../repository/objects/object-verity.js';
+import type { SteppedFileStore } from './file-digests.js';
 
 const OBJECT_MODE = 0o644;
 
 /** The object directory of `mkcomposefs --digest-store`: `<store>/xx/yyyy…` (spec 10 §10.9). */
-export class FlatDigestStore {
+export class FlatDigestStore implements SteppedFileStore {
   readonly path: string;
   readonly #verity: ObjectVerity;
   readonly #staging: StagingArea;
-  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
+  #buffer: Buffer | undefined;
   #mayReflink = true;
 
   private constructor(path: string, algorithm: HashAlgorithm, insecure: boolean) {
@@ -51,10 +53,26 @@ export class FlatDigestStore {
    * @param size what the file's size is expected to be; another size is `SIZE_MISMATCH`.
    */
   ensureObjectFromFd(fd: number, size: number): ObjectId {
-    const small = size < IO_BUFFER_SIZE ? this.#readSmall(fd) : undefined;
+    return runSteps(this.ensureObjectFromFdSteps(fd, size));
+  }
+
+  /** {@link ensureObjectFromFd}. */
+  *ensureObjectFromFdSteps(fd: number, size: number): Steps<ObjectId> {
+    // Nobody else has it meanwhile.
+    const buffer = this.#buffer ?? Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
+    this.#buffer = undefined;
+    try {
+      return yield* this.#storeSteps(fd, size, buffer);
+    } finally {
+      this.#buffer = buffer;
+    }
+  }
+
+  *#storeSteps(fd: number, size: number, buffer: Buffer): Steps<ObjectId> {
+    const small = size < buffer.length ? readWhole(fd, buffer) : undefined;
     const { id, size: actual } =
       small === undefined
-        ? measureFd(this.algorithm, fd, this.#buffer)
+        ? yield* measureFdSteps(this.algorithm, fd, buffer)
         : { id: computeVerity(this.algorithm, small), size: small.length };
     if (actual !== size) {
       throw new ComposefsError('SIZE_MISMATCH', `object size mismatch: expected ${size} bytes, got ${actual}`);
@@ -63,11 +81,11 @@ export class FlatDigestStore {
     if (hasSize(path, size)) return id;
     const file = this.#staging.create(OBJECT_MODE);
     try {
-      const method = this.#fill(file, fd, small);
+      const isCertain = this.#reflink(file, fd) ? false : yield* fillSteps(file.fd, fd, small, buffer);
       const enabled = withContext('Enabling verity on tmpfile', () => this.#verity.enable(file, this.path));
       if (enabled) this.#verity.check(file.fd, id);
       // The source can have changed since it was hashed, our memory cannot.
-      else if (method !== 'from-memory' && measureFd(this.algorithm, file.fd, this.#buffer).id !== id) throw changed();
+      else if (!isCertain && (yield* measureFdSteps(this.algorithm, file.fd, buffer)).id !== id) throw changed();
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       // What a power cut left has another size.
       if (!file.place(path) && !hasSize(path, size)) file.replace(path, this.#staging);
@@ -82,22 +100,6 @@ export class FlatDigestStore {
     withFd(openSync(this.path, 'r'), (fd) => syncFileSystem(fd, this.path));
   }
 
-  /** The whole content, if it is smaller than the buffer that it then is in. */
-  #readSmall(fd: number): Buffer | undefined {
-    const length = readInto(fd, this.#buffer, 0);
-    return length < IO_BUFFER_SIZE ? this.#buffer.subarray(0, length) : undefined;
-  }
-
-  #fill(file: StagedFile, fd: number, small: Buffer | undefined): 'reflink' | 'from-memory' | 'copy' {
-    if (this.#reflink(file, fd)) return 'reflink';
-    if (small !== undefined) {
-      writeFully(file.fd, small);
-      return 'from-memory';
-    }
-    for (const chunk of readChunks(fd, this.#buffer)) writeFully(file.fd, chunk);
-    return 'copy';
-  }
-
   #reflink(file: StagedFile, fd: number): boolean {
     if (!this.#mayReflink) return false;
     try {
@@ -110,6 +112,25 @@ export class FlatDigestStore {
       return false;
     }
   }
+}
+
+/** The whole content, if it is smaller than the buffer that it then is in. */
+function readWhole(fd: number, buffer: Buffer): Buffer | undefined {
+  const length = readInto(fd, buffer, 0);
+  return length < buffer.length ? buffer.subarray(0, length) : undefined;
+}
+
+/** Whether what was written is what was hashed: the content that is in memory. Else the source is read again. */
+function* fillSteps(target: number, source: number, content: Buffer | undefined, buffer: Buffer): Steps<boolean> {
+  if (content !== undefined) {
+    writeFully(target, content);
+    return true;
+  }
+  for (const chunk of readChunks(source, buffer)) {
+    writeFully(target, chunk);
+    yield;
+  }
+  return false;
 }
 
 function hasSize(path: string, size: number): boolean {

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
+import { readXattrs } from '../../linux/xattr.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import { Turns } from '../../threads/turns.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { Directory, Leaf } from '../tree/inode.js';
-import type { StoreDestination } from './file-contents.js';
 import { FileDigests } from './file-digests.js';
-import type { PendingFile } from './pending-file.js';
-import { readPendingFiles } from './read-directory.js';
+import type { PendingFile } from './found-leaf.js';
+import { LazyStore, readPendingFiles } from './read-directory.js';
 import { FilesystemScan } from './scan.js';
 
 /** What is read before a thread would have started. */
@@ -51,7 +51,8 @@ export class LazyDirectory {
     const { algorithm, signal } = options;
     const turns = new Turns(signal);
     const pending: PendingFile[] = [];
-    const scan = new FilesystemScan(path, { algorithm, store: new FileDigests(algorithm) }, pending);
+    // Xattrs are compared where contents are not.
+    const scan = new FilesystemScan(path, { algorithm, readXattrs, store: new FileDigests(algorithm) }, pending);
     try {
       while (scan.step()) if (turns.isOver()) await turns.next();
       return new LazyDirectory(path, scan, pending, options);
@@ -77,14 +78,18 @@ export class LazyDirectory {
       if (file !== undefined) files.add(file);
     }
     const pending = [...files];
-    const destination: StoreDestination = { kind: 'none', algorithm: this.algorithm };
-    const found = { pending, findNext: () => false, readChanged: (file: PendingFile) => this.#scan.readChanged(file) };
+    const found = {
+      pending,
+      withXattrs: false,
+      findNext: () => false,
+      readChanged: (file: PendingFile) => this.#scan.readChanged(file),
+    };
     const bytes = pending.reduce((sum, { size }) => sum + size, 0);
     const isLittle = pending.length <= FEW_FILES && bytes <= FEW_BYTES;
     const id = this.#path;
     let fetched = 0;
     if (!isLittle) this.#progress.report({ type: 'started', id, total: pending.length, unit: 'items' });
-    await readPendingFiles(found, destination, {
+    await readPendingFiles(found, new LazyStore({ kind: 'none', algorithm: this.algorithm }), {
       threads: isLittle ? 0 : availableParallelism(),
       signal,
       onRead: (count) => {

@@ -1,27 +1,26 @@
 import { availableParallelism } from 'node:os';
 import { ContextError } from '../../errors.js';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
-import { unpackError } from '../../threads/error-transfer.js';
-import { type JobOptions, runJobs } from '../../threads/jobs.js';
+import { runJobStream } from '../../threads/jobs.js';
+import { runInTurns, type Steps } from '../../threads/turns.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import type { Directory } from '../tree/inode.js';
 import type { Xattrs } from '../tree/stat.js';
+import { ContentQueue, type PendingFiles, type Portion, type TakenFiles } from './content-queue.js';
 import {
   type ContentDestination,
   type ContentJob,
   type ContentResult,
-  contentJob,
   dropUnfinished,
-  FILE_CHANGED,
   finishObjects,
   openDestination,
   type StoreDestination,
-  storeContents,
+  storeContentsSteps,
   storeDestination,
 } from './file-contents.js';
-import type { FileStore } from './file-digests.js';
+import type { FileStore, SteppedFileStore } from './file-digests.js';
 import { FlatDigestStore } from './flat-digest-store.js';
-import type { PendingFile } from './pending-file.js';
+import type { PendingFile } from './found-leaf.js';
 import { FilesystemScan, type HardlinkBehavior, type ScanOptions } from './scan.js';
 
 /** How a directory is read, and where the contents of its files go. */
@@ -29,10 +28,15 @@ export interface ReadDirectoryOptions {
   /** Default `tracked`. */
   readonly hardlinks?: HardlinkBehavior;
   /** Gives the xattrs of an inode that the tree is to have. Default: all that there are. */
-  readonly readXattrs?: (path: Buffer) => Xattrs;
+  readonly readXattrs?: ((path: Buffer) => Xattrs) | undefined;
   readonly destination: ContentDestination;
   /** Threads that read contents: 0 = the calling one. Default: one for each processor, none for a small directory. */
   readonly threads?: number | undefined;
+  /**
+   * True: the calling thread is one of them, for a program that has nothing else to do meanwhile. It still pauses every few
+   * milliseconds. Default false.
+   */
+  readonly ownThread?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told how many large files have been read, of which there may be more than are known. */
   readonly progress?: ProgressReporter | undefined;
@@ -42,9 +46,11 @@ export interface ReadDirectoryOptions {
 export class FlatStoreError extends ContextError {}
 
 const THREADS_MAX = 32;
-/** What a thread is given at once. */
-const JOB_FILES = 256;
-const JOB_BYTES = 8 * 1024 * 1024;
+/** What a thread is given at once. It has so much waiting, too, so that it never waits for the thread that hands it out. */
+const PORTION: Portion = { files: 256, bytes: 8 * 1024 * 1024 };
+const PORTIONS_A_THREAD = 2;
+/** What the calling thread takes: it has others to serve. */
+const OWN_PORTION: Portion = { files: 32, bytes: 1024 * 1024 };
 /** Starting threads takes as long as reading this. */
 const SMALL_FILES = 1000;
 const SMALL_BYTES = 64 * 1024 * 1024;
@@ -57,7 +63,7 @@ const SMALL_BYTES = 64 * 1024 * 1024;
  * @throws FlatStoreError if such a store cannot be opened or synced.
  */
 export async function readDirectory(path: string | Buffer, options: ReadDirectoryOptions): Promise<Directory> {
-  const { threads, signal, progress = nullReporter } = options;
+  const { signal, progress = nullReporter } = options;
   const destination = storeDestination(options.destination);
   signal?.throwIfAborted();
   const algorithm = destination.kind === 'repository' ? destination.store.algorithm : destination.algorithm;
@@ -67,19 +73,17 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
     const isSmall = files.findSome();
     if (files.pending.length > 0) {
       // In any case: that it cannot be opened is no failure of a file.
-      const opened = store.open();
-      const count = Math.min(threads ?? (isSmall ? 0 : availableParallelism()), THREADS_MAX);
+      store.open();
+      const threads = options.threads ?? (isSmall ? 0 : availableParallelism());
       const id = 'files';
       let fetched = 0;
-      const onDone = ({ ids }: ContentResult): void => {
-        fetched += ids.length;
+      const onRead = (count: number): void => {
+        fetched += count;
         progress.report({ type: 'progress', id, fetched, total: files.pending.length });
       };
       progress.report({ type: 'started', id, total: files.pending.length, unit: 'items' });
-      const results =
-        count === 0 ? [readHere(files, opened)] : await readInThreads(files, destination, count, { signal, onDone });
+      await readPendingFiles(files, store, { ...options, threads, onRead });
       progress.report({ type: 'done', id, transferred: files.pending.length });
-      resolveAll(files, results, destination);
     }
     store.finish();
     return files.root;
@@ -89,21 +93,14 @@ export async function readDirectory(path: string | Buffer, options: ReadDirector
   }
 }
 
-/** Large files that were found, and perhaps more. */
-export interface PendingFiles {
-  readonly pending: readonly PendingFile[];
-  /** Looks for one more. False if there is none. @throws ScanError */
-  findNext(): boolean;
-  /** What it is by now counts. @throws ScanError */
-  readChanged(file: PendingFile): void;
-}
-
 export interface ReadPendingOptions {
   /** 0: the calling one. */
   readonly threads: number;
+  /** Default: if there is no other. */
+  readonly ownThread?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called by threads with the number of further files that have been read. */
-  readonly onRead?: ((count: number) => void) | undefined;
+  /** Called with the number of further files that have been read. */
+  readonly onRead: (count: number) => void;
 }
 
 /**
@@ -113,24 +110,40 @@ export interface ReadPendingOptions {
  */
 export async function readPendingFiles(
   files: PendingFiles,
-  destination: StoreDestination,
-  { threads, signal, onRead }: ReadPendingOptions,
+  store: LazyStore,
+  { threads, ownThread = threads === 0, signal: outerSignal, onRead }: ReadPendingOptions,
 ): Promise<void> {
-  if (files.pending.length === 0) return;
-  const count = Math.min(threads, THREADS_MAX);
-  const results =
-    count === 0
-      ? [storeContents(openDestination(destination), contentJob(files.pending))]
-      : await readInThreads(files, destination, count, { signal, onDone: ({ ids }) => onRead?.(ids.length) });
-  resolveAll(files, results, destination);
+  const queue = new ContentQueue(files);
+  const others = Math.min(ownThread ? threads - 1 : threads, THREADS_MAX);
+  const stop = new AbortController();
+  const signal = outerSignal === undefined ? stop.signal : AbortSignal.any([outerSignal, stop.signal]);
+  const settle = (taken: TakenFiles, result: ContentResult): void => {
+    queue.settle(taken, result);
+    onRead(taken.places.length);
+  };
+  // This thread looks for files in any case.
+  const own = ownThread ? readHereSteps(queue, store.open(), settle) : findSteps(queue);
+  const work = [runInTurns(own, signal)];
+  if (others > 0) work.push(readInThreads(queue, store.destination, { threads: others, signal, settle }));
+  // None is left alone when another one fails: the store may be closed then.
+  const results = await Promise.allSettled(work.map((part) => part.catch((error) => stopWith(stop, error))));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  queue.finish((cause) => store.failure(cause));
+}
+
+function stopWith(stop: AbortController, error: unknown): never {
+  stop.abort(error);
+  throw error;
 }
 
 /** The large files of a scan that goes on as more of them are asked for. */
 class FoundFiles implements PendingFiles {
   readonly pending: PendingFile[] = [];
+  readonly withXattrs: boolean;
   readonly #scan: FilesystemScan;
 
   constructor(path: string | Buffer, options: ScanOptions) {
+    this.withXattrs = options.readXattrs === undefined;
     this.#scan = new FilesystemScan(path, options, this.pending);
   }
 
@@ -165,67 +178,62 @@ class FoundFiles implements PendingFiles {
   }
 }
 
-function readHere(files: FoundFiles, store: FileStore): ContentResult {
-  while (files.findNext());
-  return storeContents(store, contentJob(files.pending));
+type Settle = (taken: TakenFiles, result: ContentResult) => void;
+
+function* findSteps(queue: ContentQueue): Steps<void> {
+  while (queue.find()) yield;
+}
+
+/** Finds all files, and then reads those that no other thread has taken. */
+function* readHereSteps(queue: ContentQueue, store: SteppedFileStore, settle: Settle): Steps<void> {
+  yield* findSteps(queue);
+  for (let taken = queue.take(OWN_PORTION, false); taken !== undefined; taken = queue.take(OWN_PORTION, false)) {
+    settle(taken, yield* storeContentsSteps(store, taken.job));
+  }
+  // While other threads do so with theirs.
+  finishObjects(store);
 }
 
 async function readInThreads(
-  files: PendingFiles,
+  queue: ContentQueue,
   destination: StoreDestination,
-  threads: number,
-  options: Omit<JobOptions<ContentResult>, 'threads'>,
-): Promise<ContentResult[]> {
+  { threads, signal, settle }: { readonly threads: number; readonly signal: AbortSignal; readonly settle: Settle },
+): Promise<void> {
+  const parts: TakenFiles[] = [];
+  function* jobs(): Generator<ContentJob> {
+    for (let taken = queue.take(PORTION, true); taken !== undefined; taken = queue.take(PORTION, true)) {
+      parts.push(taken);
+      yield taken.job;
+    }
+  }
+  const onDone = (result: ContentResult, index: number): void => {
+    const taken = parts[index];
+    if (taken === undefined) throw new Error('a result of no job');
+    delete parts[index];
+    settle(taken, result);
+  };
   const worker = new URL('./content-worker.js', import.meta.url);
-  return await runJobs<ContentJob, ContentResult>(worker, destination, jobsOf(files), { ...options, threads });
-}
-
-/** The scan goes on while threads are at work: when one of them asks for a job. */
-async function* jobsOf(files: PendingFiles): AsyncGenerator<ContentJob> {
-  for (let start = 0; ; ) {
-    let end = start;
-    for (let bytes = 0; end - start < JOB_FILES && bytes < JOB_BYTES; end++) {
-      if (end === files.pending.length && !files.findNext()) break;
-      bytes += files.pending[end]?.size ?? 0;
-    }
-    if (end === start) return;
-    yield contentJob(files.pending.slice(start, end));
-    start = end;
-  }
-}
-
-/** The results are those of the files in their order, in any number of pieces. */
-function resolveAll(files: PendingFiles, results: readonly ContentResult[], destination: StoreDestination): void {
-  const ids = results.flatMap((result) => result.ids);
-  const failures = results.flatMap((result) => result.failures).values();
-  if (ids.length !== files.pending.length) throw new Error('the files and their results are out of step');
-  for (const [index, file] of files.pending.entries()) {
-    const id = ids[index];
-    if (id !== undefined) {
-      file.resolve(id);
-      continue;
-    }
-    const { done, value } = failures.next();
-    if (done === true) throw new Error('a file without a result');
-    const { error, storing } = value;
-    // On a system at work files change all the time.
-    if (!storing && error.code === FILE_CHANGED) files.readChanged(file);
-    else throw file.failure(storing ? storingFailure(destination, unpackError(error)) : unpackError(error));
-  }
+  await runJobStream(worker, destination, jobs(), { threads, jobsAThread: PORTIONS_A_THREAD, signal, onDone });
 }
 
 /** Opened, and made if it is missing, when there is something to put into it. */
-class LazyStore implements FileStore {
-  readonly #destination: StoreDestination;
-  #store: FileStore | undefined;
+export class LazyStore implements FileStore {
+  readonly destination: StoreDestination;
+  #store: SteppedFileStore | undefined;
 
   constructor(destination: StoreDestination) {
-    this.#destination = destination;
+    this.destination = destination;
   }
 
-  open(): FileStore {
-    this.#store ??= this.#withContext(() => openDestination(this.#destination));
+  open(): SteppedFileStore {
+    this.#store ??= this.#withContext(() => openDestination(this.destination));
     return this.#store;
+  }
+
+  /** The error of something that went wrong with the store. */
+  failure(cause: unknown): unknown {
+    const { destination } = this;
+    return destination.kind === 'flat-store' ? new FlatStoreError(`Storing in ${destination.path}`, cause) : cause;
   }
 
   ensureObjectFromFd(fd: number, size: number): ObjectId {
@@ -250,11 +258,7 @@ class LazyStore implements FileStore {
     try {
       return action();
     } catch (cause) {
-      throw storingFailure(this.#destination, cause);
+      throw this.failure(cause);
     }
   }
-}
-
-function storingFailure(destination: StoreDestination, cause: unknown): unknown {
-  return destination.kind === 'flat-store' ? new FlatStoreError(`Storing in ${destination.path}`, cause) : cause;
 }

@@ -1,5 +1,6 @@
 import { type ByteString, concatBytes, quoteBytes } from '../../bytes/byte-string.js';
 import { ContextError } from '../../errors.js';
+import type { Directory } from '../tree/inode.js';
 
 /** A scan that failed; the code is that of the cause. */
 export class ScanError extends ContextError {
@@ -22,6 +23,8 @@ export interface ScanPlace {
   /** The path given to the scan, and the way from there. */
   readonly path: ByteString;
   readonly parent: ScanPlace | undefined;
+  /** What becomes of it. */
+  readonly directory: Directory;
 }
 
 /** What fails at an entry of a directory, in the contexts that the descent through all directories adds. */

@@ -1,6 +1,6 @@
 /** Making a tree of a directory on disk (spec 30 §10.2). */
 
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import {
   type ByteString,
   byteStringFrom,
@@ -9,22 +9,23 @@ import {
   isAscii,
   quoteBytes,
 } from '../../bytes/byte-string.js';
-import { safeInteger } from '../../bytes/integer.js';
 import { ComposefsError, withContext } from '../../errors.js';
-import { type NamedEntry, readEntries } from '../../fs/directory-entries.js';
+import { listNames } from '../../fs/directory-entries.js';
 import { withFd } from '../../fs/files.js';
 import { openFileOnly } from '../../fs/open-file.js';
 import { renamePath } from '../../fs/rename-path.js';
+import { S_IFDIR, S_IFREG } from '../../linux/constants.js';
+import { FileStatus, IDENTITY_WORDS } from '../../linux/file-status.js';
 import { procPath } from '../../linux/link.js';
 import { readXattrs } from '../../linux/xattr.js';
 import { INLINE_CONTENT_MAX_V0 } from '../../tar/limits.js';
 import type { HashAlgorithm } from '../fsverity/algorithm.js';
-import { Directory, Leaf, type RegularFile } from '../tree/inode.js';
+import { Directory, type LeafContent, type RegularFile } from '../tree/inode.js';
 import { NO_XATTRS, type Stat, type Xattrs } from '../tree/stat.js';
 import { FileDigests, type FileStore } from './file-digests.js';
-import { PendingFile } from './pending-file.js';
+import { FoundLeaf, PendingFile } from './found-leaf.js';
 import { contentError, joinPath, leafError, ScanError, type ScanPlace, scanError } from './scan-error.js';
-import { hasTypeOf, specialContent } from './special-file.js';
+import { specialContent } from './special-file.js';
 
 /** `tracked`: names of one inode become hard links. `break`: every name becomes an inode of its own. */
 export type HardlinkBehavior = 'tracked' | 'break';
@@ -35,8 +36,11 @@ export interface ScanOptions {
   readonly store?: FileStore;
   /** Default `tracked`. */
   readonly hardlinks?: HardlinkBehavior;
-  /** Gives the xattrs of an inode that the tree is to have. Default: all that there are. */
-  readonly readXattrs?: (path: Buffer) => Xattrs;
+  /**
+   * Gives the xattrs of an inode that the tree is to have. Default: all that there are; those of pending files are read
+   * with their content.
+   */
+  readonly readXattrs?: ((path: Buffer) => Xattrs) | undefined;
 }
 
 /** A directory being read. Paths of children go over its descriptor: no rename leads elsewhere, no path is too long. */
@@ -44,7 +48,7 @@ interface OpenDirectory {
   readonly directory: Directory;
   readonly place: ScanPlace;
   readonly fd: number;
-  readonly entries: readonly NamedEntry[];
+  readonly names: readonly ByteString[];
   next: number;
 }
 
@@ -62,8 +66,13 @@ export class FilesystemScan {
   /** Undefined: contents are read at once. */
   readonly #pending: PendingFile[] | undefined;
   /** By device and inode number. */
-  readonly #leaves = new Map<bigint, Map<bigint, Leaf>>();
+  readonly #leaves = new Map<number, Map<number | bigint, FoundLeaf>>();
   readonly #open: OpenDirectory[] = [];
+  /** Of the inode at work. */
+  readonly #status = new FileStatus();
+  /** Of pending files, and how much of it is in use. */
+  #identities = new Uint32Array(0);
+  #identitiesUsed = 0;
 
   /**
    * @param pending to which most large files are added, instead of reading them: the tree may be used when all of them are
@@ -92,16 +101,15 @@ export class FilesystemScan {
   step(): boolean {
     const top = this.#open.at(-1);
     if (top === undefined) return false;
-    const entry = top.entries[top.next];
+    const name = top.names[top.next];
     top.next += 1;
-    if (entry === undefined) {
+    if (name === undefined) {
       this.#open.pop();
       closeSync(top.fd);
       return true;
     }
-    const { name } = entry;
     try {
-      top.directory.insert(name, this.#scanInode(top, entry, name));
+      this.#scanInode(top, name);
     } catch (cause) {
       throw scanError(top.place, name, renamePath(cause, procPath(top.fd), byteStringToText(top.place.path)));
     }
@@ -116,9 +124,10 @@ export class FilesystemScan {
   readChanged(file: PendingFile): void {
     const path = byteStringToBuffer(file.path);
     try {
-      this.#withFile(path, (fd, stats) => {
-        if (stats.dev !== file.dev || stats.ino !== file.ino) throw fileReplaced();
-        file.replace(this.#readStat(stats, path), this.#readFile(fd, stats));
+      this.#withFile(path, (fd) => {
+        if (!file.isSameInode(this.#status)) throw fileReplaced();
+        const stat = this.#readStat(path);
+        file.replace(stat, { type: 'regular', file: this.#readFile(fd) });
       });
     } catch (cause) {
       throw file.failure(cause);
@@ -130,11 +139,14 @@ export class FilesystemScan {
     for (const { fd } of this.#open.splice(0)) closeSync(fd);
   }
 
-  #scanInode(parent: OpenDirectory, entry: NamedEntry, name: ByteString): Directory | Leaf {
-    const path = childPath(parent.fd, name);
-    if (entry.isDirectory()) return this.#enter(path, name, parent.place);
+  #scanInode(parent: OpenDirectory, name: ByteString): void {
+    withContext('Getting file stats', () => this.#status.readEntry(parent.fd, name));
+    if (this.#status.type === S_IFDIR) {
+      parent.directory.insert(name, this.#enter(childPath(parent.fd, name), name, parent.place));
+      return;
+    }
     try {
-      return this.#scanLeaf(path, entry, parent.place, name);
+      this.#scanLeaf(parent, name);
     } catch (cause) {
       throw leafError(name, cause);
     }
@@ -144,11 +156,11 @@ export class FilesystemScan {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     try {
       const self = procPath(fd);
-      const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
-      const directory = new Directory(this.#readStat(stats, `${self}/.`));
-      const entries = readEntries(self);
-      const place = { name, path: parent === undefined ? name : joinPath(parent.path, name), parent };
-      this.#open.push({ directory, place, fd, entries, next: 0 });
+      withContext('Getting file stats', () => this.#status.readFd(fd));
+      const directory = new Directory(this.#readStat(`${self}/.`));
+      const names = listNames(self);
+      const place = { name, path: parent === undefined ? name : joinPath(parent.path, name), parent, directory };
+      this.#open.push({ directory, place, fd, names, next: 0 });
       return directory;
     } catch (error) {
       closeSync(fd);
@@ -156,88 +168,101 @@ export class FilesystemScan {
     }
   }
 
-  #scanLeaf(path: string | Buffer, entry: NamedEntry, place: ScanPlace, name: ByteString): Leaf {
-    if (!entry.isFile()) {
-      const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
-      if (!hasTypeOf(entry, stats)) throw typeChanged();
-      return this.#leafFor(stats, () => new Leaf(this.#readStat(stats, path), specialContent(stats, path)));
+  #scanLeaf({ directory, fd: parentFd, place }: OpenDirectory, name: ByteString): void {
+    const status = this.#status;
+    const known = this.#find();
+    if (known !== undefined) {
+      directory.insert(name, known.leaf);
+      return;
     }
-    if (this.#pending !== undefined && PendingFile.isPossible(place, name)) {
-      const stats = withContext('Getting file stats', () => lstatSync(path, { bigint: true }));
-      if (!stats.isFile()) throw typeChanged();
-      const pending = this.#pending;
-      if (stats.size > INLINE_CONTENT_MAX_V0) {
-        return this.#leafFor(stats, () => {
-          const file = new PendingFile(this.#readStat(stats, path), stats, place, name);
-          pending.push(file);
-          return file.leaf;
-        });
-      }
+    const path = childPath(parentFd, name);
+    if (status.type !== S_IFREG) {
+      const stat = this.#readStat(path);
+      this.#add(new FoundLeaf(place, name), stat, specialContent(status, path));
+      return;
     }
-    return this.#withFile(path, (fd, stats) =>
-      this.#leafFor(stats, () => {
-        const file = readingContent(() => this.#readFile(fd, stats));
-        return new Leaf(this.#readStat(stats, path), { type: 'regular', file });
-      }),
-    );
+    const { size } = status;
+    if (this.#pending !== undefined && size > INLINE_CONTENT_MAX_V0 && PendingFile.isPossible(place, name)) {
+      const file = this.#pendingFile(place, name, size);
+      const xattrs = this.#options.readXattrs === undefined ? NO_XATTRS : this.#xattrs(path);
+      this.#add(file, this.#stat(xattrs), { type: 'regular', file: { storage: 'sparse', size } });
+      this.#pending.push(file);
+      return;
+    }
+    this.#withFile(path, (fd) => {
+      const stat = this.#readStat(path);
+      const file = readingContent(() => this.#readFile(fd));
+      this.#add(new FoundLeaf(place, name), stat, { type: 'regular', file });
+    });
   }
 
-  #withFile<T>(path: string | Buffer, action: (fd: number, stats: BigIntStats) => T): T {
+  /** Opens a file and asks for its status. */
+  #withFile<T>(path: string | Buffer, action: (fd: number) => T): T {
     return withFd(
       readingContent(() => openFileOnly(path)),
       (fd) => {
-        const stats = withContext('Getting file stats', () => fstatSync(fd, { bigint: true }));
-        if (!stats.isFile()) throw typeChanged();
-        return action(fd, stats);
+        withContext('Getting file stats', () => this.#status.readFd(fd));
+        if (this.#status.type !== S_IFREG) throw typeChanged();
+        return action(fd);
       },
     );
   }
 
-  /** Inodes are told apart by number whatever their link count says: not all file systems tell the truth there. */
-  #leafFor({ dev, ino }: BigIntStats, make: () => Leaf): Leaf {
-    if (this.#options.hardlinks === 'break') return make();
-    let leaves = this.#leaves.get(dev);
-    if (leaves === undefined) {
-      leaves = new Map();
-      this.#leaves.set(dev, leaves);
-    }
-    let leaf = leaves.get(ino);
-    if (leaf === undefined) {
-      leaf = make();
-      leaves.set(ino, leaf);
-    }
-    return leaf;
+  /** The leaf of the inode at work, if that has a name already. */
+  #find(): FoundLeaf | undefined {
+    return this.#leaves.get(this.#status.device)?.get(this.#status.inode);
   }
 
-  #readFile(fd: number, stats: BigIntStats): RegularFile {
-    const size = safeInteger(stats.size, 'file size');
+  /** Inodes are told apart by number whatever their link count says: not all file systems tell the truth there. */
+  #add(found: FoundLeaf, stat: Stat, content: LeafContent): void {
+    found.insert(stat, content);
+    if (this.#options.hardlinks === 'break') return;
+    const { device, inode } = this.#status;
+    let leaves = this.#leaves.get(device);
+    if (leaves === undefined) {
+      leaves = new Map();
+      this.#leaves.set(device, leaves);
+    }
+    leaves.set(inode, found);
+  }
+
+  #pendingFile(place: ScanPlace, name: ByteString, size: number): PendingFile {
+    const at = this.#identitiesUsed;
+    if (at + IDENTITY_WORDS > this.#identities.length) {
+      this.#identities = new Uint32Array(IDENTITIES_AT_ONCE * IDENTITY_WORDS);
+      this.#identitiesUsed = 0;
+      return this.#pendingFile(place, name, size);
+    }
+    this.#status.copyIdentity(this.#identities, at);
+    this.#identitiesUsed += IDENTITY_WORDS;
+    return new PendingFile(place, name, size, this.#identities, at);
+  }
+
+  #readFile(fd: number): RegularFile {
+    const { size } = this.#status;
     if (size <= INLINE_CONTENT_MAX_V0) {
       const data = Buffer.alloc(size);
       return { storage: 'inline', data: data.subarray(0, readSync(fd, data, 0, size, 0)) };
     }
-    return {
-      storage: 'external',
-      id: this.#store.ensureObjectFromFd(fd, size),
-      size,
-    };
+    return { storage: 'external', id: this.#store.ensureObjectFromFd(fd, size), size };
   }
 
-  #readStat(stats: BigIntStats, path: string | Buffer): Stat {
-    const xattrs = withContext('Reading extended attributes', () => this.#readXattrs(path));
-    // A time before the epoch has nanoseconds that count up, too.
-    const nanoseconds = ((stats.mtimeNs % BILLION) + BILLION) % BILLION;
-    return {
-      mode: Number(stats.mode & 0o7777n),
-      uid: Number(stats.uid),
-      gid: Number(stats.gid),
-      mtimeSec: safeInteger((stats.mtimeNs - nanoseconds) / BILLION, 'mtime'),
-      mtimeNsec: Number(nanoseconds),
-      xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs,
-    };
+  #readStat(path: string | Buffer): Stat {
+    return this.#stat(this.#xattrs(path));
+  }
+
+  #xattrs(path: string | Buffer): Xattrs {
+    return withContext('Reading extended attributes', () => this.#readXattrs(path));
+  }
+
+  #stat(xattrs: Xattrs): Stat {
+    const { permissions, uid, gid, mtimeSec, mtimeNsec } = this.#status;
+    return { mode: permissions, uid, gid, mtimeSec, mtimeNsec, xattrs: xattrs.size === 0 ? NO_XATTRS : xattrs };
   }
 }
 
-const BILLION = 1_000_000_000n;
+/** Memory for so many is made at once. */
+const IDENTITIES_AT_ONCE = 512;
 
 function typeChanged(): ComposefsError {
   return new ComposefsError('FILE_TYPE_CHANGED', 'File type changed between readdir() and fstat()');

@@ -1,28 +1,19 @@
-import { type BigIntStats, type Dirent, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { byteStringFrom } from '../../bytes/byte-string.js';
-import { safeInteger } from '../../bytes/integer.js';
+import { S_IFBLK, S_IFIFO, S_IFLNK, S_IFSOCK } from '../../linux/constants.js';
+import type { FileStatus } from '../../linux/file-status.js';
 import type { LeafContent } from '../tree/inode.js';
 
 /** What a tree holds of anything but a directory or a regular file. */
-export function specialContent(stats: BigIntStats, path: string | Buffer): LeafContent {
-  if (stats.isSymbolicLink()) {
-    return { type: 'symlink', target: byteStringFrom(readlinkSync(path, { encoding: 'buffer' })) };
+export function specialContent({ type, rdev }: FileStatus, path: string | Buffer): LeafContent {
+  switch (type) {
+    case S_IFLNK:
+      return { type: 'symlink', target: byteStringFrom(readlinkSync(path, { encoding: 'buffer' })) };
+    case S_IFIFO:
+      return { type: 'fifo' };
+    case S_IFSOCK:
+      return { type: 'socket' };
+    default:
+      return { type: type === S_IFBLK ? 'block-device' : 'character-device', rdev };
   }
-  if (stats.isFIFO()) return { type: 'fifo' };
-  if (stats.isSocket()) return { type: 'socket' };
-  const rdev = safeInteger(stats.rdev, 'device number');
-  return stats.isBlockDevice() ? { type: 'block-device', rdev } : { type: 'character-device', rdev };
-}
-
-/** Where readdir gives no types, Node asks for them, so that all are known here. */
-export function hasTypeOf(entry: Dirent, stats: BigIntStats): boolean {
-  return (
-    entry.isSymbolicLink() === stats.isSymbolicLink() &&
-    entry.isFIFO() === stats.isFIFO() &&
-    entry.isSocket() === stats.isSocket() &&
-    entry.isBlockDevice() === stats.isBlockDevice() &&
-    entry.isCharacterDevice() === stats.isCharacterDevice() &&
-    !stats.isFile() &&
-    !stats.isDirectory()
-  );
 }

@@ -81,6 +81,31 @@ export class Directory {
     return this.#put(name, this.#table().add(stat, content) ?? new Leaf(stat, content));
   }
 
+  /** @internal The stat of the leaf of a name. */
+  leafStat(name: ByteString): Stat {
+    const child = this.#leafChild(name);
+    return typeof child === 'number' ? this.#table().stat(child) : child.stat;
+  }
+
+  /** @internal Gives the leaf of a name another content, and another stat if there is one: it has them under all names. */
+  updateLeaf(name: ByteString, content: LeafContent, stat?: Stat): void {
+    const child = this.#leafChild(name);
+    if (typeof child !== 'number') {
+      child.content = content;
+      child.stat = stat ?? child.stat;
+      return;
+    }
+    const leaves = this.#table();
+    if (leaves.setContent(child, content) && (stat === undefined || leaves.setStat(child, stat))) return;
+    this.#put(name, new Leaf(stat ?? leaves.stat(child), content));
+  }
+
+  #leafChild(name: ByteString): Leaf | number {
+    const child = this.child(name);
+    if (child instanceof Leaf || typeof child === 'number') return child;
+    throw new Error('there is no leaf of that name');
+  }
+
   /** A directory over a directory gives it its stat and leaves the entries; anything else replaces. */
   merge(name: ByteString, inode: Inode): void {
     const existing = inode instanceof Directory ? this.lookup(name) : undefined;

@@ -66,7 +66,7 @@ export class LeafTable {
     const reused = this.#free.pop();
     const row = reused ?? this.#rows;
     if (row >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(newChunk());
-    if (!this.#setContent(row, content)) {
+    if (!this.setContent(row, content)) {
       if (reused !== undefined) this.#free.push(reused);
       return undefined;
     }
@@ -218,7 +218,7 @@ export class LeafTable {
   }
 
   /** False if the row cannot hold it. */
-  #setContent(row: number, content: LeafContent): boolean {
+  setContent(row: number, content: LeafContent): boolean {
     switch (content.type) {
       case 'regular':
         return this.#setFile(row, content.file);

@@ -25,16 +25,19 @@ import {
   type ContentDestination,
   type ContentJob,
   openDestination,
-  storeContents,
+  storeContentsSteps,
 } from '../../../src/composefs/scan/file-contents.js';
 import { FlatStoreError, readDirectory } from '../../../src/composefs/scan/read-directory.js';
 import { ScanError } from '../../../src/composefs/scan/scan-error.js';
 import type { Directory } from '../../../src/composefs/tree/inode.js';
 import { NO_XATTRS } from '../../../src/composefs/tree/stat.js';
 import { errorChain, errorCode, findCause } from '../../../src/errors.js';
+import { FileStatus, IDENTITY_WORDS } from '../../../src/linux/file-status.js';
+import { runSteps } from '../../../src/threads/turns.js';
 import { scanDirectory } from '../../support/at-once.js';
 import { withTempDir } from '../../support/paths.js';
 import { fillRandomDirectory } from '../../support/random-directory.js';
+import { withFd } from '../../support/with-fd.js';
 import { tempDir, tempRepository } from '../repository/temp-repository.js';
 
 const NOWHERE: ContentDestination = { kind: 'none', algorithm: 'sha256' };
@@ -47,22 +50,32 @@ function objectsIn(path: string): string[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(path, name)).isFile());
 }
 
-for (const threads of [0, 1, 3]) {
-  test(`${threads} threads read the tree that a scan reads, and store the same objects`, async (t) => {
+for (const [threads, ownThread] of [
+  [0, undefined],
+  [1, false],
+  [3, false],
+  [1, true],
+  [2, true],
+] as const) {
+  const who = ownThread === true ? `${threads - 1} and the calling one` : `${threads}`;
+  test(`threads read the tree that a scan reads, and store the same objects (${who})`, async (t) => {
     if (process.getuid?.() !== 0) return t.skip('random directories need root');
     const source = tempDir(t);
     fillRandomDirectory(source, 7);
+    // Read in several pieces, and one of them before the others.
+    for (const size of [3_000_001, 9_000_000])
+      writeFileSync(join(source, `large${size}`), Buffer.alloc(size, `${size}`));
     const repo = await tempRepository(t);
     const expected = dumpOf(scanDirectory(source, { algorithm: 'sha512', store: repo.objects }));
     const objects = objectsIn(repo.objects.objectsPath);
 
     const other = await tempRepository(t);
     const destination = { kind: 'repository', objects: other.objects } as const;
-    assert.equal(dumpOf(await readDirectory(source, { destination, threads })), expected);
+    assert.equal(dumpOf(await readDirectory(source, { destination, threads, ownThread })), expected);
     assert.deepEqual(objectsIn(other.objects.objectsPath).sort(), objects.sort());
 
     const digests = dumpOf(scanDirectory(source, { algorithm: 'sha256', hardlinks: 'break' }));
-    const options = { threads, hardlinks: 'break' } as const;
+    const options = { threads, ownThread, hardlinks: 'break' } as const;
     assert.equal(dumpOf(await readDirectory(source, { destination: NOWHERE, ...options })), digests);
 
     const flat = { kind: 'flat-store', path: join(tempDir(t), 'made', 'here'), algorithm: 'sha256' } as const;
@@ -184,27 +197,25 @@ test('a file is read only if it is the one that was found', () =>
   withTempDir((path) => {
     const name = join(path, 'file');
     const result = (job: ContentJob): unknown => {
-      const { ids, failures } = storeContents(openDestination(NOWHERE), job);
-      const [failure] = failures;
+      const { ids, failures } = runSteps(storeContentsSteps(openDestination(NOWHERE), job));
+      const failure = failures.get(0);
       return failure === undefined ? ids : [failure.error.code, failure.storing, ids];
     };
     writeFileSync(name, Buffer.alloc(100, 1));
-    const { dev, ino, mtimeNs } = statSync(name, { bigint: true });
+    const identities = new Uint32Array(IDENTITY_WORDS);
+    const status = new FileStatus();
+    withFd(name, (fd) => status.readFd(fd));
+    status.copyIdentity(identities, 0);
     const job: ContentJob = {
       paths: [byteStringFromText(name)],
-      devs: BigUint64Array.of(dev),
-      inos: BigUint64Array.of(ino),
-      mtimes: BigInt64Array.of(mtimeNs),
+      identities,
       sizes: Float64Array.of(100),
+      withXattrs: true,
     };
     assert.deepEqual(result(job), [computeVerity('sha256', Buffer.alloc(100, 1))]);
-    for (const change of [
-      { sizes: Float64Array.of(99) },
-      { mtimes: BigInt64Array.of(1n) },
-      { inos: BigUint64Array.of(1n) },
-      { devs: BigUint64Array.of(1n << 40n) },
-    ]) {
-      assert.deepEqual(result({ ...job, ...change }), ['FILE_CHANGED', false, [undefined]]);
+    for (let word = 0; word < IDENTITY_WORDS; word++) {
+      const changed = { ...job, identities: identities.with(word, (identities[word] ?? 0) ^ 1) };
+      assert.deepEqual(result(changed), ['FILE_CHANGED', false, [undefined]]);
     }
     renameSync(name, `${name}.real`);
     symlinkSync(`${name}.real`, name);

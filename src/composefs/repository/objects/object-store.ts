@@ -54,7 +54,7 @@ export class ObjectStore {
   #writable = false;
   #suspended = false;
   #unnamed: UnnamedObjects | undefined;
-  /** Through which files are read, from the first to the last line of a function only. */
+  /** Through which files are read. */
   #buffer: Buffer | undefined;
 
   /** @internal @param root default: from the options, as another thread has to do it. */
@@ -284,13 +284,37 @@ export class ObjectStore {
    * @param size what the caller takes the file's size to be; another size is `SIZE_MISMATCH`.
    */
   ensureObjectFromFd(fd: number, size: number): ObjectId {
-    // A buffer for each file made garbage collection take more time than to hash and store what was in them.
-    this.#buffer ??= Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
-    // What one call does not read takes more of them, and ends where the file does.
-    if (size < this.#buffer.length && readSync(fd, this.#buffer, 0, size + 1, 0) === size) {
-      return this.storeObject(this.#buffer.subarray(0, size)).id;
+    return runSteps(this.ensureObjectFromFdSteps(fd, size));
+  }
+
+  /** @internal {@link ensureObjectFromFd}. */
+  *ensureObjectFromFdSteps(fd: number, size: number): Steps<ObjectId> {
+    // A buffer for each file made garbage collection take more time than to hash and store what was in them. Nobody else has
+    // it meanwhile.
+    const buffer = this.#buffer ?? Buffer.allocUnsafeSlow(IO_BUFFER_SIZE);
+    this.#buffer = undefined;
+    try {
+      // What one call does not read takes more of them, and ends where the file does.
+      if (size < buffer.length && readSync(fd, buffer, 0, size + 1, 0) === size) {
+        return this.storeObject(buffer.subarray(0, size)).id;
+      }
+      return yield* this.#storeChunksSteps(readChunks(fd, buffer), size);
+    } finally {
+      this.#buffer = buffer;
     }
-    return this.ensureObjectFromChunks(readChunks(fd, this.#buffer), size).id;
+  }
+
+  *#storeChunksSteps(chunks: Iterable<Uint8Array>, size: number): Steps<ObjectId> {
+    const writer = this.createWriter();
+    try {
+      for (const chunk of chunks) {
+        writer.write(chunk);
+        yield;
+      }
+      return writer.finish(size).id;
+    } finally {
+      writer.abort();
+    }
   }
 
   /**
