@@ -133,6 +133,7 @@ export const ERROR_CODES = {
     COMPRESSION_UNSUPPORTED: 'a kind of compression that cannot be read',
     INVALID_COMPRESSION_LEVEL: 'a level that the kind of compression does not have',
     ZSTD_BUSY: 'two streams use one encoder at once',
+    ZSTD_UNAVAILABLE: 'the bundled encoder, which is WebAssembly, cannot start: no addresses for its memory',
     ZSTD_VERSION: 'the encoder is not libzstd 1.5.7, whose bytes splitstreams are made of',
   },
   layers: {

@@ -82,7 +82,7 @@ test('the examples do what they say', () => {
   writeFileSync(join(folder, 'tree/a'), 'a');
   assert.match(run('build', 'repo', 'tree', 'mine'), /^[0-9a-f]{64}\n$/);
   assert.equal(run('check', 'repo'), '3 streams\n0 objects of garbage, 0 removed\n');
-  assert.match(run('test-registry', 'other', 'layout'), /^sha256:[0-9a-f]{64} in spite of 1 fault\n$/);
+  assert.match(run('test-registry', 'other', 'layout', 'app'), /^sha256:[0-9a-f]{64} in spite of 1 fault\n$/);
 });
 
 test('an image is mounted and unmounted', { skip: process.getuid?.() !== 0 && 'only root may' }, () => {

@@ -31,7 +31,7 @@ const loaded = new Map<number, Promise<ZstdEncode>>();
  * WebAssembly build; the bytes are the same.
  *
  * @param level 1 to 22; default: that of splitstreams, 3.
- * @throws ComposefsError `ZSTD_VERSION` if the bundled encoder is of another release.
+ * @throws ComposefsError `ZSTD_VERSION` if the bundled encoder is of another release, `ZSTD_UNAVAILABLE` if it cannot start.
  */
 export function loadZstdEncode(level: number = STANDARD_LEVEL): Promise<ZstdEncode> {
   let encode = loaded.get(level);
@@ -95,7 +95,12 @@ interface WasmZstd {
 /** Encodes with the bundled WebAssembly build of libzstd. */
 export async function loadWasmEncode(level: number = STANDARD_LEVEL): Promise<ZstdEncode> {
   const { Zstd } = await import('@hpcc-js/wasm-zstd');
-  const zstd = await Zstd.load();
+  const zstd = await Zstd.load().catch((cause: unknown) => {
+    throw new ComposefsError('ZSTD_UNAVAILABLE', 'the bundled Zstandard encoder cannot start', {
+      cause,
+      hint: 'WebAssembly reserves 10 GiB of addresses: raise `ulimit -v`, or install libzstd 1.5.7, which is taken then',
+    });
+  });
   if (zstd.version() !== ENCODER_VERSION) {
     throw new ComposefsError(
       'ZSTD_VERSION',

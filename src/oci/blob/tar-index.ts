@@ -6,7 +6,7 @@ import { openRegularFile } from '../../fs/open-file.js';
 import { entryLinkTarget, entryPath, type ParsedEntry } from '../../tar/entry.js';
 import { ENTRY_TYPE, hasFileContent } from '../../tar/entry-type.js';
 import { TAR_BLOCK_SIZE } from '../../tar/header.js';
-import { TarParser } from '../../tar/parser.js';
+import { type ParserStep, TarParser } from '../../tar/parser.js';
 import { ImageSourceError } from './blob-error.js';
 import { NOT_A_FILE } from './blob-file.js';
 import type { FileLocation } from './blob-location.js';
@@ -90,7 +90,7 @@ function readIndex(
     // The parser keeps what it needs of a block.
     readExactly(fd, block, offset);
     offset += TAR_BLOCK_SIZE;
-    const step = parser.header(block, start);
+    const step = parseHeader(parser, block, start);
     if (step.type === 'end') return members;
     if (step.type === 'more') continue;
     if (++entries > MAX_ENTRIES) throw invalidArchive(`more than ${MAX_ENTRIES} entries`);
@@ -109,6 +109,16 @@ function readIndex(
   }
   if (parser.isInMap) throw invalidArchive(`unexpected end of the file at ${fileSize}`);
   return members;
+}
+
+/** What has no header at its beginning is another kind of file, not a damaged archive. */
+function parseHeader(parser: TarParser, block: Buffer, offset: number): ParserStep {
+  try {
+    return parser.header(block, offset);
+  } catch (error) {
+    if (offset > 0) throw error;
+    throw new ImageSourceError('INVALID_ARCHIVE', 'Invalid archive: it is no tar', { cause: error });
+  }
 }
 
 function isZero(fd: number, start: number, end: number): boolean {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -172,4 +173,14 @@ test('a thread that ends gives back the memory of the context that it kept', asy
   const before = await inThreads(4);
   const grown = (await inThreads(24)) - before;
   assert(grown < 40, `${grown.toFixed(0)} MiB more after 24 threads`);
+});
+
+test('where there are no addresses for WebAssembly the error says so', () => {
+  const module = new URL('../../../src/compression/zstd/encode.js', import.meta.url);
+  const script = `import(${JSON.stringify(module.href)}).then(({ loadWasmEncode }) => loadWasmEncode())
+    .catch(({ code, message }) => console.log(code, message))`;
+  // Node itself starts with 2 GiB, and WebAssembly reserves 10 for each memory.
+  const shell = `ulimit -v ${4 << 20} && exec "$0" -e "$1"`;
+  const { stdout } = spawnSync('sh', ['-c', shell, process.execPath, script], { encoding: 'utf8' });
+  assert.equal(stdout, 'ZSTD_UNAVAILABLE the bundled Zstandard encoder cannot start\n');
 });

@@ -205,6 +205,7 @@ test('damaged archives are refused, and the error names what is wrong', async ()
   await refuses(tarArchive([...files, badConfig, whole]), 'INVALID_DOCUMENT', /Invalid image configuration/);
   const badDiffId = dockerConfig([], { rootfs: { type: 'layers', diff_ids: ['x', 'y'] } });
   await refuses(tarArchive([...files, tarFile('config.json', badDiffId), whole]), 'INVALID_DIGEST', /parsing diff_id/);
+  await refuses(Buffer.alloc(3000, 'text'), 'INVALID_ARCHIVE', /Invalid archive: it is no tar/);
   await refuses(dockerArchive(layers).subarray(0, 3000), 'INVALID_ARCHIVE', /unexpected end of the file/);
   const huge = tarHeader({ name: '0/layer.tar', size: 8 ** 11 - 1 });
   await refuses(Buffer.concat([files[0] ?? huge, huge]), 'INVALID_ARCHIVE', /8589934591 bytes wanted/);
