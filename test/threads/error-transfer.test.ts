@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { RepositoryOpenError } from '../../src/composefs/repository/index.js';
+import type { ErrorCode } from '../../src/error-codes.js';
 import { ComposefsError, ContextError, errorCode, findCause, fullMessage } from '../../src/errors.js';
 import { SystemError } from '../../src/linux/errno.js';
 import { RegistryError } from '../../src/oci/model/registry-error.js';
@@ -63,4 +65,32 @@ test('instanceof of what is no error, and of classes that are not of the same li
   class Own extends ComposefsError {}
   assert.equal(new ComposefsError('TIMEOUT', 'x') instanceof Own, false);
   assert.equal(new Own('TIMEOUT', 'x') instanceof ComposefsError, true);
+});
+
+test('any chain of errors comes back: codes, messages, hints, numbers and texts', () => {
+  const fields = fc.record({
+    code: fc.constantFrom<ErrorCode>('DIFF_ID_MISMATCH', 'TIMEOUT', 'INTERNAL', 'ENOSPC'),
+    message: fc.string(),
+    hint: fc.option(fc.string(), { nil: undefined }),
+    status: fc.oneof(fc.integer(), fc.string(), fc.boolean(), fc.bigInt()),
+  });
+  fc.assert(
+    fc.property(fc.array(fields, { minLength: 1, maxLength: 4 }), (chain) => {
+      let error: ComposefsError | undefined;
+      for (const { code, message, hint, status } of chain) {
+        const details = { ...(hint !== undefined && { hint }), ...(error !== undefined && { cause: error }) };
+        error = Object.assign(new ComposefsError(code, message, details), { status });
+      }
+      let [given, got]: unknown[] = [error, sent(error)];
+      while (given instanceof ComposefsError) {
+        assert.ok(got instanceof ComposefsError);
+        assert.deepEqual(
+          [got.code, got.message, got.hint, got.stack, 'status' in got && got.status],
+          [given.code, given.message, given.hint, given.stack, 'status' in given && given.status],
+        );
+        [given, got] = [given.cause, got.cause];
+      }
+      assert.equal(got, undefined);
+    }),
+  );
 });

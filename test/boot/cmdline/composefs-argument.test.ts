@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   ComposefsCmdline,
   imageArguments,
   makeCmdlineComposefs,
   parseDigestValue,
 } from '../../../src/boot/cmdline/composefs-argument.js';
-import type { HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js';
+import { digestSize, type HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js';
 import { parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { messageOf } from '../../support/failures.js';
 
@@ -135,5 +136,26 @@ test('every image that a command line names, in its order', () => {
   assert.match(
     messageOf(() => imageArguments('composefs.digest=v1-sha256-12:notahex')),
     /composefs.digest= hash: got 7/,
+  );
+});
+
+test('the argument of any image comes back, whatever stands beside it', () => {
+  const image = fc.record({
+    version: fc.constantFrom(1 as const, 2 as const),
+    algorithm: fc.constantFrom<HashAlgorithm>('sha256', 'sha512'),
+    insecure: fc.boolean(),
+    digest: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+  });
+  const other = fc.constantFrom('quiet', 'root=/dev/vda', '"a b"', 'xcomposefs=1', 'composefs');
+  fc.assert(
+    fc.property(image, fc.array(other), fc.array(other), ({ version, algorithm, insecure, digest }, before, after) => {
+      const hex = Buffer.from(digest).toString('hex', 0, digestSize(algorithm));
+      const argument = makeCmdlineComposefs(hex, insecure, version, algorithm);
+      const cmdline = [...before, argument, ...after].join(' ');
+      const parsed = ComposefsCmdline.fromCmdline(cmdline, algorithm);
+      assert.deepEqual({ ...parsed }, { version, algorithm, digest: hex, insecure });
+      assert.equal(parsed?.toCmdlineArg(), argument);
+      assert.deepEqual(imageArguments(cmdline), [{ algorithm, digest: hex, insecure }]);
+    }),
   );
 });

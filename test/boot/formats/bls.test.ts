@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { BootLoaderEntryFile } from '../../../src/boot/formats/bls.js';
 
 const entry = (...lines: string[]) => new BootLoaderEntryFile(lines.join('\n'));
@@ -61,4 +62,23 @@ test('a hundred thousand lines are no trouble', () => {
   file.mapValues(['linux', 'initrd', 'efi'], (value) => `/id${value}`);
   assert.equal(file.getValues('initrd').filter((value) => value === '/id/a').length, 50_000);
   assert(process.cpuUsage(start).user < 2_000_000);
+});
+
+test('an entry that nobody changes stays as it is, and a value that is replaced alone changes', () => {
+  const line = fc.stringMatching(/^(title|linux|options|#)[ \t]{1,3}[!-~]([ -~\r]{0,10})$/);
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1 }), (lines) => {
+      const text = `${lines.join('\n')}\n`;
+      const file = new BootLoaderEntryFile(text);
+      assert.equal(file.toString(), text);
+      file.mapValues(['linux', 'options'], (value) => value);
+      assert.equal(file.toString(), text);
+      file.mapValues(['linux'], () => '/new');
+      assert.deepEqual(
+        file.getValues('linux'),
+        lines.filter((each) => each.startsWith('linux')).map(() => '/new'),
+      );
+      assert.deepEqual(file.getValues('options'), new BootLoaderEntryFile(text).getValues('options'));
+    }),
+  );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import {
   formatImageReference,
   ImageReferenceError,
@@ -7,6 +8,7 @@ import {
   parseDockerArchiveRef,
   parseImageReference,
   parseOciLayoutRef,
+  type Transport,
 } from '../../../src/oci/model/image-reference.js';
 
 const valid = [
@@ -97,4 +99,16 @@ test('the reference of a Docker archive names a tag or a position', () => {
   for (const text of ['a.tar:@', 'a.tar:@-1', 'a.tar:@1.5', 'a.tar:@1234567890']) {
     assert.throws(() => parseDockerArchiveRef(text), { code: 'INVALID_IMAGE_REFERENCE' });
   }
+});
+
+test('any reference comes back from its text', () => {
+  const transports = ['registry', 'oci', 'oci-archive', 'docker-archive', 'containers-storage', 'dir', 'docker-daemon'];
+  const others = ['atomic', 'ostree', 'sif', 'tarball'];
+  const transport = fc.constantFrom<Transport>(...([...transports, ...others] as Transport[]));
+  fc.assert(
+    fc.property(transport, fc.string({ minLength: 1 }), (given, name) => {
+      const reference = { transport: given, name };
+      assert.deepEqual(parseImageReference(formatImageReference(reference)), reference);
+    }),
+  );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import type { FormatConfig } from '../../../../src/composefs/erofs/format/constants.js';
 import type { HashAlgorithm } from '../../../../src/composefs/fsverity/algorithm.js';
 import {
@@ -214,4 +215,31 @@ describe('effectiveFormats', () => {
   for (const [text, formats] of cases) {
     it(`reads ${text}`, () => assert.deepEqual(effectiveFormats(parse(text)), formats));
   }
+});
+
+/** Objects as others have them. */
+const PLAIN = { noNullPrototype: true } as const;
+
+describe('any metadata', () => {
+  it('come back from their text', () => {
+    const version = fc.constantFrom(0 as const, 1 as const, 2 as const);
+    const texts = fc.array(fc.string(), { maxLength: 3 });
+    const metadata = fc.record(
+      {
+        version: fc.nat(0xffff_ffff),
+        algorithm: fc.constantFrom<HashAlgorithm>('sha256', 'sha512'),
+        features: fc.record({ compatible: texts, readOnlyCompatible: texts, incompatible: texts }, PLAIN),
+        erofsFormats: fc.record(
+          { default: version, extra: fc.uniqueArray(version).map((extra) => extra.sort()) },
+          PLAIN,
+        ),
+      },
+      PLAIN,
+    );
+    fc.assert(
+      fc.property(metadata, (given) => {
+        assert.deepEqual(parseMetadata(Buffer.from(serializeMetadata(given))), given);
+      }),
+    );
+  });
 });
