@@ -18,6 +18,9 @@ const BUNDLED = { valibot: 'LICENSE.md', 'get-east-asian-width': 'license', [ZST
 const SINGLE = 'composefs-setup-root';
 const IN_SINGLE = { ...BUNDLED, 'smol-toml': 'LICENSE' };
 
+/** Modules of Node that take milliseconds to load, and that many commands need only now and then: loaded at first use. */
+const LATE = ['async_hooks', 'child_process', 'crypto', 'readline/promises'];
+
 /** Faces that are not the `index.ts` of a folder of their name. */
 const FACES = { index: 'index.js', errors: 'error-classes.js' };
 
@@ -78,10 +81,11 @@ async function writeBundle(input, bundled = BUNDLED, output = { experimentalMinC
     plugins: [
       unpackedZstd(),
       {
-        name: 'bundled packages and own file names',
+        name: 'bundled packages, own file names and late modules',
         resolveId: (id) => (Object.hasOwn(bundled, id) ? fileURLToPath(import.meta.resolve(id)) : null),
         resolveImportMeta: (property) =>
           property === 'url' ? "require('node:url').pathToFileURL(__filename).href" : null,
+        renderChunk: (code) => ({ code: loadLate(code), map: null }),
       },
     ],
   });
@@ -90,9 +94,26 @@ async function writeBundle(input, bundled = BUNDLED, output = { experimentalMinC
     dir: OUTPUT,
     format: 'cjs',
     chunkFileNames: '[name]-[hash].js',
+    // A file asks for what it uses itself.
+    hoistTransitiveImports: false,
     ...output,
   });
   await bundle.close();
+}
+
+/** Has a file ask for the {@link LATE} modules of Node where it uses them. */
+function loadLate(code) {
+  return LATE.reduce((text, id) => {
+    const declaration = new RegExp(`^var (\\w+) = require\\('node:${id}'\\);$`, 'm');
+    const [line, variable] = declaration.exec(text) ?? [];
+    if (line === undefined) return text;
+    // In brackets, since `new` may stand before it.
+    const uses = text.replace(line, '').replace(new RegExp(`\\b${variable}\\.`, 'g'), `(${variable}()).`);
+    return uses.replace(
+      /^'use strict';$/m,
+      `$&\n\nlet ${variable}Loaded;\nconst ${variable} = () => (${variable}Loaded ??= require('node:${id}'));`,
+    );
+  }, code);
 }
 
 /** A file of declarations for each face, and one with what they are made of: a class is the same from each of them. */

@@ -88,11 +88,17 @@ export function nodeHash(algorithm: HashAlgorithm): BlockHash {
   };
 }
 
-/** Whether a hash of known bytes is what Node computes. */
+/** Hashes of the letter `a`: to ask Node for one takes the 4 ms in which it loads its cryptography. */
+const KNOWN: Readonly<Record<HashAlgorithm, string>> = {
+  sha256: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb',
+  sha512:
+    '1f40fc92da241694750979ee6cf582f2d5d7d28e18335de05abc54d0560e0f5302860c652bf08d560252aa5e74210546f369fbbbce8c12cfc7957b2652fe9a75',
+};
+
+/** Whether the hash of known bytes is what it should be, and is written where it should be. */
 function isRight(candidate: BlockHash, algorithm: HashAlgorithm): boolean {
-  const bytes = Buffer.alloc(1000, 'known');
+  const bytes = Buffer.from('xay');
   const found = Buffer.alloc(100);
-  candidate.hash(candidate.placeOf(bytes), 3, 900, candidate.placeOf(found), 1);
-  const expected = hash(algorithm, bytes.subarray(3, 903), 'hex');
-  return found.toString('hex') === `00${expected}`.padEnd(200, '0');
+  candidate.hash(candidate.placeOf(bytes), 1, 1, candidate.placeOf(found), 1);
+  return found.toString('hex') === `00${KNOWN[algorithm]}`.padEnd(200, '0');
 }
