@@ -1,6 +1,8 @@
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import { runInTurns, Turns } from '../../threads/turns.js';
-import type { ObjectId } from '../fsverity/object-id.js';
+import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
+import { ObjectIdTable } from '../fsverity/id-table.js';
+import { type ObjectId, objectIdToBytes } from '../fsverity/object-id.js';
 import { isSplitStream, readStreamLinks } from '../repository/gc/gc-live.js';
 import { type CollectedRef, collectCategorySteps } from '../repository/gc/gc-roots.js';
 import { CATEGORIES, type Category } from '../repository/names/category.js';
@@ -54,16 +56,24 @@ export class ReferenceGraph {
   readonly roots: readonly GraphRoot[];
   /** All entries with the objects that they link to, by name, also those that no reference leads to. */
   readonly entries: Readonly<Record<Category, ReadonlyMap<string, ObjectId>>>;
-  readonly #ids: ObjectId[] = [];
-  readonly #numbers = new Map<ObjectId, number>();
+  readonly #ids: ObjectIdTable;
   readonly #streams = new Map<number, GraphStream>();
   readonly #images = new Map<number, Uint32Array>();
-  readonly #only: ObjectId | undefined;
+  readonly #digestSize: number;
+  /** Its digest. */
+  readonly #only: Buffer | undefined;
 
-  private constructor(roots: readonly GraphRoot[], entries: ReferenceGraph['entries'], only: ObjectId | undefined) {
+  private constructor(
+    roots: readonly GraphRoot[],
+    entries: ReferenceGraph['entries'],
+    algorithm: HashAlgorithm,
+    only: ObjectId | undefined,
+  ) {
     this.roots = roots;
     this.entries = entries;
-    this.#only = only;
+    this.#digestSize = digestSize(algorithm);
+    this.#ids = new ObjectIdTable(this.#digestSize);
+    this.#only = only === undefined ? undefined : objectIdToBytes(only);
   }
 
   /**
@@ -84,7 +94,7 @@ export class ReferenceGraph {
       }),
     );
     const entries = { images: collected.images.entries, streams: collected.streams.entries };
-    const graph = new ReferenceGraph(roots, entries, options.only);
+    const graph = new ReferenceGraph(roots, entries, repository.objects.algorithm, options.only);
     await graph.#readStreams(repository, turns, options.progress);
     await graph.#readImages(repository, options);
     return graph;
@@ -92,18 +102,16 @@ export class ReferenceGraph {
 
   /** How many objects have numbers: 0 up to this. */
   get size(): number {
-    return this.#ids.length;
+    return this.#ids.size;
   }
 
   idOf(number: number): ObjectId {
-    const id = this.#ids[number];
-    if (id === undefined) throw new RangeError(`no object has the number ${number}`);
-    return id;
+    return this.#ids.at(number);
   }
 
   /** Undefined if no reference leads to the object. */
   numberOf(id: ObjectId): number | undefined {
-    return this.#numbers.get(id);
+    return this.#ids.lookup(id);
   }
 
   /** Undefined if the object is no splitstream. */
@@ -145,7 +153,7 @@ export class ReferenceGraph {
     const reach = (id: ObjectId): void => {
       if (reached.has(id)) return;
       reached.add(id);
-      this.#number(id);
+      this.#ids.add(id);
       if (names.has(id) || isSplitStream(repository, id)) pending.push(id);
     };
     for (const { category, id } of this.roots) if (category === 'streams') reach(id);
@@ -158,12 +166,12 @@ export class ReferenceGraph {
       }
       fetched += 1;
       if (!repository.objects.has(id)) continue;
-      const { contentType, objects, named } = readStreamLinks(repository, names.get(id) ?? id, id);
-      this.#streams.set(this.#number(id), {
+      const { contentType, objectBytes, named } = readStreamLinks(repository, names.get(id) ?? id, id);
+      this.#streams.set(this.#ids.add(id), {
         name: names.get(id),
         contentType,
-        objects: this.#numbered(objects),
-        named: new Map([...named].map(([key, target]) => [key, this.#number(target)])),
+        objects: this.#numbered(objectBytes),
+        named: new Map([...named].map(([key, target]) => [key, this.#ids.add(target)])),
       });
       for (const target of named.values()) reach(target);
     }
@@ -173,25 +181,24 @@ export class ReferenceGraph {
   async #readImages(repository: RepositoryHost, options: GraphOptions): Promise<void> {
     for (const { category, name, id } of this.roots) {
       if (category !== 'images') continue;
-      const number = this.#number(id);
+      const number = this.#ids.add(id);
       if (this.#images.has(number) || !repository.objects.has(id)) continue;
       this.#images.set(number, this.#numbered(await objectsOfImage(repository, name, options)));
     }
   }
 
-  #numbered(ids: readonly ObjectId[]): Uint32Array {
-    if (this.#only !== undefined) return ids.includes(this.#only) ? Uint32Array.of(this.#number(this.#only)) : NONE;
-    const numbers = new Uint32Array(ids.length);
-    for (const [index, id] of ids.entries()) numbers[index] = this.#number(id);
-    return numbers;
-  }
-
-  #number(id: ObjectId): number {
-    const known = this.#numbers.get(id);
-    if (known !== undefined) return known;
-    const number = this.#ids.length;
-    this.#ids.push(id);
-    this.#numbers.set(id, number);
-    return number;
+  /** The numbers of objects whose digests lie one after the other. */
+  #numbered(digests: Buffer): Uint32Array {
+    const size = this.#digestSize;
+    const only = this.#only;
+    const numbers = new Uint32Array(only === undefined ? digests.length / size : 1);
+    for (let start = 0; start < digests.length; start += size) {
+      if (only === undefined) numbers[start / size] = this.#ids.addBytes(digests, start);
+      else if (digests.compare(only, 0, size, start, start + size) === 0) {
+        numbers[0] = this.#ids.addBytes(digests, start);
+        return numbers;
+      }
+    }
+    return only === undefined ? numbers : NONE;
   }
 }

@@ -36,7 +36,7 @@ export async function collectObjects(
   algorithm: HashAlgorithm,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Set<ObjectId>> {
-  return await runInTurns(collectObjectSteps(image, algorithm), options.signal);
+  return new Set(await runInTurns(collectObjectSteps(image, algorithm), options.signal));
 }
 
 /**

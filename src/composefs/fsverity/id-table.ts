@@ -1,5 +1,5 @@
 import { ComposefsError } from '../../errors.js';
-import type { ObjectId } from './object-id.js';
+import { type ObjectId, trustedObjectId } from './object-id.js';
 
 const FIRST_CAPACITY = 64;
 
@@ -45,6 +45,54 @@ export class ObjectIdTable {
     if (id.length !== 2 * this.#digestSize || !this.#write(id)) {
       throw new ComposefsError('INVALID_OBJECT_ID', `${id} is not an object id of ${this.#digestSize} bytes`);
     }
+    return this.#addWritten();
+  }
+
+  /** {@link add} of the id whose bytes lie in `source` from `start` on. */
+  addBytes(source: Buffer, start: number): number {
+    this.#copy(source, start);
+    return this.#addWritten();
+  }
+
+  /** Adds ids whose bytes lie one after the other. */
+  addAll(bytes: Buffer): void {
+    for (let start = 0; start < bytes.length; start += this.#digestSize) this.addBytes(bytes, start);
+  }
+
+  has(id: ObjectId): boolean {
+    return this.lookup(id) !== undefined;
+  }
+
+  /** The index of an id; undefined if it was not added. */
+  lookup(id: ObjectId): number | undefined {
+    if ((this.#size + 1) * this.#digestSize > this.#bytes.length) this.#grow();
+    if (id.length !== 2 * this.#digestSize || !this.#write(id)) return undefined;
+    return this.#lookupWritten();
+  }
+
+  /** {@link lookup} of the id whose bytes lie in `source` from `start` on. */
+  lookupBytes(source: Buffer, start: number): number | undefined {
+    this.#copy(source, start);
+    return this.#lookupWritten();
+  }
+
+  /** The id of an index. */
+  at(index: number): ObjectId {
+    if (!(index >= 0 && index < this.#size)) throw new RangeError(`there is no id ${index}`);
+    return trustedObjectId(this.#bytes.toString('hex', index * this.#digestSize, (index + 1) * this.#digestSize));
+  }
+
+  /** In the order in which they were added. */
+  *[Symbol.iterator](): Generator<ObjectId> {
+    for (let index = 0; index < this.#size; index++) yield this.at(index);
+  }
+
+  /** All of them, one after the other: a view, valid until the next call. */
+  toBytes(): Buffer {
+    return this.#bytes.subarray(0, this.#size * this.#digestSize);
+  }
+
+  #addWritten(): number {
     const slot = this.#slotOf(this.#size);
     const known = this.#slots[slot] ?? 0;
     if (known > 0) return known - 1;
@@ -53,17 +101,16 @@ export class ObjectIdTable {
     return this.#size - 1;
   }
 
-  /** The index of an id; undefined if it was not added. */
-  lookup(id: ObjectId): number | undefined {
-    if ((this.#size + 1) * this.#digestSize > this.#bytes.length) this.#grow();
-    if (id.length !== 2 * this.#digestSize || !this.#write(id)) return undefined;
+  #lookupWritten(): number | undefined {
     const known = this.#slots[this.#slotOf(this.#size)] ?? 0;
     return known > 0 ? known - 1 : undefined;
   }
 
-  /** All of them, one after the other: a view, valid until the next call. */
-  toBytes(): Buffer {
-    return this.#bytes.subarray(0, this.#size * this.#digestSize);
+  #copy(source: Buffer, start: number): void {
+    const end = start + this.#digestSize;
+    if (!(start >= 0 && end <= source.length)) throw new RangeError(`there is no id at ${start}`);
+    if ((this.#size + 1) * this.#digestSize > this.#bytes.length) this.#grow();
+    source.copy(this.#bytes, this.#size * this.#digestSize, start, end);
   }
 
   #write(id: ObjectId): boolean {

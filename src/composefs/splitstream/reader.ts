@@ -108,6 +108,11 @@ export class SplitStreamReader {
     return this.#allObjectRefs;
   }
 
+  /** @internal The digests of {@link objectRefs}, one after the other: a view. */
+  get objectRefBytes(): Buffer {
+    return this.#objectRefs.bytes;
+  }
+
   /** The object that the stream names by this number; undefined if it lists fewer. */
   lookupExternalRef(index: number): ObjectId | undefined {
     return this.#objectRefs.get(index);

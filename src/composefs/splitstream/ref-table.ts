@@ -5,12 +5,13 @@ import { SplitStreamError } from './format.js';
 /** An array of object ids as it is in the file. Ids are made when asked for. */
 export class RefTable {
   readonly length: number;
-  readonly #bytes: Buffer;
+  /** One digest after the other. */
+  readonly bytes: Buffer;
   readonly #digestSize: number;
 
   /** @throws SplitStreamError if `bytes` is not a whole number of digests. */
   constructor(bytes: Buffer, algorithm: HashAlgorithm) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.#digestSize = digestSize(algorithm);
     this.length = bytes.length / this.#digestSize;
     if (!Number.isInteger(this.length)) {
@@ -20,7 +21,7 @@ export class RefTable {
 
   get(index: number): ObjectId | undefined {
     if (!Number.isInteger(index) || index < 0 || index >= this.length) return undefined;
-    return objectIdFromBytes(this.#bytes.subarray(index * this.#digestSize, (index + 1) * this.#digestSize));
+    return objectIdFromBytes(this.bytes.subarray(index * this.#digestSize, (index + 1) * this.#digestSize));
   }
 
   toArray(): ObjectId[] {

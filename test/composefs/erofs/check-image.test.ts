@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { collectObjects, ErofsImage, ErofsReaderError, fsckMetadata } from '../../../src/composefs/erofs/index.js';
 import { parseObjectId, trustedObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { DUMPFILES } from './image-vectors.js';
@@ -121,6 +122,48 @@ test('an image that cannot be read completely has no list of objects', () => {
   const asV1 = image(2, ROOT);
   asV1.writeUInt32LE(1, 12);
   assertInvalid(/Epoch1/, () => collectObjects(asV1, 'sha256'));
+});
+
+test('of an image with several faults, what breaks the rules of its version is told first', () => {
+  // The symlink is met before the file that cannot be read, or after it, by the order of their names.
+  for (const [broken, other] of [
+    ['/a', '/b'],
+    ['/b', '/a'],
+  ] as const) {
+    const lines = [`${broken} 1 100644 1 0 0 0 0.0 - x -`, `${other} 1 100644 1 0 0 0 0.0 - y -`].sort();
+    const data = image(1, ROOT, ...lines);
+    data.writeUInt16LE(6, inodeAt(data, broken).offset);
+    assertInvalid(/invalid data layout/, () => collectObjects(data, 'sha256'));
+    // One of the 256 stubs gets another name.
+    const stub = data.indexOf('f0f1f2');
+    assert.ok(stub > 0);
+    data.write('F0', stub, 'latin1');
+    assertInvalid(/Epoch1 image has 255 hex-named root entries/, () => collectObjects(data, 'sha256'));
+  }
+});
+
+test('objects are collected from a changed image only if it keeps to the rules of its version', () => {
+  const outcome = (action: () => unknown): string => {
+    try {
+      action();
+      return 'right';
+    } catch (error) {
+      return String(error);
+    }
+  };
+  for (const version of [0, 1, 2] as const) {
+    const original = write(simpleTree(), version);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(original.length - 1), fc.nat(255)), { maxLength: 6 }), (changes) => {
+        const data = Buffer.from(original);
+        for (const [offset, byte] of changes) data[offset] = byte;
+        const rules = outcome(() => fsckMetadata(ErofsImage.open(data).restrictToComposefs()));
+        const collected = outcome(() => collectObjects(data, 'sha256'));
+        if (rules !== 'right') assert.equal(collected, rules);
+      }),
+      { numRuns: 2000 },
+    );
+  }
 });
 
 test('a metacopy that is not valid for the algorithm names no object', () => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { digestSize, HASH_ALGORITHMS, type HashAlgorithm } from '../../../src/composefs/fsverity/algorithm.js';
 import { ObjectIdTable } from '../../../src/composefs/fsverity/id-table.js';
-import { type ObjectId, parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
+import { type ObjectId, objectIdToBytes, parseObjectId } from '../../../src/composefs/fsverity/object-id.js';
 
 const idOf = (algorithm: HashAlgorithm, number: number): ObjectId =>
   parseObjectId(algorithm, createHash(algorithm).update(`${number}`).digest('hex'));
@@ -22,12 +22,21 @@ for (const algorithm of HASH_ALGORITHMS) {
           const expected = new Map<ObjectId, number>();
           for (const number of numbers) {
             const id = make(algorithm, number);
+            const bytes = Buffer.concat([Buffer.of(7), objectIdToBytes(id), Buffer.of(8)]);
             assert.equal(table.lookup(id), expected.get(id));
+            assert.equal(table.lookupBytes(bytes, 1), expected.get(id));
+            assert.equal(table.has(id), expected.has(id));
             if (!expected.has(id)) expected.set(id, expected.size);
-            assert.equal(table.add(id), expected.get(id));
+            const index = number % 2 === 0 ? table.add(id) : table.addBytes(bytes, 1);
+            assert.equal(index, expected.get(id));
+            assert.equal(table.at(index), id);
             assert.equal(table.size, expected.size);
           }
           assert.equal(table.toBytes().toString('hex'), [...expected.keys()].join(''));
+          assert.deepEqual([...table], [...expected.keys()]);
+          const copy = new ObjectIdTable(digestSize(algorithm));
+          copy.addAll(Buffer.concat([table.toBytes(), table.toBytes()]));
+          assert.deepEqual([...copy], [...expected.keys()]);
         }),
         { numRuns: 50 },
       );
@@ -43,5 +52,12 @@ for (const algorithm of HASH_ALGORITHMS) {
     }
     assert.equal(table.add(hex as ObjectId), 0);
     assert.equal(table.toBytes().toString('hex'), hex);
+    const bytes = Buffer.alloc(digestSize(algorithm) + 2);
+    for (const start of [-1, 3, Number.NaN]) {
+      assert.throws(() => table.addBytes(bytes, start), RangeError);
+      assert.throws(() => table.lookupBytes(bytes, start), RangeError);
+    }
+    assert.throws(() => table.at(1), RangeError);
+    assert.equal(table.size, 1);
   });
 }

@@ -24,11 +24,15 @@ export function encodeMetacopyHeader(target: DataView, offset: number, algorithm
   target.setUint8(offset + 3, kernelId(algorithm));
 }
 
+/** Whether a value of that length has exactly the header for `algorithm`, with the digest after it. */
+export function isMetacopy(view: DataView, offset: number, length: number, algorithm: HashAlgorithm): boolean {
+  const size = metacopySize(algorithm);
+  return length === size && view.getUint32(offset, true) === (size << 8) + (kernelId(algorithm) << 24);
+}
+
 /** The digest in a value; undefined if size or any field is not exactly as for `algorithm`. */
 export function decodeMetacopy(value: Uint8Array, algorithm: HashAlgorithm): ObjectId | undefined {
-  const size = metacopySize(algorithm);
-  if (value.length !== size) return undefined;
-  const [version, length, flags, digestAlgorithm] = value;
-  if (version !== 0 || length !== size || flags !== 0 || digestAlgorithm !== kernelId(algorithm)) return undefined;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  if (!isMetacopy(view, 0, value.length, algorithm)) return undefined;
   return objectIdFromBytes(value.subarray(METACOPY_HEADER_SIZE));
 }

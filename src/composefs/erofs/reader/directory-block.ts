@@ -22,22 +22,59 @@ export function countEntries(block: Buffer): number {
 
 /** The entries of a directory block or inline tail in stored order. @throws ErofsReaderError at the first bad one. */
 export function* directoryEntries(block: Buffer): Generator<DirectoryEntry> {
-  const count = countEntries(block);
-  const region = byteRegion(block);
-  const { view } = region;
-  for (let index = 0; index < count; index++) {
-    const header = DIRENT_SIZE * index;
-    if (header + DIRENT_SIZE > block.length) throw outOfBounds();
-    const start = view.getUint16(header + DIRENT_NAME_OFFSET, true);
-    const end = nameEnd(region, header, start, index === count - 1);
-    if (start > end || end > block.length) throw outOfBounds();
-    yield {
-      name: block.toString('latin1', start, end) as ByteString,
-      nid: getUint64(view, header),
-      fileType: view.getUint8(header + DIRENT_FILE_TYPE),
-    };
+  const cursor = new EntryCursor(block);
+  while (cursor.next()) yield { name: cursor.name, nid: cursor.nid, fileType: cursor.fileType };
+}
+
+/** {@link directoryEntries} for who meets very many: nothing is made of an entry that is not asked for. */
+export class EntryCursor {
+  readonly #region: ByteRegion;
+  readonly #count: number;
+  #index = -1;
+  #start = 0;
+  #end = 0;
+
+  /** Before the first entry. @throws ErofsReaderError */
+  constructor(block: Buffer) {
+    this.#count = countEntries(block);
+    this.#region = byteRegion(block);
+  }
+
+  /** Goes to the next entry; false if there is none. @throws ErofsReaderError if it is bad. */
+  next(): boolean {
+    const { bytes, view } = this.#region;
+    if (++this.#index >= this.#count) return false;
+    const header = DIRENT_SIZE * this.#index;
+    if (header + DIRENT_SIZE > bytes.length) throw outOfBounds();
+    this.#start = view.getUint16(header + DIRENT_NAME_OFFSET, true);
+    this.#end = nameEnd(this.#region, header, this.#start, this.#index === this.#count - 1);
+    if (this.#start > this.#end || this.#end > bytes.length) throw outOfBounds();
+    return true;
+  }
+
+  get name(): ByteString {
+    return this.#region.bytes.toString('latin1', this.#start, this.#end) as ByteString;
+  }
+
+  /** Rounded if beyond 2^53, where no inode can be. */
+  get nid(): number {
+    return getUint64(this.#region.view, DIRENT_SIZE * this.#index);
+  }
+
+  get fileType(): number {
+    return this.#region.view.getUint8(DIRENT_SIZE * this.#index + DIRENT_FILE_TYPE);
+  }
+
+  /** Whether it is `.` or `..`. */
+  get isDots(): boolean {
+    const length = this.#end - this.#start;
+    const { bytes } = this.#region;
+    if (length !== 1 && length !== 2) return false;
+    return bytes[this.#start] === DOT && bytes[this.#end - 1] === DOT;
   }
 }
+
+const DOT = 0x2e;
 
 /** A name ends where the next begins, the last one at the first NUL or the end. */
 function nameEnd({ bytes: block, view }: ByteRegion, header: number, start: number, isLast: boolean): number {

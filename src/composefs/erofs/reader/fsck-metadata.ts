@@ -3,11 +3,12 @@ import { S_IFCHR, S_IFMT } from '../../../linux/constants.js';
 import { runSteps, type Steps } from '../../../threads/turns.js';
 import { BLOCK_SIZE, formatEpoch, isFormatVersion, LAYOUT_FLAT_INLINE, SLOT_SIZE } from '../format/constants.js';
 import { INODE_MODE } from '../format/inode-header.js';
+import type { EntryCursor } from './directory-block.js';
 import { invalidImage } from './errors.js';
 import type { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
 import { WHITEOUT_SUFFIX } from './inode-xattrs.js';
-import { quietly, walkInodeSteps } from './walk.js';
+import { quietly, type WalkVisitor, walkInodeSteps } from './walk.js';
 
 const STUB_COUNT = 256;
 
@@ -23,33 +24,58 @@ export function fsckMetadata(image: ErofsImage): void {
 
 /** {@link fsckMetadata}. */
 export function* fsckMetadataSteps(image: ErofsImage): Steps<void> {
-  const { composefsVersion } = image.header;
-  if (!isFormatVersion(composefsVersion)) return;
-  if (formatEpoch(composefsVersion) !== 2) yield* epoch1Steps(image);
-  else yield* walkInodeSteps(image, { inode: refuseEscapedWhiteout }, { isTolerant: true });
+  const rules = versionRules(image);
+  if (rules === undefined) return;
+  yield* walkInodeSteps(image, rules, { isTolerant: true });
+  rules.finish?.();
 }
 
-function* epoch1Steps(image: ErofsImage): Steps<void> {
-  const stubs = new Set<string>();
-  let hasNativeWhiteout = false;
-  yield* walkInodeSteps(
-    image,
-    {
-      inode: checkInlineSymlink,
-      entry: ({ name, nid }, _directory, isRoot) => {
-        if (isRoot) {
-          if (/^[0-9a-f]{2}$/.test(name)) stubs.add(name);
-        } else if (!hasNativeWhiteout && isCharacterDevice(image, nid)) {
-          hasNativeWhiteout = quietly(() => image.inode(nid))?.isWhiteout === true;
-        }
-      },
-    },
-    { isTolerant: true },
-  );
-  if (stubs.size !== STUB_COUNT) {
-    throw invalidImage(`Epoch1 image has ${stubs.size} hex-named root entries, expected 256 (00–ff)`);
+/** Rules that the inodes of an image have to keep to: a visitor that throws where one does not. */
+export interface VersionRules extends WalkVisitor {
+  inode(inode: ErofsInode): void;
+  /** What is known when all inodes were visited. @throws ErofsReaderError */
+  finish?(): void;
+}
+
+/** The rules of the version of an image, for one walk; undefined of a version that has none. */
+export function versionRules(image: ErofsImage): VersionRules | undefined {
+  const { composefsVersion } = image.header;
+  if (!isFormatVersion(composefsVersion)) return undefined;
+  return formatEpoch(composefsVersion) === 2 ? { inode: refuseEscapedWhiteout } : new Epoch1Rules(image);
+}
+
+class Epoch1Rules implements VersionRules {
+  readonly #image: ErofsImage;
+  readonly #stubs = new Set<string>();
+  #hasNativeWhiteout = false;
+
+  constructor(image: ErofsImage) {
+    this.#image = image;
   }
-  if (hasNativeWhiteout) throw invalidImage('Epoch1 image contains native whiteout outside root stubs');
+
+  inode(inode: ErofsInode): void {
+    checkInlineSymlink(inode);
+  }
+
+  entry(entry: EntryCursor, isInRoot: boolean): void {
+    if (isInRoot) {
+      const { name } = entry;
+      if (/^[0-9a-f]{2}$/.test(name)) this.#stubs.add(name);
+    } else if (!this.#hasNativeWhiteout) {
+      const { nid } = entry;
+      if (isCharacterDevice(this.#image, nid)) {
+        this.#hasNativeWhiteout = quietly(() => this.#image.inode(nid))?.isWhiteout === true;
+      }
+    }
+  }
+
+  finish(): void {
+    const { size } = this.#stubs;
+    if (size !== STUB_COUNT) {
+      throw invalidImage(`Epoch1 image has ${size} hex-named root entries, expected 256 (00–ff)`);
+    }
+    if (this.#hasNativeWhiteout) throw invalidImage('Epoch1 image contains native whiteout outside root stubs');
+  }
 }
 
 /** Whether an inode says so that may not lie inside of the image. Most are none, and need not be read for that. */

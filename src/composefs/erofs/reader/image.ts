@@ -73,6 +73,11 @@ export class ErofsImage implements InodeContainer {
     return this.bytes.length;
   }
 
+  /** No inode has a nid that is as large. */
+  get nidLimit(): number {
+    return Math.ceil((this.bytes.length - this.inodesOffset) / SLOT_SIZE);
+  }
+
   root(): ErofsInode {
     return this.inode(this.superblock.rootNid);
   }

@@ -34,6 +34,7 @@ import { Xattr } from './xattr.js';
 /** Bytes after the xattrs of every chunk-based inode, whatever the number of chunks (spec 20 §9.3, §16.14). */
 const CHUNK_TAIL_SIZE = 4;
 const WORD = 2 ** 32;
+const NO_IDS: readonly number[] = [];
 
 /** Block addresses from `start` to `end`, exclusive. */
 export interface BlockRange {
@@ -192,26 +193,31 @@ export class ErofsInode {
   }
 
   /** @throws ErofsReaderError */
-  sharedXattrIds(): number[] {
-    if (this.xattrSize === 0) return [];
-    const ids: number[] = [];
+  sharedXattrIds(): readonly number[] {
+    if (this.xattrSize === 0) return NO_IDS;
     const end = this.#localXattrs;
-    for (let at = this.offset + this.headerSize + XATTR_AREA_HEADER_SIZE; at < end; at += 4) {
-      ids.push(this.image.view.getUint32(at, true));
-    }
+    const start = this.offset + this.headerSize + XATTR_AREA_HEADER_SIZE;
+    if (start === end) return NO_IDS;
+    const ids: number[] = [];
+    for (let at = start; at < end; at += 4) ids.push(this.image.view.getUint32(at, true));
     return ids;
+  }
+
+  /**
+   * The local entry after `last`, or the first one; undefined if there is none.
+   *
+   * @throws ErofsReaderError if it does not fit.
+   */
+  nextLocalXattr(last?: Xattr): Xattr | undefined {
+    if (this.xattrSize === 0) return undefined;
+    const end = this.#xattrsEnd;
+    const at = last === undefined ? this.#localXattrs : last.end;
+    return at < end ? new Xattr(this.image, at, end) : undefined;
   }
 
   /** @throws ErofsReaderError at the first entry that does not fit. */
   *localXattrs(): Generator<Xattr> {
-    if (this.xattrSize === 0) return;
-    const end = this.#xattrsEnd;
-    let at = this.#localXattrs;
-    while (at < end) {
-      const xattr = new Xattr(this.image, at, end);
-      yield xattr;
-      at = xattr.end;
-    }
+    for (let xattr = this.nextLocalXattr(); xattr !== undefined; xattr = this.nextLocalXattr(xattr)) yield xattr;
   }
 
   /** Shared, then local. @throws ErofsReaderError */

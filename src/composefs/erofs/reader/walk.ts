@@ -1,21 +1,15 @@
-import type { ByteString } from '../../../bytes/byte-string.js';
 import { ComposefsError } from '../../../errors.js';
 import type { Steps } from '../../../threads/turns.js';
 import { ReadBudget } from './budget.js';
-import { directoryEntries } from './directory-block.js';
+import { EntryCursor } from './directory-block.js';
 import type { ErofsImage } from './image.js';
 import type { ErofsInode } from './inode.js';
 
-export interface WalkedChild {
-  readonly name: ByteString;
-  readonly nid: number;
-}
-
 export interface WalkVisitor {
   /** Every reachable inode once. */
-  inode?(inode: ErofsInode, isRoot: boolean): void;
-  /** Every entry of every directory but `.` and `..`, whether or not its inode was met before. */
-  entry?(child: WalkedChild, directory: ErofsInode, isRoot: boolean): void;
+  inode?(inode: ErofsInode): void;
+  /** Every entry of every directory but `.` and `..`, whether or not its inode was met before; valid during the call. */
+  entry?(entry: EntryCursor, isInRoot: boolean): void;
 }
 
 export interface WalkOptions {
@@ -23,42 +17,47 @@ export interface WalkOptions {
   readonly isTolerant: boolean;
 }
 
+const INODES_A_STEP = 64;
+
 /** Visits the inodes that the root leads to, each once. Work is bounded whatever the image says. */
 export function* walkInodeSteps(image: ErofsImage, visitor: WalkVisitor, { isTolerant }: WalkOptions): Steps<void> {
   const budget = new ReadBudget(image.length);
-  const attempt = <T>(action: () => T): T | undefined => (isTolerant ? quietly(action) : action());
-  const rootNid = image.superblock.rootNid;
-  const seen = new Set([rootNid]);
+  const { rootNid } = image.superblock;
+  /** By nid, 1 of inodes that were met. A larger nid leads nowhere. */
+  const seen = new Uint8Array(image.nidLimit);
+  seen[rootNid] = 1;
   const pending = [rootNid];
+  let count = 0;
   for (let nid = pending.pop(); nid !== undefined; nid = pending.pop()) {
-    yield;
-    const at = nid;
-    const inode = attempt(() => image.inode(at));
+    if (++count % INODES_A_STEP === 0) yield;
+    const inode = isTolerant ? readIfPossible(image, nid) : image.inode(nid);
     if (inode === undefined) continue;
     budget.charge(inode.extent);
-    const isRoot = nid === rootNid;
-    visitor.inode?.(inode, isRoot);
+    visitor.inode?.(inode);
     if (!inode.isDirectory) continue;
-    for (const part of directoryPartsWithin(image, inode, budget, attempt)) {
-      yield;
-      for (const child of childrenOf(part, isTolerant)) {
-        visitor.entry?.(child, inode, isRoot);
-        if (seen.has(child.nid)) continue;
-        seen.add(child.nid);
-        pending.push(child.nid);
+    for (const part of directoryPartsWithin(image, inode, budget, isTolerant)) {
+      // A block has some hundred entries, and an inode has any number of blocks.
+      if (part.length === image.blockSize) yield;
+      const entries = openPart(part, isTolerant);
+      while (entries !== undefined && goOn(entries, isTolerant)) {
+        if (entries.isDots) continue;
+        visitor.entry?.(entries, nid === rootNid);
+        const { nid: child } = entries;
+        if (seen[child] === 1) continue;
+        seen[child] = 1;
+        pending.push(child);
       }
     }
   }
 }
 
-type Attempt = <T>(action: () => T) => T | undefined;
-
 function* directoryPartsWithin(
   image: ErofsImage,
   directory: ErofsInode,
   budget: ReadBudget,
-  attempt: Attempt,
+  isTolerant: boolean,
 ): Generator<Buffer> {
+  const attempt = <T>(action: () => T): T | undefined => (isTolerant ? quietly(action) : action());
   const blocks = attempt(() => image.inodeBlocks(directory));
   if (blocks !== undefined) {
     budget.charge((blocks.end - blocks.start) * image.blockSize);
@@ -71,13 +70,17 @@ function* directoryPartsWithin(
   if (inline !== undefined) yield inline;
 }
 
-function* childrenOf(part: Buffer, isTolerant: boolean): Generator<WalkedChild> {
-  try {
-    for (const entry of directoryEntries(part)) if (entry.name !== '.' && entry.name !== '..') yield entry;
-  } catch (error) {
-    // What comes after an entry that cannot be read is not known.
-    if (!isTolerant || !(error instanceof ComposefsError)) throw error;
-  }
+function readIfPossible(image: ErofsImage, nid: number): ErofsInode | undefined {
+  return quietly(() => image.inode(nid));
+}
+
+function openPart(part: Buffer, isTolerant: boolean): EntryCursor | undefined {
+  return isTolerant ? quietly(() => new EntryCursor(part)) : new EntryCursor(part);
+}
+
+/** What comes after an entry that cannot be read is not known. */
+function goOn(entries: EntryCursor, isTolerant: boolean): boolean {
+  return isTolerant ? quietly(() => entries.next()) === true : entries.next();
 }
 
 /** The result, or undefined where the image is at fault. */

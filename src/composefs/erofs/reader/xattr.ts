@@ -32,7 +32,8 @@ export class Xattr {
     return this.offset + XATTR_ENTRY_HEADER_SIZE;
   }
 
-  get #valueStart(): number {
+  /** Offset of the value in the image. */
+  get valueStart(): number {
     return this.#suffixStart + this.nameLength;
   }
 
@@ -42,7 +43,7 @@ export class Xattr {
   }
 
   get suffix(): ByteString {
-    return this.#bytes.toString('latin1', this.#suffixStart, this.#valueStart) as ByteString;
+    return this.#bytes.toString('latin1', this.#suffixStart, this.valueStart) as ByteString;
   }
 
   /** The full name. @throws ErofsReaderError if the prefix number is unknown. */
@@ -54,15 +55,15 @@ export class Xattr {
 
   /** A view, not a copy. */
   get value(): Buffer {
-    return this.#bytes.subarray(this.#valueStart, this.#valueStart + this.valueSize);
+    return this.#bytes.subarray(this.valueStart, this.valueStart + this.valueSize);
   }
 
   get valueBytes(): ByteString {
-    return this.#bytes.toString('latin1', this.#valueStart, this.#valueStart + this.valueSize) as ByteString;
+    return this.#bytes.toString('latin1', this.valueStart, this.valueStart + this.valueSize) as ByteString;
   }
 
   get padding(): Buffer {
-    return this.#bytes.subarray(this.#valueStart + this.valueSize, this.end);
+    return this.#bytes.subarray(this.valueStart + this.valueSize, this.end);
   }
 
   /** Whether the name is `trusted.` with this ASCII suffix: asked for every xattr, so without making a string. */

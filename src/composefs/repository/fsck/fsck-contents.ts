@@ -4,7 +4,8 @@ import { readFullySteps } from '../../../fs/files.js';
 import type { Steps } from '../../../threads/turns.js';
 import { DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/index.js';
 import { collectObjectSteps } from '../../erofs/reader/collect-objects.js';
-import type { ObjectId } from '../../fsverity/object-id.js';
+import { digestSize } from '../../fsverity/algorithm.js';
+import { type ObjectId, objectIdFromBytes } from '../../fsverity/object-id.js';
 import type { SplitStreamReader } from '../../splitstream/index.js';
 import { openImageFile } from '../names/open-image.js';
 import { openStream } from '../names/open-stream.js';
@@ -49,13 +50,9 @@ function* streamSteps(
     return;
   }
   try {
-    for (const objectId of reader.objectRefs) {
-      yield;
-      const state = objects.probe(objectId);
+    for (const [objectId, state] of yield* absentSteps(repository, objects, reader.objectRefBytes)) {
       if (state === 'missing') findings.add({ type: 'missing-object-ref', path, objectId }, 'missingObjects');
-      else if (state !== 'present') {
-        findings.add({ type: 'object-check-failed', path, objectId, detail: state.problem });
-      }
+      else findings.add({ type: 'object-check-failed', path, objectId, detail: state.problem });
     }
     for (const [refName, objectId] of [...reader.namedRefs()].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const state = objects.probe(objectId);
@@ -95,21 +92,35 @@ function* imageSteps(
   } finally {
     closeSync(fd);
   }
-  let needed: Set<ObjectId>;
+  let needed: Buffer;
   try {
-    needed = yield* collectObjectSteps(image, repository.objects.algorithm);
+    needed = (yield* collectObjectSteps(image, repository.objects.algorithm)).toBytes();
   } catch (error) {
     findings.add({ type: 'image-invalid', path, detail: fullMessage(error) }, 'imagesCorrupted');
     return;
   }
-  const absent: [ObjectId, ObjectState][] = [];
-  for (const objectId of needed) {
-    yield;
-    const state = objects.probe(objectId);
-    if (state !== 'present') absent.push([objectId, state]);
-  }
+  const absent = yield* absentSteps(repository, objects, needed);
   for (const [objectId, state] of absent.sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (state === 'missing') findings.add({ type: 'image-missing-object', path, objectId }, 'missingObjects');
-    else if (state !== 'present') findings.add({ type: 'object-check-failed', path, objectId, detail: state.problem });
+    else findings.add({ type: 'object-check-failed', path, objectId, detail: state.problem });
   }
+}
+
+const PROBES_A_STEP = 64;
+
+/** Those of some objects that are not there, or cannot be opened. @param ids their digests, one after the other. */
+function* absentSteps(
+  repository: RepositoryHost,
+  objects: ObjectProbe,
+  ids: Buffer,
+): Steps<[ObjectId, Exclude<ObjectState, 'present'>][]> {
+  const size = digestSize(repository.objects.algorithm);
+  const absent: [ObjectId, Exclude<ObjectState, 'present'>][] = [];
+  let count = 0;
+  for (let start = 0; start < ids.length; start += size) {
+    if (++count % PROBES_A_STEP === 0) yield;
+    const state = objects.probeBytes(ids, start);
+    if (state !== 'present') absent.push([objectIdFromBytes(ids.subarray(start, start + size)), state]);
+  }
+  return absent;
 }

@@ -13,8 +13,10 @@ import type { RepositoryHost } from '../objects/host.js';
 import { OBJECTS } from '../objects/object-directory.js';
 import { FsckFindings, type FsckPart } from './fsck-result.js';
 
-/** How many directories the objects lie in. */
-export const OBJECT_DIRECTORIES = 256;
+/** What is hashed, or takes as long, between two steps: half a millisecond. */
+const BYTES_A_STEP = 512 << 10;
+/** To open a file takes as long as to hash so many bytes. */
+const PER_OBJECT = 16 << 10;
 
 /** One of a thread, through which it reads: one for each directory was most of what the garbage collector had to do. */
 let buffer: Buffer | undefined;
@@ -48,10 +50,14 @@ export function* objectDirectorySteps(repository: RepositoryHost, number: number
   try {
     const names = root.withinOpen(fd, path, listNames);
     const self = procPath(fd);
+    let unyielded = 0;
     for (const name of names) {
+      const size = objects.verity.unavailable ? sizeIfIntact(objects.algorithm, `${self}/${name}`, digits + name) : 0;
+      if (size === 0) yield* objectSteps(repository, directory, name, findings);
+      unyielded += PER_OBJECT + size;
+      if (unyielded < BYTES_A_STEP) continue;
+      unyielded = 0;
       yield;
-      const isRight = objects.verity.unavailable && isIntact(objects.algorithm, `${self}/${name}`, digits + name);
-      if (!isRight) yield* objectSteps(repository, directory, name, findings);
     }
     findings.count('objectsChecked', names.length);
     return findings;
@@ -61,22 +67,23 @@ export function* objectDirectorySteps(repository: RepositoryHost, number: number
 }
 
 /**
- * Whether a file without verity is an object and has the content that its name says. False also of what takes a closer look:
- * this is for most objects, which are small and as they should be, and does no more than they need.
+ * The size of a file without verity if it is an object and has the content that its name says. 0 also of what takes a closer
+ * look: this is for most objects, which are small and as they should be, and does no more than they need.
  */
-function isIntact(algorithm: HashAlgorithm, path: string, id: string): boolean {
+function sizeIfIntact(algorithm: HashAlgorithm, path: string, id: string): number {
   try {
     const fd = openFileOnly(path);
     try {
       const data = ioBuffer();
       const count = readSync(fd, data, 0, data.length, 0);
       // What gives nothing may be no file at all.
-      return count > 0 && count < data.length && computeVerity(algorithm, data.subarray(0, count)) === id;
+      const isWhole = count > 0 && count < data.length;
+      return isWhole && computeVerity(algorithm, data.subarray(0, count)) === id ? count : 0;
     } finally {
       closeSync(fd);
     }
   } catch {
-    return false;
+    return 0;
   }
 }
 

@@ -1,8 +1,9 @@
 import { runSteps } from '../../../threads/turns.js';
 import type { RepositoryHost } from '../objects/host.js';
+import { OBJECT_DIRECTORIES } from '../objects/object-directory.js';
 import { contentSteps } from './fsck-contents.js';
 import { checkMetadata } from './fsck-metadata.js';
-import { OBJECT_DIRECTORIES, objectDirectorySteps } from './fsck-objects.js';
+import { objectDirectorySteps } from './fsck-objects.js';
 import { type FsckPart, type FsckResult, mergeFindings } from './fsck-result.js';
 
 export type { FsckResult };

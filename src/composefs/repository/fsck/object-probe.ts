@@ -4,9 +4,9 @@ import { listNames } from '../../../fs/directory-entries.js';
 import { isErrno } from '../../../fs/files.js';
 import { digestSize } from '../../fsverity/algorithm.js';
 import { ObjectIdTable } from '../../fsverity/id-table.js';
-import type { ObjectId } from '../../fsverity/object-id.js';
+import { type ObjectId, objectIdFromBytes, objectIdToBytes } from '../../fsverity/object-id.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { OBJECTS } from '../objects/object-directory.js';
+import { OBJECT_DIRECTORIES, OBJECTS } from '../objects/object-directory.js';
 
 export type ObjectState = 'present' | 'missing' | { readonly problem: string };
 
@@ -17,8 +17,8 @@ export class ObjectProbe {
   readonly #idLength: number;
   readonly #present: ObjectIdTable;
   readonly #others = new Map<ObjectId, ObjectState>();
-  /** By their two digits, the directories of which {@link #present} has all. */
-  readonly #listed = new Set<string>();
+  /** By their number, 1 of the directories of which {@link #present} has all. */
+  readonly #listed = new Uint8Array(OBJECT_DIRECTORIES);
 
   /**
    * @param listsOnly the content of the objects is checked as well: what is listed can be taken for present unless that
@@ -33,8 +33,14 @@ export class ObjectProbe {
   }
 
   probe(id: ObjectId): ObjectState {
-    if (this.#listsOnly) this.#list(id.slice(0, 2));
-    if (this.#present.lookup(id) !== undefined) return 'present';
+    return this.probeBytes(objectIdToBytes(id), 0);
+  }
+
+  /** {@link probe} of the object whose digest lies in `bytes` from `start` on. */
+  probeBytes(bytes: Buffer, start: number): ObjectState {
+    if (this.#listsOnly) this.#list(bytes[start] ?? 0);
+    if (this.#present.lookupBytes(bytes, start) !== undefined) return 'present';
+    const id = objectIdFromBytes(bytes.subarray(start, start + this.#idLength / 2));
     let state = this.#others.get(id);
     if (state === undefined) {
       state = this.#open(id);
@@ -44,9 +50,10 @@ export class ObjectProbe {
     return state;
   }
 
-  #list(directory: string): void {
-    if (this.#listed.has(directory)) return;
-    this.#listed.add(directory);
+  #list(number: number): void {
+    if (this.#listed[number] === 1) return;
+    this.#listed[number] = 1;
+    const directory = number.toString(16).padStart(2, '0');
     try {
       for (const name of this.#repository.root.within(`${OBJECTS}/${directory}`, listNames)) {
         const isId = name.length === this.#idLength - directory.length && /^[0-9a-f]*$/.test(name);

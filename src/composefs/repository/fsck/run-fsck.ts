@@ -5,9 +5,9 @@ import { type LongCallOptions, runJobs } from '../../../threads/jobs.js';
 import { SharedQueue } from '../../../threads/shared-queue.js';
 import { runInTurns } from '../../../threads/turns.js';
 import type { RepositoryHost } from '../objects/host.js';
+import { OBJECT_DIRECTORIES } from '../objects/object-directory.js';
 import { concludeFsck, type FsckParts, type FsckRequest, type FsckResult, isInDoubt } from './fsck.js';
 import { contentSteps } from './fsck-contents.js';
-import { OBJECT_DIRECTORIES } from './fsck-objects.js';
 import { directoriesSteps, type FsckShare, type FsckShareResult } from './fsck-share.js';
 
 export interface RunFsckOptions extends LongCallOptions {

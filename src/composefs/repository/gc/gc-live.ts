@@ -1,6 +1,8 @@
 import { ContextError } from '../../../errors.js';
 import { withFd } from '../../../fs/files.js';
 import type { Steps } from '../../../threads/turns.js';
+import { digestSize } from '../../fsverity/algorithm.js';
+import { ObjectIdTable } from '../../fsverity/id-table.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import type { Category } from '../names/category.js';
 import { objectsForImage } from '../names/images.js';
@@ -10,7 +12,7 @@ import { type CollectedCategory, collectCategorySteps } from './gc-roots.js';
 
 /** What must stay, as found before anything is deleted. */
 export interface LiveSet {
-  readonly objects: ReadonlySet<ObjectId>;
+  readonly objects: ObjectIdTable;
   readonly categories: Readonly<Record<Category, CollectedCategory>>;
 }
 
@@ -23,7 +25,7 @@ export interface LiveSet {
  * @param additionalRoots names of entries in `images/` or `streams/`; unknown ones are ignored.
  */
 export function* findLiveSteps(repository: RepositoryHost, additionalRoots: readonly string[]): Steps<LiveSet> {
-  const objects = new Set<ObjectId>();
+  const objects = new ObjectIdTable(digestSize(repository.objects.algorithm));
   const images = yield* collectCategorySteps(repository, 'images', new Set(additionalRoots));
   const streams = yield* collectCategorySteps(repository, 'streams', new Set(additionalRoots));
   yield* markImages(repository, images, objects);
@@ -34,7 +36,7 @@ export function* findLiveSteps(repository: RepositoryHost, additionalRoots: read
 function* markImages(
   repository: RepositoryHost,
   { entries, roots, refs }: CollectedCategory,
-  live: Set<ObjectId>,
+  live: ObjectIdTable,
 ): Steps<void> {
   for (const name of roots) {
     const id = entries.get(name);
@@ -44,7 +46,7 @@ function* markImages(
       const links = [...refs.filter((each) => each.name === name).map(({ ref }) => ref), `images/${name}`];
       return `store the image again, or remove ${links.join(' and ')}, and collect then`;
     };
-    for (const object of needed(() => objectsForImage(repository, name), remedy)) live.add(object);
+    live.addAll(needed(() => objectsForImage(repository, name), remedy).toBytes());
     yield;
   }
 }
@@ -57,7 +59,7 @@ function* markImages(
 function* markStreams(
   repository: RepositoryHost,
   { entries, roots }: CollectedCategory,
-  live: Set<ObjectId>,
+  live: ObjectIdTable,
 ): Steps<void> {
   const names = new Map<ObjectId, string>();
   for (const [name, id] of entries) names.set(id, name);
@@ -77,11 +79,11 @@ function* markStreams(
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (!repository.objects.has(id)) continue;
     const name = names.get(id) ?? id;
-    const { objects, named } = needed(
+    const { objectBytes, named } = needed(
       () => readStreamLinks(repository, name, id),
       () => STREAM_REMEDY,
     );
-    for (const object of objects) live.add(object);
+    live.addAll(objectBytes);
     for (const object of named.values()) reach(object);
     yield;
   }
@@ -102,7 +104,8 @@ function needed<T>(find: () => T, remedy: () => string): T {
 /** What a splitstream leads to. */
 export interface StreamLinks {
   readonly contentType: bigint;
-  readonly objects: readonly ObjectId[];
+  /** Digests of objects, one after the other. */
+  readonly objectBytes: Buffer;
   /** Streams and images. */
   readonly named: ReadonlyMap<string, ObjectId>;
 }
@@ -111,7 +114,7 @@ export interface StreamLinks {
 export function readStreamLinks(repository: RepositoryHost, name: string, id: ObjectId): StreamLinks {
   const reader = openUnverifiedStream(repository, name, id);
   try {
-    return { contentType: reader.contentType, objects: reader.objectRefs, named: reader.namedRefs() };
+    return { contentType: reader.contentType, objectBytes: reader.objectRefBytes, named: reader.namedRefs() };
   } finally {
     reader.close();
   }

@@ -4,10 +4,11 @@ import { withContext } from '../../../errors.js';
 import { listNames } from '../../../fs/directory-entries.js';
 import { isErrno } from '../../../fs/files.js';
 import type { Steps } from '../../../threads/turns.js';
+import type { ObjectIdTable } from '../../fsverity/id-table.js';
 import { type ObjectId, objectIdFromDirAndBasename } from '../../fsverity/object-id.js';
 import { type Category, isBrokenLink, walkRefs } from '../names/category.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { OBJECTS } from '../objects/object-directory.js';
+import { OBJECT_DIRECTORIES, OBJECTS } from '../objects/object-directory.js';
 import type { LiveSet } from './gc-live.js';
 import { refTarget } from './gc-roots.js';
 
@@ -25,13 +26,10 @@ export interface SweepOptions {
   readonly onDirectory?: ((done: number) => void) | undefined;
 }
 
-/** How many directories the objects lie in. */
-export const OBJECT_DIRECTORIES = 256;
-
 /** Deletes every object that is not in `live` (spec 10 §17.3 step 5). */
 export function* sweepObjects(
   repository: RepositoryHost,
-  live: ReadonlySet<ObjectId>,
+  live: ObjectIdTable,
   { dryRun, since, onDirectory }: SweepOptions,
 ): Steps<SweptObjects> {
   let count = 0;

@@ -4,10 +4,11 @@ import { runSteps, type Steps } from '../../../threads/turns.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 import { objectsForImage } from '../names/images.js';
 import type { SyncingHost } from '../objects/host.js';
+import { OBJECT_DIRECTORIES } from '../objects/object-directory.js';
 import { type SweptFiles, sweepLeftovers, sweepPartialDownloads } from './gc-leftovers.js';
 import { findLiveSteps, type LiveSet } from './gc-live.js';
 import { entriesSince } from './gc-roots.js';
-import { OBJECT_DIRECTORIES, pruneLinks, sweepObjects } from './gc-sweep.js';
+import { pruneLinks, sweepObjects } from './gc-sweep.js';
 
 /** {@link garbageSteps}, {@link removeUnreachable} of some objects, or the objects of an image. Plain data. */
 export type GcJob = GcRequest | { readonly only: readonly ObjectId[] } | { readonly objectsOf: string };

@@ -3,8 +3,9 @@ import { ContextError, withContext } from '../../../errors.js';
 import { readFullySteps } from '../../../fs/files.js';
 import { runInTurns, runSteps, type Steps } from '../../../threads/turns.js';
 import { readErofsTree } from '../../erofs/in-turns.js';
-import { collectObjects } from '../../erofs/reader/collect-objects.js';
+import { collectObjectSteps } from '../../erofs/reader/collect-objects.js';
 import { DEFAULT_MAX_IMAGE_SIZE } from '../../erofs/reader/image.js';
+import type { ObjectIdTable } from '../../fsverity/id-table.js';
 import { type ObjectId, objectPathname } from '../../fsverity/object-id.js';
 import type { Directory } from '../../tree/inode.js';
 import type { RepositoryHost } from '../objects/host.js';
@@ -25,11 +26,11 @@ export function linkImages(repository: RepositoryHost, ids: readonly ObjectId[])
 }
 
 /** The objects that an image needs, without itself (spec 10 §13.3). */
-export function objectsForImage(repository: RepositoryHost, name: string): Set<ObjectId> {
+export function objectsForImage(repository: RepositoryHost, name: string): ObjectIdTable {
   return withContext(`Collecting objects for image '${name}'`, () => {
     const data = runSteps(readImageSteps(repository, name));
     return withContext('Collecting objects from erofs image data', () =>
-      collectObjects(data, repository.objects.algorithm),
+      runSteps(collectObjectSteps(data, repository.objects.algorithm)),
     );
   });
 }

@@ -8,6 +8,8 @@ import type { RepositoryRoot } from '../directory/root.js';
 
 /** The directory of the objects in a repository. */
 export const OBJECTS = 'objects';
+/** How many directories the objects lie in: one for each value of the first byte of a digest. */
+export const OBJECT_DIRECTORIES = 256;
 
 const DIRECTORY_MODE = 0o755;
 
