@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { type ByteString, writeBytes } from '../bytes/byte-string.js';
-import { ComposefsError } from '../errors.js';
+import { ComposefsError, errorCode } from '../errors.js';
 import { withoutTermination } from '../threads/thread-side.js';
 
 /**
@@ -185,7 +185,9 @@ function loadKoffi(): Koffi {
     koffi = loaded;
     return loaded;
   } catch (cause) {
-    throw unavailable(`cannot load koffi: ${reason(cause)}`, cause);
+    // Nothing to add: the message of a package that is not there has the list of who asked for it.
+    const isAbsent = errorCode(cause) === 'MODULE_NOT_FOUND';
+    throw unavailable(`cannot load koffi: ${reason(cause)}`, isAbsent ? undefined : cause);
   }
 }
 

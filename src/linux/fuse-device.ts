@@ -8,10 +8,16 @@ const FUSE_DEV_IOC_BACKING_OPEN = 0x4010e501;
 const FUSE_DEV_IOC_BACKING_CLOSE = 0x4004e502;
 
 const FUSE_DEVICE = '/dev/fuse';
+/** EPERM is what the control group of a container says of a device that it was not given. */
+const NO_DEVICE_HINTS = {
+  ENOENT: 'as root: modprobe fuse; a container needs to be given the device: --device /dev/fuse',
+  EPERM: 'the container needs to be given the device: --device /dev/fuse',
+};
 
 /** @throws errors of `open(2)` */
 export function openFuseDevice(): number {
-  return withContext(`Unable to open fuse device ${FUSE_DEVICE}`, () => openSync(FUSE_DEVICE, constants.O_RDWR));
+  const message = `Unable to open fuse device ${FUSE_DEVICE}`;
+  return withContext(message, () => openSync(FUSE_DEVICE, constants.O_RDWR), NO_DEVICE_HINTS);
 }
 
 /**

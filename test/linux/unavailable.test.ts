@@ -10,14 +10,14 @@ const WITHOUT_KOFFI = `
   const Module = require('node:module');
   const resolve = Module._resolveFilename;
   Module._resolveFilename = function (request, ...rest) {
-    if (request.includes('koffi')) throw new Error('no koffi here');
+    if (request.includes('koffi')) throw Object.assign(new Error('no koffi here\\nRequire stack:'), { code: 'MODULE_NOT_FOUND' });
     return resolve.call(this, request, ...rest);
   };`;
 
 test('without koffi a call says why it fails and what to do', () => {
   const result = runWithoutKoffi(
     ['linux/flock.js'],
-    `try { flock.tryFlock(0, 'shared'); } catch ({ code, message, hint }) { print({ code, message, hint }); }`,
+    `try { flock.tryFlock(0, 'shared'); } catch ({ code, message, hint, cause }) { print({ code, message, hint, cause }); }`,
   );
   assert.deepEqual(result, {
     code: 'FFI_UNAVAILABLE',
