@@ -369,6 +369,7 @@ export {
     directories,
     dumpSingleDir,
     dumpSingleFile,
+    dumpfilePieces,
     enableVerityMaybeCopy,
     ensureVerityEqual,
     fileSize,
@@ -1127,6 +1128,7 @@ declare const ERROR_CODES: {
         readonly COMPRESSION_UNSUPPORTED: "a kind of compression that cannot be read";
         readonly INVALID_COMPRESSION_LEVEL: "a level that the kind of compression does not have";
         readonly ZSTD_BUSY: "two streams use one encoder at once";
+        readonly ZSTD_UNAVAILABLE: "the bundled encoder, which is WebAssembly, cannot start: no addresses for its memory";
         readonly ZSTD_VERSION: "the encoder is not libzstd 1.5.7, whose bytes splitstreams are made of";
     };
     readonly layers: {
@@ -3364,6 +3366,8 @@ declare function directories(root: Directory): Generator<Directory>;
 declare function dumpSingleDir(directory: Directory, path: ByteString, links: ReadonlyMap<Leaf, number>): Generator<string>;
 
 declare function dumpSingleFile(leaf: Leaf, path: ByteString, links: ReadonlyMap<Leaf, number>): string;
+
+declare function dumpfilePieces(root: Directory): Generator<string>;
 
 declare function enableVerityMaybeCopy(directory: string, fd: number, algorithm: HashAlgorithm): number | undefined;
 

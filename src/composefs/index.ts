@@ -28,7 +28,7 @@ export {
 } from './compare/difference.js';
 export { type DifferenceGroup, groupDifferences } from './compare/group-differences.js';
 export { parseDumpfile } from './dumpfile/in-turns.js';
-export { dumpSingleDir, dumpSingleFile, writeDumpfile } from './dumpfile/writer.js';
+export { dumpfilePieces, dumpSingleDir, dumpSingleFile, writeDumpfile } from './dumpfile/writer.js';
 export {
   DEFAULT_FORMAT_CONFIG,
   DEFAULT_FORMAT_VERSION,

@@ -59,11 +59,17 @@ class ChecksumError extends HeaderFailure {
   }
 }
 
-/** The sum of all bytes: 0 exactly for a zero block. */
+const ODD_BYTES = 0x00ff00ff;
+
+/** The sum of all bytes: 0 exactly for a zero block. Four at a time, in two halves of a word that neither can overflow. */
 export function sumBlock(block: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < TAR_BLOCK_SIZE; i++) sum += block[i] ?? 0;
-  return sum;
+  const view = new DataView(block.buffer, block.byteOffset, TAR_BLOCK_SIZE);
+  let sums = 0;
+  for (let i = 0; i < TAR_BLOCK_SIZE; i += 4) {
+    const word = view.getInt32(i);
+    sums += (word & ODD_BYTES) + ((word >>> 8) & ODD_BYTES);
+  }
+  return (sums & 0xffff) + (sums >>> 16);
 }
 
 /**

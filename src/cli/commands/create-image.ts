@@ -1,8 +1,7 @@
-import { computeImageId, formatAlgorithm, formatObjectId, writeDumpfile } from '../../composefs/index.js';
+import { computeImageId, dumpfilePieces, formatAlgorithm, formatObjectId } from '../../composefs/index.js';
 import type { Context } from '../context/context.js';
 import { settingsWithoutRepository, withRepository } from '../context/open-repository.js';
 import type { FileSystemOptions } from '../context/options.js';
-import { withoutEnds } from '../terminal/output.js';
 import { readTree } from './read-tree.js';
 
 /** Verbs that make something of a directory: an image, its id, a dumpfile. */
@@ -39,5 +38,5 @@ export async function computeId(context: Context, path: string, options: CreateI
 
 export async function createDumpfile(context: Context, path: string, options: FileSystemOptions): Promise<void> {
   const { algorithm } = settingsWithoutRepository(context.globals);
-  await context.output.lines(withoutEnds(writeDumpfile(await readTree(path, options, { kind: 'none', algorithm }))));
+  await context.output.text(dumpfilePieces(await readTree(path, options, { kind: 'none', algorithm })));
 }

@@ -1,16 +1,15 @@
 import {
   computeImageId,
   type Directory,
+  dumpfilePieces,
   formatAlgorithm,
   type ReadableRepository,
-  writeDumpfile,
 } from '../../composefs/index.js';
 import { createFilesystem } from '../../index.js';
 import type { Context } from '../context/context.js';
 import { withReadableRepository } from '../context/open-repository.js';
 import type { OciFileSystemOptions } from '../context/options.js';
 import { withDelayedProgress } from '../progress/delayed.js';
-import { withoutEnds } from '../terminal/output.js';
 import { checkReference, findConfigOf } from './oci-reference.js';
 import { notBootable } from './repair-hint.js';
 
@@ -64,9 +63,7 @@ export async function ociDump(
   configVerity: string | undefined,
   options: OciFileSystemOptions,
 ): Promise<void> {
-  await withImageTree(context, name, configVerity, options, (root) =>
-    context.output.lines(withoutEnds(writeDumpfile(root))),
-  );
+  await withImageTree(context, name, configVerity, options, (root) => context.output.text(dumpfilePieces(root)));
 }
 
 async function withImageTree(

@@ -37,6 +37,11 @@ export class Output {
     for await (const batch of batches) await this.#write(printLines(batch));
   }
 
+  /** Writes text in which nothing can do anything to a terminal, such as that of dumpfiles; nothing is added. */
+  async text(pieces: Iterable<string>): Promise<void> {
+    for (const piece of pieces) await this.#write(piece);
+  }
+
   /** As every `--json` option prints it (spec 70 A6). */
   async json(value: unknown): Promise<void> {
     await this.#write(renderJson(value));

@@ -38,7 +38,7 @@ function inodeLine(path: string, stat: Stat, typeBits: number, nlink: number, fi
   return (
     `${path} ${fields.size} ${mode} ${nlink} ${stat.uid} ${stat.gid} ${fields.rdev} ` +
     `${stat.mtimeSec}.${stat.mtimeNsec} ${fields.payload} ${fields.content} ${fields.digest}` +
-    formatXattrs(sortedXattrs(stat.xattrs))
+    (stat.xattrs.size === 0 ? '' : formatXattrs(sortedXattrs(stat.xattrs)))
   );
 }
 
@@ -48,10 +48,16 @@ export function contentFields(content: LeafContent): ContentFields {
     case 'regular':
       return regularFields(content.file);
     case 'symlink':
-      return { ...NO_CONTENT, size: content.target.length, payload: escapeField(content.target) };
+      return {
+        size: content.target.length,
+        rdev: 0,
+        payload: escapeField(content.target),
+        content: '-',
+        digest: '-',
+      };
     case 'block-device':
     case 'character-device':
-      return { ...NO_CONTENT, rdev: content.rdev };
+      return { size: 0, rdev: content.rdev, payload: '-', content: '-', digest: '-' };
     case 'fifo':
     case 'socket':
       return NO_CONTENT;
@@ -62,13 +68,16 @@ function regularFields(file: RegularFile): ContentFields {
   switch (file.storage) {
     case 'inline':
       return {
-        ...NO_CONTENT,
         size: file.data.length,
+        rdev: 0,
+        payload: '-',
         content: escapeField(file.data.toString('latin1') as ByteString),
+        digest: '-',
       };
     case 'external': {
-      const payload = file.payload === undefined || file.payload === '' ? objectPathname(file.id) : file.payload;
-      return { ...NO_CONTENT, size: file.size, payload: escapeField(payload as ByteString), digest: file.id };
+      const { id, size, payload } = file;
+      const path = payload === undefined || payload === '' ? objectPathname(id) : escapeField(payload);
+      return { size, rdev: 0, payload: path, content: '-', digest: id };
     }
     case 'external-no-verity':
       // The reference knows such a file by the digest in its payload, and prints that too.

@@ -1,5 +1,5 @@
 import type { ByteString } from '../../bytes/byte-string.js';
-import type { Inode } from '../tree/inode.js';
+import type { DirectoryList, Inode } from '../tree/inode.js';
 import { Directory, Leaf } from '../tree/inode.js';
 import { escapeBytes } from './escape.js';
 
@@ -10,35 +10,70 @@ export interface DumpNode {
   readonly inode: Inode;
 }
 
+export interface DumpOrderOptions {
+  /** How names are written; default as in dumpfiles. */
+  readonly escapeName?: (bytes: ByteString) => string;
+}
+
+/** A directory on the way to the current node. */
+interface Level {
+  readonly list: DirectoryList;
+  /** Its escaped path, with a slash at its end. */
+  readonly prefix: string;
+  /** The index of the entry that comes next. */
+  next: number;
+}
+
 /**
- * The order of lines in a dumpfile: depth first, a parent before its children, these in byte order of their names.
- *
- * @param options.escapeName how names are written; default as in dumpfiles.
+ * Goes through a tree in the order of lines in a dumpfile: depth first, a parent before its children, these in byte order of
+ * their names.
  */
-export function* dumpOrder(
-  start: Directory,
-  path: ByteString,
-  { escapeName = escapeBytes }: { readonly escapeName?: (bytes: ByteString) => string } = {},
-): Generator<DumpNode> {
-  const startPath = escapeName(path);
-  yield { escapedPath: startPath, inode: start };
-  const prefix = startPath.endsWith('/') ? startPath : `${startPath}/`;
-  const stack = [{ list: start.list(), prefix, next: 0 }];
-  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const { names, children, leaves } = top.list;
-    const name = names[top.next];
-    const child = children[top.next++];
-    if (name === undefined || child === undefined) {
-      stack.pop();
-      continue;
-    }
-    const escapedPath = top.prefix + escapeName(name);
-    yield {
-      escapedPath,
-      inode: typeof child === 'number' ? new Leaf(leaves.stat(child), leaves.content(child)) : child,
-    };
-    if (child instanceof Directory && child.size > 0) {
-      stack.push({ list: child.list(), prefix: `${escapedPath}/`, next: 0 });
-    }
+export class DumpCursor implements DumpNode {
+  escapedPath: string;
+  inode: Inode;
+  readonly #escapeName: (bytes: ByteString) => string;
+  readonly #levels: Level[] = [];
+  #isBefore = true;
+
+  constructor(start: Directory, path: ByteString, { escapeName = escapeBytes }: DumpOrderOptions = {}) {
+    this.#escapeName = escapeName;
+    this.escapedPath = escapeName(path);
+    this.inode = start;
   }
+
+  /** Goes to the next node, from before the first one on; false if there is none. */
+  next(): boolean {
+    if (this.#isBefore) {
+      this.#isBefore = false;
+      this.#enter();
+      return true;
+    }
+    for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
+      const { names, children, leaves } = level.list;
+      const name = names[level.next];
+      const child = children[level.next++];
+      if (name === undefined || child === undefined) {
+        this.#levels.pop();
+        continue;
+      }
+      this.escapedPath = level.prefix + this.#escapeName(name);
+      this.inode = typeof child === 'number' ? new Leaf(leaves.stat(child), leaves.content(child)) : child;
+      this.#enter();
+      return true;
+    }
+    return false;
+  }
+
+  /** The entries of the current node come next, if it has some. */
+  #enter(): void {
+    if (!(this.inode instanceof Directory) || this.inode.size === 0) return;
+    const prefix = this.escapedPath.endsWith('/') ? this.escapedPath : `${this.escapedPath}/`;
+    this.#levels.push({ list: this.inode.list(), prefix, next: 0 });
+  }
+}
+
+/** {@link DumpCursor} as a sequence. */
+export function* dumpOrder(start: Directory, path: ByteString, options?: DumpOrderOptions): Generator<DumpNode> {
+  const cursor = new DumpCursor(start, path, options);
+  while (cursor.next()) yield { escapedPath: cursor.escapedPath, inode: cursor.inode };
 }

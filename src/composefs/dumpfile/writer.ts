@@ -6,11 +6,26 @@ import { Directory } from '../tree/inode.js';
 import { countSharedLinks } from '../tree/walk.js';
 import { escapeBytes } from './escape.js';
 import { directoryLine, hardlinkLine, leafLine } from './format.js';
-import { dumpOrder } from './order.js';
+import { DumpCursor } from './order.js';
 
 /** The lines of the whole tree, each with its LF, in pure ASCII: joined they are the dumpfile. */
 export function writeDumpfile(root: Directory): Generator<string> {
   return dumpSingleDir(root, byteStringFromText('/'), countSharedLinks(root));
+}
+
+const PIECE_LENGTH = 64 * 1024;
+
+/** {@link writeDumpfile} in pieces of many lines: a third of the time of a sequence of lines. */
+export function* dumpfilePieces(root: Directory): Generator<string> {
+  const lines = new DumpLines(root, byteStringFromText('/'), countSharedLinks(root));
+  let piece = '';
+  for (let line = lines.next(); line !== undefined; line = lines.next()) {
+    piece += line;
+    if (piece.length < PIECE_LENGTH) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece;
 }
 
 /**
@@ -23,22 +38,32 @@ export function* dumpSingleDir(
   path: ByteString,
   links: ReadonlyMap<Leaf, number>,
 ): Generator<string> {
-  const firstPaths = new Map<Leaf, string>();
-  for (const { escapedPath, inode } of dumpOrder(directory, path)) {
-    if (inode instanceof Directory) {
-      yield `${directoryLine(escapedPath, inode.stat, directoryLinks(inode))}\n`;
-      continue;
-    }
-    const nlink = links.get(inode) ?? 1;
+  const lines = new DumpLines(directory, path, links);
+  for (let line = lines.next(); line !== undefined; line = lines.next()) yield line;
+}
+
+class DumpLines {
+  readonly #cursor: DumpCursor;
+  readonly #links: ReadonlyMap<Leaf, number>;
+  readonly #firstPaths = new Map<Leaf, string>();
+
+  constructor(directory: Directory, path: ByteString, links: ReadonlyMap<Leaf, number>) {
+    this.#cursor = new DumpCursor(directory, path);
+    this.#links = links;
+  }
+
+  /** With its LF; undefined after the last one. */
+  next(): string | undefined {
+    if (!this.#cursor.next()) return undefined;
+    const { escapedPath, inode } = this.#cursor;
+    if (inode instanceof Directory) return `${directoryLine(escapedPath, inode.stat, directoryLinks(inode))}\n`;
+    const nlink = this.#links.get(inode) ?? 1;
     if (nlink > 1) {
-      const first = firstPaths.get(inode);
-      if (first !== undefined) {
-        yield `${hardlinkLine(escapedPath, first)}\n`;
-        continue;
-      }
-      firstPaths.set(inode, escapedPath);
+      const first = this.#firstPaths.get(inode);
+      if (first !== undefined) return `${hardlinkLine(escapedPath, first)}\n`;
+      this.#firstPaths.set(inode, escapedPath);
     }
-    yield `${leafLine(escapedPath, inode.stat, inode.content, nlink)}\n`;
+    return `${leafLine(escapedPath, inode.stat, inode.content, nlink)}\n`;
   }
 }
 

@@ -1,8 +1,13 @@
+import { byteRegion } from '../../bytes/byte-region.js';
+import { getInt64 } from '../../bytes/int64.js';
 import { ZstdDecoder } from '../../compression/zstd/decode.js';
-import { SplitStreamError } from './format.js';
+import { SplitStreamError, unexpectedEof } from './format.js';
 import { readSectionPieces, type Section, type SplitStreamSource } from './source.js';
 
 const NOTHING = Buffer.alloc(0);
+const { view: NO_VIEW } = byteRegion(NOTHING);
+
+const INT64_SIZE = 8;
 
 /** The decompressed bytes of a section, in pieces of at most 128 KiB. */
 export function* decodeSection(source: SplitStreamSource, section: Section): Generator<Buffer> {
@@ -19,6 +24,7 @@ export function* decodeSection(source: SplitStreamSource, section: Section): Gen
 export class BodyCursor {
   readonly #pieces: Generator<Buffer>;
   #current: Buffer = NOTHING;
+  #view: DataView = NO_VIEW;
   /** How much of it is read: a view of the rest for each read would be as many objects again. */
   #position = 0;
   /** The error of the first read that failed; every later one fails with it too, instead of seeing an early end. */
@@ -36,8 +42,7 @@ export class BodyCursor {
     while (this.#position === this.#current.length) {
       const next = this.#nextPiece();
       if (next === undefined) return NOTHING;
-      this.#current = next;
-      this.#position = 0;
+      this.#setCurrent(next);
     }
     const start = this.#position;
     this.#position = Math.min(start + limit, this.#current.length);
@@ -64,11 +69,33 @@ export class BodyCursor {
     return parts.length === 1 ? (parts[0] ?? NOTHING) : Buffer.concat(parts);
   }
 
+  /**
+   * The signed number of the next 8 bytes; undefined at the end of the data. Exact up to 2^53.
+   *
+   * @throws SplitStreamError if there are fewer bytes.
+   */
+  readInt64(): number | undefined {
+    const start = this.#position;
+    if (INT64_SIZE <= this.#current.length - start) {
+      this.#position += INT64_SIZE;
+      return getInt64(this.#view, start);
+    }
+    const bytes = this.read(INT64_SIZE);
+    if (bytes.length === 0) return undefined;
+    if (bytes.length < INT64_SIZE) throw unexpectedEof();
+    return getInt64(byteRegion(bytes).view, 0);
+  }
+
   close(): void {
     this.#isClosed = true;
-    this.#current = NOTHING;
-    this.#position = 0;
+    this.#setCurrent(NOTHING);
     this.#pieces.return(undefined);
+  }
+
+  #setCurrent(piece: Buffer): void {
+    this.#current = piece;
+    this.#view = byteRegion(piece).view;
+    this.#position = 0;
   }
 
   #nextPiece(): Buffer | undefined {

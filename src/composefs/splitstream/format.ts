@@ -131,3 +131,7 @@ export class SplitStreamError extends ComposefsError {
     super('INVALID_SPLITSTREAM', message);
   }
 }
+
+export function unexpectedEof(): SplitStreamError {
+  return new SplitStreamError('Unexpected EOF in splitstream');
+}

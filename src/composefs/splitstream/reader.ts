@@ -5,7 +5,6 @@ import type { HashAlgorithm } from '../fsverity/algorithm.js';
 import type { ObjectId } from '../fsverity/object-id.js';
 import { BodyCursor, decodeSection } from './body-cursor.js';
 import {
-  CHUNK_HEADER_SIZE,
   type DetachedRef,
   HEADER_SIZE,
   INFO_SIZE,
@@ -13,6 +12,7 @@ import {
   parseHeader,
   parseInfo,
   SplitStreamError,
+  unexpectedEof,
 } from './format.js';
 import { parseNamedRefs } from './named-refs.js';
 import { RefTable } from './ref-table.js';
@@ -193,10 +193,8 @@ export class SplitStreamReader {
     let inlineSize = 0;
     for (let count = 1; ; count++) {
       if (count % CHUNKS_A_STEP === 0) yield;
-      const header = this.#body.read(CHUNK_HEADER_SIZE);
-      if (header.length === 0) return { inlineSize, uses };
-      if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();
-      const value = chunkHeader(header);
+      const value = this.#body.readInt64();
+      if (value === undefined) return { inlineSize, uses };
       if (value >= 0) {
         if (value >= uses.length) throw new SplitStreamError('Splitstream external reference is out of range');
         uses[value] = (uses[value] ?? 0) + 1;
@@ -218,10 +216,11 @@ export class SplitStreamReader {
    */
   #ensure(wanted: Wanted): { type: 'inline' } | { type: 'external'; id: ObjectId } | undefined {
     if (this.#remaining === 0) {
-      const header = this.#body.read(CHUNK_HEADER_SIZE);
-      if (header.length === 0 && wanted.eofAllowed) return undefined;
-      if (header.length < CHUNK_HEADER_SIZE) throw unexpectedEof();
-      const value = chunkHeader(header);
+      const value = this.#body.readInt64();
+      if (value === undefined) {
+        if (wanted.eofAllowed) return undefined;
+        throw unexpectedEof();
+      }
       if (value >= 0) {
         if (!wanted.externalAllowed) throw new SplitStreamError('Unexpected external reference in splitstream');
         const id = this.#objectRefs.get(value);
@@ -321,15 +320,6 @@ function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {
   return Buffer.concat(pieces);
 }
 
-/** The signed number before a chunk. Exact up to 2^53: what is beyond is no index, and ends with the end of the file. */
-function chunkHeader(bytes: Buffer): number {
-  return bytes.readInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
-}
-
 function smallInline(): SplitStreamError {
   return new SplitStreamError('Unexpectedly small inline content when parsing splitstream');
-}
-
-function unexpectedEof(): SplitStreamError {
-  return new SplitStreamError('Unexpected EOF in splitstream');
 }

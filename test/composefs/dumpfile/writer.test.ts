@@ -9,7 +9,12 @@ import {
   unescapeBytesC,
 } from '../../../src/composefs/dumpfile/escape.js';
 import { directoryLine, hardlinkLine, leafLine } from '../../../src/composefs/dumpfile/format.js';
-import { dumpSingleDir, dumpSingleFile, writeDumpfile } from '../../../src/composefs/dumpfile/writer.js';
+import {
+  dumpfilePieces,
+  dumpSingleDir,
+  dumpSingleFile,
+  writeDumpfile,
+} from '../../../src/composefs/dumpfile/writer.js';
 import { trustedObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { Directory, Leaf, type LeafContent, type RegularFile } from '../../../src/composefs/tree/inode.js';
 import { getLeaf } from '../../../src/composefs/tree/lookup.js';
@@ -138,4 +143,19 @@ test('a part of a tree has full paths and the link counts of the whole', () => {
     ['/a 0 40000 3 0 0 0 0.0 - - -\n', '/a/b 0 40000 2 0 0 0 0.0 - - -\n', '/a/z\\x20z 0 10000 2 0 0 0 0.0 - - -\n'],
   );
   assert.equal(dumpSingleFile(getLeaf(a, b('z z')), b('/a/z z'), links), '/a/z\\x20z 0 10000 2 0 0 0 0.0 - - -\n');
+});
+
+test('the pieces of a dumpfile are its lines, many in each', () => {
+  assert.deepEqual([...dumpfilePieces(sampleTree())], [[...writeDumpfile(sampleTree())].join('')]);
+  const root = new Directory(UNINITIALIZED_STAT);
+  for (let number = 0; number < 5000; number++) {
+    root.insert(b(`file ${number}`), new Leaf(UNINITIALIZED_STAT, { type: 'fifo' }));
+  }
+  const pieces = [...dumpfilePieces(root)];
+  assert.equal(pieces.join(''), [...writeDumpfile(root)].join(''));
+  assert.ok(pieces.every((piece) => piece.endsWith('\n')));
+  assert.deepEqual(
+    pieces.map((piece) => piece.length >= 65536 && piece.length < 65536 + 100),
+    [true, true, true, false],
+  );
 });
