@@ -121,3 +121,11 @@ function putNumber(block: Buffer, offset: number, value: number): void {
   if (value >= 8 ** 11) putBase256(block, offset, 12, BigInt(value));
   else block.write(`${value.toString(8).padStart(11, '0')}\0`, offset, 'latin1');
 }
+
+/** Data at the beginning, with holes between it, and none at the end. */
+export const SPARSE_FILE: SparseContent = sparseFile(100_000, [
+  [0, 10],
+  [5000, 700],
+  [50_000, 513],
+  [100_000, 0],
+]);

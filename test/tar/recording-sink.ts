@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import type { SparseFile } from '../../src/tar/sparse.js';
 import type { TarSink } from '../../src/tar/splitter.js';
 import { TarSplitter } from '../../src/tar/splitter.js';
+import { TarError } from '../../src/tar/tar-error.js';
 
 /** A tar as a sink saw it: inline parts and file contents in turn, neighbouring pieces joined. */
 export type SplitPart = { readonly inline: Buffer } | { readonly file: Buffer; readonly sparse?: SparseFile };
@@ -69,4 +71,23 @@ export function splitTar(tar: Buffer, chunkSizes: readonly number[] = [tar.lengt
 /** The tar again. */
 export function joinParts(parts: readonly SplitPart[]): Buffer {
   return Buffer.concat(parts.map((part) => ('inline' in part ? part.inline : part.file)));
+}
+
+/** The lengths of the parts: negative for inline ones, as a splitstream has them. */
+export function shape(tar: Buffer): number[] {
+  return splitTar(tar).map((part) => ('inline' in part ? -part.inline.length : part.file.length));
+}
+
+/** Checks that a tar is refused, and where. */
+export function assertRefused(tar: Buffer, message: string, offset: number): void {
+  assert.throws(
+    () => splitTar(tar),
+    (error: unknown) => {
+      assert(error instanceof TarError);
+      assert.equal(error.message, `${message} (at tar offset ${offset})`);
+      assert.equal(error.offset, offset);
+      assert.equal(error.code, 'INVALID_TAR');
+      return true;
+    },
+  );
 }

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js';
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
+import type { LeafContent } from '../../../src/composefs/tree/inode.js';
 import { loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
 import type { ImportStats } from '../../../src/oci/import/layer/import-stats.js';
 import { directQueue } from '../../../src/oci/import/layer/object-queue.js';
@@ -9,6 +11,7 @@ import { readTarEntries, type TarEntry } from '../../../src/oci/layer/tar-entry.
 import type { TarRules } from '../../../src/tar/header.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../../src/tar/limits.js';
 import { MemoryStore } from '../../support/memory-store.js';
+import { tarArchive } from '../../support/tar-builder.js';
 
 /** `ocilayer` */
 export const CONTENT_TYPE = 0x726579616c69636fn;
@@ -65,4 +68,20 @@ function finish(writer: SplitStreamWriter): Buffer {
   } finally {
     spool.dispose();
   }
+}
+
+/** The only entry of a tar of these parts. */
+export function only(...parts: Buffer[]): TarEntry {
+  const [entry, ...others] = entriesOf(tarArchive(parts));
+  assert(entry !== undefined);
+  assert.equal(others.length, 0);
+  return entry;
+}
+
+/** What the leaf of {@link only} is. */
+export function content(...parts: Buffer[]): LeafContent {
+  const { item } = only(...parts);
+  assert.equal(item.type, 'leaf');
+  assert(item.type === 'leaf');
+  return item.content;
 }
