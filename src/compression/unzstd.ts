@@ -11,9 +11,6 @@ import type { LibZstd } from './zstd/libzstd.js';
 const ZSTD_D_WINDOW_LOG_MAX = 100;
 const WINDOW_LOG_MAX = 27;
 
-/** Less is decoded sooner than handed to another thread. */
-const SMALL_INPUT = 64 * 1024;
-
 /**
  * Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before. Two buffers take
  * turns: fresh ones would cost as much as the decoding, in page faults and garbage collection.
@@ -24,7 +21,6 @@ export async function* unzstdNative(
   input: ReadAhead,
   library: LibZstd,
   inputSize: number = Number.POSITIVE_INFINITY,
-  decodesAhead: boolean = inputSize > SMALL_INPUT,
 ): AsyncGenerator<Buffer> {
   const decoder = library.createDecoder();
   let chunk: Buffer | undefined;
@@ -42,9 +38,7 @@ export async function* unzstdNative(
         position = 0;
         if (chunk === undefined) break;
       }
-      const step = decodesAhead
-        ? await decoder.stepAsync(chunk, position, output, filled)
-        : decoder.step(chunk, position, output, filled);
+      const step = await decoder.stepAsync(chunk, position, output, filled);
       position = step.inputEnd;
       filled = step.outputEnd;
       frameDone = step.frameDone;
@@ -69,6 +63,25 @@ export async function* unzstdNative(
     const free = (): void => decoder.free();
     // The thread pool may still be using it.
     ahead.then(free, free);
+  }
+}
+
+/** Decodes a whole input with libzstd, at once; undefined if it becomes more than `maxOutput` bytes. */
+export function unzstdSmall(data: Buffer, library: LibZstd, maxOutput: number): Buffer | undefined {
+  const decoder = library.createDecoder();
+  try {
+    let output = Buffer.allocUnsafeSlow(chunkSizeFor(data.length));
+    for (let position = 0, filled = 0; ; ) {
+      const step = decoder.step(data, position, output, filled);
+      [position, filled] = [step.inputEnd, step.outputEnd];
+      if (step.frameDone && position === data.length) return output.subarray(0, filled);
+      if (filled < output.length && position === data.length) throw truncatedData('zstd');
+      if (filled < output.length) continue;
+      if (output.length >= maxOutput) return undefined;
+      output = Buffer.concat([output], 2 * output.length);
+    }
+  } finally {
+    decoder.free();
   }
 }
 

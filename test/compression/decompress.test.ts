@@ -5,12 +5,15 @@ import fc from 'fast-check';
 import {
   type CompressionFormat,
   decompress,
+  decompressSmall,
   detectCompression,
   readableCompression,
+  SMALL_INPUT,
 } from '../../src/compression/decompress.js';
+import { gunzipSmall } from '../../src/compression/gunzip.js';
 import { CompressionError } from '../../src/compression/stream/compression-error.js';
 import { ReadAhead } from '../../src/compression/stream/read-ahead.js';
-import { unzstdNative, unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
+import { unzstdNative, unzstdSmall, unzstdSync, unzstdZlib, zlibZstd } from '../../src/compression/unzstd.js';
 import { loadZstdEncode } from '../../src/compression/zstd/encode.js';
 import { loadLibZstd } from '../../src/compression/zstd/libzstd.js';
 import { cutAt, rawFrame, releaseCheckInput, repeatFrame, skippableFrame } from './zstd/fixtures.js';
@@ -51,15 +54,11 @@ function zstdDecoders(): [string, Decode][] {
     ['zstd in JavaScript or sync', (chunks) => unzstdSync(new ReadAhead(sourceOf(chunks)))],
   ];
   if (library !== null) {
-    for (const [where, ahead] of [
-      ['in place', false],
-      ['on the thread pool', true],
-    ] as const) {
-      all.push([
-        `zstd by libzstd, ${where}`,
-        (chunks) => unzstdNative(new ReadAhead(sourceOf(chunks)), library, undefined, ahead),
-      ]);
-    }
+    all.push(['zstd by libzstd', (chunks) => unzstdNative(new ReadAhead(sourceOf(chunks)), library)]);
+    const small = async function* (chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
+      yield unzstdSmall(Buffer.concat(chunks), library, Number.POSITIVE_INFINITY) ?? assert.fail();
+    };
+    all.push(['zstd by libzstd, at once', small]);
   }
   if (create !== null) all.push(['zstd by node:zlib', (chunks) => unzstdZlib(new ReadAhead(sourceOf(chunks)), create)]);
   return all;
@@ -176,8 +175,13 @@ for (const [name, decode, input] of cases) {
   });
 }
 
-/** Streams, and what is decoded at once since its size is known to be small. */
-const gzipDecoders: readonly Decode[] = [decoderOf('gzip'), (chunks) => decompress(sourceOf(chunks), 'gzip', 50)];
+/** Streams, and what is decoded at once since it is small. */
+const gzipDecoders: readonly Decode[] = [
+  decoderOf('gzip'),
+  async function* small(chunks) {
+    yield gunzipSmall(Buffer.concat(chunks), 1 << 28) ?? assert.fail();
+  },
+];
 
 test('gzip: zero padding after the last member is allowed, anything else is trailing data', async () => {
   for (const decode of gzipDecoders) await checkGzipEnd(decode);
@@ -297,7 +301,30 @@ test('a format is known by its first bytes', () => {
   assert.equal(readableCompression(gzipSync('x'), 'Do so.'), 'gzip');
 });
 
-test('an input whose size is said to be small is decoded whole, however much it becomes', async () => {
+test('an input is decoded at once if it is small, and becomes no more than a mebibyte', async () => {
+  const content = Buffer.alloc(1 << 20, 'content');
+  const more = Buffer.alloc((1 << 20) + 1, 'content');
+  for (const format of ['gzip', 'zstd'] as const) {
+    if (format === 'zstd' && loadLibZstd() === null) continue;
+    const pack = (data: Buffer): Buffer => (format === 'gzip' ? gzipSync(data) : frameOf(data));
+    assert.ok(decompressSmall(pack(content), format)?.equals(content));
+    assert.equal(decompressSmall(pack(more), format), undefined);
+    assert.equal(decompressSmall(pack(Buffer.alloc(0)), format)?.length, 0);
+    const large = Buffer.concat([pack(content), skippableOrZeros(format)]);
+    assert.equal(decompressSmall(large, format), undefined);
+    assert.ok((await collect(decoderOf(format)([large]))).equals(content));
+  }
+  assert.ok(decompressSmall(content.subarray(0, SMALL_INPUT), 'none')?.equals(content.subarray(0, SMALL_INPUT)));
+  assert.equal(decompressSmall(content.subarray(0, SMALL_INPUT + 1), 'none'), undefined);
+});
+
+/** What may follow and becomes nothing, more than is small. */
+function skippableOrZeros(format: 'gzip' | 'zstd'): Buffer {
+  const bytes = Buffer.alloc(SMALL_INPUT);
+  return format === 'gzip' ? bytes : skippableFrame(bytes);
+}
+
+test('an input of known size is decoded in pieces for which that is enough, however much it becomes', async () => {
   const content = Buffer.alloc(3_000_000, 'content');
   for (const [format, packed] of [
     ['gzip', gzipSync(content)],

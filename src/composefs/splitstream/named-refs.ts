@@ -3,8 +3,11 @@ import type { ObjectId } from '../fsverity/object-id.js';
 import { SplitStreamError } from './format.js';
 import type { RefTable } from './ref-table.js';
 
+/** The section of most streams, those of layers, which name nothing: what the encoder makes of no bytes. */
+export const NO_NAMED_REFS: Buffer = Buffer.from('28b52ffd2000010000', 'hex');
+
 /**
- * The named refs section (spec 30 §2.3): for each name, in ascending order of its UTF-8 bytes, `{index}:{name}` and a
+ * The named refs section before it is compressed (spec 30 §2.3): for each name, in ascending order of its UTF-8 bytes, `{index}:{name}` and a
  * NUL. The index is that of a stream ref.
  */
 export function formatNamedRefs(indexes: ReadonlyMap<string, number>): Buffer {

@@ -14,7 +14,7 @@ import {
   SplitStreamError,
   unexpectedEof,
 } from './format.js';
-import { parseNamedRefs } from './named-refs.js';
+import { NO_NAMED_REFS, parseNamedRefs } from './named-refs.js';
 import { RefTable } from './ref-table.js';
 import { checkRange, readSection, type Section, type SplitStreamSource } from './source.js';
 
@@ -26,8 +26,6 @@ export type SplitStreamData =
 /** Decompressed size of the named refs; a manifest with 10,000 layers needs less than 1 MiB. */
 const MAX_NAMED_REFS_SIZE = 64 * 1024 * 1024;
 const CHUNKS_A_STEP = 256;
-/** What the named refs section of most streams is: one frame without content. */
-const EMPTY_FRAME = Buffer.from('28b52ffd2000010000', 'hex');
 
 /** What the caller of {@link SplitStreamReader} can take. */
 interface Wanted {
@@ -307,7 +305,7 @@ function parseDetachedRefs(bytes: Buffer, objectRefs: RefTable): DetachedRef[] {
 }
 
 function readNamedRefs(source: SplitStreamSource, section: Section): Buffer {
-  if (section.end - section.start === EMPTY_FRAME.length && readSection(source, section).equals(EMPTY_FRAME)) {
+  if (section.end - section.start === NO_NAMED_REFS.length && readSection(source, section).equals(NO_NAMED_REFS)) {
     return Buffer.alloc(0);
   }
   const pieces: Buffer[] = [];

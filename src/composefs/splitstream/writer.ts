@@ -1,4 +1,4 @@
-import { EMPTY_FRAME, type ZstdEncode } from '../../compression/zstd/encode.js';
+import type { ZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError } from '../../errors.js';
 import { Spool, type SpoolOptions } from '../../fs/spool.js';
 import { digestSize, type HashAlgorithm } from '../fsverity/algorithm.js';
@@ -14,7 +14,7 @@ import {
   LONG_INFO_SIZE,
   type SplitStreamInfo,
 } from './format.js';
-import { formatNamedRefs } from './named-refs.js';
+import { formatNamedRefs, NO_NAMED_REFS } from './named-refs.js';
 
 /** The place of an object in a stream that is being written. */
 export interface ReservedReference {
@@ -136,7 +136,7 @@ export class SplitStreamWriter {
       const detachedRefs = hasDetached ? appendSection(file, [formatDetachedRefs(this.#detachedRefs)]) : undefined;
       // Layers have none: for small ones that saves half of the encoder's work.
       const hasNames = this.#namedRefs.size > 0;
-      const names = hasNames ? encode([formatNamedRefs(this.#namedRefs)]) : [EMPTY_FRAME];
+      const names = hasNames ? encode([formatNamedRefs(this.#namedRefs)]) : [NO_NAMED_REFS];
       const namedRefs = appendSection(file, names);
       const stream = appendSection(file, encode(this.#body.chunks()));
       const streamSize = BigInt(this.#totalSize);

@@ -21,9 +21,6 @@ const FRAME_HEADER_SIZE = 6;
 /** The empty last block that ends a frame after its data was flushed. */
 const EMPTY_LAST_BLOCK = Buffer.from([0x01, 0x00, 0x00]);
 
-/** What an encoder of any level makes of nothing, which needs none. */
-export const EMPTY_FRAME: Buffer = Buffer.from('28b52ffd2000010000', 'hex');
-
 const loaded = new Map<number, Promise<ZstdEncode>>();
 
 /**

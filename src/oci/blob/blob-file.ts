@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { decompress } from '../../compression/decompress.js';
 import { ComposefsError } from '../../errors.js';
 import { openRegularFile } from '../../fs/open-file.js';
@@ -12,7 +12,11 @@ export const NOT_A_FILE = 'BLOB_NOT_A_FILE';
 /** The place of a whole regular file, with the size that it has now; undefined where there is none. */
 export function locateRegularFile(path: string): FileLocation | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return undefined;
+  return stat === undefined ? undefined : locationOf(path, stat);
+}
+
+/** @param stat what is at the path, where no link is followed. */
+export function locationOf(path: string, stat: Stats): FileLocation {
   if (!stat.isFile()) throw new ComposefsError(NOT_A_FILE, `${path} is not a regular file`);
   return { kind: 'file', path, offset: 0, size: stat.size };
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { MAX_JSON_BYTES } from '../../json/json.js';
 import { type StreamHash, streamHash } from '../../linux/stream-hash.js';
 import type { Descriptor } from '../model/descriptor.js';
@@ -13,20 +14,21 @@ export function isVerifiable(digest: OciDigest): boolean {
   return ALGORITHMS.includes(digestAlgorithm(digest));
 }
 
+/** What names a blob. */
+type Expected = Pick<Descriptor, 'digest' | 'size'>;
+
 /**
  * Checks a stream against the digest and size that name it: pass every chunk to {@link update}, before it is used for
  * anything that cannot be undone, and call {@link finish} at the end.
  */
 export class BlobVerifier {
-  readonly #descriptor: Pick<Descriptor, 'digest' | 'size'>;
+  readonly #descriptor: Expected;
   readonly #hash: StreamHash;
   #received = 0;
 
   /** @throws BlobError `UNSUPPORTED_DIGEST` for an algorithm that cannot be computed. */
-  constructor(descriptor: Pick<Descriptor, 'digest' | 'size'>) {
-    if (!isVerifiable(descriptor.digest)) {
-      throw new BlobError('UNSUPPORTED_DIGEST', descriptor.digest, `Cannot verify the digest ${descriptor.digest}`);
-    }
+  constructor(descriptor: Expected) {
+    requireVerifiable(descriptor);
     this.#descriptor = descriptor;
     this.#hash = streamHash(digestAlgorithm(descriptor.digest));
   }
@@ -44,26 +46,46 @@ export class BlobVerifier {
   }
 
   #count(chunk: Uint8Array): void {
-    const { digest, size } = this.#descriptor;
     this.#received += chunk.length;
-    if (this.#received > size) {
-      throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} is longer than its size of ${size} bytes`);
-    }
+    requireNoMore(this.#descriptor, this.#received);
   }
 
   /** @throws BlobError `BLOB_SIZE_MISMATCH` for a short stream, `BLOB_DIGEST_MISMATCH` for other content. */
   finish(): void {
-    const { digest, size } = this.#descriptor;
-    if (this.#received < size) {
-      const message = `Blob ${digest} ends after ${this.#received} of ${size} bytes`;
-      throw new BlobError('BLOB_SIZE_MISMATCH', digest, message);
-    }
-    const found = `${digestAlgorithm(digest)}:${this.#hash.digest()}`;
-    if (found !== digest) {
-      const message = `Blob digest mismatch: expected ${digest}, got ${found}`;
-      throw new BlobError('BLOB_DIGEST_MISMATCH', digest, message);
-    }
+    requireWhole(this.#descriptor, this.#received);
+    requireDigest(this.#descriptor, this.#hash.digest());
   }
+}
+
+/** A whole blob, checked at once. @throws as {@link BlobVerifier} */
+export function verifiedBlob(bytes: Buffer, descriptor: Expected): Buffer {
+  requireVerifiable(descriptor);
+  requireNoMore(descriptor, bytes.length);
+  requireWhole(descriptor, bytes.length);
+  requireDigest(descriptor, hash(digestAlgorithm(descriptor.digest), bytes, 'hex'));
+  return bytes;
+}
+
+function requireVerifiable({ digest }: Expected): void {
+  if (isVerifiable(digest)) return;
+  throw new BlobError('UNSUPPORTED_DIGEST', digest, `Cannot verify the digest ${digest}`);
+}
+
+function requireNoMore({ digest, size }: Expected, received: number): void {
+  if (received <= size) return;
+  throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} is longer than its size of ${size} bytes`);
+}
+
+function requireWhole({ digest, size }: Expected, received: number): void {
+  if (received >= size) return;
+  throw new BlobError('BLOB_SIZE_MISMATCH', digest, `Blob ${digest} ends after ${received} of ${size} bytes`);
+}
+
+/** @param hex what was computed. */
+function requireDigest({ digest }: Expected, hex: string): void {
+  const found = `${digestAlgorithm(digest)}:${hex}`;
+  if (found === digest) return;
+  throw new BlobError('BLOB_DIGEST_MISMATCH', digest, `Blob digest mismatch: expected ${digest}, got ${found}`);
 }
 
 /** Refuses a declared size before memory is allocated for it. */
@@ -76,12 +98,6 @@ export function checkBlobLimit(digest: OciDigest, size: number, maxBytes: number
 /** The whole content of a blob, verified. */
 export function readBlob(location: FileLocation, descriptor: Descriptor, maxBytes: number = MAX_JSON_BYTES): Buffer {
   checkBlobLimit(descriptor.digest, Math.max(descriptor.size, location.size), maxBytes);
-  const verifier = new BlobVerifier(descriptor);
-  const chunks: Buffer[] = [];
-  for (const chunk of readLocation(location)) {
-    verifier.update(chunk);
-    chunks.push(chunk);
-  }
-  verifier.finish();
-  return Buffer.concat(chunks);
+  requireVerifiable(descriptor);
+  return verifiedBlob(Buffer.concat([...readLocation(location)]), descriptor);
 }

@@ -64,9 +64,17 @@ export class OneAtATime<T> {
   }
 }
 
+/** What the descriptors of repositories are open on never changes. */
+const directories = new WeakMap<Repository, string>();
+
 function keyOf(repo: Repository, name: string): string {
-  const { dev, ino } = fstatSync(repo.root.fd, { bigint: true });
-  return `${dev}:${ino} ${name}`;
+  let directory = directories.get(repo);
+  if (directory === undefined) {
+    const { dev, ino } = fstatSync(repo.root.fd, { bigint: true });
+    directory = `${dev}:${ino}`;
+    directories.set(repo, directory);
+  }
+  return `${directory} ${name}`;
 }
 
 async function settled<T>(promise: Promise<T>): Promise<{ readonly result: T } | { readonly error: unknown }> {

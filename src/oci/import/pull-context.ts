@@ -16,8 +16,8 @@ export interface PullContext {
   readonly repo: Repository;
   readonly source: ImageSource;
   readonly pool: ImportPool;
-  /** To be told how many bytes of blobs are to be stored: for few of them one thread is enough. */
-  readonly expectBytes: (bytes: number) => void;
+  /** To be told how many bytes of blobs are to be stored. Whether they are so few that this thread may store them itself. */
+  readonly expectBytes: (bytes: number) => boolean;
   /** For files that belong to other ids than the user's. */
   readonly namespace: NamespacePool;
   readonly names: PullNames;
@@ -63,7 +63,7 @@ export async function withPullContext<T>(
     );
     const own = ownThread ? new OwnThreadPool(threads) : undefined;
     const pool = own ?? threads;
-    const expectBytes = (bytes: number): void => own?.expect(bytes);
+    const expectBytes = (bytes: number): boolean => own?.expect(bytes) ?? false;
     const namespace = new NamespacePool();
     const releases: (() => void)[] = [];
     try {

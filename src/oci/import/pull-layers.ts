@@ -1,17 +1,19 @@
-import { MessageChannel } from 'node:worker_threads';
 import type { ObjectId } from '../../composefs/fsverity/object-id.js';
 import { loadZstdEncode } from '../../compression/zstd/encode.js';
 import { ComposefsError, ContextError } from '../../errors.js';
-import { sendChunks } from '../../threads/chunk-channel.js';
 import { type LayerBlob, type LayerContent, NO_TRANSFER, type Transfer, type Transferred } from '../blob/layer-blob.js';
 import type { Descriptor } from '../model/descriptor.js';
 import type { OciDigest } from '../model/digest.js';
 import { findArtifactLayer, findLayer } from './layer/find-layer.js';
 import { addStats, emptyStats, type ImportStats } from './layer/import-stats.js';
-import type { NewLayer, StoreLayerInput } from './layer/store-layer.js';
+import type { LayersTogether } from './layer/layers-together.js';
+import type { NamingTimes } from './layer/name-objects.js';
+import type { LayerInput, NewLayer } from './layer/store-layer.js';
+import type { StoredLayer } from './layer/store-tar.js';
 import { OneAtATime } from './one-at-a-time.js';
 import type { PullContext } from './pull-context.js';
 import type { PulledLayer } from './pull-options.js';
+import { storeInThread } from './store-in-thread.js';
 import { LayerHelpers } from './threads/layer-helpers.js';
 
 /** One layer to have: `key` is its diff_id, or the blob's digest in an artifact. */
@@ -82,11 +84,13 @@ export async function pullLayers(wanted: readonly WantedLayer[], context: Layers
 
   // This thread needs it for config and manifest, and is idle meanwhile. What fails here fails there again.
   if (missing.length > 0) loadZstdEncode().catch(() => undefined);
-  context.expectBytes(missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0));
+  const missingBytes = missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  const isSmall = context.expectBytes(missingBytes) && missing.length > 0;
+  const together = isSmall ? await layersTogether(context) : undefined;
   missing.sort((a, b) => b.descriptor.size - a.descriptor.size);
   let stats: ImportStats = { ...emptyStats(), layers: wanted.length, layersAlreadyPresent: refs.size };
   const transfers = new Map<string, Transfer>();
-  for (const { key, id, isNew, layer } of await pullAll(missing, context)) {
+  for (const { key, id, isNew, layer } of await pullAll(missing, together, context)) {
     refs.set(key, id);
     stats = addStats(stats, isNew ? layer.result.stats : { ...emptyStats(), layersAlreadyPresent: 1 });
     if (isNew) transfers.set(key, layer.transfer);
@@ -98,6 +102,12 @@ export async function pullLayers(wanted: readonly WantedLayer[], context: Layers
     return { key, blob: descriptor, wasPresent: transfer === undefined, transfer: transfer ?? NO_TRANSFER };
   });
   return { refs, stats, layers };
+}
+
+/** Only a small pull needs what stores layers in this thread. */
+async function layersTogether({ repo }: LayersContext): Promise<LayersTogether> {
+  const { LayersTogether } = await import('./layer/layers-together.js');
+  return new LayersTogether(repo.objects.options);
 }
 
 /** The layer's splitstream, if it is stored and whole. */
@@ -118,16 +128,37 @@ interface Outcome {
 /** Layers that are being stored, or are and have no name yet. */
 const running = new OneAtATime<Transferred<NewLayer>>();
 
-async function pullAll(layers: readonly WantedLayer[], context: LayersContext): Promise<Outcome[]> {
+/** @param together of a small pull, whose layers this thread stores. Closed afterwards. */
+async function pullAll(
+  layers: readonly WantedLayer[],
+  together: LayersTogether | undefined,
+  context: LayersContext,
+): Promise<Outcome[]> {
   const { repo, pool, progress, names, releases } = context;
   const stop = new AbortController();
   const signal = context.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, context.signal]);
   const helpers = new LayerHelpers(layers.length, pool, repo.objects.options, signal);
+  const inThread = async (content: LayerContent, layer: LayerOptions): Promise<StoredLayerOfPull> => {
+    const { times, ...stored } = await storeInThread(content, layer, helpers, context, signal);
+    return { stored, whenNamed: async () => times };
+  };
+  const inThisThread =
+    (layers: LayersTogether, whenNamed: () => Promise<NamingTimes>): StoreContent =>
+    async (content, layer) => {
+      // What podman has unpacked is not read from a blob.
+      if (content.kind === 'store') return await inThread(content, layer);
+      const { descriptor } = content;
+      const report = progress.report.bind(progress);
+      return { stored: await layers.store(content, { ...layer, descriptor }, { signal, report }), whenNamed };
+    };
   let failure: { error: unknown } | undefined;
   const pulls = layers.map(async (wanted): Promise<Outcome | undefined> => {
     const { key } = wanted;
     try {
-      const action = (): Promise<Transferred<NewLayer>> => pullLayer(wanted, helpers, context, signal);
+      const action = (): Promise<Transferred<NewLayer>> =>
+        together === undefined
+          ? pullLayer(wanted, inThread, context, signal)
+          : together.run((whenNamed) => pullLayer(wanted, inThisThread(together, whenNamed), context, signal));
       const { result: layer, release } = await running.run(repo, nameOf(wanted, context), signal, action);
       const isNew = release !== undefined;
       if (isNew) releases.push(release);
@@ -147,6 +178,7 @@ async function pullAll(layers: readonly WantedLayer[], context: LayersContext): 
     }
   });
   const outcomes = await Promise.all(pulls);
+  together?.close();
   if (failure !== undefined) throw failure.error;
   return outcomes.filter((outcome) => outcome !== undefined);
 }
@@ -156,27 +188,39 @@ function nameOf({ key }: WantedLayer, { isContainer }: LayersContext): string {
   return `${isContainer ? 'layer' : 'blob'} ${key}`;
 }
 
+type LayerOptions = Omit<LayerInput, 'descriptor'>;
+
+interface StoredLayerOfPull {
+  readonly stored: StoredLayer;
+  /** To be waited for when the transfer has ended, which makes room for another one. */
+  readonly whenNamed: () => Promise<NamingTimes>;
+}
+
+/** Makes a layer of its content. */
+type StoreContent = (content: LayerContent, layer: LayerOptions) => Promise<StoredLayerOfPull>;
+
 async function pullLayer(
   { key, descriptor }: WantedLayer,
-  helpers: LayerHelpers,
+  store: StoreContent,
   context: LayersContext,
   signal: AbortSignal,
 ): Promise<Transferred<NewLayer>> {
-  const { progress, names } = context;
+  const { progress, names, isContainer, limits } = context;
   try {
     const blob = context.layer(descriptor);
     const message = (text: string): void => progress.report({ type: 'message', text });
     const keptBytes = blob.keptBytes();
-    const layer = await blob.transfer(
+    const { result, transfer } = await blob.transfer(
       (content) => {
         const taken = context.areBlobs === true ? asBlob(content, descriptor) : content;
-        return storeInThread(taken, { key, keptBytes }, helpers, context, signal);
+        return store(taken, { key, keptBytes, isContainer, limits });
       },
       { signal, message },
     );
-    await names.addLayer(layer.result, key, layer.result.times, () => blob.stored());
+    const layer: NewLayer = { ...result.stored, times: await result.whenNamed() };
+    await names.addLayer(layer, key, layer.times, () => blob.stored());
     progress.report({ type: 'done', id: key, transferred: descriptor.size });
-    return layer;
+    return { result: layer, transfer };
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
     throw new ContextError(`Failed to import layer ${descriptor.digest}`, error);
@@ -191,70 +235,4 @@ function asBlob(content: LayerContent, { digest, mediaType }: Descriptor): Layer
   throw new ComposefsError('BLOB_NOT_AVAILABLE', `the source does not have the blob ${digest} as it was`, {
     hint: 'without --keep-blobs the image can be pulled from there',
   });
-}
-
-/** Has a thread make a layer of the content; what comes here goes there in chunks. */
-async function storeInThread(
-  content: LayerContent,
-  layer: Pick<StoreLayerInput, 'key' | 'keptBytes'>,
-  helpers: LayerHelpers,
-  { repo, pool, namespace, progress, isContainer, limits }: LayersContext,
-  signal: AbortSignal,
-): Promise<NewLayer> {
-  const { descriptor } = content;
-  const store = repo.objects.options;
-  if (content.kind === 'store') {
-    const { location } = content;
-    const files = { store, location, diffId: layer.key, blobSize: descriptor.size, limits };
-    const options = { signal, onProgress: progress.report.bind(progress) };
-    if (location.inNamespace) return await namespace.storeFiles(files, options);
-    const { zeroCopy, mayChange } = location;
-    const helped = helpers.begin({ zeroCopy, mayChange });
-    try {
-      const transfer = helped.port === undefined ? [] : [helped.port];
-      return await pool.run('store-files', { ...files, helpers: helped.port }, { ...options, transfer });
-    } catch (error) {
-      throw await helped.explain(error);
-    } finally {
-      helped.end();
-    }
-  }
-  const helped = helpers.begin();
-  const input = { ...layer, store, descriptor, isContainer, limits, helpers: helped.port };
-  const options = { signal, onProgress: progress.report.bind(progress) };
-  const transfer = helped.port === undefined ? [] : [helped.port];
-  try {
-    if (content.kind === 'file') {
-      return await pool.run('store-layer', { ...input, content }, { ...options, transfer });
-    }
-    const { port1, port2 } = new MessageChannel();
-    const sending = settled(sendChunks(port1, content.chunks));
-    const fromPort = { ...input, content: { kind: 'port', port: port2 } } as const;
-    try {
-      const both = [...transfer, port2];
-      return await pool.run('store-layer', fromPort, { ...options, sharesThread: true, transfer: both });
-    } catch (error) {
-      port1.close();
-      // What the thread has to say then is only that nothing came any more.
-      throw (await sending)?.error ?? error;
-    } finally {
-      port1.close();
-      port2.close();
-      await sending;
-    }
-  } catch (error) {
-    throw await helped.explain(error);
-  } finally {
-    helped.end();
-  }
-}
-
-/** Undefined if it was fulfilled. */
-async function settled(promise: Promise<void>): Promise<{ readonly error: unknown } | undefined> {
-  try {
-    await promise;
-    return undefined;
-  } catch (error) {
-    return { error };
-  }
 }

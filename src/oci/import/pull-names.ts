@@ -21,7 +21,8 @@ interface NewLayer {
  * The names of what a pull stores. A name is given when all that it leads to would survive a power cut: after a sync that
  * began when the objects had their names. Each layer's thread syncs once, before it names the layer's objects; that
  * serves the layers before it, and {@link giveAll} the rest. So a pull of n layers makes n + 2 syncs, the last one for the
- * names themselves, and a pull that is killed loses the names of the layers that came last.
+ * names themselves, and a pull that is killed loses the names of the layers that came last. The layers of a small pull
+ * share one sync: it makes three.
  */
 export class PullNames {
   readonly #repo: Repository;
@@ -94,11 +95,17 @@ export class PullNames {
 
   async #giveLayers(syncBegan: bigint): Promise<void> {
     const isDue = ({ namedAt }: NewLayer): boolean => namedAt < syncBegan;
+    if (!this.#layers.some(isDue)) return;
     const due = this.#layers.filter(isDue);
     this.#layers = this.#layers.filter((layer) => !isDue(layer));
-    for (const { layer, key, whenNamed } of due) {
-      this.#repo.linkStreams(await layerNames(this.#repo, layer, key));
-      whenNamed();
+    const close = this.#repo.root.keepDirectories();
+    try {
+      for (const { layer, key, whenNamed } of due) {
+        this.#repo.linkStreams(await layerNames(this.#repo, layer, key));
+        whenNamed();
+      }
+    } finally {
+      close();
     }
   }
 }

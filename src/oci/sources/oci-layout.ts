@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ComposefsError, errorCode, withContext } from '../../errors.js';
 import { MAX_JSON_BYTES } from '../../json/json.js';
 import { ImageSourceError } from '../blob/blob-error.js';
-import { locateRegularFile, readDocumentFile, realDirectory } from '../blob/blob-file.js';
+import { locateRegularFile, locationOf, readDocumentFile, realDirectory } from '../blob/blob-file.js';
 import type { FileLocation } from '../blob/blob-location.js';
 import { OpenedDirectory } from '../blob/opened-path.js';
 import { digestAlgorithm, digestEncoded, type OciDigest } from '../model/digest.js';
@@ -52,9 +52,11 @@ export class OciLayout implements LayoutFiles {
   locate(digest: OciDigest): FileLocation | undefined {
     let path: string;
     try {
-      path = join(this.#blobFolder(digestAlgorithm(digest)), digestEncoded(digest));
-      // The folder is without links.
-      if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) path = realpathSync(path);
+      // Not normalized: the folder is, and there is neither a slash nor a dot in the digest.
+      path = `${this.#blobFolder(digestAlgorithm(digest))}/${digestEncoded(digest)}`;
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      if (stat?.isFile() === true) return locationOf(path, stat);
+      path = realpathSync(path);
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined;
       throw error;

@@ -5,9 +5,11 @@ import { HASH_ALGORITHMS } from '../../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { catSplitStream } from '../../../src/composefs/splitstream/cat.js';
+import { formatNamedRefs, NO_NAMED_REFS } from '../../../src/composefs/splitstream/named-refs.js';
 import { SplitStreamReader } from '../../../src/composefs/splitstream/reader.js';
 import { bufferSource } from '../../../src/composefs/splitstream/source.js';
 import { SplitStreamWriter } from '../../../src/composefs/splitstream/writer.js';
+import { loadWasmEncode } from '../../../src/compression/zstd/encode.js';
 import { fullMessage } from '../../../src/errors.js';
 import { describe, finished, idOf, open } from './fixtures.js';
 
@@ -25,6 +27,13 @@ test('T6: adjacent inline writes become one chunk', () => {
   const reader = open(finished(writer));
   assert.ok(reader.readInlineExact(80)?.equals(Buffer.concat([first, second])));
   assert.equal(reader.readInlineExact(1), undefined);
+});
+
+test('a stream without names has the section that the encoder makes of nothing', async () => {
+  const encode = await loadWasmEncode();
+  assert.ok(Buffer.concat([...encode([formatNamedRefs(new Map())])]).equals(NO_NAMED_REFS));
+  assert.ok(finished(new SplitStreamWriter('sha256', 0n)).includes(NO_NAMED_REFS));
+  assert.equal(open(finished(new SplitStreamWriter('sha256', 0n))).namedRefs().size, 0);
 });
 
 test('references whose ids are told later give the same bytes', () => {

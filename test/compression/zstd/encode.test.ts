@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { EMPTY_FRAME, loadWasmEncode, loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
+import { loadWasmEncode, loadZstdEncode, type ZstdEncode } from '../../../src/compression/zstd/encode.js';
 import { loadLibZstd } from '../../../src/compression/zstd/libzstd.js';
 import { sha256 } from '../../support/sha256.js';
 import { cutAt, releaseCheckInput } from './fixtures.js';
@@ -66,7 +66,6 @@ test('frames are those of libzstd 1.5.7 (spec 30 §14.2)', async () => {
 });
 
 test('nothing becomes the empty frame of 9 bytes', async () => {
-  assert.equal(EMPTY_FRAME.toString('hex'), '28b52ffd2000010000');
   for (const encode of (await encoders()).values()) {
     assert.equal(run(encode).toString('hex'), '28b52ffd2000010000');
     assert.equal(run(encode, Buffer.alloc(0)).toString('hex'), '28b52ffd2000010000');

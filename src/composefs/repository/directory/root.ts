@@ -282,6 +282,7 @@ export class RepositoryRoot {
    * @throws ENOTDIR; UnsafePathError
    */
   makeDirectory(path: string, mode: number): void {
+    if (this.#kept?.has(path) === true) return;
     const found = this.findDirectory(path);
     if (found !== undefined) {
       found.close();

@@ -421,6 +421,17 @@ export class ObjectStore {
     await whenFileSystemSynced(this.root.fd, this.root.path);
   }
 
+  /** @internal Runs something whose objects are dropped, as far as they have no names, if it fails. Nothing else stores meanwhile. */
+  async allOrNone<T>(action: () => Promise<T>): Promise<T> {
+    const before = this.#unnamed?.count ?? 0;
+    try {
+      return await action();
+    } catch (error) {
+      for (const [, { file }] of this.#unnamed?.takeSince(before) ?? []) file.discard();
+      throw error;
+    }
+  }
+
   /** @internal Ends what {@link deferNames} has begun, and drops what has got no name. */
   dropUnnamed(): void {
     this.directory.close();

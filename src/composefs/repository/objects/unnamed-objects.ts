@@ -26,6 +26,7 @@ export class UnnamedObjects {
   readonly #limit: number;
   readonly #descriptors = descriptorLimit();
   readonly #objects = new Map<ObjectId, UnnamedObject>();
+  #taken = 0;
   /** The descriptor of the last one. */
   #last = 0;
 
@@ -52,8 +53,19 @@ export class UnnamedObjects {
 
   /** Takes all of them out, for the caller to name. */
   take(): [ObjectId, UnnamedObject][] {
-    const objects = [...this.#objects];
-    this.#objects.clear();
+    return this.takeSince(0);
+  }
+
+  /** How many there have been so far. */
+  get count(): number {
+    return this.#taken + this.#objects.size;
+  }
+
+  /** Takes those out that came when there had been so many. */
+  takeSince(count: number): [ObjectId, UnnamedObject][] {
+    const objects = [...this.#objects].slice(Math.max(0, count - this.#taken));
+    for (const [id] of objects) this.#objects.delete(id);
+    this.#taken += objects.length;
     return objects;
   }
 }

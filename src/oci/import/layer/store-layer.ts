@@ -3,7 +3,6 @@ import { ObjectStore, type ObjectStoreOptions } from '../../../composefs/reposit
 import type { ComponentId } from '../../../progress.js';
 import { receiveChunks } from '../../../threads/chunk-channel.js';
 import type { TaskContext } from '../../../threads/tasks.js';
-import { readFileBlob } from '../../blob/blob-file.js';
 import type { FileLocation } from '../../blob/blob-location.js';
 import type { Descriptor } from '../../model/descriptor.js';
 import type { OciDigest } from '../../model/digest.js';
@@ -12,18 +11,22 @@ import { isTarLayer, requireTarMediaType } from '../../model/media-types.js';
 import { HelpedQueue } from './helped-queue.js';
 import { type NamingTimes, nameObjects } from './name-objects.js';
 import { directQueue, type ObjectQueue } from './object-queue.js';
-import { decompressByContent, readVerified } from './read-blob.js';
-import { type StoredLayer, storeBlob, storeTar } from './store-tar.js';
+import {
+  type BlobContent,
+  decompressByContent,
+  decompressSmallBlob,
+  readSmallBlob,
+  readVerified,
+} from './read-blob.js';
+import { type StoredLayer, storeBlob, storeTar, storeWholeTar } from './store-tar.js';
 
 /** What a thread makes a layer of: a `LayerContent` on its way there. */
 export type ThreadContent =
   | { readonly kind: 'file'; readonly location: FileLocation }
   | { readonly kind: 'port'; readonly port: MessagePort };
 
-/** One layer to store: everything from the blob to the splitstream. */
-export interface StoreLayerInput {
-  readonly store: ObjectStoreOptions;
-  readonly content: ThreadContent;
+/** One layer to store, wherever its content comes from. */
+export interface LayerInput {
   /** What the content is. */
   readonly descriptor: Descriptor;
   /** The diff_id; the blob's digest for a layer of an artifact that is not a tar. Names the layer in progress events. */
@@ -33,6 +36,12 @@ export interface StoreLayerInput {
   /** Bytes of the blob that an earlier pull has received. */
   readonly keptBytes: number;
   readonly limits: LayerLimits | undefined;
+}
+
+/** Everything from the blob to the splitstream. */
+export interface StoreLayerInput extends LayerInput {
+  readonly store: ObjectStoreOptions;
+  readonly content: ThreadContent;
   /** Brings ports to threads that help with this layer, at any time; undefined where none do. */
   readonly helpers: MessagePort | undefined;
 }
@@ -50,18 +59,19 @@ export interface NewLayer extends StoredLayer {
  * they get their names.
  */
 export async function storeLayer(input: StoreLayerInput, context: TaskContext): Promise<NewLayer> {
-  const { descriptor, key, keptBytes, helpers } = input;
-  const { report } = context;
-  const present = keptBytes > 0 ? { present: keptBytes } : {};
-  report({ type: 'started', id: key, total: descriptor.size, ...present, unit: 'bytes' });
+  const { content, helpers } = input;
+  reportStart(input, context);
   const objects = new ObjectStore(input.store);
   objects.deferNames();
   const helped = helpers === undefined ? undefined : new HelpedQueue(objects);
   helpers?.on('message', (port: MessagePort) => helped?.addHelper(port));
   const queue = helped ?? directQueue(objects);
   try {
-    const blob = readVerified(descriptor, open(input.content, context), reportProgress(key, descriptor.size, context));
-    const layer = await storeContent(objects, queue, input, blob, context.signal);
+    const blob =
+      content.kind === 'file'
+        ? content
+        : ({ kind: 'chunks', chunks: receiveChunks(content.port, context.signal) } as const);
+    const layer = await storeContent(objects, queue, input, blob, context);
     return { ...layer, times: await nameObjects(objects, helped) };
   } finally {
     helpers?.close();
@@ -70,36 +80,44 @@ export async function storeLayer(input: StoreLayerInput, context: TaskContext): 
   }
 }
 
-function open(content: ThreadContent, { signal }: TaskContext): AsyncIterable<Buffer> | Iterable<Buffer> {
-  switch (content.kind) {
-    case 'file':
-      return readFileBlob(content.location);
-    case 'port':
-      return receiveChunks(content.port, signal);
-  }
-}
-
-async function storeContent(
+/** {@link storeLayer} without the names of the objects. */
+export async function storeContent(
   objects: ObjectStore,
   queue: ObjectQueue,
-  { descriptor, key, isContainer, limits }: StoreLayerInput,
-  blob: AsyncGenerator<Buffer>,
-  signal: AbortSignal,
+  { descriptor, key, isContainer, limits }: LayerInput,
+  content: BlobContent,
+  context: TaskContext,
 ): Promise<StoredLayer> {
   const { mediaType } = descriptor;
-  if (!isContainer && !isTarLayer(mediaType)) return await storeBlob(objects, blob, signal);
+  const { signal } = context;
   if (isContainer) requireTarMediaType(mediaType);
+  const report = reportProgress(key, descriptor.size, context);
+  const whole = await readSmallBlob(content, descriptor, report);
+  const blob = whole === undefined ? readVerified(content, descriptor, report) : pieceOf(whole);
+  if (!isContainer && !isTarLayer(mediaType)) return await storeBlob(objects, blob, signal);
   // What is its own uncompressed form is not compressed, whatever it looks like.
   const isPlain = isContainer && key === descriptor.digest;
+  const diffId = isContainer ? key : undefined;
+  const options = { limits: tarLimits(limits, descriptor.size), isVerified: isPlain };
+  const small = whole === undefined || isPlain ? whole : decompressSmallBlob(whole);
+  if (small !== undefined) return await storeWholeTar(objects, diffId, small, options);
   const tar = isPlain ? blob : decompressByContent(blob, descriptor.size);
-  const options = { signal, queue, limits: tarLimits(limits, descriptor.size), isVerified: isPlain };
-  return await storeTar(objects, isContainer ? key : undefined, tar, options);
+  return await storeTar(objects, diffId, tar, { ...options, signal, queue });
+}
+
+async function* pieceOf(whole: Buffer): AsyncGenerator<Buffer> {
+  yield whole;
+}
+
+export function reportStart({ descriptor, key, keptBytes }: LayerInput, { report }: TaskContext): void {
+  const present = keptBytes > 0 ? { present: keptBytes } : {};
+  report({ type: 'started', id: key, total: descriptor.size, ...present, unit: 'bytes' });
 }
 
 const PROGRESS_INTERVAL_MS = 50;
 
 /** Reports the bytes received, not more often than people and message ports can use; always the last. */
-function reportProgress(id: ComponentId, total: number, context: TaskContext): (received: number) => void {
+export function reportProgress(id: ComponentId, total: number, context: TaskContext): (received: number) => void {
   let reportedAt = 0;
   return (fetched) => {
     const now = performance.now();

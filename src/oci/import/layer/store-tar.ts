@@ -1,7 +1,8 @@
+import { hash } from 'node:crypto';
 import type { ObjectId } from '../../../composefs/fsverity/object-id.js';
 import type { ObjectStore } from '../../../composefs/repository/objects/object-store.js';
 import { SplitStreamWriter } from '../../../composefs/splitstream/index.js';
-import { loadZstdEncode } from '../../../compression/zstd/encode.js';
+import { loadZstdEncode, type ZstdEncode } from '../../../compression/zstd/encode.js';
 import { ComposefsError } from '../../../errors.js';
 import { type StreamHash, streamHash } from '../../../linux/stream-hash.js';
 import type { TarLimits } from '../../../tar/limits.js';
@@ -74,6 +75,30 @@ export async function storePushedTar(
   });
 }
 
+/** {@link storeTar} of a small tar, at once. Its memory is the caller's again after the call. */
+export async function storeWholeTar(
+  objects: ObjectStore,
+  diffId: OciDigest | undefined,
+  tar: Buffer,
+  { limits = tarLimits(), isVerified = false }: Omit<StoreTarOptions, 'queue' | 'signal'>,
+): Promise<StoredLayer> {
+  const encode = await loadZstdEncode();
+  const splitter = splitTar(objects.algorithm, directQueue(objects), LAYER_CONTENT_TYPE, limits);
+  try {
+    splitter.push(tar);
+    const split = splitter.finish();
+    const algorithm = tarAlgorithm(diffId);
+    const found = isVerified ? diffId : requireDiffId(diffId, `${algorithm}:${hash(algorithm, tar, 'hex')}`);
+    return storedLayer(storeSplitStream(objects, split.writer, encode), split.stats, found);
+  } finally {
+    splitter.abort();
+  }
+}
+
+function storedLayer(id: ObjectId, stats: ImportStats, diffId: OciDigest | undefined): StoredLayer {
+  return diffId === undefined ? { id, stats } : { id, stats, diffId };
+}
+
 /** @param feed gives all chunks to the splitter, and to the digest where there is one. */
 async function storeSplitTar(
   objects: ObjectStore,
@@ -88,8 +113,7 @@ async function storeSplitTar(
     const split = splitter.finish();
     const found = digest === undefined ? diffId : digest.finish();
     await queue.drain();
-    const stored = { id: await storeSplitStream(objects, split.writer), stats: split.stats };
-    return found === undefined ? stored : { ...stored, diffId: found };
+    return storedLayer(storeSplitStream(objects, split.writer, await loadZstdEncode()), split.stats, found);
   } finally {
     splitter.abort();
   }
@@ -103,7 +127,7 @@ class TarDigest {
 
   constructor(declared: OciDigest | undefined) {
     this.#declared = declared;
-    this.#algorithm = declared === undefined ? 'sha256' : hashAlgorithm(declared);
+    this.#algorithm = tarAlgorithm(declared);
     this.#hash = streamHash(this.#algorithm);
   }
 
@@ -117,19 +141,28 @@ class TarDigest {
   }
 
   finish(): OciDigest {
-    const found = parseOciDigest(`${this.#algorithm}:${this.#hash.digest()}`);
-    if (this.#declared === undefined || found === this.#declared) return found;
-    throw new ComposefsError(
-      'DIFF_ID_MISMATCH',
-      `layer content does not match declared diff_id: expected ${this.#declared}, got ${found}`,
-    );
+    return requireDiffId(this.#declared, `${this.#algorithm}:${this.#hash.digest()}`);
   }
+}
+
+function tarAlgorithm(declared: OciDigest | undefined): string {
+  return declared === undefined ? 'sha256' : hashAlgorithm(declared);
+}
+
+/** The digest that was found. @throws ComposefsError `DIFF_ID_MISMATCH` */
+function requireDiffId(declared: OciDigest | undefined, digest: string): OciDigest {
+  const found = parseOciDigest(digest);
+  if (declared === undefined || found === declared) return found;
+  throw new ComposefsError(
+    'DIFF_ID_MISMATCH',
+    `layer content does not match declared diff_id: expected ${declared}, got ${found}`,
+  );
 }
 
 /** Stores bytes as one object with a splitstream around it: what a layer of an artifact is (spec 40 §1.3). */
 export async function storeBlob(
   objects: ObjectStore,
-  content: AsyncIterable<Buffer>,
+  content: AsyncIterable<Buffer> | Iterable<Buffer>,
   signal?: AbortSignal,
 ): Promise<StoredLayer> {
   const object = objects.createWriter();
@@ -142,14 +175,15 @@ export async function storeBlob(
     const writer = new SplitStreamWriter(objects.algorithm, BLOB_CONTENT_TYPE);
     writer.addExternalSize(size);
     writer.writeReference(id);
-    return { id: await storeSplitStream(objects, writer), stats: objectStats(method, size) };
+    const stream = storeSplitStream(objects, writer, await loadZstdEncode());
+    return { id: stream, stats: objectStats(method, size) };
   } finally {
     object.abort();
   }
 }
 
-async function storeSplitStream(objects: ObjectStore, writer: SplitStreamWriter): Promise<ObjectId> {
-  const spool = writer.finish(await loadZstdEncode());
+function storeSplitStream(objects: ObjectStore, writer: SplitStreamWriter, encode: ZstdEncode): ObjectId {
+  const spool = writer.finish(encode);
   try {
     return objects.ensureIntact(() => objects.ensureObjectFromChunks(spool.chunks()));
   } finally {

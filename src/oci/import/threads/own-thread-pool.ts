@@ -36,8 +36,10 @@ export class OwnThreadPool implements ImportPool {
   }
 
   /** Tells how many bytes of blobs are to be stored. */
-  expect(bytes: number): void {
+  /** Whether a pull of so many bytes needs no other thread. */
+  expect(bytes: number): boolean {
     this.#isSmall = bytes <= SMALL_PULL_BYTES;
+    return this.#isSmall;
   }
 
   run<Name extends keyof ImportTasks>(

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { decompressByContent, readVerified } from '../../../../src/oci/import/layer/read-blob.js';
+import {
+  decompressByContent,
+  decompressSmallBlob,
+  readSmallBlob,
+  readVerified,
+} from '../../../../src/oci/import/layer/read-blob.js';
 import { sha256ContentDigest } from '../../../../src/oci/model/digest.js';
 import { rawFrame, skippableFrame } from '../../../compression/zstd/fixtures.js';
 import { Random } from '../../../support/random.js';
@@ -35,11 +40,18 @@ function descriptorOf(blob: Buffer) {
 
 async function unpacked(blob: Buffer, cuts: readonly number[], descriptor = descriptorOf(blob)): Promise<Buffer> {
   const received: number[] = [];
-  const verified = readVerified(descriptor, pieces(blob, cuts), (bytes) => received.push(bytes));
+  const content = { kind: 'chunks', chunks: pieces(blob, cuts) } as const;
+  const verified = readVerified(content, descriptor, (bytes) => received.push(bytes));
   const chunks: Buffer[] = [];
   for await (const chunk of decompressByContent(verified, descriptor.size)) chunks.push(Buffer.from(chunk));
   assert.equal(received.at(-1), blob.length);
-  return Buffer.concat(chunks);
+  const unpacked = Buffer.concat(chunks);
+  const small = { kind: 'chunks', chunks: pieces(blob, cuts) } as const;
+  const whole = await readSmallBlob(small, descriptor, (bytes) => assert.equal(bytes, blob.length));
+  assert.deepEqual(whole, blob);
+  // Without libzstd it is decoded in pieces.
+  assert.deepEqual(decompressSmallBlob(blob) ?? unpacked, unpacked);
+  return unpacked;
 }
 
 for (const [name, blob] of Object.entries(BLOBS)) {
@@ -68,6 +80,17 @@ test('a blob of another digest or size is refused, wherever it is cut', async ()
       await assert.rejects(unpacked(blob, cuts, other), { code: 'BLOB_DIGEST_MISMATCH' });
       await assert.rejects(unpacked(blob, cuts, { ...rest, size: size - 1 }), { code: 'BLOB_SIZE_MISMATCH' });
       await assert.rejects(unpacked(blob, cuts, { ...rest, size: size + 1 }), { code: 'BLOB_SIZE_MISMATCH' });
+      for (const [descriptor, code] of [
+        [other, 'BLOB_DIGEST_MISMATCH'],
+        [{ ...rest, size: size - 1 }, 'BLOB_SIZE_MISMATCH'],
+        [{ ...rest, size: size + 1 }, 'BLOB_SIZE_MISMATCH'],
+      ] as const) {
+        const small = { kind: 'chunks', chunks: pieces(blob, cuts) } as const;
+        await assert.rejects(
+          readSmallBlob(small, descriptor, () => assert.fail()),
+          { code },
+        );
+      }
     }),
     { numRuns: 20 },
   );

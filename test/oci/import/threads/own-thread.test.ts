@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Repository } from '../../../../src/composefs/repository/repository.js';
+import { errorChain } from '../../../../src/errors.js';
 import { LAYERS_AT_ONCE } from '../../../../src/oci/blob/file-layer.js';
 import { pull } from '../../../../src/oci/import/pull.js';
 import { listRefs } from '../../../../src/oci/store/tags.js';
 import { buildImage, dataLayerTar } from '../../../support/oci-fixtures.js';
 import { tarArchive, tarFile } from '../../../support/tar-builder.js';
+import { xoshiroBytes } from '../../../support/xoshiro.js';
 import { layoutOf, objectIds, PULL, repositoryIsClean, tempRepository } from '../../oci-support.js';
+import { pullOptions, put, startRegistry } from '../../registry/registry-support.js';
 
 /** How many threads an action starts. */
 async function threadsStartedBy(action: () => Promise<unknown>): Promise<number> {
@@ -63,4 +69,68 @@ test('a pull on the own thread can be stopped while it works', async (context) =
   await assert.rejects(pulling, (error) => error === reason);
   assert.deepEqual(listRefs(repo), []);
   assert.deepEqual(objectIds(repo), []);
+});
+
+/** A layer with two objects, of which one is in all. Those of higher numbers are smaller. */
+const smallTar = (number: number): Buffer =>
+  tarArchive([
+    tarFile('common', Buffer.alloc(500, 'common')),
+    tarFile(`own-${number}`, xoshiroBytes(10_000 - 1000 * number, number)),
+  ]);
+
+test('a small pull stores the largest layers first: those before a wrong one stay, and nothing of that one', async (context) => {
+  const [failing, complete] = [await tempRepository(context), await tempRepository(context)];
+  const image = buildImage([1, 2, 3].map(smallTar), { compression: 'gzip' });
+  const reference = layoutOf(context, image);
+  const { digest } = image.layers[2]?.descriptor ?? assert.fail();
+  const blob = join(reference.slice('oci:'.length), 'blobs', digest.replace(':', '/'));
+  const bytes = readFileSync(blob);
+  writeFileSync(blob, bytes.fill(0xff, bytes.length - 1));
+  await assert.rejects(pull(failing, reference, 'a', { ...PULL, ownThread: true }), (error) =>
+    errorChain(error).some((line) => line.startsWith('Blob digest mismatch')),
+  );
+  await pull(complete, layoutOf(context, buildImage([1, 2].map(smallTar), { compression: 'gzip' })), 'a', PULL);
+  const layers = (repo: Repository): string[] => readdirSync(join(repo.path, 'streams')).filter(isLayer).sort();
+  assert.equal(layers(failing).length, 2);
+  assert.deepEqual(layers(failing), layers(complete));
+  const expected = new Set(objectIds(complete));
+  assert.deepEqual(
+    objectIds(failing).filter((id) => !expected.has(id)),
+    [],
+  );
+  assert.ok(await repositoryIsClean(failing));
+});
+
+const isLayer = (name: string): boolean => name.startsWith('oci-layer-');
+
+test('small pulls at once that have layers in common, in other orders, wait for each other and end', async (context) => {
+  const repo = await tempRepository(context);
+  const tars = [1, 2, 3, 4, 5, 6].map(smallTar);
+  const references = [tars, [...tars].reverse(), tars.slice(2, 5)].map((layers) =>
+    layoutOf(context, buildImage(layers, { compression: 'gzip' })),
+  );
+  const results = await Promise.all(
+    references.map((reference, index) => pull(repo, reference, `tag-${index}`, { ...PULL, ownThread: true })),
+  );
+  assert.deepEqual(
+    results.map(({ stats }) => stats.layers),
+    [6, 6, 3],
+  );
+  assert.equal(
+    results.reduce((sum, { stats }) => sum + stats.layersAlreadyPresent, 0),
+    9,
+  );
+  assert.ok(await repositoryIsClean(repo));
+});
+
+test('a small pull from a registry stores what threads store', async (context) => {
+  const image = buildImage([1, 2, 3, 4, 5, 6].map(smallTar), { compression: 'gzip' });
+  const registry = await startRegistry(context);
+  put(registry, 'my/image', image);
+  const [own, threads] = [await tempRepository(context), await tempRepository(context)];
+  const reference = registry.reference('my/image');
+  await pull(own, reference, 'a', { ...pullOptions(context), ownThread: true });
+  await pull(threads, reference, 'a', pullOptions(context));
+  assert.deepEqual(objectIds(own), objectIds(threads));
+  assert.ok(await repositoryIsClean(own));
 });
