@@ -1,6 +1,7 @@
 // Checks the imports of src/ against levels.json: no module imports from a level above its own, packages that belong to
 // one folder are imported there only, the commands use the library through its faces, every path of levels.json exists,
-// and nothing imports in a circle, neither files nor folders. Prints each violation and exits with status 1 if there is one.
+// and nothing imports in a circle, neither files nor folders; docs/architecture.md has a line for
+// each folder. Prints each violation and exits with status 1 if there is one.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, normalize } from 'node:path';
 
@@ -93,6 +94,13 @@ for (const file of files) {
   }
 }
 for (const circle of [...circles(importsOf), ...circles(roomsOf)]) violations.push(`a circle: ${circle.join(', ')}`);
+
+// By its name alone: folders of the same name have lines of their own below that of the folder that they are in.
+const architecture = readFileSync('docs/architecture.md', 'utf8');
+for (const folder of new Set(files.map((file) => dirname(file)).filter((folder) => folder !== 'src'))) {
+  if (!architecture.includes(` ${basename(folder)}/`))
+    violations.push(`docs/architecture.md: says nothing of ${folder}/`);
+}
 
 for (const path of deep) if (!usedDeep.has(path)) violations.push(`levels.json: no command imports ${path} any more`);
 

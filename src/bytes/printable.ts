@@ -12,7 +12,7 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
-/** The same characters in a JSON text as `\u001b`, which means the same to who parses it. Line feeds are its layout. */
+/** The same characters in a JSON text as `\u001b`, which means the same to a parser. Line feeds are its layout. */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (character) =>
     character === '\n' ? character : character.replace(/[\s\S]/g, (unit) => `\\u${hex4(unit.charCodeAt(0))}`),

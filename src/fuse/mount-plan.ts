@@ -35,7 +35,10 @@ export interface FuseMountOptions extends MountRestrictions {
   readonly allowOther?: boolean | undefined;
   /** Let the kernel read the objects itself where it can (Linux 6.9, CAP_SYS_ADMIN). Default true. */
   readonly passthrough?: boolean | undefined;
-  /** Threads that answer requests. Default: 2, or 1 where the kernel reads the data by itself or there are two cores or less. */
+  /**
+   * Threads that answer requests. Default: 2, or 1 where the kernel reads the data by itself or there are two cores or
+   * less.
+   */
   readonly threads?: number | undefined;
   /** Gives up: nothing is mounted then. What is in place stays. */
   readonly signal?: AbortSignal | undefined;

@@ -66,7 +66,10 @@ export const object: v.GenericSchema<unknown, JsonObject> = v.custom<JsonObject>
   NOT_AN_OBJECT,
 );
 
-/** A map from text to text, in the order of the document; `null` is the empty text, as for Go. Not `v.record`, which drops a key named `constructor`. */
+/**
+ * A map from text to text, in the order of the document; `null` is the empty text, as for Go. Not `v.record`, which drops a
+ * key named `constructor`.
+ */
 export const textMap: v.GenericSchema<unknown, Readonly<Record<string, string>>> = v.pipe(
   object,
   v.rawTransform(({ dataset, addIssue, NEVER }) => {

@@ -103,7 +103,7 @@ function foreignDirectory(fd: number): OpenDirectory {
   return { fd, close: () => closeForeign(fd) };
 }
 
-/** Another descriptor of a directory, for who closes it. */
+/** Another descriptor of a directory, which the caller closes. */
 function openAgain(directory: number): OpenDirectory {
   const fd = openSync(`${procPath(directory)}/.`, O_DIRECTORY_PATH);
   return { fd, close: () => closeSync(fd) };

@@ -1,4 +1,4 @@
-/** PE executables with nothing but headers and sections: what UKIs are to who reads their sections (spec 50 §27.5). */
+/** PE executables with nothing but headers and sections: what UKIs are to a reader of their sections (spec 50 §27.5). */
 
 export interface PeSection {
   readonly name: string;

@@ -33,7 +33,7 @@ Examples:
 const EXTRACT_EXAMPLES = `
 Examples:
   cfsctl oci extract app /etc/ssl .             Makes ./ssl
-  cfsctl oci extract app / rootfs               The whole tree; --no-owners for who is not root`;
+  cfsctl oci extract app / rootfs               The whole tree; --no-owners for ordinary users`;
 
 /** The verbs that look inside images without mounting them. They are ours: the reference has none of them. */
 export function addLookVerbs(oci: CfsctlCommand, context: () => Context): void {

@@ -332,8 +332,8 @@ export class Repository extends ReadableRepository {
   }
 
   /**
-   * Deletes those of the given objects that nothing needs any more, and their entries, as {@link gc} would: for who has
-   * replaced something. Nothing is deleted while anybody else has the repository open, or does something else through
+   * Deletes those of the given objects that nothing needs any more, and their entries, as {@link gc} would: for callers that
+   * have replaced something. Nothing is deleted while anybody else has the repository open, or does something else through
    * this instance: then that is left to {@link gc}. What has been replaced is on disk before.
    *
    * @returns whether it could be done.

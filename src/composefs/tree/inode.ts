@@ -160,12 +160,12 @@ export class Directory {
     return this.#map === undefined ? this.#children[this.#find(name)] : this.#map.get(name);
   }
 
-  /** @internal What the names lead to, in no particular order, for who does not keep it. */
+  /** @internal What the names lead to, in no particular order. Not to be kept. */
   children(): Iterable<Child> {
     return this.#map?.values() ?? this.#children;
   }
 
-  /** @internal All entries, for who does not keep them. */
+  /** @internal All entries. Not to be kept. */
   list(): DirectoryList {
     this.#sort();
     return { names: this.#names, children: this.#children, leaves: this.#table() };

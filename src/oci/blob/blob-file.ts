@@ -131,7 +131,7 @@ export function realDirectory(path: string): string {
   return real;
 }
 
-/** A piece is in use while the next one is read ahead; one more for who still looks at the last one. */
+/** A piece is in use while the next one is read ahead; one more for a caller that still looks at the last one. */
 const BUFFERS = 3;
 
 /**

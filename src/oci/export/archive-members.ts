@@ -11,7 +11,7 @@ import { outgoingContent, storedContent } from './outgoing-content.js';
 import { manifestEntry, type OutgoingImage } from './outgoing-image.js';
 
 /**
- * The members of an OCI layout in a tar. The index comes first, for who reads no further.
+ * The members of an OCI layout in a tar. The index comes first, for readers that read no further.
  *
  * @param images the first has the tag; the others are what refers to it.
  */

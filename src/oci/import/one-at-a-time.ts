@@ -12,8 +12,8 @@ export class OneAtATime<T> {
    *
    * Not to be nested with names in another order.
    *
-   * @returns `release`, for who has done it: until then whoever asks gets the result without another look at the
-   *   repository.
+   * @returns `release` for the caller that has done it: until it is called, whoever asks gets the result without another
+   *   look at the repository.
    * @throws the reason of the signal, if that comes while it waits; what `action` throws
    */
   async run(

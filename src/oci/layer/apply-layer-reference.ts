@@ -8,7 +8,7 @@ import { type Applier, checkName, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from './app
 import type { TarEntry } from './tar-entry.js';
 
 /**
- * Applies the entries of layers to a tree as composefs-rs 0.9.4 does (spec 30 §8.2), for who must have its digests.
+ * Applies the entries of layers to a tree as composefs-rs 0.9.4 does (spec 30 §8.2), for callers that must have its digests.
  * Whiteouts act at once, in the order of the tar, also on what the same layer brought before. Parents must exist,
  * symlinks are not followed, and `..` is refused.
  */

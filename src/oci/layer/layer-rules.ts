@@ -4,8 +4,8 @@ import type { TarDifference } from '../../tar/header.js';
 
 /**
  * By which rules layers become a tree. `oci`: those of the OCI image specification, with the tree that umoci and podman
- * make. `reference`: those of composefs-rs 0.9.4 (spec 30 §6, §8.2), for who must have its digest of an image of which it
- * makes another tree; what it refuses is refused.
+ * make. `reference`: those of composefs-rs 0.9.4 (spec 30 §6, §8.2), where its digest is needed of an image of which it makes
+ * another tree; what it refuses is refused.
  */
 export type LayerRules = 'oci' | 'reference';
 

@@ -113,7 +113,7 @@ export class PushTarget {
   }
 
   /**
-   * Stores a manifest whose blobs are there, and brings it to the notice of who looks for what refers to its subject.
+   * Stores a manifest whose blobs are there, and lists it among the referrers of its subject.
    *
    * @param name a tag, or its digest.
    * @throws RegistryError `BAD_RESPONSE` where the registry has understood another manifest.
@@ -139,7 +139,10 @@ export class PushTarget {
     return await this.#ask(`blobs/${digest}`, { method: 'HEAD' }, async (response) => isOk(response), signal);
   }
 
-  /** Whether the registry has taken the blob from another repository. Where it has not, an upload has begun, which nobody needs. */
+  /**
+   * Whether the registry has taken the blob from another repository. Where it has not, an upload has begun, which nobody
+   * needs.
+   */
   async #mount(digest: OciDigest, from: string, signal: AbortSignal): Promise<boolean> {
     const query = new URLSearchParams({ mount: digest, from });
     const path = `blobs/uploads/?${query}`;
@@ -181,7 +184,10 @@ export class PushTarget {
     return await this.#ask(`manifests/${name}`, request, check);
   }
 
-  /** A registry without the referrers API finds referrers under a tag, which clients keep (OCI distribution specification). */
+  /**
+   * A registry without the referrers API finds referrers under a tag, which clients keep (OCI distribution
+   * specification).
+   */
   async #addReferrer(subject: OciDigest, referrer: Descriptor): Promise<void> {
     const path = `referrers/${subject}`;
     const headers = { accept: OCI_INDEX };

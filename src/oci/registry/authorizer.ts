@@ -101,8 +101,8 @@ export class Authorizer {
   }
 
   /**
-   * What a token is asked for: to pull from this repository, or what was given. Not what the challenge says: with a service that serves
-   * several registries one of them could get hold of rights on another's repositories, or of more than to pull.
+   * What a token is asked for: to pull from this repository, or what was given. Not what the challenge says: with a service
+   * that serves several registries one of them could get hold of rights on another's repositories, or of more than to pull.
    */
   get #scope(): string {
     const { repository, scopes } = this.#options;

@@ -89,8 +89,8 @@ async function store(
 }
 
 /**
- * Removes the credentials of a registry from the auth file that {@link login} writes and the helpers, or those of all registries that
- * the file knows.
+ * Removes the credentials of a registry from the auth file that {@link login} writes and the helpers, or those of all
+ * registries that the file knows.
  *
  * @returns what was removed, for messages.
  * @throws ComposefsError `NOT_LOGGED_IN`; AuthFileError, CredentialHelperError, RegistriesConfError
@@ -134,8 +134,8 @@ export async function logout(target: LoginTarget | 'all', options: RegistryConfi
 }
 
 /**
- * The registries, and the namespaces and repositories in them, that the auth file of {@link login} has credentials for; what is
- * in helpers is not asked for.
+ * The registries, and the namespaces and repositories in them, that the auth file of {@link login} has credentials for;
+ * what is in helpers is not asked for.
  *
  * @throws AuthFileError
  */

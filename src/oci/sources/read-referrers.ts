@@ -7,8 +7,8 @@ import { isManifestMediaType } from '../model/media-types.js';
 import type { ImageSource } from './image-source.js';
 
 /**
- * The manifests that refer to `subject`, one after the other: all of a long list would fill the memory. What is listed but names another subject, or none, is left out: a list is
- * only a claim.
+ * The manifests that refer to `subject`, one after the other: all of a long list would fill the memory. What is listed but
+ * names another subject, or none, is left out: a list is only a claim.
  *
  * @throws ComposefsError `REFERRERS_UNSUPPORTED` if the source cannot list them.
  */

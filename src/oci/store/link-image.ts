@@ -240,7 +240,10 @@ function leadsTo({ namedRefs }: StoredManifest, configDigest: OciDigest, configV
   return namedRefs.get(configRefKey(configDigest)) === configVerity;
 }
 
-/** The blobs of layers that have other keys, in the order of the manifest. The reference knows no such refs, and keeps them. */
+/**
+ * The blobs of layers that have other keys, in the order of the manifest. The reference knows no such refs, and keeps
+ * them.
+ */
 function keptBlobs(
   manifest: ImageManifest,
   keys: readonly string[],

@@ -60,7 +60,7 @@ export function* otherManifestSteps(repo: ReadableRepository, configDigest: OciD
   return others;
 }
 
-/** {@link manifestsOfConfig} for who has time. */
+/** {@link manifestsOfConfig}, in turns. */
 export async function findManifestsOfConfig(
   repo: ReadableRepository,
   configDigest: OciDigest,

@@ -25,7 +25,7 @@ export class RustScanner {
     return this.#charAt(this.#position + this.char.length);
   }
 
-  /** Like {@link next}, for who would pass over a comment. */
+  /** Like {@link next}, for callers that would pass over a comment. */
   get nextBehindComment(): string {
     const { next } = this;
     return this.isExtended && next === '#' ? '' : next;

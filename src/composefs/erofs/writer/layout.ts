@@ -5,6 +5,7 @@ import {
   EXTENDED_INODE_SIZE,
   INODES_OFFSET,
   LAYOUT_CHUNK_BASED,
+  SLOT_SIZE,
 } from '../format/constants.js';
 import type { ImageInode } from './image-inode.js';
 import type { SharedEntry } from './xattr-table.js';
@@ -44,7 +45,7 @@ export class Layouter {
   }
 
   finish(shared: readonly SharedEntry[]): ImageLayout {
-    const inodesEnd = roundUp(this.#position, 32);
+    const inodesEnd = roundUp(this.#position, SLOT_SIZE);
     let position = inodesEnd;
     for (const entry of shared) {
       entry.position = position;

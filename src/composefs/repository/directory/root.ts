@@ -156,7 +156,11 @@ export class RepositoryRoot {
     return this.within(path, (self) => openSync(self, O_PATH | constants.O_DIRECTORY));
   }
 
-  /** As {@link openDirectory}, for who closes it with its own function; undefined if there is none. @throws UnsafePathError */
+  /**
+   * {@link openDirectory} for callers that close it themselves; undefined if there is none.
+   *
+   * @throws UnsafePathError
+   */
   findDirectory(path: string): OpenDirectory | undefined {
     try {
       return findDirectoryBeneath(this.fd, path, this.nameOf(path));
@@ -204,7 +208,7 @@ export class RepositoryRoot {
   }
 
   /**
-   * From now on directories that are reached stay open, for who reads many files in them.
+   * From now on directories that are reached stay open: for reading many files in them.
    *
    * @returns what closes them, unless others want them open as well. To be called once.
    */

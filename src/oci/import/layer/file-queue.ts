@@ -34,7 +34,10 @@ export class FileQueue implements ObjectQueue {
     this.#queue = queue;
   }
 
-  /** A file whose content comes after those of the files before, in this very memory. It is this queue's, which closes it. */
+  /**
+   * A file whose content comes after those of the files before, in this very memory. It is this queue's, which closes
+   * it.
+   */
   expectFile(file: LayerFile, content: Buffer): void {
     this.#files.push({ file, content });
   }

@@ -23,7 +23,10 @@ interface RunningLayer {
 export interface HelpedLayer {
   /** Brings helpers to the thread. Undefined where there are none: an image may have hundreds of layers. */
   readonly port: MessagePort | undefined;
-  /** The cause of what the thread has failed with, where it says only that a helper is gone. Resolves when all helpers are. */
+  /**
+   * The cause of what the thread has failed with, where it says only that a helper is gone. Resolves when all helpers
+   * are.
+   */
   readonly explain: (error: unknown) => Promise<unknown>;
   /** To be called when the thread is done. */
   readonly end: () => void;

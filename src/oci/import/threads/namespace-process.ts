@@ -11,7 +11,7 @@ import { OwnThreadPool } from './own-thread-pool.js';
 /**
  * A process in the user namespace of a store (spec 60 §17), where the files of all ids can be read: a `NamespacePool`
  * starts it. It makes objects of them itself, in the repository of the user, who is root here; only the results go back.
- * It ends with the connection to who started it.
+ * It ends with the connection to the process that started it.
  */
 const pool = new OwnThreadPool(importPool());
 const running = new Map<number, AbortController>();
