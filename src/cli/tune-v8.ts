@@ -31,7 +31,7 @@ const TUNINGS: readonly (readonly [release: string, tuning: Tuning])[] = [
     '11.3.', // Node 20
     {
       flags: ['--interrupt-budget=2000000', PATIENT_WASM, NO_GROWTH],
-      later: { ms: 700, flags: ['--interrupt-budget=400000'] },
+      later: { ms: 400, flags: ['--interrupt-budget=400000'] },
     },
   ],
   ['12.4.', { flags: ['--invocation-count-for-turbofan=15000', NO_GROWTH] }], // Node 22

@@ -8,7 +8,7 @@ test('only releases of V8 that were measured get flags', () => {
   const late = { flags: ['--battery-saver-mode', small], later: { ms: 2500, flags: ['--no-battery-saver-mode'] } };
   assert.deepEqual(v8Tuning('11.3.244.8-node.38'), {
     flags: ['--interrupt-budget=2000000', '--wasm-tiering-budget=100000000', small],
-    later: { ms: 700, flags: ['--interrupt-budget=400000'] },
+    later: { ms: 400, flags: ['--interrupt-budget=400000'] },
   });
   assert.deepEqual(v8Tuning('12.4.254.21-node.57'), { flags: ['--invocation-count-for-turbofan=15000', small] });
   assert.deepEqual(v8Tuning('13.6.233.17-node.63'), late);

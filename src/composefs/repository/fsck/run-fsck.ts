@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComposefsError } from '../../../errors.js';
+import { listNames } from '../../../fs/directory-entries.js';
 import { nullReporter, type ProgressReporter } from '../../../progress.js';
 import { type LongCallOptions, runJobs } from '../../../threads/jobs.js';
 import { SharedQueue } from '../../../threads/shared-queue.js';
 import { runInTurns } from '../../../threads/turns.js';
 import type { RepositoryHost } from '../objects/host.js';
-import { OBJECT_DIRECTORIES } from '../objects/object-directory.js';
+import { OBJECT_DIRECTORIES, OBJECTS } from '../objects/object-directory.js';
 import { concludeFsck, type FsckParts, type FsckRequest, type FsckResult, isInDoubt } from './fsck.js';
 import { contentSteps } from './fsck-contents.js';
 import { directoriesSteps, type FsckShare, type FsckShareResult } from './fsck-share.js';
@@ -22,6 +23,8 @@ export interface RunFsckOptions extends LongCallOptions {
  * is done before another one runs.
  */
 const HEAD_START = 10;
+/** With as many objects in one directory the check takes longer than another thread takes to start. */
+const MANY_IN_DIRECTORY = 16;
 
 /** A consistency check. Reports the parts that are done. */
 export async function runFsck(
@@ -65,7 +68,7 @@ async function runParts(
   const others = (most: number): FsckShare[] =>
     new Array(Math.max(0, Math.min(most, queue.left))).fill({ directories });
   const results = ownThread
-    ? await alsoInThreads(queue, here(), () => inThreads(others(threads - 1)))
+    ? await alsoInThreads(queue, hasMany(repository) ? 0 : HEAD_START, here, () => inThreads(others(threads - 1)))
     : await inThreads([{ contents, directories }, ...others(threads - 1)]);
   const found = results.find((result) => result.contents !== undefined)?.contents;
   if (found === undefined) throw new ComposefsError('INTERNAL', 'no thread has checked the streams');
@@ -73,22 +76,35 @@ async function runParts(
   return { contents: found, objects: objects.map(([, part]) => part) };
 }
 
-/** Lets threads help with what this one does, if that takes long enough. */
+/** Whether there are many objects, by one of their directories: digests spread them evenly. */
+function hasMany({ root }: RepositoryHost): boolean {
+  try {
+    return root.within(`${OBJECTS}/00`, listNames).length >= MANY_IN_DIRECTORY;
+  } catch {
+    // What cannot be read is found, and told of, by the check.
+    return false;
+  }
+}
+
+/** Lets threads help with what this one does, if that takes longer than a head start. */
 async function alsoInThreads(
   queue: SharedQueue,
-  own: Promise<FsckShareResult>,
+  headStart: number,
+  here: () => Promise<FsckShareResult>,
   inThreads: () => Promise<FsckShareResult[]>,
 ): Promise<FsckShareResult[]> {
   const stop = (error: unknown): never => {
     queue.clear();
     throw error;
   };
-  const others = async (): Promise<FsckShareResult[]> => {
-    await Promise.race([own, delay(HEAD_START, undefined, { ref: false })]);
+  const early = headStart === 0 ? inThreads() : undefined;
+  const own = here();
+  const late = async (): Promise<FsckShareResult[]> => {
+    await Promise.race([own, delay(headStart, undefined, { ref: false })]);
     return await inThreads();
   };
   // Neither is left alone when the other fails: the repository may be closed then.
-  const [mine, theirs] = await Promise.allSettled([own.catch(stop), others().catch(stop)]);
+  const [mine, theirs] = await Promise.allSettled([own.catch(stop), (early ?? late()).catch(stop)]);
   if (mine.status === 'rejected') throw mine.reason;
   if (theirs.status === 'rejected') throw theirs.reason;
   return [mine.value, ...theirs.value];
