@@ -1,6 +1,8 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
+import { isMainThread } from 'node:worker_threads';
 import { ComposefsError, errorCode } from '../errors.js';
+import { withoutTermination } from '../threads/thread-side.js';
 import { closeForeign } from './close.js';
 import { O_CLOEXEC, O_PATH } from './constants.js';
 import { SystemError } from './errno.js';
@@ -50,16 +52,20 @@ export function withDirectoryBeneath<T>(
   action: (fd: number) => T,
 ): T {
   if (path.length === 0) return action(dirFd);
-  const fd = hasOpenat2 ? openWithKernel(dirFd, path, name) : undefined;
-  if (fd === undefined) return stepByStep(dirFd, path, action);
-  try {
-    return action(fd);
-  } finally {
-    closeForeign(fd);
-  }
+  if (!hasOpenat2) return stepByStep(dirFd, path, action);
+  // Of a thread that is ended in between nobody would close the descriptor.
+  return withoutTermination(() => {
+    const fd = openWithKernel(dirFd, path, name);
+    if (fd === undefined) return stepByStep(dirFd, path, action);
+    try {
+      return action(fd);
+    } finally {
+      closeForeign(fd);
+    }
+  });
 }
 
-/** An `O_PATH` descriptor of a directory, which the owner closes. */
+/** An `O_PATH` descriptor of a directory, which the owner closes; at the latest it is closed with the thread. */
 export interface OpenDirectory {
   readonly fd: number;
   close(): void;
@@ -73,15 +79,17 @@ export interface OpenDirectory {
  * @throws as {@link withDirectoryBeneath}, but for `ENOENT`.
  */
 export function findDirectoryBeneath(dirFd: number, path: string, name: string): OpenDirectory | undefined {
-  const fd = hasOpenat2 ? callOpenat2(dirFd, path, OPEN_HOW) : undefined;
-  if (fd === -ENOENT) return undefined;
-  if (fd !== undefined) return foreignDirectory(requireDescriptor(fd, name));
-  try {
-    return stepByStep(dirFd, path, openAgain);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return withoutTermination(() => {
+    const fd = hasOpenat2 ? callOpenat2(dirFd, path, OPEN_HOW) : undefined;
+    if (fd === -ENOENT) return undefined;
+    if (fd !== undefined) return ownDirectory(requireDescriptor(fd, name));
+    try {
+      return stepByStep(dirFd, path, openAgain);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
 }
 
 /**
@@ -92,15 +100,21 @@ export function findDirectoryBeneath(dirFd: number, path: string, name: string):
  * @throws SystemError; where the kernel has no `openat2(2)`, ComposefsError `ELOOP` for any symlink.
  */
 export function openDirectoryInRoot(dirFd: number, path: Buffer): OpenDirectory {
-  if (path.length > 0 && hasOpenat2) {
-    const fd = openWithKernel(dirFd, path, path, OPEN_HOW_IN_ROOT);
-    if (fd !== undefined) return foreignDirectory(fd);
-  }
-  return path.length === 0 ? openAgain(dirFd) : stepByStep(dirFd, path, openAgain);
+  if (path.length === 0) return openAgain(dirFd);
+  return withoutTermination(() => {
+    const fd = hasOpenat2 ? openWithKernel(dirFd, path, path, OPEN_HOW_IN_ROOT) : undefined;
+    return fd === undefined ? stepByStep(dirFd, path, openAgain) : ownDirectory(fd);
+  });
 }
 
-function foreignDirectory(fd: number): OpenDirectory {
-  return { fd, close: () => closeForeign(fd) };
+/** @param fd of `openat2`. Node closes what a thread has opened, but not what it does not know, however the thread ends. */
+function ownDirectory(fd: number): OpenDirectory {
+  if (isMainThread) return { fd, close: () => closeForeign(fd) };
+  try {
+    return openAgain(fd);
+  } finally {
+    closeForeign(fd);
+  }
 }
 
 /** Another descriptor of a directory, which the caller closes. */

@@ -1,5 +1,4 @@
 import { lstatSync, type Stats } from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
 import { isErrno } from '../../../fs/files.js';
 import type { OpenDirectory } from '../../../linux/open-beneath.js';
 import { descriptorLimit } from '../../../linux/process.js';
@@ -8,16 +7,6 @@ const IF_THERE = { throwIfNoEntry: false } as const;
 
 /** Directories are kept open as long as no more than this part of the process's descriptors is in use. */
 const SHARE_OF_DESCRIPTORS = 3 / 8;
-
-/** Of this thread, those that are not closed. */
-const living = new Set<OpenDirectories>();
-
-/** Node does not know these descriptors, and a thread whose pull is given up ends in the middle of its work. */
-if (!isMainThread) {
-  process.once('exit', () => {
-    for (const directories of living) directories.close();
-  });
-}
 
 /** How a directory of a repository is reached anew: a {@link RepositoryRoot}. */
 export interface DirectoryWay {
@@ -38,7 +27,6 @@ export class OpenDirectories {
 
   constructor(root: DirectoryWay) {
     this.#root = root;
-    living.add(this);
   }
 
   /** As {@link RepositoryRoot.within}. */
@@ -98,7 +86,6 @@ export class OpenDirectories {
   }
 
   close(): void {
-    living.delete(this);
     for (const open of this.#open.values()) open.close();
     this.#open.clear();
   }

@@ -114,22 +114,29 @@ test('a thread that ends in the middle of its work leaves no directory of the re
   const path = tempDir(context);
   const module = new URL('../../../../src/composefs/repository/directory/root.js', import.meta.url).href;
   mkdirSync(join(path, 'kept'));
-  const code = `import(${JSON.stringify(module)}).then(({ RepositoryRoot }) => {
+  const code = (end: string): string => `import(${JSON.stringify(module)}).then(({ RepositoryRoot }) => {
     const root = RepositoryRoot.open(${JSON.stringify(path)});
     root.keepDirectories();
     root.within('kept', () => undefined);
-    process.exit();
+    ${end}
   })`;
-  await once(new Worker(code, { eval: true }), 'exit');
-  const targets = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`);
-    } catch {
-      return '';
-    }
-  });
-  assert.deepEqual(
-    targets.filter((target) => target.startsWith(join(path, 'kept'))),
-    [],
-  );
+  const open = (): string[] =>
+    readdirSync('/proc/self/fd')
+      .map((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return '';
+        }
+      })
+      .filter((target) => target.startsWith(path));
+  await once(new Worker(code('process.exit()'), { eval: true }), 'exit');
+  assert.deepEqual(open(), []);
+
+  // One that does not return to its event loop.
+  const busy = new Worker(code(`require('node:worker_threads').parentPort.postMessage(''); for (;;);`), { eval: true });
+  await once(busy, 'message');
+  assert.deepEqual(open().sort(), [path, join(path, 'kept')]);
+  await busy.terminate();
+  assert.deepEqual(open(), []);
 });
