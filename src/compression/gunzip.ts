@@ -1,5 +1,6 @@
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { errorCode } from '../errors.js';
+import { InflateError, type InflateStep, type LibZ, loadLibZ } from './libz.js';
 import { invalidData, trailingData, truncatedData } from './stream/compression-error.js';
 import type { ReadAhead } from './stream/read-ahead.js';
 import { chunkSizeFor, pump } from './stream/zlib-stream.js';
@@ -10,7 +11,97 @@ import { chunkSizeFor, pump } from './stream/zlib-stream.js';
  *
  * @param inputSize in bytes, as far as it is known.
  */
-export async function* gunzip(input: ReadAhead, inputSize: number = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
+export function gunzip(input: ReadAhead, inputSize: number = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
+  const library = loadLibZ();
+  return library === null ? gunzipStream(input, inputSize) : gunzipNative(input, library, inputSize);
+}
+
+/** A second member and those after it may have so many bytes without a way to another thread. */
+const SMALL_MEMBER = 16 * 1024;
+
+function explainNative(error: InflateError, members: number): unknown {
+  if (members > 0 && error.message === 'incorrect header check') return trailingData('gzip');
+  return invalidData('gzip', error.message, error);
+}
+
+/**
+ * With zlib on the thread pool: one piece is decoded while the caller works on the one before, and two buffers take turns, as
+ * in {@link unzstdNative}. Streams of node:zlib make one for each piece: V8 collects the whole heap for them again and again,
+ * and a pull of python:gzip takes 12 % more.
+ */
+async function* gunzipNative(input: ReadAhead, library: LibZ, inputSize: number): AsyncGenerator<Buffer> {
+  const decoder = library.createDecoder();
+  const outputSize = chunkSizeFor(inputSize);
+  let [output, other] = [Buffer.allocUnsafeSlow(outputSize), Buffer.allocUnsafeSlow(outputSize)];
+  let chunk: Buffer | undefined;
+  let position = 0;
+  let members = 0;
+  let isBetween = false;
+
+  const explained = (error: unknown): unknown =>
+    error instanceof InflateError ? explainNative(error, members) : error;
+  /** Members may be as small as the files of the tar: what is little is decoded here. */
+  const beginMember = (chunk: Buffer, output: Buffer, filled: number): InflateStep => {
+    decoder.nextMember();
+    try {
+      return decoder.step(chunk, position, output.subarray(0, filled + SMALL_MEMBER), filled);
+    } catch (error) {
+      throw explained(error);
+    }
+  };
+  const decode = (chunk: Buffer, output: Buffer, filled: number): Promise<InflateStep> =>
+    decoder.stepAsync(chunk, position, output, filled).catch((error: unknown) => {
+      throw explained(error);
+    });
+
+  const decodePiece = async (): Promise<Buffer> => {
+    [output, other] = [other, output];
+    let filled = 0;
+    while (filled < output.length) {
+      if (chunk === undefined || position === chunk.length) {
+        chunk = await input.next();
+        position = 0;
+        if (chunk === undefined) break;
+      }
+      // What begins with zero is padding, and anything else has to be a member.
+      if (isBetween && chunk[position] === 0) {
+        await requireZerosToTheEnd(chunk.subarray(position), input);
+        chunk = undefined;
+        break;
+      }
+      const step = isBetween ? beginMember(chunk, output, filled) : await decode(chunk, output, filled);
+      position = step.inputEnd;
+      filled = step.outputEnd;
+      isBetween = step.memberDone;
+      if (isBetween) members++;
+    }
+    return output.subarray(0, filled);
+  };
+
+  let ahead = decodePiece();
+  try {
+    for (;;) {
+      const piece = await ahead;
+      if (piece.length === 0) break;
+      ahead = decodePiece();
+      // Reported when its turn comes; it must not count as unhandled until then.
+      ahead.catch(() => undefined);
+      yield piece;
+    }
+    if (!isBetween) throw truncatedData('gzip');
+  } finally {
+    const free = (): void => decoder.free();
+    // The thread pool may still be using it.
+    ahead.then(free, free);
+  }
+}
+
+async function requireZerosToTheEnd(first: Buffer, input: ReadAhead): Promise<void> {
+  for (let rest: Buffer | undefined = first; rest !== undefined; rest = await input.next()) requireZeros(rest);
+}
+
+/** With node:zlib, where zlib cannot be called. */
+export async function* gunzipStream(input: ReadAhead, inputSize: number): AsyncGenerator<Buffer> {
   let magic = '';
   const next = async (): Promise<Buffer | undefined> => {
     const chunk = await input.next();

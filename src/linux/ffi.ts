@@ -14,6 +14,7 @@ interface Koffi {
   load(name: string | null): Library;
   errno(): number;
   address(buffer: Uint8Array): bigint;
+  decode(address: bigint, type: 'string'): unknown;
   readonly os: { readonly errno: Readonly<Record<string, number>> };
 }
 
@@ -136,6 +137,11 @@ export function errnoNumbers(): Readonly<Record<string, number>> {
 /** Where the bytes of a buffer are. The caller keeps the buffer alive as long as the address is in use. */
 export function addressOf(buffer: Uint8Array): bigint {
   return loadKoffi().address(buffer);
+}
+
+/** The text to which the `char *` in a buffer points. */
+export function textOf(buffer: Uint8Array, offset: number): string {
+  return String(loadKoffi().decode(addressOf(buffer) + BigInt(offset), 'string'));
 }
 
 /** A path or name as C wants it. Text is UTF-8. */
