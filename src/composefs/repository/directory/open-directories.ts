@@ -23,6 +23,8 @@ export interface DirectoryWay {
 export class OpenDirectories {
   readonly #root: DirectoryWay;
   readonly #open = new Map<string, OpenDirectory>();
+  /** Those that were missing when somebody looked for something in them. */
+  readonly #missing = new Set<string>();
   readonly #maxFd = descriptorLimit() * SHARE_OF_DESCRIPTORS;
 
   constructor(root: DirectoryWay) {
@@ -33,7 +35,10 @@ export class OpenDirectories {
   within<T>(directory: string, action: (self: string) => T): T {
     const open = this.#open.get(directory) ?? this.#reach(directory);
     // Not there, or too many are open.
-    if (open === undefined) return this.#root.within(directory, action);
+    if (open === undefined) {
+      this.#missing.delete(directory);
+      return this.#root.within(directory, action);
+    }
     try {
       return this.#root.withinOpen(open.fd, directory, action);
     } catch (error) {
@@ -53,16 +58,22 @@ export class OpenDirectories {
 
   /**
    * What is at `directory/name` of a directory; undefined if there is no such thing. Most objects of a pull are new, and in
-   * a new repository their directories are missing as well: an exception takes longer than to write a small file.
+   * a new repository their directories are missing as well: an exception takes longer than to write a small file, and even
+   * to look for each costs a tenth of that. So a directory that was missing is taken to be until this thread reaches it: who
+   * gives a file a name in it.
    *
    * @throws ENOENT if `parent` is missing; UnsafePathError
    */
   lstat(parent: string, directory: string, name: string): Stats | undefined {
     const path = `${parent}/${directory}`;
     if (!this.#open.has(path)) {
-      // Who follows a link here and finds nothing knows enough. What is found is looked at again on the safe way.
-      const look = (self: string): boolean => lstatSync(`${self}/${directory}/${name}`, IF_THERE) === undefined;
-      if (this.within(parent, look)) return undefined;
+      if (this.#missing.has(path)) return undefined;
+      // Not all can stay open: one that is there is looked at again on the safe way.
+      const isThere = this.within(parent, (self) => lstatSync(`${self}/${directory}`, IF_THERE) !== undefined);
+      if (!isThere) {
+        this.#missing.add(path);
+        return undefined;
+      }
     }
     return this.within(path, (self) => lstatSync(`${self}/${name}`, IF_THERE));
   }
@@ -74,6 +85,7 @@ export class OpenDirectories {
   }
 
   #keep(directory: string, open: OpenDirectory): boolean {
+    this.#missing.delete(directory);
     const isKept = open.fd <= this.#maxFd;
     if (isKept) this.#open.set(directory, open);
     else open.close();

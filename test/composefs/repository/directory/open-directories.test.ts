@@ -62,11 +62,20 @@ test('what is not there is not there, and what is found through a link is refuse
   const elsewhere = tempDir(context);
   writeFileSync(join(elsewhere, 'file'), '12345');
   symlinkSync(elsewhere, join(path, 'objects', 'bb'));
-  assert.equal(directories.lstat('objects', 'bb', 'other'), undefined);
+  assert.throws(() => directories.lstat('objects', 'bb', 'other'), { code: 'UNSAFE_PATH' });
   assert.throws(() => directories.lstat('objects', 'bb', 'file'), { code: 'UNSAFE_PATH' });
+  // A directory that was missing is not looked for again until it is reached.
   mkdirSync(join(path, 'objects', 'aa'));
-  assert.equal(directories.lstat('objects', 'aa', 'file'), undefined);
   writeFileSync(join(path, 'objects', 'aa', 'file'), '1234567');
+  assert.equal(directories.lstat('objects', 'aa', 'file'), undefined);
+  directories.within('objects/aa', () => undefined);
+  assert.equal(directories.lstat('objects', 'aa', 'file')?.size, 7);
+  // One that could not be reached may have come into being meanwhile.
+  assert.equal(directories.lstat('objects', 'cc', 'file'), undefined);
+  assert.throws(() => directories.within('objects/cc', () => undefined), { code: 'ENOENT' });
+  mkdirSync(join(path, 'objects', 'cc'));
+  writeFileSync(join(path, 'objects', 'cc', 'file'), '1');
+  assert.equal(directories.lstat('objects', 'cc', 'file')?.size, 1);
   assert.equal(directories.lstat('objects', 'aa', 'file')?.size, 7);
   assert.equal(directories.lstat('objects', 'aa', 'file')?.size, 7);
   assert.equal(directories.lstat('objects', 'aa', 'other'), undefined);
