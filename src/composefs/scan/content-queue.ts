@@ -32,7 +32,7 @@ const LARGE = 8 * 1024 * 1024;
 /** Towards its end, all get such a part of the rest... */
 const PART_OF_REST = 1 / 8;
 /** ...and at least so many files. */
-const FILES_MIN = 16;
+const FILES_MIN = 64;
 
 /** Hands out the files of a scan, which goes on as they are asked for, and gives the tree what they hold. */
 export class ContentQueue {

@@ -51,6 +51,8 @@ const PORTION: Portion = { files: 256, bytes: 8 * 1024 * 1024 };
 const PORTIONS_A_THREAD = 2;
 /** What the calling thread takes: it has others to serve. */
 const OWN_PORTION: Portion = { files: 32, bytes: 1024 * 1024 };
+/** What is found before others get their turn. */
+const FILES_A_STEP = 16;
 /** Starting threads takes as long as reading this. */
 const SMALL_FILES = 1000;
 const SMALL_BYTES = 64 * 1024 * 1024;
@@ -181,7 +183,7 @@ class FoundFiles implements PendingFiles {
 type Settle = (taken: TakenFiles, result: ContentResult) => void;
 
 function* findSteps(queue: ContentQueue): Steps<void> {
-  while (queue.find()) yield;
+  for (let count = 1; queue.find(); count++) if (count % FILES_A_STEP === 0) yield;
 }
 
 /** Finds all files, and then reads those that no other thread has taken. */
