@@ -16,7 +16,7 @@ import { FileSink } from './file-sink.js';
 import { HelpedQueue } from './helped-queue.js';
 import { nameObjects } from './name-objects.js';
 import type { NewLayer } from './store-layer.js';
-import { storePushedTar } from './store-tar.js';
+import { type PushedTar, storePushedTar } from './store-tar.js';
 
 /** One layer to store of the files that it was unpacked to. */
 export interface StoreFilesInput {
@@ -62,8 +62,8 @@ export async function storeFiles(input: StoreFilesInput, context: TaskContext): 
     if (options === input.store) input.helpers?.on('message', (port: MessagePort) => helped.addHelper(port));
     try {
       const queue = new FileQueue(objects, sink, helped);
-      const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (push) =>
-        pushRebuilt(store, layerId, new FileBatch(queue, reporting(push, onRead), signal), signal),
+      const layer = await storePushedTar(objects, diffId, { queue, limits: tarLimits(limits) }, (tar) =>
+        pushRebuilt(store, layerId, new FileBatch(queue, reporting(tar, onRead), signal), signal),
       );
       return { ...layer, times: await nameObjects(objects, helped) };
     } catch (error) {
@@ -93,15 +93,24 @@ async function pushRebuilt(
   }
 }
 
-function reporting(push: (chunk: Buffer) => void, onRead: (bytes: number) => void): (chunk: Buffer) => void {
+function reporting(tar: PushedTar, onRead: (bytes: number) => void): PushedTar {
   let read = 0;
   let reported = 0;
-  return (chunk) => {
-    push(chunk);
+  const report = (chunk: Buffer): void => {
     read += chunk.length;
     if (read < reported + REPORT_BYTES) return;
     reported = read;
     onRead(read);
+  };
+  return {
+    push: (chunk) => {
+      tar.push(chunk);
+      report(chunk);
+    },
+    pushBeside: async (chunk) => {
+      await tar.pushBeside(chunk);
+      report(chunk);
+    },
   };
 }
 

@@ -53,26 +53,41 @@ export async function storeTar(
     for await (const chunk of tar) {
       signal?.throwIfAborted();
       if (turns.isOver()) await turns.next();
-      const hashed = digest?.updateBeside(chunk);
-      splitter.push(chunk);
-      await hashed;
+      await pushBeside(splitter, digest, chunk);
     }
   });
 }
 
-/** {@link storeTar} of a tar that `feed` pushes, all of it before it resolves. A chunk is its own again after the call. */
+/** Where a tar goes piece by piece. */
+export interface PushedTar {
+  /** A chunk is the caller's again after the call. */
+  push(chunk: Buffer): void;
+  /** {@link push}, with the digest of the tar computed beside it: the chunk is the caller's again when that is done. */
+  pushBeside(chunk: Buffer): Promise<void>;
+}
+
+/** {@link storeTar} of a tar that `feed` pushes, all of it before it resolves. */
 export async function storePushedTar(
   objects: ObjectStore,
   diffId: OciDigest | undefined,
   options: StoreTarOptions,
-  feed: (push: (chunk: Buffer) => void) => Promise<void>,
+  feed: (tar: PushedTar) => Promise<void>,
 ): Promise<StoredLayer> {
   return await storeSplitTar(objects, diffId, options, async (splitter, digest) => {
-    await feed((chunk) => {
-      digest?.update(chunk);
-      splitter.push(chunk);
+    await feed({
+      push: (chunk) => {
+        digest?.update(chunk);
+        splitter.push(chunk);
+      },
+      pushBeside: (chunk) => pushBeside(splitter, digest, chunk),
     });
   });
+}
+
+async function pushBeside(splitter: LayerSplitter, digest: TarDigest | undefined, chunk: Buffer): Promise<void> {
+  const hashed = digest?.updateBeside(chunk);
+  splitter.push(chunk);
+  await hashed;
 }
 
 /** {@link storeTar} of a small tar, at once. Its memory is the caller's again after the call. */
