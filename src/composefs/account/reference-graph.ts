@@ -109,6 +109,11 @@ export class ReferenceGraph {
     return this.#ids.at(number);
   }
 
+  /** The number of the directory `objects/xx` of an object. */
+  directoryOf(number: number): number {
+    return this.#ids.firstByteAt(number);
+  }
+
   /** Undefined if no reference leads to the object. */
   numberOf(id: ObjectId): number | undefined {
     return this.#ids.lookup(id);

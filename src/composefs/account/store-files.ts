@@ -5,7 +5,7 @@ import { METADATA_TEMP_PREFIX, OBJECT_TEMP_PREFIX, SYMLINK_TEMP_PREFIX } from '.
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { Turns } from '../../threads/turns.js';
 import { digestSize } from '../fsverity/algorithm.js';
-import { type ObjectId, parseObjectId } from '../fsverity/object-id.js';
+import { type ObjectId, trustedObjectId } from '../fsverity/object-id.js';
 import { PARTIAL } from '../repository/directory/partial-files.js';
 import { METADATA_FILENAME } from '../repository/metadata/metadata.js';
 import { CATEGORIES } from '../repository/names/category.js';
@@ -33,6 +33,7 @@ export async function visitStoreFiles(
   progress: ProgressReporter = nullReporter,
 ): Promise<void> {
   const id = repository.path;
+  const idLength = 2 * digestSize(repository.objects.algorithm);
   let fetched = 0;
   progress.report({ type: 'started', id, unit: 'items' });
   const own = repository.root.within('', (self) => lstatSync(`${self}/.`));
@@ -42,43 +43,54 @@ export async function visitStoreFiles(
     if (turns.isOver()) await turns.next();
     const path = directory;
     progress.report({ type: 'progress', id, fetched });
-    for (const [name, stat] of statsIn(repository, path)) {
+    const prefix = /^objects\/([0-9a-f]{2})$/.exec(path)?.[1];
+    visitStats(repository, path, (name, stat) => {
       fetched += 1;
+      if (prefix !== undefined && isHex(name) && prefix.length + name.length === idLength && stat.isFile()) {
+        visit({ place: 'object', id: trustedObjectId(prefix + name), stat });
+        return;
+      }
       const relative = (path === '' ? name : `${path}/${name}`) as ByteString;
       if (stat.isDirectory()) pending.push(relative);
-      const object = stat.isFile() ? objectAt(repository, relative) : undefined;
-      visit({ place: placeOf(relative, stat, object), id: object, stat });
-    }
+      visit({ place: placeOf(relative, stat), id: undefined, stat });
+    });
   }
   progress.report({ type: 'done', id, transferred: fetched });
 }
 
 /** What vanishes meanwhile is left out. */
-function statsIn({ root }: RepositoryHost, directory: ByteString): (readonly [ByteString, Stats])[] {
+function visitStats(
+  { root }: RepositoryHost,
+  directory: ByteString,
+  visit: (name: ByteString, stat: Stats) => void,
+): void {
   try {
-    return root.within(byteStringToBuffer(directory), (self) => {
-      const found: (readonly [ByteString, Stats])[] = [];
+    root.within(byteStringToBuffer(directory), (self) => {
       for (const name of readdirSync(self, 'latin1') as ByteString[]) {
         const path = `${self}/${name}`;
         // Text of ASCII is bytes; to make buffers for all of them takes as long as to ask for them.
-        const stat = lstatSync(isAscii(name) ? path : Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
-        if (stat !== undefined) found.push([name, stat]);
+        const isText = isHex(name) || isAscii(name);
+        const stat = lstatSync(isText ? path : Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
+        if (stat !== undefined) visit(name, stat);
       }
-      return found;
     });
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
   }
+}
+
+/** Of most names, which are those of objects, nothing else has to be asked. */
+function isHex(name: ByteString): boolean {
+  return /^[0-9a-f]+$/.test(name);
 }
 
 function isAscii(name: ByteString): boolean {
   return /^[ -~]*$/.test(name);
 }
 
-function placeOf(path: ByteString, stat: Stats, id: ObjectId | undefined): StorePlace {
+/** Of anything but an object. */
+function placeOf(path: ByteString, stat: Stats): StorePlace {
   if (stat.isDirectory()) return 'directory';
-  if (id !== undefined) return 'object';
   const [top = '', ...rest] = path.split('/');
   const isTop = rest.length === 0;
   if (stat.isSymbolicLink()) {
@@ -90,11 +102,4 @@ function placeOf(path: ByteString, stat: Stats, id: ObjectId | undefined): Store
   if (isTop && top.startsWith(METADATA_TEMP_PREFIX)) return 'leftover';
   if (top === OBJECTS && rest.length === 1 && rest[0]?.startsWith(OBJECT_TEMP_PREFIX) === true) return 'leftover';
   return top === PARTIAL ? 'partial' : 'other';
-}
-
-/** The object whose place a path is. */
-function objectAt({ objects: { algorithm } }: RepositoryHost, path: ByteString): ObjectId | undefined {
-  const [, first, rest] = /^objects\/([0-9a-f]{2})\/([0-9a-f]+)$/.exec(path) ?? [];
-  if (first === undefined || rest?.length !== 2 * digestSize(algorithm) - 2) return undefined;
-  return parseObjectId(algorithm, first + rest);
 }

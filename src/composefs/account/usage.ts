@@ -2,7 +2,7 @@ import { lstatSync, type Stats } from 'node:fs';
 import { nullReporter, type ProgressReporter } from '../../progress.js';
 import type { Turns } from '../../threads/turns.js';
 import type { RepositoryHost } from '../repository/objects/host.js';
-import { OBJECTS } from '../repository/objects/object-directory.js';
+import { OBJECT_DIRECTORIES, OBJECTS } from '../repository/objects/object-directory.js';
 import type { ReferenceGraph } from './reference-graph.js';
 
 /** The unit of `st_blocks`, in bytes. */
@@ -68,19 +68,14 @@ export class ObjectSizes {
     const sizes = new ObjectSizes(graph.size);
     let fetched = 0;
     progress.report({ type: 'started', id: OBJECTS, total: graph.size, unit: 'items' });
-    const directories = new Map<string, number[]>();
-    for (let number = 0; number < graph.size; number++) {
-      const prefix = graph.idOf(number).slice(0, 2);
-      const numbers = directories.get(prefix);
-      if (numbers === undefined) directories.set(prefix, [number]);
-      else numbers.push(number);
-    }
-    for (const [prefix, numbers] of directories) {
+    const directories = Array.from({ length: OBJECT_DIRECTORIES }, (): number[] => []);
+    for (let number = 0; number < graph.size; number++) directories[graph.directoryOf(number)]?.push(number);
+    for (const [index, numbers] of directories.entries()) {
       if (turns.isOver()) await turns.next();
       progress.report({ type: 'progress', id: OBJECTS, fetched, total: graph.size });
       fetched += numbers.length;
-      const directory = `${OBJECTS}/${prefix}`;
-      if (repository.root.lstat(directory) === undefined) continue;
+      const directory = `${OBJECTS}/${index.toString(16).padStart(2, '0')}`;
+      if (numbers.length === 0 || repository.root.lstat(directory) === undefined) continue;
       repository.root.within(directory, (self) => {
         for (const number of numbers) {
           sizes.#set(number, lstatSync(`${self}/${graph.idOf(number).slice(2)}`, { throwIfNoEntry: false }));

@@ -82,6 +82,11 @@ export class ObjectIdTable {
     return trustedObjectId(this.#bytes.toString('hex', index * this.#digestSize, (index + 1) * this.#digestSize));
   }
 
+  /** The first byte of the id of an index. */
+  firstByteAt(index: number): number {
+    return index < this.#size ? (this.#bytes[index * this.#digestSize] ?? 0) : 0;
+  }
+
   /** In the order in which they were added. */
   *[Symbol.iterator](): Generator<ObjectId> {
     for (let index = 0; index < this.#size; index++) yield this.at(index);

@@ -30,6 +30,7 @@ for (const algorithm of HASH_ALGORITHMS) {
             const index = number % 2 === 0 ? table.add(id) : table.addBytes(bytes, 1);
             assert.equal(index, expected.get(id));
             assert.equal(table.at(index), id);
+            assert.equal(table.firstByteAt(index), bytes[1]);
             assert.equal(table.size, expected.size);
           }
           assert.equal(table.toBytes().toString('hex'), [...expected.keys()].join(''));

@@ -41,9 +41,9 @@ export function* sweepObjects(
       for (const name of listNames(self)) {
         // Of most nothing else has to be known: not even whether the name is that of an object.
         if (live.has((digits + name) as ObjectId)) continue;
-        const place = `${repository.root.nameOf(directory)}/${byteStringToText(name)}`;
-        const id = withContext(`Parsing object ID from directory entry ${place}`, () =>
-          objectIdFromDirAndBasename(repository.objects.algorithm, number, name),
+        const id = withContext(
+          () => `Parsing object ID from directory entry ${repository.root.nameOf(directory)}/${byteStringToText(name)}`,
+          () => objectIdFromDirAndBasename(repository.objects.algorithm, number, name),
         );
         if (live.has(id)) continue;
         const path = `${self}/${name}`;
