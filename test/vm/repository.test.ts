@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
-import { measureVerityOpt } from '../../src/composefs/fsverity/kernel.js';
+import { enableVerityWithRetry, measureVerityOpt } from '../../src/composefs/fsverity/kernel.js';
 import { ImportContext, inferRepoAlgorithm, ObjectStore, Repository } from '../../src/composefs/repository/index.js';
 import { FlatDigestStore } from '../../src/composefs/scan/flat-digest-store.js';
 import { fullMessage } from '../../src/errors.js';
@@ -123,6 +123,24 @@ test('an object of another size is replaced, with verity, in both modes', { skip
     assert.equal(measure(repo.objects.path(other), 'sha256'), other);
   }
   assert.deepEqual((await repo.fsck(IN_THREAD)).errors, []);
+});
+
+test('a check that cannot trust what it has listed opens what streams and images need', { skip }, async (t) => {
+  const { repo } = await Repository.init(join(tempDir(t, verityDirectory), 'repo'), {
+    algorithm: 'sha256',
+    insecure: true,
+  });
+  t.after(() => repo.close());
+  const id = repo.objects.ensureObject(SMALL);
+  await writeStream(repo, 'stream', { objects: [id], ref: 'name' });
+  assert.deepEqual((await repo.fsck(IN_THREAD)).errors, []);
+  // The right content, with verity of another algorithm: no file of this repository, and no wrong one either.
+  replace(repo.objects, repo.objects.path(id), SMALL);
+  withFd(repo.objects.path(id), (fd) => enableVerityWithRetry(fd, 'sha512'));
+  for (const options of [IN_THREAD, { threads: 2 }]) {
+    const { errors, objectsCorrupted } = await repo.fsck(options);
+    assert.deepEqual([objectsCorrupted, errors.map(({ type }) => type)], [0, ['stream-missing-object']]);
+  }
 });
 
 test('an insecure repository enables verity all the same', { skip }, async (t) => {

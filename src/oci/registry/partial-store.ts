@@ -2,6 +2,7 @@ import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, statfsSync 
 import { listPartials, PARTIAL } from '../../composefs/repository/directory/partial-files.js';
 import { RepositoryRoot, type RootReference } from '../../composefs/repository/directory/root.js';
 import { errorCode } from '../../errors.js';
+import { hasSystemCalls } from '../../linux/ffi.js';
 import { tryFlock } from '../../linux/flock.js';
 import type { OciDigest } from '../model/digest.js';
 import { PartialBlob } from './partial-blob.js';
@@ -41,7 +42,6 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
   'EOPNOTSUPP',
   'EPERM',
   'EROFS',
-  'FFI_UNAVAILABLE',
   'UNSAFE_PATH',
 ]);
 
@@ -52,6 +52,8 @@ const UNAVAILABLE: ReadonlySet<string> = new Set([
  * @returns undefined if parts cannot be kept: somebody else is writing this one, or there is no room.
  */
 export function openPartial(options: PartialStoreOptions, digest: OciDigest, size: number): PartialBlob | undefined {
+  // Without locks nothing is kept: the file would be made, and stay empty.
+  if (!hasSystemCalls()) return undefined;
   const root = new RepositoryRoot(options.root);
   try {
     root.makeDirectory(PARTIAL, 0o700);

@@ -12,6 +12,7 @@ import {
   removePartial,
 } from '../../../src/oci/registry/partial-store.js';
 import { tempDir, tempRepository, tempRoot } from '../../composefs/repository/temp-repository.js';
+import { runWithoutKoffi } from '../../support/without-koffi.js';
 
 function digestOf(text: string): OciDigest {
   return sha256ContentDigest(Buffer.from(text));
@@ -118,4 +119,15 @@ test('a blob for which the disk is short is not kept, but one that was is gone o
   const partial = openPartial(store, digestOf('a'), size);
   assert.equal(partial?.size, 1);
   partial?.close();
+});
+
+test('without locks nothing is kept, not even an empty file', (context) => {
+  const root = tempRoot(context);
+  const result = runWithoutKoffi(
+    ['composefs/repository/directory/root.js', 'oci/registry/partial-store.js'],
+    `const options = partial.partialStoreOptions(root.RepositoryRoot.open(${JSON.stringify(root.path)}));
+    print({ opened: partial.openPartial(options, 'sha256:${'0'.repeat(64)}', 1 << 20) ?? null });`,
+  );
+  assert.deepEqual(result, { opened: null });
+  assert.equal(existsSync(join(root.path, '.partial')), false);
 });
