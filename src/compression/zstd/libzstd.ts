@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
+import { ComposefsError } from '../../errors.js';
 import { loadLibrary } from '../../linux/ffi.js';
 import { invalidData } from '../stream/compression-error.js';
 
@@ -99,7 +100,7 @@ interface EncoderContext {
 }
 
 function encoderContext(functions: Functions, level: number): EncoderContext {
-  const context = requireContext(functions.createCCtx());
+  const context = madeContext(functions.createCCtx());
   checkResult(functions, functions.setParameter(context, ZSTD_C_COMPRESSION_LEVEL, level));
   return { context, output: Buffer.allocUnsafeSlow(OUTPUT_SIZE) };
 }
@@ -197,7 +198,7 @@ class NativeDecoder implements LibZstdDecoder {
 
   constructor(functions: Functions) {
     this.#functions = functions;
-    this.#context = spareContexts.pop() ?? functions.createDCtx();
+    this.#context = spareContexts.pop() ?? madeContext(functions.createDCtx());
   }
 
   step(input: Uint8Array, inputStart: number, output: Uint8Array, outputStart: number): DecodeStep {
@@ -312,7 +313,13 @@ class NativeEncoder implements LibZstdEncoder {
   }
 }
 
+/** libzstd gives null where it gets no memory. */
+function madeContext(context: Context | null): Context {
+  if (context === null) throw new ComposefsError('ENOMEM', 'there is no memory for Zstandard');
+  return context;
+}
+
 function requireContext(context: Context | null): Context {
-  if (context === null) throw new Error('the Zstandard context was freed or could not be allocated');
+  if (context === null) throw new Error('the Zstandard decoder was freed');
   return context;
 }
