@@ -1,12 +1,9 @@
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { type ByteString, byteStringFrom, byteStringToBuffer, splitBytes } from '../bytes/byte-string.js';
 import { ComposefsError } from '../errors.js';
-import { O_PATH } from '../linux/constants.js';
+import { MAXSYMLINKS, O_PATH } from '../linux/constants.js';
 import { procPath } from '../linux/link.js';
 import { isErrno } from './files.js';
-
-/** As many links as Linux follows on the way along one path (MAXSYMLINKS, include/linux/namei.h). */
-const LINKS_MAX = 40;
 
 /**
  * Opens what a path leads to for a process whose root directory is `rootFd`, for reading: symlinks are followed, and
@@ -35,7 +32,7 @@ export function openInRoot(rootFd: number, path: ByteString): number {
         continue;
       }
       links += 1;
-      if (links > LINKS_MAX) throw new ComposefsError('ELOOP', 'too many symbolic links');
+      if (links > MAXSYMLINKS) throw new ComposefsError('ELOOP', 'too many symbolic links');
       if (target.startsWith('/')) {
         for (const step of steps.splice(0)) closeSync(step);
       }

@@ -104,7 +104,7 @@ export async function serveFuse(
     try {
       const mount = plan.finish();
       onMounted?.();
-      await Promise.race([ended, detachOnAbort(mount, signal)]);
+      await detachedOnAbort(mount, signal, ended);
     } catch (error) {
       plan.cancel();
       await ended.catch(() => undefined);
@@ -113,19 +113,29 @@ export async function serveFuse(
   });
 }
 
-/** Rejects if it cannot be detached, else never ends: the mount does. */
-function detachOnAbort(mount: AttachedMount, signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_, reject) => {
-    const unmount = (): void => {
+/** Waits for the end of a mount, which is detached when the signal is aborted. @throws where it cannot be detached. */
+async function detachedOnAbort(
+  mount: AttachedMount,
+  signal: AbortSignal | undefined,
+  ended: Promise<void>,
+): Promise<void> {
+  let unmount = (): void => undefined;
+  const refused = new Promise<never>((_, reject) => {
+    unmount = () => {
       try {
         detach(mount);
       } catch (error) {
         reject(error);
       }
     };
-    if (signal?.aborted === true) unmount();
-    else signal?.addEventListener('abort', unmount, { once: true });
   });
+  if (signal?.aborted === true) unmount();
+  else signal?.addEventListener('abort', unmount, { once: true });
+  try {
+    await Promise.race([ended, refused]);
+  } finally {
+    signal?.removeEventListener('abort', unmount);
+  }
 }
 
 async function withPlan<T>(

@@ -6,6 +6,8 @@ import { constants } from 'node:fs';
 export const AT_FDCWD = -100;
 /** With an empty path: the descriptor itself. */
 export const AT_EMPTY_PATH = 0x1000;
+/** Of a symlink itself. */
+export const AT_SYMLINK_NOFOLLOW = 0x100;
 
 /** `open(2)`. A descriptor that only names the file: neither read nor write. */
 export const O_PATH = 0o10000000;
@@ -26,3 +28,6 @@ export const S_IFIFO: number = constants.S_IFIFO;
 
 /** Bytes of a name in a directory. */
 export const NAME_MAX = 255;
+
+/** How many symlinks are followed on the way along one path (`MAXSYMLINKS` of include/linux/namei.h). */
+export const MAXSYMLINKS = 40;

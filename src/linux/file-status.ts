@@ -1,13 +1,12 @@
 import { endianness } from 'node:os';
 import type { ByteString } from '../bytes/byte-string.js';
 import { ComposefsError } from '../errors.js';
-import { AT_EMPTY_PATH, S_IFMT } from './constants.js';
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_IFMT } from './constants.js';
 import { checkCall } from './errno.js';
 import { briefCString, libcFunction } from './ffi.js';
 
 /** `STATX_BASIC_STATS` of linux/stat.h. */
 const BASIC_STATS = 0x7ff;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 
 // `struct statx`, which is the same on all architectures: 256 bytes, by the index of 32-bit words.
 const SIZE_WORDS = 64;
@@ -45,7 +44,7 @@ const statx = libcFunction<[dirFd: number, path: Uint8Array, flags: number, mask
 const NO_NAME: Buffer = Buffer.alloc(1);
 
 /**
- * What `statx(2)` says of a file, of one after the other: for who asks for many of them. Node's functions take a path for
+ * What `statx(2)` says of a file, of one after the other: for callers that ask for many of them. Node's functions take a path for
  * each and make bigints, which takes four times as long.
  */
 export class FileStatus {

@@ -1,8 +1,6 @@
-import { AT_FDCWD } from './constants.js';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from './constants.js';
 import { checkCall } from './errno.js';
 import { cString, libcFunction } from './ffi.js';
-
-const AT_SYMLINK_NOFOLLOW = 0x100;
 
 const utimensat = libcFunction<[dirFd: number, path: Buffer, times: Buffer, flags: number], number>(
   'utimensat',

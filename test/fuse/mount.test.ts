@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -376,9 +377,12 @@ test('in the foreground it is served until it is unmounted or aborted', { skip }
         return (await outputOf(child)).stdout;
       };
       const abort = new AbortController();
-      for (const end of [() => abort.abort(), () => unmountImage(mountPoint)]) {
+      const unused = new AbortController();
+      for (const [end, { signal }] of [
+        [() => abort.abort(), abort],
+        [() => unmountImage(mountPoint), unused],
+      ] as const) {
         let text = '';
-        const signal = abort.signal.aborted ? undefined : abort.signal;
         await serveFuse(repo, image, mountPoint, {
           signal,
           onMounted: () => {
@@ -390,6 +394,7 @@ test('in the foreground it is served until it is unmounted or aborted', { skip }
         });
         assert.equal(text, 'hello');
         assert(!isMounted(mountPoint));
+        assert.deepEqual(getEventListeners(signal, 'abort'), []);
       }
       await assert.rejects(serveFuse(repo, image, mountPoint, { signal: abort.signal }), { name: 'AbortError' });
     }),

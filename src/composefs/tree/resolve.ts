@@ -1,14 +1,13 @@
 /** Finding directories in a tree as a process finds them whose root directory is the tree's: symlinks are followed. */
 
 import type { ByteString } from '../../bytes/byte-string.js';
+import { MAXSYMLINKS } from '../../linux/constants.js';
 import { ImageError } from './image-error.js';
 import type { Inode } from './inode.js';
 import { Directory } from './inode.js';
 import { SYMLINK_TARGET_MAX } from './limits.js';
 import { pathComponents } from './path.js';
 
-/** As many links as Linux follows on the way along one path (MAXSYMLINKS, include/linux/namei.h). */
-const LINKS_MAX = 40;
 /** Components of targets that one resolver walks: some seconds of work, a hundred times what any image needs. */
 const FOLLOWED_MAX = 2 ** 25;
 
@@ -62,7 +61,7 @@ export class PathResolver {
       }
       const { target } = inode.content;
       links += 1;
-      if (links > LINKS_MAX || target.length > SYMLINK_TARGET_MAX) throw new ImageError('too-many-links', path);
+      if (links > MAXSYMLINKS || target.length > SYMLINK_TARGET_MAX) throw new ImageError('too-many-links', path);
       const components = pathComponents(target).reverse();
       this.#followed += components.length;
       if (this.#followed > FOLLOWED_MAX) throw new ImageError('too-many-links', path);

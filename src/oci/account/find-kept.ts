@@ -4,7 +4,7 @@ import { objectIdFromPathname, parseObjectId } from '../../composefs/fsverity/ob
 import { followLinks } from '../../composefs/repository/directory/follow-links.js';
 import type { ReadableRepository } from '../../composefs/repository/readable-repository.js';
 import { ComposefsError } from '../../errors.js';
-import { wholeDigest } from '../store/digest-text.js';
+import { MIN_DIGITS, wholeDigest } from '../store/digest-text.js';
 import { OciImageNotFound, OciRefNotFound } from '../store/errors.js';
 import { resolveImage } from '../store/find-image.js';
 import { findStream } from '../store/find-stream.js';
@@ -18,8 +18,6 @@ export interface KeptThing {
   readonly name: string;
   readonly id: ObjectId;
 }
-
-const MIN_DIGITS = 8;
 
 /**
  * What a text names:

@@ -57,7 +57,7 @@ export class RuleTrees {
     });
   }
 
-  /** Whether {@link tree} has just made it, so that it can be made. */
+  /** Whether the tree by these rules is one of those that are kept, which says that it can be made. */
   has(rules: ImageRules): boolean {
     return this.#trees.has(treeKey(rules));
   }
