@@ -111,7 +111,7 @@ export function libcFunctionInBackground<Arguments extends unknown[]>(
   name: string,
   parameters: readonly string[],
   failure: (...args: Arguments) => Error,
-): (...args: Arguments) => Promise<void> {
+): (...args: Arguments) => Promise<number> {
   let bound: ForeignFunction | undefined;
   return (...args) =>
     new Promise((resolve, reject) => {
@@ -119,7 +119,7 @@ export function libcFunctionInBackground<Arguments extends unknown[]>(
       bound.async(...args, (error: unknown, result: number) => {
         if (error !== null) reject(error);
         else if (result < 0) reject(failure(...args));
-        else resolve();
+        else resolve(result);
       });
     });
 }

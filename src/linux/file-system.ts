@@ -35,7 +35,7 @@ export function syncfs(fd: number): void {
  *
  * @throws SystemError
  */
-export const syncfsInBackground: (fd: number) => Promise<void> = libcFunctionInBackground<[fd: number]>(
+export const syncfsInBackground: (fd: number) => Promise<number> = libcFunctionInBackground<[fd: number]>(
   'syncfs',
   ['int'],
   (fd) => new SystemError(lastErrno(), 'syncfs', fd),

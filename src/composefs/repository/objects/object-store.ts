@@ -390,7 +390,7 @@ export class ObjectStore {
    */
   deferNames(limit?: number): void {
     this.directory.keepOpen();
-    this.#unnamed = new UnnamedObjects(limit);
+    this.#unnamed = new UnnamedObjects(this.root.fd, limit);
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { StagedFile } from '../../../fs/staged-file.js';
+import { reserveDescriptors } from '../../../linux/descriptor-table.js';
 import { descriptorLimit } from '../../../linux/process.js';
 import type { ObjectId } from '../../fsverity/object-id.js';
 
@@ -12,6 +13,11 @@ const SHARE_OF_DESCRIPTORS = 1 / 16;
 /** ...and more as long as no more than this part is open. The kernel gives the lowest number, which tells. */
 const FREE_DESCRIPTORS = 5 / 8;
 
+/** So many objects are most likely followed by many more... */
+const MANY = 64;
+/** ...all of which these are enough for, as a rule. */
+const USUAL_DESCRIPTORS = 16_384;
+
 /** An object that is written, under no name yet. */
 export interface UnnamedObject {
   readonly file: StagedFile;
@@ -23,6 +29,7 @@ export interface UnnamedObject {
  * of the file: a power cut would leave an empty file of the name of the object.
  */
 export class UnnamedObjects {
+  readonly #fd: number;
   readonly #limit: number;
   readonly #descriptors = descriptorLimit();
   readonly #objects = new Map<ObjectId, UnnamedObject>();
@@ -30,7 +37,9 @@ export class UnnamedObjects {
   /** The descriptor of the last one. */
   #last = 0;
 
-  constructor(limit: number = MAX_OBJECTS) {
+  /** @param fd stays open while there are any: that of the repository. */
+  constructor(fd: number, limit: number = MAX_OBJECTS) {
+    this.#fd = fd;
     this.#limit = limit;
   }
 
@@ -49,6 +58,7 @@ export class UnnamedObjects {
   add(id: ObjectId, object: UnnamedObject): void {
     this.#objects.set(id, object);
     this.#last = object.file.fd;
+    if (this.#objects.size === MANY) void reserveDescriptors(this.#fd, USUAL_DESCRIPTORS);
   }
 
   /** Takes all of them out, for the caller to name. */
