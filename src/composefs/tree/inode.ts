@@ -175,11 +175,12 @@ export class Directory {
   mapRowStats(map: (stat: Stat) => Stat, concerns: (leaves: LeafTable, row: number) => boolean = () => true): void {
     const { names, children, leaves } = this.list();
     for (const [index, child] of children.entries()) {
-      if (typeof child !== 'number' || !concerns(leaves, child)) continue;
+      const name = names[index];
+      if (name === undefined || typeof child !== 'number' || !concerns(leaves, child)) continue;
       const stat = leaves.stat(child);
       const mapped = map(stat);
       if (mapped === stat || leaves.setStat(child, mapped)) continue;
-      this.#put(names[index] as ByteString, new Leaf(mapped, leaves.content(child)));
+      this.#put(name, new Leaf(mapped, leaves.content(child)));
     }
   }
 
@@ -257,7 +258,10 @@ export class Directory {
   #unsorted(): Map<ByteString, Child> {
     if (this.#map !== undefined) return this.#map;
     const map = new Map<ByteString, Child>();
-    for (const [index, name] of this.#names.entries()) map.set(name, this.#children[index] as Child);
+    for (const [index, name] of this.#names.entries()) {
+      const child = this.#children[index];
+      if (child !== undefined) map.set(name, child);
+    }
     this.#setSorted([], []);
     this.#map = map;
     return map;
@@ -268,10 +272,12 @@ export class Directory {
     if (map === undefined) return;
     // One char per byte: the default order of strings is byte order.
     const names = [...map.keys()].sort();
-    this.#setSorted(
-      names,
-      names.map((name) => map.get(name) as Child),
-    );
+    const children: Child[] = [];
+    for (const name of names) {
+      const child = map.get(name);
+      if (child !== undefined) children.push(child);
+    }
+    this.#setSorted(names, children);
   }
 
   #setSorted(names: ByteString[], children: Child[]): void {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ComposefsError, errorCode, fullMessage, withContext } from '../../errors.js';
+import { ComposefsError, ContextError, errorCode, fullMessage, withContext } from '../../errors.js';
 import { findProgram } from '../../linux/find-program.js';
 import type { StoreChoice } from '../../storage/index.js';
 import { ImageSourceError } from '../blob/blob-error.js';
@@ -132,11 +132,27 @@ async function openStorage(reference: ImageReference, options: OpenSourceOptions
   }
 }
 
+/** {@link openShortName}. Where nothing is found, and there is such a file, it may be what was meant. */
+async function openBareName(name: string, options: OpenSourceOptions): Promise<ImageSource> {
+  const hint = pathHint(name);
+  if (hint === undefined) return await openShortName(name, options);
+  let source: ImageSource | undefined;
+  try {
+    source = await openShortName(name, options);
+    await source.manifest();
+    return source;
+  } catch (error) {
+    await source?.close();
+    options.signal?.throwIfAborted();
+    throw new ContextError(`'${name}' is taken as the name of an image in a registry`, error, hint);
+  }
+}
+
 /**
  * Opens the image that a name without a transport means: the first of its meanings that exists, as registries.conf has
  * them.
  */
-async function openBareName(name: string, options: OpenSourceOptions): Promise<ImageSource> {
+async function openShortName(name: string, options: OpenSourceOptions): Promise<ImageSource> {
   const { resolveShortName } = await import('../containers-config/short-name.js');
   const config = options.registry?.config;
   const names = resolveShortName(name, config).map(formatRegistryReference);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findCause, fullMessage } from '../../../src/errors.js';
+import { ContextError, findCause, fullMessage } from '../../../src/errors.js';
 import { ImageSourceError } from '../../../src/oci/blob/blob-error.js';
 import { pull } from '../../../src/oci/import/pull.js';
 import type { PullOptions, PullResult } from '../../../src/oci/import/pull-options.js';
@@ -13,6 +13,7 @@ import { SIGNATURE_ANNOTATION, SIMPLE_SIGNING_MEDIA_TYPE } from '../../../src/oc
 import type { ProgressEvent } from '../../../src/progress.js';
 import type { TestRegistry } from '../../../src/testing/index.js';
 import { tempRepository } from '../../composefs/repository/temp-repository.js';
+import { tempDir } from '../../support/paths.js';
 import { configIn } from '../registry/config-fixtures.js';
 import { blobRequests, pullOptions, put, sizedImage, startRegistry } from '../registry/registry-support.js';
 import { payloadFor, type Signer, signer, signPayload } from './signing-fixtures.js';
@@ -186,4 +187,32 @@ test('a bare name is an alias, or searched for in the registries of the configur
     assert.equal(cause.hint, `Name the registry: ${empty.host}/my/other:v1`);
     return true;
   });
+});
+
+test('a bare name that is found nowhere, and is that of a file, gets a hint how an archive is named', async (t) => {
+  const { registry, pull } = await setup(t);
+  const { environment, systemConfigDir } = configIn(t, {
+    'etc/containers/registries.conf': `unqualified-search-registries = ["${registry.host}"]\n`,
+  });
+  const options: PullOptions = { registry: { environment, systemConfigDir, tlsVerify: false } };
+  const accept = { default: [{ type: 'insecureAcceptAnything' }] };
+  const before = process.cwd();
+  process.chdir(tempDir(t));
+  try {
+    writeFileSync('app.tar', '');
+    await assert.rejects(pull(accept, options, 'app.tar'), (error: unknown) => {
+      assert.match(fullMessage(error), /'app\.tar' is taken as the name of an image in a registry: .*404/s);
+      assert.equal(
+        findCause(error, ContextError)?.hint,
+        "If it is an archive: oci-archive:app.tar, or docker-archive:app.tar if 'docker save' has made it.",
+      );
+      return true;
+    });
+    // What a registry has is taken from there, whatever files there are.
+    mkdirSync('my');
+    writeFileSync('my/image:v1', '');
+    assert.equal((await pull(accept, options, 'my/image:v1')).manifestDigest, DIGEST);
+  } finally {
+    process.chdir(before);
+  }
 });

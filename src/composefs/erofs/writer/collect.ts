@@ -17,10 +17,11 @@ const ENTRIES_A_STEP = 16;
  * @param entries how many all directories of the tree have.
  */
 export function* collectDepthFirst(root: Directory, entries: number, options: ErofsOptions): Steps<ImageInodes> {
-  const stubs: ReadonlyMap<ByteString, Leaf> = formatEpoch(options.version) === 1 ? makeStubs(root) : new Map();
-  const collector = new Collector(root, stubs, new ImageInodes(root, entries + stubs.size), options);
+  const stubs = formatEpoch(options.version) === 1 ? makeStubs(root) : undefined;
+  const inodes = new ImageInodes(root, entries + (stubs?.size ?? 0));
+  const collector = new Collector(root, stubs, inodes, options.dialect);
   for (let count = 1; collector.step(); count++) if (count % ENTRIES_A_STEP === 0) yield;
-  return collector.inodes;
+  return inodes;
 }
 
 interface Frame {
@@ -31,19 +32,23 @@ interface Frame {
 class Collector {
   readonly inodes: ImageInodes;
   readonly #root: Directory;
-  readonly #stubs: ReadonlyMap<ByteString, Leaf>;
-  readonly #hasStubs: boolean;
+  /** Undefined in formats without them, which escape no whiteouts either. */
+  readonly #stubs: ReadonlyMap<ByteString, Leaf> | undefined;
   readonly #dialect: ErofsDialect | undefined;
   readonly #leaves = new Map<Leaf, number>();
   readonly #stack: Frame[] = [];
   #entries = 0;
 
-  constructor(root: Directory, stubs: ReadonlyMap<ByteString, Leaf>, inodes: ImageInodes, options: ErofsOptions) {
+  constructor(
+    root: Directory,
+    stubs: ReadonlyMap<ByteString, Leaf> | undefined,
+    inodes: ImageInodes,
+    dialect: ErofsDialect | undefined,
+  ) {
     this.inodes = inodes;
     this.#root = root;
     this.#stubs = stubs;
-    this.#hasStubs = formatEpoch(options.version) === 1;
-    this.#dialect = options.dialect;
+    this.#dialect = dialect;
     this.#enter(root, 0);
   }
 
@@ -80,17 +85,20 @@ class Collector {
   }
 
   #rootList(): ReturnType<Directory['list']> {
-    const { names, children, leaves } = this.#root.list();
-    if (this.#stubs.size === 0) return { names, children, leaves };
+    const list = this.#root.list();
+    if (this.#stubs === undefined || this.#stubs.size === 0) return list;
     const all = new Map<ByteString, Child>(this.#stubs);
-    for (const [index, name] of names.entries()) all.set(name, children[index] as Child);
-    const inOrder = [...all.keys()].sort();
-    return { names: inOrder, children: inOrder.map((name) => all.get(name) as Child), leaves };
+    for (const [index, name] of list.names.entries()) {
+      const child = list.children[index];
+      if (child !== undefined) all.set(name, child);
+    }
+    const inOrder = [...all].sort(([one], [other]) => (one < other ? -1 : 1));
+    return { names: inOrder.map(([name]) => name), children: inOrder.map(([, child]) => child), leaves: list.leaves };
   }
 
   #row(directory: ImageDirectory, name: ByteString, row: number): number {
     const { leaves } = directory;
-    const isOverlayWhiteout = this.#hasStubs && leaves.isWhiteout(row);
+    const isOverlayWhiteout = this.#stubs !== undefined && leaves.isWhiteout(row);
     const role = isOverlayWhiteout
       ? this.#roleOfWhiteout(directory, name, new Leaf(leaves.stat(row), leaves.content(row)))
       : ROLE.PLAIN;
@@ -118,8 +126,9 @@ class Collector {
   }
 
   #role(directory: ImageDirectory, name: ByteString, leaf: Leaf): Role {
+    if (this.#stubs === undefined) return ROLE.PLAIN;
     if (this.#stubs.get(name) === leaf) return ROLE.STUB;
-    return this.#hasStubs && isWhiteout(leaf.content) ? this.#roleOfWhiteout(directory, name, leaf) : ROLE.PLAIN;
+    return isWhiteout(leaf.content) ? this.#roleOfWhiteout(directory, name, leaf) : ROLE.PLAIN;
   }
 
   #roleOfWhiteout(directory: ImageDirectory, name: ByteString, leaf: Leaf): Role {
