@@ -163,7 +163,7 @@ function addPull(oci: CfsctlCommand, context: () => Context): void {
     .addOption(minRate)
     .addOption(progressOption())
     .addOption(progressFdOption())
-    .addOption(flag('--quiet', 'Show no progress, and print only the digest of the manifest').conflicts(['json']))
+    .addOption(flag('-q, --quiet', 'Show no progress, and print only the digest of the manifest').conflicts(['json']))
     .addOption(flag('--json', 'Print the result as JSON'))
     .addHelpText('after', PULL_EXAMPLES)
     .action(async (image: string, name: string | undefined, options: OciPullOptions) =>

@@ -30,7 +30,7 @@ test('oci export prints the digest of what it wrote, and of what was pulled if t
   const [, digest = ''] = manifest.split(' ');
   assert.equal(repository.ok('oci', 'pull', '--quiet', `oci:${out}:v1`, 'again'), digest);
   const dry = ['oci', 'export', '--dry-run', '--recompress=zstd', 'test-image', `oci:${out}`];
-  assert.equal(repository.ok(...dry, '--quiet'), digest);
+  assert.equal(repository.ok(...dry, '-q'), digest);
   assert.deepEqual(repository.json(...dry, '--json'), {
     manifest_digest: digest,
     config_digest: CONFIG,

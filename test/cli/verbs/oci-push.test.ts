@@ -25,7 +25,7 @@ test('oci push says what it sent, and where', async () => {
       `blobs    2 uploaded, 0 mounted, 0 there already\npushed   ${registry.host}/team/app:1\n`,
     stderr: '',
   });
-  assert.deepEqual(await run('--quiet', 'app', target), { status: 0, stdout: `${digest}\n`, stderr: '' });
+  assert.deepEqual(await run('-q', 'app', target), { status: 0, stdout: `${digest}\n`, stderr: '' });
   const json = JSON.parse((await run('--json', '--dry-run', 'app', target)).stdout);
   assert.deepEqual(json, {
     manifest_digest: digest,

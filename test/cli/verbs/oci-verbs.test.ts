@@ -72,7 +72,7 @@ test('oci pull --quiet, --json and --progress', () => {
     .map((line) => record(JSON.parse(line)));
   assert.ok(events.some((event) => event['type'] === 'plan'));
   assert.ok(events.some((event) => event['type'] === 'done' && event['id'] === LAYER));
-  assert.deepEqual(repository.run(...pull, '--quiet'), { status: 0, stdout: `${MANIFEST}\n`, stderr: '' });
+  assert.deepEqual(repository.run(...pull, '-q'), { status: 0, stdout: `${MANIFEST}\n`, stderr: '' });
   const result = record(repository.json(...pull, '--json'));
   assert.deepEqual([result['manifest_digest'], result['config_digest'], result['tag']], [MANIFEST, CONFIG, 'x']);
 });
