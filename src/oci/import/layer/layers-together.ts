@@ -51,7 +51,7 @@ export class LayersTogether {
       if (!isAtWork) return;
       isAtWork = false;
       this.#atWork--;
-      if (this.#atWork === 0) this.#naming = this.#name();
+      if (this.#atWork === 0 && this.#stored.length > 0) this.#naming = this.#name();
     };
     const whenNamed = (): Promise<NamingTimes> =>
       new Promise((resolve, reject) => {
@@ -92,10 +92,8 @@ export class LayersTogether {
   async #name(): Promise<void> {
     const stored = this.#stored.splice(0);
     try {
-      if (stored.length > 0) {
-        const times = await nameObjects(this.#objects, undefined);
-        for (const { resolve } of stored) resolve(times);
-      }
+      const times = await nameObjects(this.#objects, undefined);
+      for (const { resolve } of stored) resolve(times);
     } catch (error) {
       for (const { reject } of stored) reject(error);
     } finally {
