@@ -2,7 +2,7 @@ import type { HashAlgorithm } from '../../src/composefs/fsverity/algorithm.js';
 import { computeVerity } from '../../src/composefs/fsverity/digest.js';
 import type { ObjectId } from '../../src/composefs/fsverity/object-id.js';
 import type { ObjectStoreMethod } from '../../src/composefs/repository/objects/stored-object.js';
-import type { ObjectSink } from '../../src/oci/import/layer/object-queue.js';
+import type { HashedSink, ObjectSink } from '../../src/oci/import/layer/object-queue.js';
 
 interface Stored {
   readonly id: ObjectId;
@@ -11,7 +11,7 @@ interface Stored {
 }
 
 /** Objects in memory. */
-export class MemoryStore implements ObjectSink {
+export class MemoryStore implements ObjectSink, HashedSink {
   readonly algorithm: HashAlgorithm;
   readonly objects: Map<ObjectId, Buffer> = new Map();
   /** Writers that were neither finished nor aborted. */
@@ -22,7 +22,10 @@ export class MemoryStore implements ObjectSink {
   }
 
   storeObject(data: Uint8Array): Stored {
-    const id = computeVerity(this.algorithm, data);
+    return this.storeHashed(computeVerity(this.algorithm, data), data);
+  }
+
+  storeHashed(id: ObjectId, data: Uint8Array): Stored {
     const method = this.objects.has(id) ? 'already-present' : 'copied';
     this.objects.set(id, Buffer.from(data));
     return { id, size: data.length, method };

@@ -223,7 +223,12 @@ export class ObjectStore {
   /** {@link ensureObject}, telling whether the data was new. */
   storeObject(data: Uint8Array): StoredObject {
     this.ensureWritable();
-    const id = computeVerity(this.algorithm, data);
+    return this.storeHashed(computeVerity(this.algorithm, data), data);
+  }
+
+  /** @internal {@link storeObject} of data that the caller has hashed. */
+  storeHashed(id: ObjectId, data: Uint8Array): StoredObject {
+    this.ensureWritable();
     const size = data.length;
     if (this.hasSize(id, size) && this.#checkPresent(id)) return { id, size, method: 'already-present' };
 

@@ -1,4 +1,5 @@
 import type { ByteString } from '../../../bytes/byte-string.js';
+import type { HashAlgorithm } from '../../../composefs/fsverity/algorithm.js';
 import type { ObjectId } from '../../../composefs/fsverity/object-id.js';
 import type { FileState } from '../../../composefs/repository/objects/import-file.js';
 import type { ObjectStoreMethod } from '../../../composefs/repository/objects/stored-object.js';
@@ -39,6 +40,13 @@ export interface ObjectSink {
   createWriter(): ContentWriter;
 }
 
+/** A store for objects that somebody has hashed. */
+export interface HashedSink {
+  readonly algorithm: HashAlgorithm;
+  /** `id`: the digest of the data. */
+  storeHashed(id: ObjectId, data: Buffer): StoredContent;
+}
+
 /** Told of a stored object, during the call that queued it or later. */
 export type WhenStored = (content: StoredContent) => void;
 
@@ -49,13 +57,16 @@ export interface ObjectQueue {
   /** Takes its turn with an object that is stored already. */
   queueStored(content: StoredContent, stored: WhenStored): void;
   createWriter(): ContentWriter;
+  /** Where objects go whose digest the caller has computed; undefined where others compute it. */
+  readonly hashedSink?: HashedSink;
   /** Resolves when everything queued is stored. */
   drain(): Promise<void>;
 }
 
 /** Stores every object at once, on the calling thread. */
-export function directQueue(sink: ObjectSink): ObjectQueue {
+export function directQueue(sink: ObjectSink & HashedSink): ObjectQueue {
   return {
+    hashedSink: sink,
     queueObject: (data, stored) => stored(sink.storeObject(data)),
     queueStored: (content, stored) => stored(content),
     createWriter: () => sink.createWriter(),

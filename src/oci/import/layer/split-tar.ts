@@ -4,6 +4,7 @@ import { SparseExpander } from '../../../tar/expand-sparse.js';
 import { NO_TAR_LIMITS, type TarLimits } from '../../../tar/limits.js';
 import type { SparseFile } from '../../../tar/sparse.js';
 import { type TarSink, TarSplitter } from '../../../tar/splitter.js';
+import { GatheredPieces } from './gathered-pieces.js';
 import { addStats, emptyStats, type ImportStats, objectStats } from './import-stats.js';
 import { type ContentWriter, MAX_QUEUED_OBJECT, type ObjectQueue, type StoredContent } from './object-queue.js';
 
@@ -59,17 +60,16 @@ class LayerSink implements TarSink, SplitTar {
   #stats: ImportStats = emptyStats();
   #bytesInlined = 0;
   #fileSize = 0;
-  /** Of a file larger than the limit. */
-  #object: ContentWriter | undefined;
   /** The whole of a file that came in one chunk. */
   #whole: Buffer | undefined;
-  /** For all files that come in several chunks. */
-  #buffer: Buffer | undefined;
-  #gathered = 0;
+  readonly #pieces: GatheredPieces;
+  /** Whether the file comes in several chunks. */
+  #isInPieces = false;
   #expanded: ExpandedFile | undefined;
 
   constructor(queue: ObjectQueue, writer: SplitStreamWriter) {
     this.#queue = queue;
+    this.#pieces = new GatheredPieces(queue);
     this.writer = writer;
   }
 
@@ -85,17 +85,17 @@ class LayerSink implements TarSink, SplitTar {
   beginFile(size: number, sparse: SparseFile | undefined): void {
     this.#fileSize = size;
     if (sparse !== undefined) this.#expanded = new ExpandedFile(sparse, this.#queue.createWriter());
-    if (size > MAX_QUEUED_OBJECT) this.#object = this.#queue.createWriter();
   }
 
   fileData(chunk: Buffer): void {
     this.#expanded?.expander.write(chunk);
-    if (this.#object !== undefined) this.#object.write(chunk);
-    else if (chunk.length === this.#fileSize) this.#whole = chunk;
-    else {
-      this.#buffer ??= Buffer.allocUnsafeSlow(MAX_QUEUED_OBJECT);
-      this.#gathered += chunk.copy(this.#buffer, this.#gathered);
+    if (chunk.length === this.#fileSize && chunk.length <= MAX_QUEUED_OBJECT) {
+      this.#whole = chunk;
+      return;
     }
+    if (!this.#isInPieces) this.#pieces.begin(this.#fileSize);
+    this.#isInPieces = true;
+    this.#pieces.write(chunk);
   }
 
   endFile(): void {
@@ -111,11 +111,10 @@ class LayerSink implements TarSink, SplitTar {
       this.writer.fillReference(reference, id);
       this.#stats = addStats(this.#stats, objectStats(method, size));
     };
-    if (this.#object !== undefined) this.#queue.queueStored(this.#object.finish(), stored);
-    else this.#queue.queueObject(this.#whole ?? this.#gatheredFile(), stored);
-    this.#object = undefined;
+    if (this.#whole === undefined) this.#pieces.end(stored);
+    else this.#queue.queueObject(this.#whole, stored);
     this.#whole = undefined;
-    this.#gathered = 0;
+    this.#isInPieces = false;
   }
 
   #endExpanded({ file, expander, object }: ExpandedFile): void {
@@ -128,15 +127,10 @@ class LayerSink implements TarSink, SplitTar {
   }
 
   abort(): void {
-    this.#object?.abort();
-    this.#object = undefined;
+    this.#pieces.abort();
     this.#expanded?.object.abort();
     this.#expanded = undefined;
     this.writer.dispose();
-  }
-
-  #gatheredFile(): Buffer {
-    return this.#buffer === undefined ? Buffer.alloc(0) : this.#buffer.subarray(0, this.#gathered);
   }
 }
 
