@@ -38,6 +38,7 @@ const DATA_LENGTH = 11;
 
 /** The kind has the length of the digest beside it. */
 const KIND_BITS = 8;
+const KIND_MASK = 0xff;
 
 const CHUNK_BITS = 9;
 const CHUNK_ROWS = 2 ** CHUNK_BITS;
@@ -118,7 +119,7 @@ export class LeafTable {
   }
 
   kind(row: number): RowKind {
-    return (this.#word(row, KIND) & (2 ** KIND_BITS - 1)) as RowKind;
+    return (this.#word(row, KIND) & KIND_MASK) as RowKind;
   }
 
   /** {@link isWhiteout} */

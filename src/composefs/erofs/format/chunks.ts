@@ -2,6 +2,7 @@ import { BLOCK_BITS } from './constants.js';
 
 /** Bits 0 to 4 of the chunk format: the largest chunk is 2^43 bytes. */
 const CHUNK_FORMAT_MAX = 31;
+const CHUNK_SIZE_MAX: number = 2 ** (CHUNK_FORMAT_MAX + BLOCK_BITS);
 /** What fits in the one block to which a chunk array is moved: files up to 2^53 bytes. */
 export const CHUNKS_MAX = 1024;
 export const CHUNK_ADDRESS_SIZE = 4;
@@ -19,7 +20,9 @@ export interface ChunkPlan {
 export function planChunks(size: number): ChunkPlan {
   const bits = size <= 1 ? 1 : bitLength(size - 1);
   const format = Math.min(Math.max(bits - BLOCK_BITS, 0), CHUNK_FORMAT_MAX);
-  return { format, count: Math.ceil(size / 2 ** (format + BLOCK_BITS)) };
+  // A chunk of less than the largest size was chosen to hold the file. Powers are dear where V8 has not optimized yet.
+  if (format < CHUNK_FORMAT_MAX) return { format, count: size === 0 ? 0 : 1 };
+  return { format, count: Math.ceil(size / CHUNK_SIZE_MAX) };
 }
 
 function bitLength(value: number): number {
