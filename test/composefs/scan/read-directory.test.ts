@@ -249,10 +249,12 @@ test('an abort ends the threads; no descriptor stays open, whatever happens', ()
     const before = count();
     const signal = AbortSignal.abort(new Error('enough'));
     await assert.rejects(readDirectory(path, { destination: NOWHERE, threads: 2, signal }), { message: 'enough' });
-    const late = new AbortController();
-    const running = readDirectory(path, { destination: NOWHERE, threads: 2, signal: late.signal });
-    late.abort(new Error('later'));
-    await assert.rejects(running, { message: 'later' });
-    await readDirectory(path, { destination: NOWHERE, threads: 2 });
+    for (const ownThread of [false, true]) {
+      const late = new AbortController();
+      const running = readDirectory(path, { destination: NOWHERE, threads: 2, ownThread, signal: late.signal });
+      late.abort(new Error('later'));
+      await assert.rejects(running, { message: 'later' });
+      await readDirectory(path, { destination: NOWHERE, threads: 2, ownThread });
+    }
     assert.equal(count(), before);
   }));
