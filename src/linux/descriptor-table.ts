@@ -1,3 +1,4 @@
+import { withoutTerminationAsync } from '../threads/thread-side.js';
 import { closeForeign } from './close.js';
 import { SystemError } from './errno.js';
 import { lastErrno, libcFunctionInBackground } from './ffi.js';
@@ -25,8 +26,11 @@ export async function reserveDescriptors(fd: number, count: number): Promise<voi
   if (isReserved) return;
   isReserved = true;
   try {
-    // The lowest free number that is not below.
-    closeForeign(await fcntl(fd, F_DUPFD_CLOEXEC, Math.min(count, descriptorLimit()) - 1));
+    // A thread that is ended meanwhile would leave it open.
+    await withoutTerminationAsync(async () => {
+      // The lowest free number that is not below.
+      closeForeign(await fcntl(fd, F_DUPFD_CLOEXEC, Math.min(count, descriptorLimit()) - 1));
+    });
   } catch {
     // It only takes longer without.
   }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { reserveDescriptors } from '../../src/linux/descriptor-table.js';
+import { Thread } from '../../src/threads/thread.js';
+import { tempDir } from '../support/paths.js';
 
 const tableSize = (): number =>
   Number(/^FDSize:\s*([0-9]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? assert.fail());
@@ -21,3 +23,32 @@ test('the table of open files is made larger once, and no file stays open for th
     closeSync(fd);
   }
 });
+
+test('a thread that is ended meanwhile leaves none open', async (context) => {
+  const directory = tempDir(context);
+  const fd = openSync(directory, 'r');
+  const copies = (): string[] => readdirSync('/proc/self/fd').filter((name) => targetOf(name) === directory);
+  try {
+    const threads = Array.from({ length: 8 }, () => new Thread(new URL('./reserving-thread.js', import.meta.url)));
+    await Promise.all(
+      threads.map(async (thread) => {
+        const reserving = new Promise((resolve) => thread.onMessage(resolve));
+        thread.post(fd);
+        await reserving;
+        await thread.end();
+      }),
+    );
+    assert.deepEqual(copies(), [String(fd)]);
+  } finally {
+    closeSync(fd);
+  }
+});
+
+/** Undefined if it is not open any more. */
+function targetOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
