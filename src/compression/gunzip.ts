@@ -19,6 +19,7 @@ export function gunzip(input: ReadAhead, inputSize: number = Number.POSITIVE_INF
 /** A second member and those after it may have so many bytes without a way to another thread. */
 const SMALL_MEMBER = 16 * 1024;
 
+/** The error of this library for one of zlib, after so many whole members. */
 function explainNative(error: InflateError, members: number): unknown {
   if (members > 0 && error.message === 'incorrect header check') return trailingData('gzip');
   return invalidData('gzip', error.message, error);

@@ -44,8 +44,8 @@ const statx = libcFunction<[dirFd: number, path: Uint8Array, flags: number, mask
 const NO_NAME: Buffer = Buffer.alloc(1);
 
 /**
- * What `statx(2)` says of a file, of one after the other: for callers that ask for many of them. Node's functions take a path for
- * each and make bigints, which takes four times as long.
+ * What `statx(2)` says of a file, of one after the other: for callers that ask for many of them. Node's functions take a
+ * path for each and make bigints, which takes four times as long.
  */
 export class FileStatus {
   readonly #words = new Uint32Array(new ArrayBuffer(SIZE_WORDS * Uint32Array.BYTES_PER_ELEMENT));

@@ -59,7 +59,8 @@ const SMALL_BYTES = 64 * 1024 * 1024;
 
 /**
  * The tree below a directory, as {@link FilesystemScan} makes it, with the contents of files read by several threads while
- * the calling one looks for more. What is in a flat store then survives a crash; a repository is synced by whoever has it open.
+ * the calling one looks for more. What is in a flat store then survives a crash; a repository is synced by whoever has it
+ * open.
  *
  * @throws ScanError; where the contents of several files cannot be had, that of the first in the order of the scan.
  * @throws FlatStoreError if such a store cannot be opened or synced.

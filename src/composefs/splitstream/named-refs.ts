@@ -7,8 +7,8 @@ import type { RefTable } from './ref-table.js';
 export const NO_NAMED_REFS: Buffer = Buffer.from('28b52ffd2000010000', 'hex');
 
 /**
- * The named refs section before it is compressed (spec 30 §2.3): for each name, in ascending order of its UTF-8 bytes, `{index}:{name}` and a
- * NUL. The index is that of a stream ref.
+ * The named refs section before it is compressed (spec 30 §2.3): for each name, in ascending order of its UTF-8 bytes,
+ * `{index}:{name}` and a NUL. The index is that of a stream ref.
  */
 export function formatNamedRefs(indexes: ReadonlyMap<string, number>): Buffer {
   const records = Array.from(indexes, ([name, index]) => ({ name: Buffer.from(name, 'utf8'), index }));

@@ -73,7 +73,10 @@ function firstLibZstd(): LibZstd | null {
   return null;
 }
 
-/** Binds the libzstd of a shared library, null for the process itself; null if there is none or it is too old. Never bind two. */
+/**
+ * Binds the libzstd of a shared library, null for the process itself; null if there is none or it is too old. Never bind
+ * two.
+ */
 function bindLibZstd(name: string | null): LibZstd | null {
   let functions: Functions;
   try {

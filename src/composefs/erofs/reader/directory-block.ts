@@ -26,7 +26,7 @@ export function* directoryEntries(block: Buffer): Generator<DirectoryEntry> {
   while (cursor.next()) yield { name: cursor.name, nid: cursor.nid, fileType: cursor.fileType };
 }
 
-/** {@link directoryEntries} for who meets very many: nothing is made of an entry that is not asked for. */
+/** {@link directoryEntries} for callers that meet very many: nothing is made of an entry that is not asked for. */
 export class EntryCursor {
   readonly #region: ByteRegion;
   readonly #count: number;

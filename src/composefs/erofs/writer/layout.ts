@@ -25,7 +25,10 @@ export function metaSize(inode: ImageInode): number {
   return (inode.isCompact ? COMPACT_INODE_SIZE : EXTENDED_INODE_SIZE) + inode.xattrSize;
 }
 
-/** Gives the inodes, one after the other, their places, then the shared entries, and the rest of the image to the data blocks. */
+/**
+ * Gives the inodes, one after the other, their places, then the shared entries, and the rest of the image to the data
+ * blocks.
+ */
 export class Layouter {
   readonly #place: PlaceInode;
   #position = INODES_OFFSET;

@@ -426,7 +426,10 @@ export class ObjectStore {
     await whenFileSystemSynced(this.root.fd, this.root.path);
   }
 
-  /** @internal Runs something whose objects are dropped, as far as they have no names, if it fails. Nothing else stores meanwhile. */
+  /**
+   * @internal
+   * Runs something whose objects are dropped, as far as they have no names, if it fails. Nothing else stores meanwhile.
+   */
   async allOrNone<T>(action: () => Promise<T>): Promise<T> {
     const before = this.#unnamed?.count ?? 0;
     try {

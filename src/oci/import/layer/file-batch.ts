@@ -93,8 +93,8 @@ export class FileBatch implements TarReceiver {
         const chunk = this.#buffer.subarray(0, Math.min(PIECE_BYTES, file.size - position));
         readWhole(file, chunk, position);
         position += chunk.length;
-        // Nothing else of the layer has a turn meanwhile, and no thread helps. That is a quarter of the time of 1 GiB, for 4 % of
-        // its processor time; of small files it is no gain.
+        // Nothing else of the layer has a turn meanwhile, and no thread helps. That is a quarter of the time of 1 GiB, for
+        // 4 % of its processor time; of small files it is no gain.
         await this.#tar.pushBeside(chunk);
       }
       this.#queue.forgetFiles();
