@@ -106,6 +106,11 @@ test('an anonymous file gets a name, but not a taken one', () => {
       writeSync(fd, 'content');
       linkFd(fd, join(directory, 'ä'));
       assert.equal(readFileSync(join(directory, 'ä'), 'utf8'), 'content');
+      // Bytes go through /proc, as everything does where the kernel does not name a file by its descriptor.
+      linkFd(fd, Buffer.from(join(directory, 'b')));
+      assert.equal(fstatSync(fd).nlink, 2);
+      assert.throws(() => linkFd(fd, Buffer.from(join(directory, 'b'))), { code: 'EEXIST' });
+      assert.throws(() => linkFd(fd, `${join(directory, 'c')}\0d`), { code: 'EINVAL' });
       assert.throws(() => linkFd(fd, join(directory, 'ä')), { code: 'EEXIST' });
       assert.throws(() => linkFd(fd, join(directory, 'no/b')), { code: 'ENOENT', message: /^linkat .*no\/b: / });
     } finally {
