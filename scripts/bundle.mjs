@@ -3,7 +3,17 @@
 // thread loads its own: a pull would spend a tenth of its time on that, and an import of the library 300 ms.
 // CommonJS, which both `import` and `require` take: Node's loader of ES modules takes 5 ms to start and twice as long for
 // each file.
-import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +22,7 @@ import { dts } from 'rollup-plugin-dts';
 import { unpackedZstd, ZSTD_PACKAGE } from './unpacked-zstd.mjs';
 
 const OUTPUT = 'dist/lib';
+const LINKS = 'dist/bin';
 /** Packages of which little is needed, or that load in a tenth of the time when they are prepared. Their licences come along. */
 const BUNDLED = { valibot: 'LICENSE.md', 'get-east-asian-width': 'license', [ZSTD_PACKAGE]: 'LICENSE' };
 /** The command that goes into an initramfs: one file, in which all is that it needs but koffi. */
@@ -59,6 +70,16 @@ copyFileSync('scripts/LICENSE-zstd', join(OUTPUT, 'LICENSE-zstd'));
 
 // As npm does when it installs them: `npx cfsctl` works in a checkout.
 for (const path of Object.values(bin)) chmodSync(path, 0o755);
+linkCommands();
+
+/** The commands of a checkout under their names, for `PATH`, and under those of their files, for `node`. */
+function linkCommands() {
+  rmSync(LINKS, { recursive: true, force: true });
+  mkdirSync(LINKS);
+  for (const [command, path] of Object.entries(bin)) {
+    for (const name of [command, `${command}.js`]) symlinkSync(join('..', 'lib', basename(path)), join(LINKS, name));
+  }
+}
 
 function byName(entries) {
   const input = Object.fromEntries(entries);
