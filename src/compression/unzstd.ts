@@ -99,11 +99,15 @@ export function zlibZstd(): CreateZstdStream | null {
 export async function* unzstdZlib(input: ReadAhead, create: CreateZstdStream): AsyncGenerator<Buffer> {
   const parts = frameParts(input);
   for (let first = await parts.next(); first.done !== true; first = await parts.next()) {
-    let part: FramePart | undefined = first.value;
+    let waiting: FramePart | undefined = first.value;
+    let ended = false;
+    // A part is in the memory of a chunk, which is used again when others are asked for: not before this one was decoded.
     const next = async (): Promise<Buffer | undefined> => {
-      const data = part?.data;
-      part = part === undefined || part.last ? undefined : ((await parts.next()).value ?? undefined);
-      return data;
+      if (ended) return undefined;
+      const part = waiting ?? (await parts.next()).value;
+      waiting = undefined;
+      ended = part === undefined || part.last;
+      return part?.data;
     };
     try {
       yield* pump(create(), next);
