@@ -96,7 +96,7 @@ test('what no row can hold is a leaf all the same', () => {
 
 type Edit = readonly [kind: 'insert' | 'insertLeaf' | 'lookup' | 'remove' | 'names' | 'clear', name: number];
 
-test('any sequence of edits has the effect that it has on a map', () => {
+function arbitraryEdits(maxLength: number): fc.Arbitrary<Edit[]> {
   const name = fc.integer({ min: 0, max: 60 });
   const kind = fc.constantFrom<Edit[0][]>(
     'insert',
@@ -107,47 +107,63 @@ test('any sequence of edits has the effect that it has on a map', () => {
     'remove',
     'names',
   );
-  const edits = fc.array(fc.tuple(fc.oneof({ weight: 200, arbitrary: kind }, fc.constant('clear' as const)), name), {
-    maxLength: 300,
-    size: 'max',
-  });
+  const edit = fc.tuple(fc.oneof({ weight: 200, arbitrary: kind }, fc.constant('clear' as const)), name);
+  return fc.array(edit, { maxLength, size: 'max' });
+}
+
+test('any sequence of edits has the effect that it has on a map', () => {
+  fc.assert(fc.property(arbitraryEdits(300), (steps) => assertLikeMap(steps, [])));
+});
+
+test('so has one on a directory with many entries, which came in no order', () => {
+  // Around the number from which on a map holds them. 379 is prime, and divides none of the counts: each name comes once.
+  const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `m${(index * 379) % count}`);
+  const count = fc.integer({ min: 1000, max: 1030 });
   fc.assert(
-    fc.property(edits, (steps) => {
-      const directory = new Directory(UNINITIALIZED_STAT);
-      const model = new Map<string, number>();
-      const givenOut: [readonly string[], string[]][] = [];
-      for (const [index, [action, number]] of steps.entries()) {
-        const key = b(`n${number}`);
-        switch (action) {
-          case 'insert':
-            assert.equal(directory.insert(key, new Leaf(stat(index), { type: 'fifo' })), !model.has(key));
-            model.set(key, index);
-            break;
-          case 'insertLeaf':
-            assert.equal(directory.insertLeaf(key, stat(index), { type: 'fifo' }), !model.has(key));
-            model.set(key, index);
-            break;
-          case 'lookup':
-            assert.equal(directory.lookup(key)?.stat.mode, model.get(key));
-            break;
-          case 'remove':
-            directory.remove(key);
-            model.delete(key);
-            break;
-          case 'names':
-            givenOut.push([directory.names(), [...model.keys()].sort()]);
-            break;
-          case 'clear':
-            directory.clear();
-            model.clear();
-        }
-        assert.equal(directory.size, model.size);
-      }
-      for (const [names, expected] of givenOut) assert.deepEqual(names, expected);
-      const { names, children } = directory.list();
-      assert.deepEqual(names, [...model.keys()].sort());
-      assert.equal(children.length, model.size);
-      for (const [each, inode] of directory.entries()) assert.equal(inode.stat.mode, model.get(each));
-    }),
+    fc.property(arbitraryEdits(120), count, (steps, entries) => assertLikeMap(steps, many(entries))),
+    { numRuns: 20 },
   );
 });
+
+/** @param present names of entries that are there before. */
+function assertLikeMap(steps: readonly Edit[], present: readonly string[]): void {
+  const directory = new Directory(UNINITIALIZED_STAT);
+  const model = new Map<string, number>();
+  for (const [index, name] of present.entries()) {
+    assert.equal(directory.insertLeaf(b(name), stat(index), { type: 'fifo' }), true);
+    model.set(name, index);
+  }
+  const givenOut: [readonly string[], string[]][] = [];
+  for (const [index, [action, number]] of steps.entries()) {
+    const key = b(`n${number}`);
+    switch (action) {
+      case 'insert':
+        assert.equal(directory.insert(key, new Leaf(stat(index), { type: 'fifo' })), !model.has(key));
+        model.set(key, index);
+        break;
+      case 'insertLeaf':
+        assert.equal(directory.insertLeaf(key, stat(index), { type: 'fifo' }), !model.has(key));
+        model.set(key, index);
+        break;
+      case 'lookup':
+        assert.equal(directory.lookup(key)?.stat.mode, model.get(key));
+        break;
+      case 'remove':
+        directory.remove(key);
+        model.delete(key);
+        break;
+      case 'names':
+        givenOut.push([directory.names(), [...model.keys()].sort()]);
+        break;
+      case 'clear':
+        directory.clear();
+        model.clear();
+    }
+    assert.equal(directory.size, model.size);
+  }
+  for (const [names, expected] of givenOut) assert.deepEqual(names, expected);
+  const { names, children } = directory.list();
+  assert.deepEqual(names, [...model.keys()].sort());
+  assert.equal(children.length, model.size);
+  for (const [each, inode] of directory.entries()) assert.equal(inode.stat.mode, model.get(each));
+}
