@@ -58,9 +58,10 @@ const SMALL_FILES = 1000;
 const SMALL_BYTES = 64 * 1024 * 1024;
 
 /**
- * The tree below a directory, as {@link FilesystemScan} makes it, with the contents of files read by several threads while
- * the calling one looks for more. What is in a flat store then survives a crash; a repository is synced by whoever has it
- * open.
+ * The tree below a directory: all inodes of all types with all their xattrs, and mtimes to the nanosecond. Mount points are
+ * crossed, symlinks are not followed; the path itself must not be one. The contents of files are read by several threads
+ * while the calling one looks for more. What is in a flat store then survives a crash; a repository is synced by whoever
+ * has it open.
  *
  * @throws ScanError; where the contents of several files cannot be had, that of the first in the order of the scan.
  * @throws FlatStoreError if such a store cannot be opened or synced.
