@@ -3,7 +3,7 @@ import { AT_EMPTY_PATH, AT_FDCWD } from './constants.js';
 import { checkCall, SystemError } from './errno.js';
 import { cString, lastErrno, libcFunction } from './ffi.js';
 
-const { EEXIST } = constants.errno;
+const { EINVAL, ENOENT, EPERM } = constants.errno;
 const AT_SYMLINK_FOLLOW = 0x400;
 const RENAME_NOREPLACE = 1;
 
@@ -27,6 +27,9 @@ const linkatText = libcFunction<[fd: number, empty: string, toDirFd: number, to:
 /** False when it has turned out that only the way through `/proc` is open. */
 let linksByDescriptor = true;
 
+/** What the kernel, or a sandbox, may answer where that way is not open. It cannot be told from a directory that is missing. */
+const MAYBE_NOT_OPEN: ReadonlySet<number> = new Set([ENOENT, EPERM, EINVAL]);
+
 /**
  * Gives an open file, also an anonymous one (`O_TMPFILE`), the name `path`. Needs no privilege, but `/proc` where
  * CAP_DAC_READ_SEARCH is missing and Linux is older than 6.10.
@@ -45,12 +48,13 @@ export function linkFd(fd: number, path: string | Buffer): void {
 /**
  * A pull does this for each object: it takes 2.3 µs, and 3.7 through `/proc`.
  *
- * @returns false if it is not possible; ENOENT does not tell what is missing, the capability or a directory.
+ * @returns false if it may not be possible.
  */
 function linkByDescriptor(fd: number, path: string): boolean {
   if (linkatText(fd, '', AT_FDCWD, path, AT_EMPTY_PATH) === 0) return true;
-  if (lastErrno() === EEXIST) throw new SystemError(EEXIST, 'linkat', path);
-  return false;
+  const errno = lastErrno();
+  if (MAYBE_NOT_OPEN.has(errno)) return false;
+  throw new SystemError(errno, 'linkat', path);
 }
 
 function linkThroughProc(fd: number, path: string | Buffer): void {

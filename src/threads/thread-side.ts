@@ -34,7 +34,7 @@ export function withoutTermination<T>(action: () => T): T {
   }
 }
 
-/** {@link withoutTermination} for what is loaded later: `import('./module.js')`. */
+/** {@link withoutTermination} for what is loaded later. */
 export async function withoutTerminationAsync<T>(action: () => Promise<T>): Promise<T> {
   lock?.hold();
   try {
