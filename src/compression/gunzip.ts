@@ -2,6 +2,7 @@ import { createGunzip, gunzipSync } from 'node:zlib';
 import { errorCode } from '../errors.js';
 import { InflateError, type InflateStep, type LibZ, loadLibZ } from './libz.js';
 import { invalidData, trailingData, truncatedData } from './stream/compression-error.js';
+import { decodeAhead } from './stream/decode-ahead.js';
 import type { ReadAhead } from './stream/read-ahead.js';
 import { chunkSizeFor, pump } from './stream/zlib-stream.js';
 
@@ -26,14 +27,11 @@ function explainNative(error: InflateError, members: number): unknown {
 }
 
 /**
- * With zlib on the thread pool: one piece is decoded while the caller works on the one before, and two buffers take turns, as
- * in {@link unzstdNative}. Streams of node:zlib make one for each piece: V8 collects the whole heap for them again and again,
+ * With zlib on the thread pool: one piece is decoded while the caller works on the one before, and two buffers take turns. Streams of node:zlib make one for each piece: V8 collects the whole heap for them again and again,
  * and a pull of python:gzip takes 12 % more.
  */
 async function* gunzipNative(input: ReadAhead, library: LibZ, inputSize: number): AsyncGenerator<Buffer> {
   const decoder = library.createDecoder();
-  const outputSize = chunkSizeFor(inputSize);
-  let [output, other] = [Buffer.allocUnsafeSlow(outputSize), Buffer.allocUnsafeSlow(outputSize)];
   let chunk: Buffer | undefined;
   let position = 0;
   let members = 0;
@@ -55,8 +53,7 @@ async function* gunzipNative(input: ReadAhead, library: LibZ, inputSize: number)
       throw explained(error);
     });
 
-  const decodePiece = async (): Promise<Buffer> => {
-    [output, other] = [other, output];
+  const fill = async (output: Buffer): Promise<number> => {
     let filled = 0;
     while (filled < output.length) {
       if (chunk === undefined || position === chunk.length) {
@@ -76,25 +73,11 @@ async function* gunzipNative(input: ReadAhead, library: LibZ, inputSize: number)
       isBetween = step.memberDone;
       if (isBetween) members++;
     }
-    return output.subarray(0, filled);
+    return filled;
   };
 
-  let ahead = decodePiece();
-  try {
-    for (;;) {
-      const piece = await ahead;
-      if (piece.length === 0) break;
-      ahead = decodePiece();
-      // Reported when its turn comes; it must not count as unhandled until then.
-      ahead.catch(() => undefined);
-      yield piece;
-    }
-    if (!isBetween) throw truncatedData('gzip');
-  } finally {
-    const free = (): void => decoder.free();
-    // The thread pool may still be using it.
-    ahead.then(free, free);
-  }
+  yield* decodeAhead(chunkSizeFor(inputSize), fill, () => decoder.free());
+  if (!isBetween) throw truncatedData('gzip');
 }
 
 async function requireZerosToTheEnd(first: Buffer, input: ReadAhead): Promise<void> {

@@ -1,6 +1,7 @@
 import * as zlib from 'node:zlib';
 import { errorCode } from '../errors.js';
 import { invalidData, truncatedData } from './stream/compression-error.js';
+import { decodeAhead } from './stream/decode-ahead.js';
 import type { ReadAhead } from './stream/read-ahead.js';
 import { chunkSizeFor, pump, ZLIB_CHUNK_SIZE, type ZlibStream } from './stream/zlib-stream.js';
 import { ZstdDecoder } from './zstd/decode.js';
@@ -12,8 +13,7 @@ const ZSTD_D_WINDOW_LOG_MAX = 100;
 const WINDOW_LOG_MAX = 27;
 
 /**
- * Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before. Two buffers take
- * turns: fresh ones would cost as much as the decoding, in page faults and garbage collection.
+ * Decodes with libzstd on the thread pool: one piece is decoded while the caller works on the one before.
  *
  * @param inputSize in bytes, as far as it is known.
  */
@@ -26,11 +26,8 @@ export async function* unzstdNative(
   let chunk: Buffer | undefined;
   let position = 0;
   let frameDone = false;
-  const outputSize = chunkSizeFor(inputSize);
-  let [output, other] = [Buffer.allocUnsafeSlow(outputSize), Buffer.allocUnsafeSlow(outputSize)];
 
-  const decodePiece = async (): Promise<Buffer> => {
-    [output, other] = [other, output];
+  const fill = async (output: Buffer): Promise<number> => {
     let filled = 0;
     while (filled < output.length) {
       if (chunk === undefined) {
@@ -45,25 +42,11 @@ export async function* unzstdNative(
       // With room left in the output, or at the end of a frame, libzstd holds nothing back of the input that it has taken.
       if (position === chunk.length && (filled < output.length || frameDone)) chunk = undefined;
     }
-    return output.subarray(0, filled);
+    return filled;
   };
 
-  let ahead = decodePiece();
-  try {
-    for (;;) {
-      const piece = await ahead;
-      if (piece.length === 0) break;
-      ahead = decodePiece();
-      // Reported when its turn comes; it must not count as unhandled until then.
-      ahead.catch(() => undefined);
-      yield piece;
-    }
-    if (!frameDone) throw truncatedData('zstd');
-  } finally {
-    const free = (): void => decoder.free();
-    // The thread pool may still be using it.
-    ahead.then(free, free);
-  }
+  yield* decodeAhead(chunkSizeFor(inputSize), fill, () => decoder.free());
+  if (!frameDone) throw truncatedData('zstd');
 }
 
 /** Decodes a whole input with libzstd, at once; undefined if it becomes more than `maxOutput` bytes. */

@@ -274,13 +274,7 @@ export class ObjectStore {
    * @param expectedSize in bytes; another size is `SIZE_MISMATCH`.
    */
   ensureObjectFromChunks(chunks: Iterable<Uint8Array>, expectedSize?: number): StoredObject {
-    const writer = this.createWriter();
-    try {
-      for (const chunk of chunks) writer.write(chunk);
-      return writer.finish(expectedSize);
-    } finally {
-      writer.abort();
-    }
+    return runSteps(this.#storeChunksSteps(chunks, expectedSize));
   }
 
   /**
@@ -303,20 +297,20 @@ export class ObjectStore {
       if (size < buffer.length && readSync(fd, buffer, 0, size + 1, 0) === size) {
         return this.storeObject(buffer.subarray(0, size)).id;
       }
-      return yield* this.#storeChunksSteps(readChunks(fd, buffer), size);
+      return (yield* this.#storeChunksSteps(readChunks(fd, buffer), size)).id;
     } finally {
       this.#buffer = buffer;
     }
   }
 
-  *#storeChunksSteps(chunks: Iterable<Uint8Array>, size: number): Steps<ObjectId> {
+  *#storeChunksSteps(chunks: Iterable<Uint8Array>, size?: number): Steps<StoredObject> {
     const writer = this.createWriter();
     try {
       for (const chunk of chunks) {
         writer.write(chunk);
         yield;
       }
-      return writer.finish(size).id;
+      return writer.finish(size);
     } finally {
       writer.abort();
     }
