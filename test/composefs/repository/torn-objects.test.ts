@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { writeErofs } from '../../../src/composefs/erofs/index.js';
 import type { ObjectId } from '../../../src/composefs/fsverity/object-id.js';
 import { ImportContext, ObjectStore } from '../../../src/composefs/repository/index.js';
-import { withDeferredNames } from '../../../src/composefs/repository/objects/object-store.js';
+import { withDeferredNames } from '../../../src/composefs/repository/objects/deferred-names.js';
 import { FlatDigestStore } from '../../../src/composefs/scan/flat-digest-store.js';
 import { filesBelow } from '../../support/files-below.js';
 import { withFd } from '../../support/with-fd.js';

@@ -1,5 +1,5 @@
 import type { ObjectId } from '../../../composefs/fsverity/object-id.js';
-import { withDeferredNames } from '../../../composefs/repository/objects/object-store.js';
+import { withDeferredNames } from '../../../composefs/repository/objects/deferred-names.js';
 import type { Repository } from '../../../composefs/repository/repository.js';
 import type { ProgressReporter } from '../../../progress.js';
 import type { OciDigest } from '../../model/digest.js';
